@@ -1,0 +1,51 @@
+# The two commands:
+#   make demo        a picture and a sentence become a moving 3D scene; results in output/demo
+#   make test        the tests; those that need a real ComfyUI say so and are skipped without COMFYUI_PATH
+# Each makes .venv by itself the first time (Python 3.10 or newer is all it needs) and does nothing of that the second.
+#
+# More: make test-fast, make test-host COMFYUI_PATH=..., make lint, make bench, make setup, make clean
+# Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
+#          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo "$$p"; break; }; done)
+OUT    ?= output/demo
+PY     := .venv/bin/python
+READY  := .venv/animate124-ready
+
+export TORCH_INDEX COMFYUI_PATH
+
+.PHONY: help setup demo test test-fast test-host lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+$(READY): requirements-dev.txt tools/setup_env.py
+	@command -v "$(firstword $(PYTHON))" >/dev/null 2>&1 || { \
+		echo "setup: no Python 3.10 or newer was found. Install one, or name it: make demo PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) tools/setup_env.py
+
+setup: $(READY)
+
+demo: $(READY)
+	$(PY) -m a124core demo --out "$(OUT)" $(ARGS)
+
+test: $(READY)
+	$(PY) -m pytest $(ARGS)
+
+test-fast: $(READY)
+	$(PY) -m pytest -m "not slow and not host" $(ARGS)
+
+test-host: $(READY)
+	$(PY) -m pytest tests/host $(ARGS)
+
+lint: $(READY)
+	$(PY) -m ruff check .
+
+bench: $(READY)
+	$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""From the MLP's first output to density: activation, blob, and the derivatives that normals need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .config import FieldConfig
+
+SOFTPLUS_SCALE = 10.0  # density = 10 softplus(raw + blob): opaque within a few steps even where steps are long
+EXP_GRADIENT_LIMIT = 15.0  # the backward pass of exp uses exp(min(., 15)) (facts 2.1)
+
+
+class _ClippedExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.exp()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * x.clamp(max=EXP_GRADIENT_LIMIT).exp()
+
+
+def density_of(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,), (N, 3) -> (N,)
+    """Density from the raw output and the blob that starts the object in the middle. The blob carries no gradient."""
+    total = raw + density_blob(xyz.detach(), config)
+    if config.density == "exp":
+        return _ClippedExp.apply(total)
+    return SOFTPLUS_SCALE * F.softplus(total)
+
+
+def density_slope(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,)
+    """d density / d (raw + blob)."""
+    total = raw + density_blob(xyz, config)
+    if config.density == "exp":
+        return total.clamp(max=EXP_GRADIENT_LIMIT).exp()
+    return SOFTPLUS_SCALE * torch.sigmoid(total)
+
+
+def density_blob(xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,)
+    """exp: blob_density exp(-|x|^2 / 2 r^2); softplus: blob_density (1 - |x| / r) (facts 2.1)."""
+    if config.density == "exp":
+        return config.blob_density * torch.exp(-xyz.square().sum(1) / (2.0 * config.blob_radius**2))
+    return config.blob_density * (1.0 - xyz.norm(dim=1) / config.blob_radius)
+
+
+def blob_gradient(xyz: Tensor, config: FieldConfig) -> Tensor:  # (N, 3)
+    """d blob / d xyz; 0 at the centre, where the softplus blob has a corner."""
+    if config.density == "exp":
+        return density_blob(xyz, config)[:, None] * (-xyz / config.blob_radius**2)
+    length = xyz.norm(dim=1, keepdim=True)
+    return -config.blob_density / config.blob_radius * xyz / length.clamp_min(1e-9)

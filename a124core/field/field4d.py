@@ -1,0 +1,119 @@
+"""The 4D grid field of Eq. 1: time grids in one table, one small MLP. A handle is immutable; fork before training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..kernels import encode_grid, encode_grid_gradient
+from .config import FieldConfig
+from .density import blob_gradient, density_of, density_slope
+from .grid import grid_levels, rows_per_grid
+from .occupancy import Occupancy
+
+MLP_KEYS = ("w1", "b1", "w2", "b2")
+
+
+@dataclass(frozen=True)
+class Field4D:
+    """T time grids of multi-resolution features and one MLP. Also a Field: (xyz, time) -> (density, albedo)."""
+
+    config: FieldConfig
+    table: Tensor  # (T, rows, 2)
+    mlp: dict[str, Tensor]  # w1 (hidden, 2 levels), b1 (hidden,), w2 (4, hidden), b2 (4,)
+    occupancy: Occupancy | None = None
+    silent_levels: int = 0  # this many of the finest levels count as zero (coarse to fine)
+
+    def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,), albedo (N, 3)."""
+        out = self._mlp(self._features(xyz, time))[0]
+        return density_of(out[:, 0], xyz, self.config), torch.sigmoid(out[:, 1:])
+
+    def density(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N,)
+        """Density alone."""
+        return self(xyz, time)[0]
+
+    def density_gradient(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)
+        """d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
+        out, active = self._mlp(self._features(xyz, time))
+        to_features = (self.mlp["w2"][0] * active) @ self.mlp["w1"]  # d raw / d features, (N, 2 levels)
+        slopes = self._pad(encode_grid_gradient(self.table, xyz, time, self._levels(), self.config.loop))
+        raw_gradient = torch.stack([(to_features * slopes[axis]).sum(1) for axis in range(3)], dim=1)
+        return density_slope(out[:, 0], xyz, self.config)[:, None] * (raw_gradient + blob_gradient(xyz, self.config))
+
+    def features_per_grid(self, xyz: Tensor) -> Tensor:  # (N, 3) -> (T, N, 2 levels)
+        """Features of the same points in every time grid (the sampled temporal TV)."""
+        return torch.stack([
+            encode_grid(grid[None], xyz, torch.zeros_like(xyz[:, 0]), self._levels()) for grid in self.table
+        ])
+
+    def _levels(self) -> tuple:
+        levels = grid_levels(self.config)
+        return levels[: len(levels) - self.silent_levels]
+
+    def _features(self, xyz: Tensor, time: Tensor) -> Tensor:
+        return self._pad(encode_grid(self.table, xyz, time, self._levels(), self.config.loop))
+
+    def _pad(self, features: Tensor) -> Tensor:
+        return F.pad(features, (0, 2 * self.silent_levels)) if self.silent_levels else features
+
+    def _mlp(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Output (N, 4) and which hidden units are active (N, hidden)."""
+        hidden = F.linear(features, self.mlp["w1"], self.mlp["b1"])
+        return F.linear(hidden.relu(), self.mlp["w2"], self.mlp["b2"]), (hidden > 0).to(hidden.dtype)
+
+    def to(self, device: torch.device | str) -> Field4D:
+        occupancy = None if self.occupancy is None else self.occupancy.to(device)
+        mlp = {key: value.to(device) for key, value in self.mlp.items()}
+        return replace(self, table=self.table.to(device), mlp=mlp, occupancy=occupancy)
+
+    def fork(self, device: torch.device | str = "cpu") -> Field4D:
+        """A copy that shares no memory with this one, with every tensor ready to be trained."""
+        mlp = {key: _leaf(value, device) for key, value in self.mlp.items()}
+        occupancy = None if self.occupancy is None else self.occupancy.to(device)
+        return replace(self, table=_leaf(self.table, device), mlp=mlp, occupancy=occupancy)
+
+    def at_rest(self) -> Field4D:
+        """The same field on the CPU, detached, sharing no memory: what is handed from node to node."""
+        mlp = {key: value.detach().cpu().clone() for key, value in self.mlp.items()}
+        occupancy = None if self.occupancy is None else self.occupancy.to("cpu")
+        table = self.table.detach().cpu().clone()
+        return replace(self, table=table, mlp=mlp, occupancy=occupancy, silent_levels=0)
+
+
+def _leaf(value: Tensor, device: torch.device | str) -> Tensor:
+    return value.detach().to(device, copy=True).requires_grad_(True)
+
+
+def new_field(config: FieldConfig, rng: torch.Generator) -> Field4D:
+    """Tables uniform in (-init_scale, init_scale), MLP with torch's default initialisation (facts 2.1)."""
+    rows, features = rows_per_grid(config), 2 * config.levels
+    table = _uniform((config.time_grids, rows, 2), config.init_scale, rng)
+    mlp = {
+        "w1": _uniform((config.hidden, features), features**-0.5, rng),
+        "b1": _uniform((config.hidden,), features**-0.5, rng),
+        "w2": _uniform((4, config.hidden), config.hidden**-0.5, rng),
+        "b2": _uniform((4,), config.hidden**-0.5, rng),
+    }
+    return Field4D(config, table, mlp)
+
+
+def _uniform(shape: tuple[int, ...], bound: float, rng: torch.Generator) -> Tensor:
+    return (torch.rand(shape, generator=rng) * 2.0 - 1.0) * bound
+
+
+def from_static(field: Field4D, time_grids: int, slices: int, loop: bool = False) -> Field4D:
+    """Every time grid starts as the still one (facts 7): frame for frame the same picture at step 0."""
+    if field.table.shape[0] != 1:
+        return replace(field, config=replace(field.config, loop=loop))
+    if time_grids < 2:
+        raise ValueError(
+            f"time_grids is {time_grids}: a moving scene needs at least 2. Choose 16 or more in the field config."
+        )
+    table = field.table.detach().expand(time_grids, -1, -1).clone()
+    occupancy = None if field.occupancy is None else field.occupancy.over_time(slices)
+    config = replace(field.config, time_grids=time_grids, loop=loop)
+    return replace(field, config=config, table=table, occupancy=occupancy)

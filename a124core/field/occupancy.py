@@ -1,0 +1,89 @@
+"""Which cells are worth sampling, per slice of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..protocols import Field
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Highest recent density per cell. Slice k covers times around (k + 1/2) / S: centres are computed, never stored,
+    because the release stored them and so refreshed every slice near t = 1/2 (facts 11.1)."""
+
+    grid: Tensor  # (S, G, G, G) density, index order z, y, x
+    threshold: float  # occupied if density > min(mean, threshold)
+
+    def to(self, device: torch.device | str) -> Occupancy:
+        return replace(self, grid=self.grid.to(device))
+
+    def over_time(self, slices: int) -> Occupancy:
+        """The still field's occupancy for every slice of time."""
+        return replace(self, grid=self.grid[:1].expand(slices, -1, -1, -1).clone())
+
+    def occupied(self) -> Tensor:  # (S, G, G, G) bool
+        """Cells above the threshold and their neighbours in space and time, so that a moving edge is not lost."""
+        limit = torch.minimum(self.grid.mean(), torch.tensor(self.threshold, device=self.grid.device))
+        cells = (self.grid > limit).float()
+        cells = F.max_pool3d(cells[:, None], 3, stride=1, padding=1)[:, 0]
+        in_time = cells.flatten(1).T[None]  # (1, G^3, S)
+        return F.max_pool1d(in_time, 3, stride=1, padding=1)[0].T.reshape(self.grid.shape) > 0
+
+    def slice_of(self, time: Tensor) -> Tensor:
+        """floor(S time), at most S - 1."""
+        slices = self.grid.shape[0]
+        return (time * slices).long().clamp(0, slices - 1)
+
+
+def full_occupancy(size: int, slices: int, threshold: float) -> Occupancy:
+    """Everything occupied, until the first update."""
+    return Occupancy(torch.full((slices, size, size, size), 2.0 * threshold), threshold)
+
+
+@torch.no_grad()
+def refresh(
+    occupancy: Occupancy,
+    field: Field,
+    decay: float,  # old values fade by this
+    rng: torch.Generator,
+    batch: int = 2**18,
+) -> Occupancy:
+    """Every cell of every slice at one jittered point and one jittered time: new = max(decay old, density)."""
+    grid = occupancy.grid
+    slices, size = grid.shape[0], grid.shape[-1]
+    fresh = []
+    for k in range(slices):
+        points = cell_points(size, rng).to(grid.device)
+        time = ((k + torch.rand(1, generator=rng)) / slices if slices > 1 else torch.zeros(1)).to(grid.device)
+        density = [field(p, time.expand(p.shape[0]))[0] for p in points.split(batch)]
+        fresh.append(torch.cat(density).view(size, size, size))
+    return replace(occupancy, grid=torch.maximum(grid * decay, torch.stack(fresh)))
+
+
+def cell_points(size: int, rng: torch.Generator) -> Tensor:  # (G^3, 3), x fastest
+    """One uniform point in each cell of the cube [-1, 1]^3."""
+    axis = torch.arange(size, dtype=torch.float32)
+    z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
+    corner = torch.stack((x, y, z), dim=-1).reshape(-1, 3)
+    return (corner + torch.rand(corner.shape, generator=rng)) * (2.0 / size) - 1.0
+
+
+def occupied_box(occupied: Tensor) -> Tensor:  # (S, G, G, G) bool -> (2, 3) corners, x y z
+    """The smallest box around all occupied cells; the whole cube if there are none."""
+    any_slice = occupied.any(dim=0)
+    size = any_slice.shape[-1]
+    corners = []
+    for axis in (2, 1, 0):
+        others = [a for a in range(3) if a != axis]
+        line = torch.nonzero(any_slice.any(dim=others[1]).any(dim=others[0]))
+        if line.numel() == 0:
+            return torch.tensor([[-1.0] * 3, [1.0] * 3], device=occupied.device)
+        corners.append((line.min(), line.max() + 1))
+    low = torch.stack([c[0] for c in corners]).float()
+    high = torch.stack([c[1] for c in corners]).float()
+    return torch.stack((low, high)) * (2.0 / size) - 1.0

@@ -1,0 +1,127 @@
+"""Every loss that is not score distillation, as functions of their arguments. Weights are applied where a stage sums.
+
+Losses over samples return sums: a picture rendered in chunks adds them up and divides by its number of samples once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+BLUR_TAPS = 9  # side of the blur of normal_blur (release)
+BLUR_STD = 1.7  # its standard deviation, pixels (what OpenCV gives 9 taps; facts 5.4)
+WEIGHT_FLOOR = 1e-5  # entropy sees weights in [floor, 1 - floor] (release)
+CONSTANT = 1e-10  # values of order one whose variance is below this are rounding noise around a constant
+TV_LEVELS = 16.0  # both forms of the release divide by the number of levels of its grid
+
+
+def rgb(image: Tensor, target: Tensor, mask: Tensor) -> Tensor:  # (B, 3, H, W) twice, (B, 1, H, W) -> scalar
+    """Eq. 4, colour: MSE of M * image against M * target. The mean runs over the full frame, not over the mask."""
+    return functional.mse_loss(image * mask, target * mask)
+
+
+def mask(opacity: Tensor, target: Tensor) -> Tensor:  # (B, 1, H, W) twice -> scalar
+    """Eq. 4, silhouette: MSE of the rendered opacity against the mask."""
+    return functional.mse_loss(opacity, target)
+
+
+def _unit_range(values: Tensor, valid: Tensor) -> Tensor:  # any shape, bool -> like values
+    """Min-max normalised over the valid values; a constant becomes 0 instead of 0 / 0."""
+    low = torch.where(valid, values, torch.inf).amin()
+    high = torch.where(valid, values, -torch.inf).amax()
+    span = high - low
+    usable = span.isfinite() & (span > 0)
+    return torch.where(valid & usable, (values - low) / torch.where(usable, span, 1.0), 0.0)
+
+
+def pearson(a: Tensor, b: Tensor, inside: Tensor) -> Tensor:  # (N,), (N,), (N,) bool -> scalar in [-1, 1]
+    """Correlation over the chosen entries, of order one; 0, with zero gradient, where either is constant (std 1e-5)."""
+    n = inside.sum().clamp(min=1)
+    a, b = (torch.where(inside, v - torch.where(inside, v, 0.0).sum() / n, 0.0) for v in (a, b))
+    usable = ((a * a).sum() > n * CONSTANT) & ((b * b).sum() > n * CONSTANT)
+    product = torch.where(usable, (a * a).sum() * (b * b).sum(), 1.0)
+    return torch.where(usable, (a * b).sum() / product.sqrt(), 0.0)
+
+
+def depth(rendered: Tensor, near_bright: Tensor, target_mask: Tensor) -> Tensor:  # (1, 1, H, W) each -> scalar
+    """Eq. 4, depth: (1 - Pearson) / 2 over masked pixels, so only the shape of the relief counts, not its scale.
+
+    rendered: z-depth, 0 where a ray met nothing. near_bright: a depth picture in [0, 1], near = 1, as depth
+    estimators write it; it is turned over here. A constant on either side costs 1/2 and moves nothing.
+    """
+    inside = target_mask > 0.5
+    found = _unit_range(rendered, rendered.detach() > 0)
+    wanted = _unit_range(1.0 - near_bright, inside)
+    return 0.5 * (1.0 - pearson(found.flatten(), wanted.flatten(), inside.flatten()))
+
+
+def entropy(weights: Tensor) -> Tensor:  # (N,) compositing weights -> scalar, sum
+    """Binary entropy in bits of every sample's weight: pushes each towards 0 or 1. Divide by N."""
+    w = weights.clamp(WEIGHT_FLOOR, 1.0 - WEIGHT_FLOOR)
+    return -(w * w.log2() + (1.0 - w) * (1.0 - w).log2()).sum()
+
+
+def orientation(
+    weights: Tensor,  # (N,) compositing weights, taken as constants
+    normals: Tensor,  # (N, 3) unit
+    directions: Tensor,  # (N, 3) of the rays, any length
+) -> Tensor:  # scalar, sum
+    """Normals of what is seen must not look away from the camera (Ref-NeRF eq. 11): w max(n . d, 0)^2. Divide by N."""
+    away = (normals * functional.normalize(directions, dim=-1)).sum(-1).clamp(min=0.0)
+    return (weights.detach() * away.square()).sum()
+
+
+def normal_tv(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] -> scalar
+    """Mean squared difference of vertical neighbours plus that of horizontal ones."""
+    down = (normal[:, :, 1:] - normal[:, :, :-1]).square().mean()
+    across = (normal[..., 1:] - normal[..., :-1]).square().mean()
+    return down + across
+
+
+def _gaussian(taps: int, std: float, like: Tensor) -> Tensor:  # (taps,) sums to 1
+    x = torch.arange(taps, device=like.device, dtype=like.dtype) - (taps - 1) / 2
+    g = torch.exp(-x.square() / (2 * std**2))
+    return g / g.sum()
+
+
+def blur(image: Tensor, taps: int = BLUR_TAPS, std: float = BLUR_STD) -> Tensor:  # (B, C, H, W) -> same
+    """Separable Gaussian blur; the border is mirrored, or repeated where the picture is smaller than the kernel."""
+    channels, half = image.shape[1], taps // 2
+    kernel = _gaussian(taps, std, image).expand(channels, 1, taps)
+    mode = "reflect" if min(image.shape[-2:]) > half else "replicate"
+    padded = functional.pad(image, [half] * 4, mode=mode)
+    rows = functional.conv2d(padded, kernel[..., None, :], groups=channels)
+    return functional.conv2d(rows, kernel[..., None], groups=channels)
+
+
+def normal_blur(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] -> scalar
+    """MSE of the normal image against its own 9 x 9 Gaussian blur; both sides carry gradient."""
+    return functional.mse_loss(normal, blur(normal))
+
+
+def _neighbour_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
+    """Sum over pairs of neighbouring grids of mean_N of the squared distance, over 16 times the number of pairs."""
+    if grids.shape[0] < 2:
+        raise ValueError("temporal TV needs at least 2 time grids; a still field has 1: leave its weight at 0.")
+    difference = grids[1:] - grids[:-1]
+    total = difference.square().sum()
+    pairs = grids.shape[0] - 1
+    if loop and grids.shape[0] > 2:
+        total = total + (grids[0] - grids[-1]).square().sum()
+        pairs += 1
+    return total / (TV_LEVELS * pairs * grids.shape[1])
+
+
+def time_tv_tables(table: Tensor, loop: bool = False) -> Tensor:  # (T, rows, 2) -> scalar
+    """Eq. 2 on table entries: 1 / (16 pairs) sum_k mean_rows |E_k - E_{k+1}|^2 (the older release's form).
+
+    loop: the last grid also neighbours the first, one more pair. The paper's upper index runs one too far: T grids
+    have T - 1 pairs. The factor 1/16 is the release's, which divides by its number of levels.
+    """
+    return _neighbour_tv(table, loop)
+
+
+def time_tv_samples(features: Tensor, loop: bool = False) -> Tensor:  # (T, N, C) -> scalar
+    """The newer release's form: the same on features encoded at N points of the cube, the same points for all grids."""
+    return _neighbour_tv(features, loop)

@@ -1,0 +1,101 @@
+"""Surfels -> antialiased pictures: a packed z-buffer at twice the size, holes closed, averaged down."""
+
+from __future__ import annotations
+
+from math import pi, tan
+
+import torch
+from torch import Tensor
+
+from ...cameras import camera_to_world
+from ...protocols import Cameras
+
+SUPERSAMPLE = 2
+REACH = 1.8  # world units; points lie nearer to the origin than this, so depths fill radius - REACH .. radius + REACH
+STEP = 1.3  # wanted spacing of the points in supersampled pixels at the origin; a 3x3 window bridges 2.1
+
+
+def spacing_for(size: int, radius: float, fovy: float) -> float:
+    """Distance between surfels (world units) that leaves no hole in a picture of this size."""
+    return STEP * 2 * radius * tan(fovy * pi / 360) / (size * SUPERSAMPLE)
+
+
+def splat(
+    points: Tensor,  # (B, 3, N)
+    normals: Tensor,  # (B, 3, N)
+    colours: Tensor,  # (N, C) or (B, N, C)
+    cameras: Cameras,  # B
+    size: int,
+) -> tuple[Tensor, Tensor]:  # premultiplied (B, C, size, size), alpha (B, 1, size, size)
+    """Draw the points that face the camera, nearest first. Same rig as cameras.pixel_rays."""
+    side, count = size * SUPERSAMPLE, len(points)
+    bits = max(1, (points.shape[2] - 1).bit_length())
+    cells, tolerance = _zbuffer(points, normals, cameras, side, bits)
+    cells = _closed(cells, tolerance)
+    cover = _cover(cells != torch.iinfo(cells.dtype).max).flatten()
+    spot = cover.nonzero()[:, 0]
+    index = cells[:, 1:-1, 1:-1].flatten()[spot] & (2**bits - 1)
+    if colours.ndim == 3:
+        index = index + spot // side**2 * points.shape[2]
+    flat = colours.reshape(-1, colours.shape[-1])
+    values = torch.cat((flat, flat.new_ones(len(flat), 1)), 1)[index.long()] * cover[spot, None]
+    pixel = spot // (side * SUPERSAMPLE) * size + spot % side // SUPERSAMPLE
+    sums = values.new_zeros(count * size * size, values.shape[1]).index_add_(0, pixel, values)
+    out = (sums / (4 * SUPERSAMPLE**2)).view(count, size, size, -1).permute(0, 3, 1, 2)
+    return out[:, :-1], out[:, -1:]
+
+
+def _zbuffer(points: Tensor, normals: Tensor, cameras: Cameras, side: int, bits: int) -> tuple[Tensor, Tensor]:
+    """Packed (depth, point index) of the nearest point in each cell, (B, side + 6, side + 6): a rim of 3 for the windows.
+
+    The index takes `bits` bits, the depth the rest of an int32, or of an int64 when 16 bits are not left.
+    """
+    dtype = torch.int32 if bits <= 15 else torch.int64
+    steps = 2 ** (31 - bits if dtype == torch.int32 else 24) - 2
+    empty = torch.iinfo(dtype).max
+    c2w = camera_to_world(cameras).to(points)
+    turn, centre = c2w[:, :3, :3], c2w[:, :3, 3:]
+    focal = side / (2 * torch.tan(cameras.fovy.to(points) * (pi / 360)))
+    facing = (points * normals).sum(1) < (centre.transpose(1, 2) @ normals)[:, 0]
+    image, which = facing.nonzero(as_tuple=True)
+    q = (turn.transpose(1, 2) @ (points - centre)).transpose(0, 1)[:, image, which]  # (3, P)
+    z = -q[2]
+    scale = focal[image] / z.clamp_min(1e-3)
+    col = (q[0] * scale + (side / 2 + 3)).int()
+    row = (side / 2 + 3 - q[1] * scale).int()
+    near = (cameras.radius.to(points) - REACH).clamp_min(0.02)
+    share = (z - near[image]) / (2 * REACH)
+    wide = side + 6
+    seen = (z > near[image]) & (col >= 0) & (col < wide) & (row >= 0) & (row < wide)
+    pixel = torch.where(seen, (image * wide + row) * wide + col, len(points) * wide * wide)
+    packed = ((share.clamp(0, 1) * steps).to(dtype) << bits) | which.to(dtype)
+    buffer = torch.full((len(points) * wide * wide + 1,), empty, dtype=dtype, device=points.device)
+    buffer.scatter_reduce_(0, pixel, packed, "amin")
+    pixel_width = cameras.radius.to(points) / focal
+    tolerance = (5 * pixel_width / (2 * REACH) * steps).to(dtype) << bits
+    return buffer[:-1].view(len(points), wide, wide), tolerance[:, None, None]
+
+
+def _closed(cells: Tensor, tolerance: Tensor) -> Tensor:
+    """Fill cells between close points (B, H + 4, W + 4) -> (B, H, W): a grey closing of depth, so edges stay in place."""
+    closed = _window(_window(cells, torch.minimum), torch.maximum)
+    own = cells[:, 2:-2, 2:-2]
+    return torch.where(own - tolerance <= closed, own, closed)  # an own point not far behind its neighbours stays
+
+
+def _cover(hit: Tensor) -> Tensor:
+    """How many of each cell's four corners are inside, (B, H + 2, W + 2) -> (B, H, W) floats 0 to 4.
+
+    A cell is hit wherever it is touched, which would fatten every outline by half a cell; a corner is inside only if
+    all four cells around it are hit.
+    """
+    x = hit[:, :-1] & hit[:, 1:]
+    corners = (x[:, :, :-1] & x[:, :, 1:]).to(torch.uint8)
+    x = corners[:, :-1] + corners[:, 1:]
+    return (x[:, :, :-1] + x[:, :, 1:]).float()
+
+
+def _window(x: Tensor, pick: object) -> Tensor:
+    """pick (minimum or maximum) over each 3x3 window of (B, H + 2, W + 2) -> (B, H, W)."""
+    x = pick(pick(x[:, :-2], x[:, 1:-1]), x[:, 2:])
+    return pick(pick(x[:, :, :-2], x[:, :, 1:-1]), x[:, :, 2:])

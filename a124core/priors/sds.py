@@ -1,0 +1,41 @@
+"""Score distillation, written once, on x0 - x0_hat."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..protocols import Prior, View
+
+
+def cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance in the host's form: scale 1 is the conditional guess alone."""
+    return uncond + scale * (cond - uncond)
+
+
+def sds_weight(sigma: Tensor, form: str) -> Tensor:
+    """w(sigma): "eps" is 1 - abar (DreamFusion eq. 3); "clean" is sqrt((1 - abar) / abar) (facts 5.2, ControlNet)."""
+    return sigma**2 / (1.0 + sigma**2) if form == "eps" else sigma
+
+
+def sds(
+    prior: Prior,
+    x0: Tensor,  # what prior.encode made of the rendered pictures, with its graph
+    view: View,
+    sigma: Tensor,  # (items,)
+    eps: Tensor,  # like x0
+    form: str = "eps",
+) -> Tensor:  # (items,)
+    """Score distillation (DreamFusion eq. 3): one value per item, because weights may differ per view.
+
+    Its gradient at x0 is w(sigma) (eps_hat - eps), where eps_hat - eps = (x0 - x0_hat) / sigma. The value itself
+    means nothing. Single broken numbers of a prior count as 0 (release); a guess without one good number is passed
+    on as it is, so that the stage stops and says so instead of learning nothing.
+    """
+    with torch.no_grad():
+        s = sigma.to(x0.device, torch.float32).reshape(-1, *[1] * (x0.ndim - 1))
+        x0_hat = prior.denoise(x0 + s.to(x0) * eps, sigma, view)
+        grad = sds_weight(s, form) / s * (x0.float() - x0_hat.float())
+        if grad.isfinite().any():
+            grad = grad.nan_to_num(0.0, 0.0, 0.0)
+    return (grad * x0).flatten(1).sum(1)

@@ -1,0 +1,19 @@
+"""Which side of the object a text may name."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SIDES = ("front view", "side view", "back view")  # appended to the prompt after ", " (release)
+
+
+def view_weights(azimuth: Tensor) -> Tensor:  # (B,) degrees relative to the reference -> (B, 3) over SIDES, sums to 1
+    """Linear blend of the three sides' conditionings by azimuth alone; elevation has no say (facts 1.5).
+
+    With a the absolute azimuth in [0, 180]: front 1 - a/90 and side a/90 up to 90 degrees, then side to back.
+    """
+    a = ((azimuth + 180.0) % 360.0 - 180.0).abs() / 90.0
+    front = (1.0 - a).clamp(min=0.0)
+    back = (a - 1.0).clamp(min=0.0)
+    return torch.stack([front, 1.0 - front - back, back], dim=-1)

@@ -1,0 +1,113 @@
+"""The nouns that field, renderer, priors and stages share. Everything meets at two of them: Field and Prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+SHADING_MODES = ("albedo", "lambertian", "textureless", "normal")
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """B cameras that look at the origin. World: right-handed, y up; azimuth 0 is +z, azimuth + moves towards +x."""
+
+    elevation: Tensor  # (B,) degrees above the horizon
+    azimuth: Tensor  # (B,) degrees
+    radius: Tensor  # (B,) world units from the origin
+    fovy: Tensor  # (B,) degrees, vertical
+
+    def __len__(self) -> int:
+        return self.elevation.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> Cameras:
+        """The chosen cameras; index is a slice, a mask or a tensor of indices, so that B stays a dimension."""
+        return Cameras(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def to(self, device: torch.device | str) -> Cameras:
+        return Cameras(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Shading:
+    """How density gradients and albedo become colour. mode is one of SHADING_MODES."""
+
+    mode: str = "albedo"
+    ambient: float = 1.0  # share of light that comes from everywhere
+    light: Tensor | None = None  # (B, 3) unit vectors towards the light; None where the mode needs none
+
+
+@dataclass(frozen=True)
+class View:
+    """What a prior may know about the pictures it judges. B pictures; a clip is B frames of one item."""
+
+    cameras: Cameras  # B cameras, world
+    reference: Cameras  # 1 camera: the one the reference picture was taken from
+    time: Tensor  # (B,) scene time in [0, 1]
+    background: Tensor  # (3,) colour behind the object
+    shading: Shading = field(default_factory=Shading)
+    view_text: bool = True  # may the text name the side that is seen? (not while the camera moves)
+    condition: Tensor | None = None  # (B, 3, H, W) in [0, 1]: what a tile or upscale prior repairs
+
+    def with_condition(self, condition: Tensor) -> View:
+        return replace(self, condition=condition)
+
+
+class Field(Protocol):
+    """Anything that has density and colour in space and time."""
+
+    def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,) >= 0, albedo (N, 3) in [0, 1]."""
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """A frozen denoiser of something that can be rendered. sigma is variance exploding: x_t = x0 + sigma * eps."""
+
+    sigmas: Tensor  # (T,) ascending; the index is the timestep
+    cameras: Cameras | None  # the only cameras it can judge; None: any
+
+    def encode(self, image: Tensor) -> Tensor:
+        """image (B, 3, H, W) in [0, 1] -> x0, differentiable. A clip of F images becomes one item (1, C, F, h, w)."""
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
+        """x_t like x0, sigma (items,) -> x0_hat, classifier-free guidance inside, no gradient."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """A prior and how strongly and at which noise it is used. The wire between a guidance node and an optimizer."""
+
+    prior: Prior
+    weight: float  # factor of the SDS gradient
+    t_min: float  # lowest timestep drawn, as a share of the schedule
+    t_max: float  # highest timestep drawn at the first step
+    t_max_end: float | None = None  # highest timestep at the last step, linear in between; None: no annealing
+    form: str = "eps"  # "eps": w = 1 - abar; "clean": w = sqrt((1 - abar) / abar), the clean-latent loss
+    angle_weight: bool = False  # scale by the angle to the reference camera over 180 degrees (Zero123)
+    note: str = ""  # one sentence for the user: what it is, what it understood
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.t_min <= self.t_max <= 1.0:
+            raise ValueError(f"noise range ({self.t_min}, {self.t_max}) must satisfy 0 <= min <= max <= 1.")
+        if self.form not in ("eps", "clean"):
+            raise ValueError(f"form is {self.form!r}: use 'eps' or 'clean'.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a stage tells its caller after every step. preview and snapshot cost nothing until they are called."""
+
+    stage: str  # "static", "coarse" or "fine"
+    step: int  # steps done, 1 .. steps
+    steps: int
+    losses: dict[str, float]
+    preview: Callable[[], Tensor]  # -> (2, 3, H, W): the reference view and a moving novel view
+    snapshot: Callable[[], Any]  # -> stages.snapshot.Snapshot, from which the stage continues to the same result
+
+
+OnStep = Callable[[Step], None]

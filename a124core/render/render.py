@@ -1,0 +1,143 @@
+"""render(): rays through a field to pixels. render_clip(): finished pictures of a finished field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..cameras import pixel_rays
+from ..field.gradient import density_gradient, normals_from
+from ..field.occupancy import Occupancy, full_occupancy, occupied_box, refresh
+from ..protocols import Cameras, Field, Shading
+from .composite import accumulate, over, render_weights
+from .sample import Marched, Rays, Samples, place_samples
+from .shading import shade
+
+PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
+RAYS_AT_ONCE = 2**16  # finished pictures are rendered in pieces of this many rays
+
+
+@dataclass(frozen=True)
+class Render:
+    """Pixels of R rays, and what the per-sample regularisers need."""
+
+    image: Tensor  # (R, 3)
+    opacity: Tensor  # (R, 1)
+    depth: Tensor  # (R, 1) sum of weights times the far end of each step, z-depth, not divided by opacity (facts 3)
+    normal: Tensor | None  # (R, 3) sum of weights times (n + 1) / 2, density detached; None without normals
+    weights: Tensor  # (N,)
+    sample_normals: Tensor | None  # (N, 3)
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class Clip:
+    """F finished pictures on the CPU."""
+
+    image: Tensor  # (F, 3, S, S) in [0, 1]
+    mask: Tensor  # (F, 1, S, S) opacity
+    depth: Tensor  # (F, 1, S, S) z-depth in world units, opacity-weighted
+    normal: Tensor  # (F, 3, S, S) (n + 1) / 2 in world axes
+
+
+def render(
+    field: Field,
+    rays: Rays,
+    space: Marched,
+    samples: int,  # steps across the cube's diagonal
+    background: Tensor,  # (3,)
+    shading: Shading,
+    light: Tensor | None = None,  # (R, 3) per ray
+    normals: bool = False,  # wanted even where shading does not need them
+) -> Render:
+    """Volume rendering of rays through any field."""
+    placed = place_samples(rays, space, samples)
+    density, albedo = field(placed.xyz, placed.time)
+    weights = render_weights(density, placed, len(rays))
+    sample_normals = None
+    if normals or shading.mode != "albedo":
+        sample_normals = normals_from(density_gradient(field, placed.xyz, placed.time))
+    colour = shade(albedo, sample_normals, None if light is None else light[placed.ray], shading)
+    return _pixels(weights, colour, sample_normals, placed, len(rays), background)
+
+
+def _pixels(
+    weights: Tensor, colour: Tensor, sample_normals: Tensor | None, placed: Samples, rays: int, background: Tensor
+) -> Render:
+    """Everything that is summed along a ray, in one pass."""
+    far = (placed.start + placed.step)[:, None]
+    sums = accumulate(weights, torch.cat((colour, torch.ones_like(far), far), dim=1), placed.ray, rays)
+    opacity = sums[:, 3:4]
+    normal = None
+    if sample_normals is not None:
+        normal = accumulate(weights.detach(), 0.5 * (sample_normals + 1.0), placed.ray, rays)
+    image = over(sums[:, :3], opacity, background)
+    return Render(image, opacity, sums[:, 4:5], normal, weights, sample_normals, placed)
+
+
+def camera_rays(cameras: Cameras, time: Tensor, size: int, jitter: Tensor | None = None) -> Rays:
+    """All pixels of F cameras at their times, frame by frame, row by row."""
+    origins, directions = pixel_rays(cameras, (size, size))
+    origins, directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
+    time = time.to(origins)[:, None].expand(-1, size * size).reshape(-1)
+    if jitter is None:
+        jitter = torch.zeros_like(time)
+    return Rays(origins, directions, time, jitter)
+
+
+def marched(occupancy: Occupancy) -> Marched:
+    """The cells that a marcher may sample."""
+    occupied = occupancy.occupied()
+    return Marched(occupied, occupied_box(occupied))
+
+
+@torch.no_grad()
+def render_clip(
+    field: Field,
+    cameras: Cameras,  # F cameras
+    time: Tensor,  # (F,)
+    size: int,
+    samples: int | None = None,
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    on_frame: Callable[[int], None] | None = None,  # called with the frames done
+    device: torch.device | str | None = None,
+    normals: bool = True,
+) -> Clip:
+    """Finished pictures with ambient light only. Parts of the field that are not worth sampling are skipped."""
+    if device is not None and hasattr(field, "to"):
+        field = field.to(device)
+    home = getattr(field, "table", cameras.azimuth).device
+    space = marched(_occupancy_of(field, home))
+    frames = []
+    for k in range(len(cameras)):
+        rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
+        parts = [_still(field, rays[i : i + RAYS_AT_ONCE], space, samples, background, normals)
+                 for i in range(0, len(rays), RAYS_AT_ONCE)]  # fmt: skip
+        frames.append([torch.cat(p).T.reshape(-1, size, size).cpu() for p in zip(*parts, strict=True)])
+        if on_frame is not None:
+            on_frame(k + 1)
+    image, mask, depth, normal = (torch.stack(p) for p in zip(*frames, strict=True))
+    return Clip(image.clamp(0.0, 1.0), mask.clamp(0.0, 1.0), depth, normal)
+
+
+def _still(
+    field: Field, rays: Rays, space: Marched, samples: int | None, background: tuple[float, ...], normals: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ground = torch.tensor(background, device=rays.origins.device)
+    seen = render(field, rays, space, samples or PREVIEW_SAMPLES, ground, Shading(), normals=normals)
+    normal = torch.zeros_like(seen.image) if seen.normal is None else seen.normal
+    return seen.image, seen.opacity, seen.depth, normal
+
+
+def _occupancy_of(field: Field, device: torch.device) -> Occupancy:
+    """The field's own, or one made now: 64^3 cells, 16 slices of time, two looks at each."""
+    own = getattr(field, "occupancy", None)
+    if own is not None:
+        return own.to(device)
+    rng = torch.Generator().manual_seed(0)
+    made = full_occupancy(64, 16, 1.0).to(device)
+    made = type(made)(torch.zeros_like(made.grid), made.threshold)
+    return refresh(refresh(made, field, 1.0, rng), field, 1.0, rng)

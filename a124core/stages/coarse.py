@@ -1,0 +1,119 @@
+"""Stage 2: the video prior teaches the still field to move; the first frame stays supervised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..cameras import moving_views, nearest, reference_camera
+from ..field.config import FieldConfig
+from ..field.field4d import Field4D, from_static
+from ..protocols import Cameras, Guidance, OnStep, View
+from ..reference import Reference
+from .config import CoarseConfig
+from .loop import Shots, optimise
+from .schedules import background, renders, shading
+from .shots import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_shot, reference_shot, sds_term
+from .snapshot import Snapshot
+from .times import Clip, clip_ticks
+
+ClipExtra = Callable[[int, View, torch.Generator], list[Shot]]  # what a later stage adds to a clip's pictures
+
+
+def optimise_coarse(
+    field: Field4D,
+    reference: Reference | None,
+    view: Guidance | None,
+    video: Guidance | None,
+    config: CoarseConfig,
+    seed: int,
+    on_step: OnStep | None = None,
+    resume: Snapshot | None = None,
+    device: torch.device | str = "cpu",
+    field_config: FieldConfig | None = None,  # time_grids and loop of the moving field; the rest is the still field's
+) -> Field4D:
+    """Eq. 5: L_SDS-T + L_TV always; L_rec and the view prior where a clip starts at time 0. None is left out."""
+    if reference is None and view is None and video is None:
+        raise ValueError(
+            "nothing tells the coarse stage how to move: connect a video guidance (or a reference or view guidance)."
+        )
+    wanted = field_config or field.config
+    moving = from_static(field, wanted.time_grids, config.render.occupancy_slices, wanted.loop)
+    shots = clip_shots(reference, view, video, config, torch.device(device))
+    camera = reference.camera if reference is not None else reference_camera()
+    return optimise("coarse", moving, config, shots, camera, seed, on_step, resume, device)
+
+
+def clip_shots(
+    reference: Reference | None,
+    view: Guidance | None,
+    video: Guidance | None,
+    config: CoarseConfig,
+    device: torch.device,
+    more: ClipExtra | None = None,
+) -> Shots:
+    """The moving stages' pictures: a clip for the video prior, its first frame for the view prior, the reference."""
+    camera = reference.camera if reference is not None else reference_camera()
+    allowed = allowed_cameras([view, video])
+
+    def shots(step: int, rng: torch.Generator) -> list[Shot]:
+        clip = clip_ticks(config.time, rng)
+        look_back, look_around = renders(step, config, clip.starts_at_zero)
+        found = []
+        if reference is not None and (look_back or (video is None and view is None)):
+            found.append(reference_shot(reference, config, rng, device))
+        if look_around or reference is None:
+            found += _clip(step, clip, rng)
+        return found
+
+    def _clip(step: int, clip: Clip, rng: torch.Generator) -> list[Shot]:
+        cameras, moves = _clip_cameras(camera, config, allowed, rng)
+        light = shading(step, config, rng, cameras)
+        seen = View(cameras, camera, clip.times, background(config, rng), light, view_text=not moves)
+        first_view = view if clip.starts_at_zero else None
+        found = []
+        if video is not None or first_view is not None:
+            frames = len(cameras) if video is not None else 1
+            judge = _judge(video, first_view, seen, step, config.steps, rng)
+            found.append(_shot(seen, slice(0, frames), config.render.size, judge, rng, device))
+        return found + ([] if more is None else more(step, seen, rng))
+
+    return shots
+
+
+def _clip_cameras(
+    reference: Cameras, config: CoarseConfig, allowed: Cameras | None, rng: torch.Generator
+) -> tuple[Cameras, bool]:
+    cameras, moves = moving_views(novel_camera(reference, rng), config.time.frames, rng, config.moving_camera)
+    return (cameras if allowed is None else nearest(cameras, allowed)), moves
+
+
+def _shot(view: View, frames: slice, size: int, judge: Judge, rng: torch.Generator, device: torch.device) -> Shot:
+    part = cut_view(view, frames)
+    return novel_shot(part.cameras, part.time, size, part.background, part.shading, judge, rng, device)
+
+
+def cut_view(view: View, frames: slice | Tensor) -> View:
+    """The same view of some of its frames."""
+    light = None if view.shading.light is None else view.shading.light[frames]
+    return replace(
+        view, cameras=view.cameras[frames], time=view.time[frames], shading=replace(view.shading, light=light)
+    )
+
+
+def _judge(
+    video: Guidance | None, first_view: Guidance | None, view: View, step: int, steps: int, rng: torch.Generator
+) -> Judge:
+    def judge(pixels: Pixels) -> dict[str, Tensor]:
+        terms = {}
+        if video is not None:
+            terms["sds video"] = sds_term(video, pixels.image, view, step, steps, rng)
+        if first_view is not None:
+            first = cut_view(view, slice(0, 1))
+            terms["sds view"] = sds_term(first_view, pixels.image[:1], first, step, steps, rng)
+        return terms
+
+    return judge

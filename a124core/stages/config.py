@@ -1,0 +1,192 @@
+"""Options of the three stages as frozen dataclasses. Defaults: the authors' release; presets.py holds the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+
+from ..checks import ABOVE_ZERO, ANY, one_of, within
+from ..field.config import FieldConfig
+
+TIME_TV_FORMS = ("tables", "samples")
+SAMPLINGS = ("balanced", "random", "never-zero")
+REFERENCE_MODES = ("released", "paper")
+BACKGROUNDS = ("random", "white")
+CONDITIONS = ("frozen coarse", "current render")
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Rays, samples and the occupancy grid (facts 3)."""
+
+    size: int = 128  # side of a novel view, pixels
+    reference_size: int = 192  # side of the reference render
+    samples: int = 1024  # steps across the cube's diagonal 2 * sqrt(3)
+    occupancy_size: int = 128
+    occupancy_slices: int = 16  # slices of time; a static field has 1
+    occupancy_every: int = 16  # steps between updates
+    occupancy_decay: float = 0.95
+    occupancy_threshold: float = 10.0  # occupied if density > min(mean, this)
+    chunk: int = 0  # pixels rendered with graph at once; 0: everything
+
+    def __post_init__(self) -> None:
+        within(self, 2, 4096, "size", "reference_size")
+        within(self, 2, 2**16, "samples")
+        within(self, 1, 1024, "occupancy_size", "occupancy_slices")
+        within(self, 1, ANY, "occupancy_every")
+        within(self, 0, 1, "occupancy_decay")
+        within(self, 0, ANY, "occupancy_threshold", "chunk")
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of everything that is not SDS (facts 5.3 to 5.5). Zero: not computed."""
+
+    rgb: float = 5.0
+    mask: float = 0.5
+    depth: float = 0.01
+    entropy: float = 1e-3
+    orientation: float = 1e-2
+    normal_tv: float = 0.5
+    normal_blur: float = 0.5
+    time_tv: float = 0.0  # 0.1 in the moving stages
+    time_tv_form: str = "tables"  # "tables" (Eq. 2, older release) or "samples" (since 2023-12-15)
+
+    def __post_init__(self) -> None:
+        within(self, 0, 1e12, *(f.name for f in fields(self) if f.name != "time_tv_form"))
+        one_of(self, "time_tv_form", TIME_TV_FORMS)
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Adam (facts 7)."""
+
+    grid_lr: float = 1e-2
+    mlp_lr: float = 1e-3
+    lr_end: float = 1.0  # learning rates fall linearly to this share of themselves
+    beta1: float = 0.9
+    beta2: float = 0.99
+    eps: float = 1e-15
+    clip: float = 0.0  # clip gradients by value; 0: not
+
+    def __post_init__(self) -> None:
+        within(self, ABOVE_ZERO, 1e3, "grid_lr", "mlp_lr")
+        within(self, 0, 1, "lr_end")
+        within(self, 0, 1 - 1e-6, "beta1", "beta2")
+        within(self, 0, ANY, "eps", "clip")
+
+
+@dataclass(frozen=True)
+class TimeConfig:
+    """Temporal balanced sampling (facts 6)."""
+
+    sampling: str = "balanced"  # "balanced", "random" or "never-zero" (the ablation)
+    ticks: int = 256  # the discrete time axis
+    frames: int = 16  # frames of a clip
+    start_rate: float = 0.2  # a clip is made to start at 0 with this probability, then a fair coin mirrors it
+    min_stride: int = 1  # shortest stride drawn, ticks
+
+    def __post_init__(self) -> None:
+        within(self, 2, ANY, "frames")
+        within(self, 1, ANY, "min_stride")
+        within(self, 0, 1, "start_rate")
+        one_of(self, "sampling", SAMPLINGS)
+        needed = self.frames * self.min_stride + (self.sampling == "never-zero")
+        if not self.ticks >= needed:
+            raise ValueError(
+                f"{self.frames} frames at least {self.min_stride} ticks apart do not fit a time axis of {self.ticks} "
+                f"ticks: take {needed} ticks or more, fewer frames, or a shorter stride."
+            )
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """What all stages share."""
+
+    steps: int = 5_000
+    step_offset: int = 0  # global steps before this stage: schedules of the release count on across stages
+    render: RenderConfig = field(default_factory=RenderConfig)
+    losses: LossWeights = field(default_factory=LossWeights)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    reference_mode: str = "released"  # "released": every 4th step; "paper": with the novel view, at t = 0 starts
+    reference_every: int = 4
+    reference_first: int = 99  # global steps 1 .. 99 are reference steps
+    reference_jitter: float = 1e-3  # std of one shift of ray origins and directions on reference steps
+    textureless: float = 0.2  # share of shaded novel views without texture
+    shaded: bool = True  # False: novel views show albedo only
+    background: str = "random"  # behind novel views: "random" or "white"
+
+    def __post_init__(self) -> None:
+        if not self.steps >= 1:
+            raise ValueError(
+                f"steps is {self.steps}: a stage needs at least 1 step. To leave a stage out, skip it instead."
+            )
+        within(self, 0, ANY, "step_offset", "reference_first", "reference_jitter")
+        within(self, 2, ANY, "reference_every")
+        within(self, 0, 1, "textureless")
+        one_of(self, "reference_mode", REFERENCE_MODES)
+        one_of(self, "background", BACKGROUNDS)
+
+
+@dataclass(frozen=True)
+class StaticConfig(StageConfig):
+    """Stage 1: a still field from image prior, view prior and the reference picture."""
+
+    normal_phase: float = 0.2  # share of steps whose novel views are normal maps
+    masked_levels: int = 8  # the finest levels are silent ...
+    masked_until: float = 0.6  # ... for this share of the steps (facts 2.1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, 0, 1, "normal_phase", "masked_until")
+        within(self, 0, ANY, "masked_levels")
+
+
+@dataclass(frozen=True)
+class CoarseConfig(StageConfig):
+    """Stage 2: motion from the video prior."""
+
+    steps: int = 10_000
+    step_offset: int = 5_000
+    time: TimeConfig = field(default_factory=TimeConfig)
+    moving_camera: float = 0.9  # probability that the camera moves during a clip (facts 1.4)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, 0, 1, "moving_camera")
+
+
+@dataclass(frozen=True)
+class FineConfig(CoarseConfig):
+    """Stage 3: the personalised prior repairs the drift."""
+
+    steps: int = 5_000
+    step_offset: int = 15_000
+    textureless: float = 0.0
+    refine_frames: int = 2  # frames of a clip given to the refinement prior, evenly spaced
+    refine_size: int = 0  # side at which they are rendered; 0: the clip's own frames
+    condition: str = "frozen coarse"  # or "current render" (the threestudio extension; an ablation)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, 1, self.time.frames, "refine_frames")
+        within(self, 0, 4096, "refine_size")
+        one_of(self, "condition", CONDITIONS)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One column of the table in docs/deviations.md."""
+
+    field: FieldConfig
+    static: StaticConfig
+    coarse: CoarseConfig
+    fine: FineConfig
+
+    def __post_init__(self) -> None:
+        within(self.field, 2, ANY, "time_grids")
+        within(self.static, 0, self.field.levels - 1, "masked_levels")
+
+
+def with_steps(config: StageConfig, steps: int) -> StageConfig:
+    """The same stage, run for another number of steps."""
+    return replace(config, steps=steps)

@@ -1,0 +1,89 @@
+"""Stage 3: a personalised prior repairs what the video prior drifted away, conditioned on the frozen coarse field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..cameras import reference_camera
+from ..field.field4d import Field4D
+from ..protocols import Guidance, OnStep, View
+from ..reference import Reference
+from ..render.render import marched, render
+from ..render.sample import Marched
+from .coarse import ClipExtra, clip_shots, cut_view
+from .config import FineConfig
+from .loop import optimise
+from .shots import Pixels, Shot, novel_shot, sds_term
+from .snapshot import Snapshot
+
+CONDITIONS = ("frozen coarse", "current render")
+
+
+def optimise_fine(
+    field: Field4D,  # the coarse result: it is what is refined, and its frozen copy is the condition
+    reference: Reference | None,
+    view: Guidance | None,
+    video: Guidance | None,
+    refine: Guidance | None,
+    config: FineConfig,
+    seed: int,
+    on_step: OnStep | None = None,
+    resume: Snapshot | None = None,
+    device: torch.device | str = "cpu",
+) -> Field4D:
+    """Eq. 6: the coarse stage's losses and L_SDS-R. None is left out."""
+    if reference is None and view is None and video is None and refine is None:
+        raise ValueError(
+            "nothing tells the fine stage what to repair: connect a refine guidance (or a reference, view or video guidance)."
+        )
+    if field.table.shape[0] < 2:
+        raise ValueError(
+            "the field has 1 time grid, so it stands still: run the coarse stage before the fine stage."
+        )
+    device = torch.device(device)
+    more = None if refine is None else refine_shots(field.at_rest().to(device), refine, config, device)
+    shots = clip_shots(reference, view, video, config, device, more)
+    camera = reference.camera if reference is not None else reference_camera()
+    return optimise("fine", field, config, shots, camera, seed, on_step, resume, device)
+
+
+def refine_shots(frozen: Field4D, refine: Guidance, config: FineConfig, device: torch.device) -> ClipExtra:
+    """Some frames of each clip, for the refinement prior. Only these are rendered from the frozen field."""
+    space = marched(frozen.occupancy)
+
+    def shots(step: int, view: View, rng: torch.Generator) -> list[Shot]:
+        part = cut_view(view, chosen_frames(len(view.cameras), config.refine_frames))
+        size = config.refine_size or config.render.size
+        shot = novel_shot(
+            part.cameras, part.time, size, part.background, part.shading, _nobody, rng, device
+        )
+        condition = None
+        if config.condition == "frozen coarse":
+            condition = frozen_pictures(frozen, shot, space, config.render.samples)
+
+        def judge(pixels: Pixels) -> dict[str, Tensor]:
+            shown = pixels.image.detach() if condition is None else condition
+            return {"sds refine": sds_term(refine, pixels.image, part.with_condition(shown), step, config.steps, rng)}
+
+        return [replace(shot, judge=judge)]
+
+    return shots
+
+
+def _nobody(pixels: Pixels) -> dict[str, Tensor]:
+    return {}
+
+
+def chosen_frames(frames: int, wanted: int) -> Tensor:
+    """Evenly spaced, the first included: 0 and 8 of 16 (release)."""
+    return torch.arange(min(wanted, frames)) * frames // min(wanted, frames)
+
+
+@torch.no_grad()
+def frozen_pictures(frozen: Field4D, shot: Shot, space: Marched, samples: int) -> Tensor:  # (F, 3, S, S)
+    """What the coarse field shows of the same rays, moments, light and background."""
+    seen = render(frozen, shot.rays, space, samples, shot.background, shot.shading, shot.light)
+    return seen.image.view(-1, shot.size, shot.size, 3).permute(0, 3, 1, 2)

@@ -1,0 +1,174 @@
+"""The one optimisation loop. It writes no file and prints nothing; a cancel is an exception out of on_step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..cameras import make_cameras
+from ..field.field4d import Field4D
+from ..field.occupancy import full_occupancy, refresh
+from ..losses import time_tv_samples, time_tv_tables
+from ..protocols import Cameras, OnStep, Step
+from ..render.render import marched, render_clip
+from ..render.sample import Marched
+from . import snapshot as snapshots
+from .backprop import backward
+from .config import StageConfig
+from .schedules import entropy_factor, learning_rate_factor, masked_levels
+from .shots import Shot
+from .snapshot import Snapshot
+
+STAGES = ("static", "coarse", "fine")
+EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing can be learned any more
+PATIENCE = 20  # steps in a row that may look so
+TV_POINTS = 100_000  # points of the sampled temporal TV (release)
+PREVIEW_SIZE = 128
+
+Shots = Callable[[int, torch.Generator], list[Shot]]  # step -> what it looks at
+
+
+@dataclass
+class _Run:
+    """A stage in progress."""
+
+    field: Field4D
+    optimiser: torch.optim.Adam
+    rng: torch.Generator
+    space: Marched
+    strange: int = 0  # steps in a row with an empty or a full picture
+
+
+def optimise(
+    stage: str,
+    field: Field4D,  # is forked: the caller's stays as it is
+    config: StageConfig,
+    shots: Shots,
+    reference: Cameras,  # where previews look from
+    seed: int,
+    on_step: OnStep | None,
+    resume: Snapshot | None,
+    device: torch.device | str,
+) -> Field4D:  # on the CPU
+    """Run config.steps steps: render what shots asks for, let it be judged, step Adam; keep the occupancy fresh."""
+    run = _begin(stage, field, config, seed, device)
+    first = 1
+    if resume is not None:
+        run.field = snapshots.restore(resume, stage, seed, run.field, run.optimiser, run.rng, config)
+        first = resume.step + 1
+    run.space = marched(run.field.occupancy)
+    for step in range(first, config.steps + 1):
+        losses = _one_step(run, step, config, shots, stage)
+        if on_step is not None:
+            on_step(_report(run, stage, step, config, losses, seed, reference))
+    return run.field.at_rest()
+
+
+def _begin(stage: str, field: Field4D, config: StageConfig, seed: int, device: torch.device | str) -> _Run:
+    """Fork the field, give it an optimiser and its own random numbers."""
+    r = config.render
+    if field.occupancy is None:
+        field = replace(field, occupancy=full_occupancy(r.occupancy_size, _slices(field, config), r.occupancy_threshold))
+    field = field.fork(device)
+    o = config.optim
+    groups = [
+        {"params": [field.table], "lr": o.grid_lr, "full_lr": o.grid_lr},
+        {"params": list(field.mlp.values()), "lr": o.mlp_lr, "full_lr": o.mlp_lr},
+    ]
+    fused = field.table.device.type in ("cpu", "cuda")
+    optimiser = torch.optim.Adam(groups, betas=(o.beta1, o.beta2), eps=o.eps, fused=fused)
+    rng = torch.Generator().manual_seed(seed * len(STAGES) + STAGES.index(stage))
+    return _Run(field, optimiser, rng, marched(field.occupancy))
+
+
+def _slices(field: Field4D, config: StageConfig) -> int:
+    return config.render.occupancy_slices if field.table.shape[0] > 1 else 1
+
+
+def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: str) -> dict[str, float]:
+    if (step - 1) % config.render.occupancy_every == 0:
+        occupancy = refresh(run.field.occupancy, run.field, config.render.occupancy_decay, run.rng)
+        run.field = replace(run.field, occupancy=occupancy)
+        run.space = marched(occupancy)
+    run.field = replace(run.field, silent_levels=masked_levels(step, config))
+    run.optimiser.zero_grad(set_to_none=True)
+    report: dict[str, float] = {}
+    opacity = []
+    for shot in shots(step, run.rng):
+        found, seen = backward(
+            run.field, shot, run.space, config.render.samples, config.losses, entropy_factor(step, config), config.render.chunk
+        )
+        opacity.append(seen)
+        report = {name: report.get(name, 0.0) + found.get(name, 0.0) for name in report | found}
+    report |= _time_tv(run, config)
+    _guard(run, report, opacity, step, stage)
+    _adam_step(run, step, config)
+    return report
+
+
+def _time_tv(run: _Run, config: StageConfig) -> dict[str, float]:
+    """Eq. 2, on tables or on features at random points."""
+    weight, table = config.losses.time_tv, run.field.table
+    if weight <= 0 or table.shape[0] < 2:
+        return {}
+    if config.losses.time_tv_form == "tables":
+        loss = weight * time_tv_tables(table, run.field.config.loop)
+    else:
+        points = (torch.rand(TV_POINTS, 3, generator=run.rng) * 2.0 - 1.0).to(table.device)
+        loss = weight * time_tv_samples(run.field.features_per_grid(points), run.field.config.loop)
+    loss.backward()
+    return {"time tv": float(loss.detach())}
+
+
+def _adam_step(run: _Run, step: int, config: StageConfig) -> None:
+    factor = learning_rate_factor(step, config)
+    for group in run.optimiser.param_groups:
+        group["lr"] = group["full_lr"] * factor
+        if config.optim.clip > 0:
+            torch.nn.utils.clip_grad_value_(group["params"], config.optim.clip)
+    run.optimiser.step()
+
+
+def _guard(run: _Run, report: dict[str, float], opacity: list[float], step: int, stage: str) -> None:
+    """Stop with advice when numbers are lost or the object is."""
+    bad = [name for name, value in report.items() if not math.isfinite(value)]
+    if bad:
+        raise RuntimeError(
+            f"{stage} step {step}: {', '.join(bad)} is not a number any more. Resume from the last snapshot with lower "
+            "guidance weights or a lower learning rate; if a prior runs in half precision, use bf16 or full precision."
+        )
+    mean = sum(opacity) / len(opacity) if opacity else 0.5
+    run.strange = run.strange + 1 if mean < EMPTY or mean > FULL else 0
+    if run.strange >= PATIENCE:
+        what = "empty: nothing is left to see" if mean < EMPTY else "full: density fills every picture"
+        raise RuntimeError(
+            f"{stage} step {step}: the field collapsed and is {what}. Check the mask's polarity, lower the guidance "
+            "weights, or raise the weight of the reference picture, then run the stage again."
+        )
+
+
+def _report(
+    run: _Run, stage: str, step: int, config: StageConfig, losses: dict[str, float], seed: int, reference: Cameras
+) -> Step:
+    def preview() -> Tensor:
+        return preview_pictures(run.field, reference, step / config.steps, config.render)
+
+    def snapshot() -> Snapshot:
+        return snapshots.take(stage, step, seed, run.field, run.optimiser, run.rng, config)
+
+    return Step(stage, step, config.steps, losses, preview, snapshot)
+
+
+def preview_pictures(field: Field4D, reference: Cameras, progress: float, render: object) -> Tensor:
+    """(2, 3, S, S): the reference view and a novel view; both walk through time, the second also around the object."""
+    moment = (progress * 8.0) % 1.0 if field.table.shape[0] > 1 else 0.0
+    azimuth = [float(reference.azimuth[0]), float(reference.azimuth[0]) + 360.0 * ((progress * 3.0) % 1.0)]
+    elevation = [float(reference.elevation[0]), 15.0]
+    cameras = make_cameras(elevation, azimuth, float(reference.radius[0]), float(reference.fovy[0]))
+    size = min(PREVIEW_SIZE, 2 * render.size)
+    time = torch.full((2,), moment)
+    return render_clip(field, cameras, time, size, samples=min(render.samples, 256), normals=False).image

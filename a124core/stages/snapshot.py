@@ -1,0 +1,96 @@
+"""Everything a stage needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..export.files import read_tensors, write_tensors
+from ..field.field4d import MLP_KEYS, Field4D
+from ..field.occupancy import Occupancy
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stage after `step` steps: field, optimiser, occupancy and random numbers, on the CPU."""
+
+    stage: str
+    step: int
+    seed: int
+    tensors: dict[str, Tensor]
+    meta: dict  # config of field and stage, as plain values: a snapshot of other settings is refused
+
+
+def take(
+    stage: str, step: int, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng: torch.Generator, config: object
+) -> Snapshot:
+    """Copies, so that the stage may go on."""
+    tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng.get_state()}
+    for name, value in _parameters(field).items():
+        state = optimiser.state.get(value, {})
+        for moment in MOMENTS:
+            if moment in state:
+                tensors[f"{moment}.{name}"] = state[moment]
+    tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+    meta = {"field": asdict(field.config), "config": asdict(config), "threshold": field.occupancy.threshold}
+    return Snapshot(stage, step, seed, tensors, meta)
+
+
+def restore(
+    snapshot: Snapshot, stage: str, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng: torch.Generator, config: object
+) -> Field4D:
+    """Put a snapshot's numbers into a freshly begun stage; refuse one that was taken with other settings."""
+    _check(snapshot, stage, seed, field, config)
+    with torch.no_grad():
+        for name, value in _parameters(field).items():
+            value.copy_(snapshot.tensors[name])
+            moments = {m: snapshot.tensors[f"{m}.{name}"].to(value.device) for m in MOMENTS if f"{m}.{name}" in snapshot.tensors}
+            if moments:
+                steps = torch.tensor(float(snapshot.step), device=_step_device(optimiser, value))
+                optimiser.state[value] = {"step": steps, **moments}
+    rng.set_state(snapshot.tensors["rng"])
+    grid = snapshot.tensors["occupancy"].to(field.table.device)
+    return replace(field, occupancy=Occupancy(grid, snapshot.meta["threshold"]))
+
+
+def _parameters(field: Field4D) -> dict[str, Tensor]:
+    return {"table": field.table, **{key: field.mlp[key] for key in MLP_KEYS}}
+
+
+def _step_device(optimiser: torch.optim.Adam, value: Tensor) -> torch.device:
+    """Fused Adam counts steps on the parameter's device, the others on the CPU."""
+    return value.device if optimiser.defaults.get("fused") else torch.device("cpu")
+
+
+def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: object) -> None:
+    if snapshot.stage != stage or snapshot.seed != seed:
+        raise ValueError(
+            f"the snapshot is of stage {snapshot.stage!r} with seed {snapshot.seed}, but stage {stage!r} with seed {seed} "
+            "is to go on: choose resume = restart, or the settings it was taken with."
+        )
+    if snapshot.meta["field"] != asdict(field.config) or snapshot.meta["config"] != asdict(config):
+        raise ValueError(
+            "the snapshot was taken with other settings of this stage: choose resume = restart, or the same settings."
+        )
+    if snapshot.tensors["table"].shape != field.table.shape:
+        raise ValueError(
+            f"the snapshot's table is {tuple(snapshot.tensors['table'].shape)} but this field needs "
+            f"{tuple(field.table.shape)}: choose resume = restart."
+        )
+
+
+def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:
+    """Write atomically: a crash leaves the earlier file."""
+    header = {"kind": "snapshot", "stage": snapshot.stage, "step": snapshot.step, "seed": snapshot.seed, "meta": snapshot.meta}
+    write_tensors(path, snapshot.tensors, header)
+
+
+def load_snapshot(path: str | Path) -> Snapshot:
+    """Read one back; ValueError in plain words if the file is not one."""
+    tensors, header = read_tensors(path, "snapshot")
+    return Snapshot(header["stage"], header["step"], header["seed"], tensors, header["meta"])

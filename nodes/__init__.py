@@ -1,0 +1,28 @@
+"""The extension: one line for each node id. Ids, input names and the order of widgets never change."""
+
+from .cameras import A124Cameras
+from .coarse import A124CoarseOptimizer
+from .field_config import A124FieldConfig
+from .field_io import A124LoadField, A124SaveField
+from .fine import A124FineOptimizer
+from .priors import A124BuiltInPriors
+from .reference import A124ExamplePicture, A124Reference
+from .render import A124Render
+from .static import A124StaticOptimizer
+
+NODES = {
+    "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),
+    "A124Reference": (A124Reference, "Animate124: 1 Picture"),
+    "A124BuiltInPriors": (A124BuiltInPriors, "Animate124: 2 Built-in priors (no download)"),
+    "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
+    "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),
+    "A124CoarseOptimizer": (A124CoarseOptimizer, "Animate124: 4 Coarse: motion"),
+    "A124FineOptimizer": (A124FineOptimizer, "Animate124: 5 Fine: detail"),
+    "A124Cameras": (A124Cameras, "Animate124: 6 Cameras"),
+    "A124Render": (A124Render, "Animate124: 6 Render"),
+    "A124SaveField": (A124SaveField, "Animate124: 7 Save field"),
+    "A124LoadField": (A124LoadField, "Animate124: 7 Load field"),
+}
+
+NODE_CLASS_MAPPINGS = {name: node for name, (node, _) in NODES.items()}
+NODE_DISPLAY_NAME_MAPPINGS = {name: title for name, (_, title) in NODES.items()}

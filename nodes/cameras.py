@@ -1,0 +1,90 @@
+"""6 Cameras: from where the finished scene is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..a124core.camera_paths import Orbit, PathOfCameras, Spline, Still, angles_towards, read_keys
+from . import sockets
+
+KINDS = ("orbit", "turntable", "reference", "spline")
+EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
+
+
+class A124Cameras:
+    """A way of looking, for any number of frames."""
+
+    DESCRIPTION = "The camera's way around the scene, for any number of frames."
+    CATEGORY = "Animate124/4 Result"
+    SEARCH_ALIASES = ["animate124 camera", "orbit", "turntable", "camera path", "4D"]
+    RETURN_TYPES = (sockets.CAMERAS,)
+    RETURN_NAMES = ("cameras",)
+    OUTPUT_TOOLTIPS = ("Connect it to Render.",)
+    FUNCTION = "make"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "kind": (list(KINDS), {"tooltip": (
+                    "orbit: around the object while it moves. turntable: around it while time stands still at "
+                    "'moment'. reference: the picture's own camera, standing. spline: through the keyframes."
+                )}),
+                "elevation": ("FLOAT", {"default": 0.0, "min": -80.0, "max": 80.0, "step": 1.0, "tooltip": (
+                    "Degrees from above. For orbit and turntable."
+                )}),
+                "azimuth": ("FLOAT", {"default": 0.0, "min": -360.0, "max": 360.0, "step": 1.0, "tooltip": (
+                    "Degrees to the side at which orbit and turntable begin. 0: the picture's side."
+                )}),
+                "radius": ("FLOAT", {"default": 1.8, "min": 1.0, "max": 6.0, "step": 0.05, "tooltip": (
+                    "Distance. The picture was taken from 1.8."
+                )}),
+                "fovy": ("FLOAT", {"default": 40.0, "min": 10.0, "max": 90.0, "step": 1.0, "tooltip": (
+                    "Field of view from top to bottom, degrees. The picture's is 40."
+                )}),
+                "turns": ("FLOAT", {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05, "tooltip": (
+                    "Rounds of orbit and turntable. Negative: the other way."
+                )}),
+                "moment": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
+                    "Where turntable stops time: 0 is the picture's moment, 1 the end."
+                )}),
+                "keyframes": ("STRING", {"multiline": True, "default": EXAMPLE_SPLINE, "tooltip": (
+                    "For spline, one key a line: 'time: azimuth elevation radius', time from 0 to 1, angles in degrees."
+                )}),
+            },
+            "optional": {
+                "reference": (sockets.REFERENCE, {"tooltip": (
+                    "Whose camera 'reference' takes. Needed only when its camera was changed."
+                )}),
+                "camera_info": ("LOAD3D_CAMERA", {"tooltip": (
+                    "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth."
+                )}),
+            },
+        }  # fmt: skip
+
+    def make(
+        self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
+        keyframes: str, reference: Any = None, camera_info: dict | None = None,
+    ) -> tuple[PathOfCameras]:  # fmt: skip
+        if kind == "spline":
+            return (Spline(read_keys(keyframes, radius), fovy),)
+        if camera_info is not None:
+            elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
+        if kind == "reference":
+            return (_standing(reference, camera_info, Still(elevation, azimuth, radius, fovy)),)
+        return (Orbit(elevation, azimuth, radius, fovy, turns, moment if kind == "turntable" else None),)
+
+
+def _standing(reference: Any, camera_info: dict | None, placed: Still) -> Still:
+    """The 3D node's direction if there is one, else the picture's camera."""
+    if camera_info is not None:
+        return placed
+    if reference is None:
+        return Still()
+    camera = reference.camera
+    return Still(*(float(v[0]) for v in (camera.elevation, camera.azimuth, camera.radius, camera.fovy)))
+
+
+def _point(camera_info: dict, name: str) -> tuple[float, float, float]:
+    point = camera_info.get(name) or {}
+    return tuple(float(point.get(axis, 0.0)) for axis in "xyz")

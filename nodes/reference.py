@@ -1,0 +1,106 @@
+"""1 Picture: from IMAGE and MASK to the reference that every optimizer looks at."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..a124core.cutout import MASK_MARKS
+from ..a124core.priors.builtin import SUBJECTS, example_picture
+from ..a124core.reference import make_reference
+from . import bridge, sockets
+
+CUTOUT_SIZE = 512  # pixels a side of the picture that shows the cut-out
+
+
+class A124ExamplePicture:
+    """A picture to begin with, in the form in which Load Image gives one."""
+
+    DESCRIPTION = "A ready-made picture with its mask, to try the pack before you use your own."
+    CATEGORY = "Animate124/1 Picture"
+    SEARCH_ALIASES = ["animate124 example", "4D", "image to 3D", "sample picture", "demo image"]
+    RETURN_TYPES = ("IMAGE", "MASK")
+    RETURN_NAMES = ("image", "mask")
+    OUTPUT_TOOLTIPS = (
+        "The picture, on black where nothing is.",
+        "1 where the picture is transparent, as Load Image gives it.",
+    )
+    FUNCTION = "make"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {"required": {"subject": (list(SUBJECTS), {"tooltip": "What the picture shows."})}}
+
+    @bridge.outside_inference
+    def make(self, subject: str) -> tuple[Tensor, Tensor]:
+        image, mask = example_picture(subject)
+        return bridge.to_image(image), 1.0 - bridge.to_mask(mask)
+
+
+class A124Reference:
+    """Cuts the subject out and says where the picture was taken from."""
+
+    DESCRIPTION = (
+        "Turns a picture into the reference of the scene: finds the subject by its mask, its transparency or a plain "
+        "background, and says on the node what it took."
+    )
+    CATEGORY = "Animate124/1 Picture"
+    SEARCH_ALIASES = ["animate124 picture", "4D", "image to 3D", "NeRF", "animate", "cut out", "subject"]
+    RETURN_TYPES = (sockets.REFERENCE, "IMAGE")
+    RETURN_NAMES = ("reference", "cut-out")
+    OUTPUT_TOOLTIPS = (
+        "The subject, its mask and its camera. Connect it to every optimizer and to the built-in priors.",
+        "The subject on white: look at it before you wait for a result.",
+    )
+    FUNCTION = "make"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        angle = {"min": -180.0, "max": 180.0, "step": 1.0, "default": 0.0, "advanced": True}
+        return {
+            "required": {
+                "image": ("IMAGE", {"tooltip": "The picture. Of a batch or an animation the first one is taken."}),
+                "mask_marks": (list(MASK_MARKS), {"tooltip": (
+                    "What white in the mask means. Load Image marks the background, removal nodes the subject. "
+                    "auto: the side that owns the border is background."
+                )}),
+                "recentre": ("BOOLEAN", {"default": False, "advanced": True, "tooltip": (
+                    "Frame the subject in the middle. Use it when the subject is small or off to one side."
+                )}),
+                "elevation": ("FLOAT", {**angle, "min": -80.0, "max": 80.0, "tooltip": (
+                    "Degrees that the camera looked down from. 0: from straight ahead."
+                )}),
+                "azimuth": ("FLOAT", {**angle, "tooltip": (
+                    "Degrees that the camera stood to the side. 0: the subject faces the camera."
+                )}),
+                "radius": ("FLOAT", {
+                    "default": 1.8, "min": 1.0, "max": 6.0, "step": 0.05, "advanced": True,
+                    "tooltip": "Distance of the camera. The scene reaches from -1 to 1.",
+                }),
+                "fovy": ("FLOAT", {
+                    "default": 40.0, "min": 10.0, "max": 90.0, "step": 1.0, "advanced": True,
+                    "tooltip": "Field of view from top to bottom, degrees.",
+                }),
+            },
+            "optional": {
+                "mask": ("MASK", {"tooltip": (
+                    "Where the subject is. Without one, transparency or a plain background is used."
+                )}),
+                "depth": ("IMAGE", {"tooltip": "A depth map of the picture, near = bright. It improves the shape."}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def make(
+        self, image: Tensor, mask_marks: str, recentre: bool, elevation: float, azimuth: float, radius: float,
+        fovy: float, mask: Tensor | None = None, depth: Tensor | None = None, unique_id: str | None = None,
+    ) -> dict:  # fmt: skip
+        picture, alpha = bridge.from_image(image)
+        mask = None if mask is None else bridge.from_mask(mask)
+        depth = None if depth is None else bridge.from_image(depth)[0]
+        reference = make_reference(
+            picture, mask, alpha, depth, mask_marks, recentre, elevation, azimuth, radius, fovy
+        )
+        bridge.say(unique_id, reference.note)
+        shown = reference.on((1.0, 1.0, 1.0), CUTOUT_SIZE)
+        return {"ui": {"text": [reference.note]}, "result": (reference, bridge.to_image(shown))}

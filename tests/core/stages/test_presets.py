@@ -1,0 +1,190 @@
+"""What the presets promise, and what the options refuse."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from a124core.field.config import FieldConfig
+from a124core.protocols import Guidance
+from a124core.stages.config import (
+    CoarseConfig,
+    FineConfig,
+    LossWeights,
+    OptimConfig,
+    RenderConfig,
+    StageConfig,
+    StaticConfig,
+    TimeConfig,
+    with_steps,
+)
+from a124core.stages.presets import PRESETS, auto_preset, preset
+from a124core.stages.schedules import is_normal_phase, masked_levels
+
+NAMES = [name for name in PRESETS if name != "auto"]
+
+
+def stages(name: str) -> tuple[StaticConfig, CoarseConfig, FineConfig]:
+    found = preset(name)
+    return found.static, found.coarse, found.fine
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_count_on_across_stages(name):
+    static, coarse, fine = stages(name)
+    assert static.step_offset == 0
+    assert coarse.step_offset == static.steps
+    assert fine.step_offset == static.steps + coarse.steps
+
+
+@pytest.mark.parametrize("name", ["released", "paper"])
+def test_released_and_paper_have_the_methods_sizes(name):
+    static, coarse, fine = stages(name)
+    assert (static.steps, coarse.steps, fine.steps) == (5_000, 10_000, 5_000)
+    assert {s.render.size for s in (static, coarse, fine)} == {128}
+    assert coarse.time == fine.time == TimeConfig("balanced", ticks=256, frames=16, start_rate=0.2, min_stride=1)
+    found = preset(name).field
+    assert (found.time_grids, found.levels, found.base, found.finest, found.log2_rows) == (64, 16, 16, 2048, 16)
+
+
+def test_released_weights():
+    static, coarse, fine = stages("released")
+    assert (static.losses.rgb, static.losses.mask, static.losses.depth) == (1000.0, 100.0, 2.0)
+    assert static.losses.time_tv == 0.0 and static.optim.clip == 0.0
+    for moving in (coarse, fine):
+        w = moving.losses
+        assert (w.rgb, w.mask, w.depth, w.time_tv, w.time_tv_form) == (5.0, 0.5, 0.01, 0.1, "tables")
+        assert (w.entropy, w.orientation, w.normal_tv, w.normal_blur) == (1e-3, 1e-2, 0.5, 0.5)
+        assert moving.optim == OptimConfig(1e-2, 1e-3, 1.0, 0.9, 0.99, 1e-15, 1.0)
+    assert preset("released").field.index_mode == "hash"
+
+
+def test_released_static_keeps_the_releases_ratios():
+    """Reconstruction and regularisers went through the same loss scaler: only SDS was weaker than written."""
+    written = LossWeights()
+    static = stages("released")[0].losses
+    for name in ("rgb", "mask", "depth", "entropy", "orientation", "normal_tv", "normal_blur"):
+        assert getattr(static, name) == pytest.approx(200 * getattr(written, name))
+
+
+def test_paper_prints_only_reconstruction_and_tv():
+    for stage in stages("paper"):
+        w = stage.losses
+        assert (w.rgb, w.mask) == (5.0, 0.5)
+        assert w.depth * 0.5 == 0.001  # losses.depth is (1 - r) / 2, the paper weighs 1 - r
+        assert (w.entropy, w.orientation, w.normal_tv, w.normal_blur) == (0.0, 0.0, 0.0, 0.0)
+        assert (stage.optim.grid_lr, stage.optim.mlp_lr) == (1e-3, 1e-3)
+        assert stage.reference_mode == "paper" and stage.render.reference_size == 128
+    static, coarse, fine = stages("paper")
+    assert (static.losses.time_tv, coarse.losses.time_tv, fine.losses.time_tv) == (0.0, 0.1, 0.1)
+    assert coarse.losses.time_tv_form == "tables"
+    assert preset("paper").field.index_mode == "tiled_full"
+    assert not any(is_normal_phase(step, static) or masked_levels(step, static) for step in (1, 100, 5000))
+
+
+def test_demo_runs_on_albedo_and_needs_no_normals():
+    for stage in stages("demo"):
+        assert not stage.shaded
+        w = stage.losses
+        assert w.orientation == w.normal_tv == w.normal_blur == 0.0
+    assert preset("demo").field.density == "softplus"
+
+
+def test_draft_is_smaller_than_released_everywhere():
+    draft, released = preset("draft"), preset("released")
+    for a, b in zip(stages("draft"), stages("released"), strict=True):
+        assert a.steps * a.render.size**2 * a.render.samples < b.steps * b.render.size**2 * b.render.samples / 50
+        assert a.losses == b.losses and a.optim == b.optim
+    assert draft.field.time_grids * 2**draft.field.log2_rows * 4 <= released.field.time_grids * 2**16
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_paper_gives_up_the_hash(name):
+    assert preset(name).field.index_mode == ("tiled_full" if name == "paper" else "hash")
+
+
+def test_unknown_and_unresolved_names_are_refused():
+    with pytest.raises(ValueError, match="choose one of auto, demo"):
+        preset("fast")
+    with pytest.raises(ValueError, match="auto_preset"):
+        preset("auto")
+
+
+class Learned:
+    sigmas = torch.ones(1)
+    cameras = None
+
+
+BuiltIn = type("BuiltIn", (Learned,), {"__module__": "a124core.priors.builtin.denoisers"})
+Similar = type("Similar", (Learned,), {"__module__": "a124core.priors.builtin_like"})
+
+
+@pytest.mark.parametrize(
+    ("priors", "name"),
+    [
+        ([], "demo"),
+        ([None, None], "demo"),
+        ([BuiltIn(), None], "demo"),
+        ([BuiltIn(), Learned()], "draft"),
+        ([Similar()], "draft"),
+    ],
+)
+def test_auto_is_demo_only_while_all_priors_are_built_in(priors, name):
+    guidances = [p if p is None else Guidance(prior=p, weight=1.0, t_min=0.0, t_max=1.0) for p in priors]
+    assert auto_preset(guidances) == name
+
+
+REFUSED = [
+    (StaticConfig, {"steps": 0}, "steps is 0: a stage needs at least 1"),
+    (CoarseConfig, {"steps": -3}, "steps is -3"),
+    (FineConfig, {"steps": float("nan")}, "steps is nan"),
+    (StageConfig, {"reference_every": 1}, "reference_every is 1: it must be at least 2"),
+    (StageConfig, {"reference_mode": "both"}, "choose one of released, paper"),
+    (StageConfig, {"background": "black"}, "choose one of random, white"),
+    (StageConfig, {"textureless": 1.5}, "textureless is 1.5"),
+    (StaticConfig, {"normal_phase": -0.1}, "normal_phase is -0.1"),
+    (StaticConfig, {"masked_levels": -1}, "masked_levels is -1"),
+    (CoarseConfig, {"moving_camera": 2.0}, "moving_camera is 2.0"),
+    (FineConfig, {"refine_frames": 17}, "at most 16"),
+    (FineConfig, {"condition": "none"}, "choose one of frozen coarse, current render"),
+    (TimeConfig, {"ticks": 10}, "do not fit a time axis of 10"),
+    (TimeConfig, {"sampling": "never-zero", "ticks": 16}, "take 17 ticks or more"),
+    (TimeConfig, {"frames": 1}, "frames is 1"),
+    (TimeConfig, {"sampling": "even"}, "choose one of balanced, random, never-zero"),
+    (OptimConfig, {"grid_lr": 0.0}, "above 0"),
+    (OptimConfig, {"mlp_lr": float("nan")}, "mlp_lr is nan"),
+    (OptimConfig, {"beta2": 1.0}, "beta2 is 1.0"),
+    (OptimConfig, {"lr_end": 2.0}, "lr_end is 2.0"),
+    (LossWeights, {"rgb": -1.0}, "rgb is -1.0"),
+    (LossWeights, {"time_tv_form": "both"}, "choose one of tables, samples"),
+    (RenderConfig, {"size": 1}, "size is 1"),
+    (RenderConfig, {"samples": 0}, "samples is 0"),
+    (RenderConfig, {"occupancy_decay": 1.1}, "occupancy_decay is 1.1"),
+    (RenderConfig, {"chunk": -1}, "chunk is -1"),
+    (FieldConfig, {"time_grids": 0}, "time_grids is 0"),
+    (FieldConfig, {"finest": 8}, "finest is 8: it must be at least 16"),
+    (FieldConfig, {"index_mode": "dense"}, "choose one of hash"),
+    (FieldConfig, {"density": "relu"}, "choose one of exp, softplus"),
+    (FieldConfig, {"blob_radius": 0.0}, "blob_radius is 0.0: it must be above 0"),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "said"), REFUSED)
+def test_impossible_options_are_refused_in_plain_words(kind, options, said):
+    with pytest.raises(ValueError, match=said):
+        kind(**options)
+
+
+def test_with_steps_changes_only_the_steps():
+    fine = FineConfig()
+    assert with_steps(fine, 7) == replace(fine, steps=7)
+    with pytest.raises(ValueError, match="at least 1 step"):
+        with_steps(fine, 0)
+
+
+def test_a_preset_must_have_a_field_that_can_move():
+    demo = preset("demo")
+    with pytest.raises(ValueError, match="time_grids is 1: it must be at least 2"):
+        replace(demo, field=replace(demo.field, time_grids=1))
+    with pytest.raises(ValueError, match="masked_levels is 8"):
+        replace(demo, static=replace(demo.static, masked_levels=8))
