@@ -1,4 +1,4 @@
-"""Figures of likeness between pictures and their truth, as pure functions. Images are on white unless said otherwise."""
+"""Figures of likeness between pictures and their truth, as pure functions. Images are on white."""
 
 from __future__ import annotations
 

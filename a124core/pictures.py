@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+FLAT = 0.05  # a mask whose values differ by less than this marks nothing
 LARGEST = 2048  # longer side after reading, pixels; the reference itself works at half of it
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I", "F")
@@ -30,9 +31,15 @@ def read_picture(path: str | Path) -> tuple[Tensor, Tensor | None, str]:
 def read_mask(path: str | Path) -> tuple[Tensor, str]:
     """-> mask (1, 1, H, W) in [0, 1], note. A picture with transparency gives its opacity, any other its brightness."""
     image, alpha, note = read_picture(path)
+    mask = image.mean(dim=1, keepdim=True)
     if alpha is not None and alpha.min() < 0.99:
-        return alpha, _join(note, "the mask was read from the file's transparency")
-    return image.mean(dim=1, keepdim=True), note
+        mask, note = alpha, _join(note, "the mask was read from the file's transparency")
+    if mask.max() - mask.min() < FLAT:
+        raise ValueError(
+            f"the mask {path} is {'full' if mask.max() > 0.5 else 'empty'}, it has one value everywhere: mark the "
+            "subject and leave its surroundings unmarked, or leave --mask out."
+        )
+    return mask, note
 
 
 def read_depth(path: str | Path) -> tuple[Tensor, str]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..a124core.field.field4d import Field4D
-from ..a124core.stages.fine import CONDITIONS, optimise_fine
+from ..a124core.stages.config import CONDITIONS
+from ..a124core.stages.fine import optimise_fine
 from . import bridge, optimizer, sockets
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..a124core.priors.builtin import FROM_PROMPT, MOTIONS, make_priors
+from ..a124core.prompt import checked_prompt
 from . import bridge, sockets
 
 
@@ -51,7 +52,7 @@ class A124BuiltInPriors:
 
     @bridge.outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
-        priors = make_priors(reference, prompt, motion)
+        priors = make_priors(reference, checked_prompt(prompt), motion)
         bridge.say(unique_id, priors.understood)
         guidances = (priors.image, priors.view, priors.video, priors.refine)
         return {"ui": {"text": [priors.understood]}, "result": guidances}

@@ -40,9 +40,9 @@ class Occupancy:
         return (time * slices).long().clamp(0, slices - 1)
 
 
-def full_occupancy(size: int, slices: int, threshold: float) -> Occupancy:
-    """Everything occupied, until the first update."""
-    return Occupancy(torch.full((slices, size, size, size), 2.0 * threshold), threshold)
+def empty_occupancy(size: int, slices: int, threshold: float) -> Occupancy:
+    """Nothing seen yet: refresh before marching."""
+    return Occupancy(torch.zeros(slices, size, size, size), threshold)
 
 
 @torch.no_grad()

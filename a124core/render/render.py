@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ..cameras import pixel_rays
 from ..field.gradient import density_gradient, normals_from
-from ..field.occupancy import Occupancy, full_occupancy, occupied_box, refresh
+from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, refresh
 from ..protocols import Cameras, Field, Shading
 from .composite import accumulate, over, render_weights
 from .sample import Marched, Rays, Samples, place_samples
 from .shading import shade
 
 PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
-RAYS_AT_ONCE = 2**16  # finished pictures are rendered in pieces of this many rays
+RAYS_AT_ONCE = 2**13  # finished pictures are rendered in pieces of this many rays: small enough for a CPU's cache
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,5 @@ def _occupancy_of(field: Field, device: torch.device) -> Occupancy:
     if own is not None:
         return own.to(device)
     rng = torch.Generator().manual_seed(0)
-    made = full_occupancy(64, 16, 1.0).to(device)
-    made = type(made)(torch.zeros_like(made.grid), made.threshold)
+    made = empty_occupancy(64, 16, 1.0).to(device)
     return refresh(refresh(made, field, 1.0, rng), field, 1.0, rng)

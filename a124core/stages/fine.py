@@ -19,8 +19,6 @@ from .loop import optimise
 from .shots import Pixels, Shot, novel_shot, sds_term
 from .snapshot import Snapshot
 
-CONDITIONS = ("frozen coarse", "current render")
-
 
 def optimise_fine(
     field: Field4D,  # the coarse result: it is what is refined, and its frozen copy is the condition
@@ -55,7 +53,7 @@ def refine_shots(frozen: Field4D, refine: Guidance, config: FineConfig, device: 
     space = marched(frozen.occupancy)
 
     def shots(step: int, view: View, rng: torch.Generator) -> list[Shot]:
-        part = cut_view(view, chosen_frames(len(view.cameras), config.refine_frames))
+        part = cut_view(view, chosen_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng))
         size = config.refine_size or config.render.size
         shot = novel_shot(
             part.cameras, part.time, size, part.background, part.shading, _nobody, rng, device
@@ -77,9 +75,14 @@ def _nobody(pixels: Pixels) -> dict[str, Tensor]:
     return {}
 
 
-def chosen_frames(frames: int, wanted: int) -> Tensor:
-    """Evenly spaced, the first included: 0 and 8 of 16 (release)."""
-    return torch.arange(min(wanted, frames)) * frames // min(wanted, frames)
+def chosen_frames(frames: int, wanted: int, phase: str, rng: torch.Generator) -> Tensor:  # (wanted,) indices
+    """Evenly spaced. "first": 0 and 8 of 16, as released, so the end of a clip is never repaired in that clip.
+    "random": all moved together by a random whole number of frames below their distance."""
+    wanted = min(wanted, frames)
+    first = torch.arange(wanted) * frames // wanted
+    room = frames - int(first[-1]) if wanted > 1 else frames
+    shift = int(torch.randint(0, room, (), generator=rng))
+    return first + shift if phase == "random" else first
 
 
 @torch.no_grad()

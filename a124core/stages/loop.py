@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..cameras import make_cameras
 from ..field.field4d import Field4D
-from ..field.occupancy import full_occupancy, refresh
+from ..field.occupancy import empty_occupancy, refresh
 from ..losses import time_tv_samples, time_tv_tables
 from ..protocols import Cameras, OnStep, Step
 from ..render.render import marched, render_clip
@@ -72,7 +72,7 @@ def _begin(stage: str, field: Field4D, config: StageConfig, seed: int, device: t
     """Fork the field, give it an optimiser and its own random numbers."""
     r = config.render
     if field.occupancy is None:
-        field = replace(field, occupancy=full_occupancy(r.occupancy_size, _slices(field, config), r.occupancy_threshold))
+        field = replace(field, occupancy=empty_occupancy(r.occupancy_size, _slices(field, config), r.occupancy_threshold))
     field = field.fork(device)
     o = config.optim
     groups = [

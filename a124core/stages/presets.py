@@ -124,7 +124,7 @@ def _demo() -> Preset:
             masked_levels=0,
         ),
         CoarseConfig(**moving, steps=250, step_offset=150),
-        FineConfig(**moving, steps=150, step_offset=400, refine_size=96),
+        FineConfig(**moving, steps=150, step_offset=400, refine_size=96, refine_phase="random"),
     )
 
 

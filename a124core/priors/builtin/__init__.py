@@ -12,4 +12,13 @@ from .make import BuiltInPriors, example_picture, make_priors
 from .truth import Truth
 from .words import FROM_PROMPT, MOTIONS, SUBJECTS, understand
 
-__all__ = ["FROM_PROMPT", "MOTIONS", "SUBJECTS", "BuiltInPriors", "Truth", "example_picture", "make_priors", "understand"]
+__all__ = [
+    "FROM_PROMPT",
+    "MOTIONS",
+    "SUBJECTS",
+    "BuiltInPriors",
+    "Truth",
+    "example_picture",
+    "make_priors",
+    "understand",
+]

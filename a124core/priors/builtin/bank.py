@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ...cameras import make_cameras
 from ...protocols import Cameras, Shading
-from .recipe import CACHE_BYTES, TICKS
+from .recipe import CLOUD_BYTES, PHOTO_BYTES, TICKS
 from .scenes import STILL, Look, draw, turned_to_subject
+from .store import Store
 
 # Rows of cameras: elevation, how many. About 20 degrees apart; the rows are staggered.
 LATTICE_ROWS = ((-36, 14), (-18, 18), (0, 18), (18, 18), (36, 14), (54, 10), (72, 6))
@@ -31,11 +32,12 @@ def lattice(reference: Cameras) -> Cameras:
 
 @dataclass(frozen=True)
 class Bank:
-    """Pictures of looks. The store is a cache: it changes nothing but the time an answer takes."""
+    """Pictures of looks, and the caches that make them fast."""
 
     reference: Cameras  # 1
     cameras: Cameras  # the lattice
-    store: dict[tuple, Tensor] = field(default_factory=dict, repr=False)
+    photos: Store = field(default_factory=lambda: Store(PHOTO_BYTES), repr=False)
+    clouds: Store = field(default_factory=lambda: Store(CLOUD_BYTES), repr=False)
 
     def layers(self, looks: list[Look], cameras: Cameras, time: Tensor, size: int, normals: bool) -> Tensor:
         """(K, B, 4 or 7, size, size) premultiplied colour, alpha, premultiplied world normal; float on the CPU."""
@@ -58,44 +60,39 @@ class Bank:
     ) -> Tensor:  # (K, B, 3, size, size) in [0, 1]
         """The looks as a renderer with this background and shading would show them."""
         shaded = shading.mode != "albedo" and not (shading.mode == "lambertian" and shading.ambient >= 1.0)
-        return shade(self.layers(looks, cameras, time, size, shaded), background.cpu(), shading if shaded else Shading())
+        return shade(
+            self.layers(looks, cameras, time, size, shaded), background.cpu(), shading if shaded else Shading()
+        )
 
-    def _look_layers(self, look: Look, cameras: Cameras, time: Tensor, spots: list[int], ticks: list[int], size: int, normals: bool) -> Tensor:
+    def _look_layers(
+        self, look: Look, cameras: Cameras, time: Tensor, spots: list[int], ticks: list[int], size: int, normals: bool
+    ) -> Tensor:
         """Bytes (B, 4 or 7, size, size) of one look; what is missing is drawn in one batch."""
         keys = [
-            (look.subject, look.palette, look.motion if tick else STILL, spot, tick, size) if spot >= 0 and tick >= 0 else None
+            (look.subject, look.palette, look.motion if tick else STILL, spot, tick, size)
+            if spot >= 0 and tick >= 0
+            else None
             for spot, tick in zip(spots, ticks, strict=True)
         ]
         found = [self._get(key, normals) for key in keys]
         missing = [i for i, f in enumerate(found) if f is None]
         if missing:
             pick = torch.tensor(missing)
-            drawn = draw(look, cameras[pick], time[pick], size, normals)
+            drawn = draw(look, cameras[pick], time[pick], size, normals, self.clouds)
             if normals:
                 drawn = torch.cat((drawn[:, :4], (drawn[:, 4:] + drawn[:, 3:4]) / 2), 1)
             drawn = (drawn * 255 + 0.5).clamp(0, 255).to(torch.uint8)
             for i, layer in zip(missing, drawn, strict=True):
                 found[i] = layer
                 if keys[i] is not None:
-                    self._put(keys[i], layer)
+                    self.photos.put(keys[i], layer.clone())
         return torch.stack(found)
 
     def _get(self, key: tuple | None, normals: bool) -> Tensor | None:
-        layer = self.store.get(key) if key else None
-        if layer is None or (normals and layer.shape[0] == 4):
+        found = self.photos.get(key) if key else None
+        if found is None or (normals and found[0].shape[0] == 4):
             return None
-        return layer if normals else layer[:4]
-
-    def _put(self, key: tuple, layer: Tensor) -> None:
-        """Keep a copy (a slice would keep its whole batch alive); the oldest go when the store is full."""
-        self.store.pop(key, None)
-        self.store[key] = layer.clone()
-        if len(self.store) % 256 == 0:
-            kept = sum(t.numel() for t in self.store.values())
-            for old in list(self.store):
-                if kept <= CACHE_BYTES:
-                    break
-                kept -= self.store.pop(old).numel()
+        return found[0] if normals else found[0][:4]
 
     def _spots(self, cameras: Cameras) -> list[int]:
         """Index of each camera in the lattice, -1 for one that is not there."""
@@ -123,7 +120,9 @@ def shade(layers: Tensor, background: Tensor, shading: Shading) -> Tensor:
     if shading.mode == "normal":
         return (normal.clamp(-1, 1) + 1) / 2 * alpha + behind
     if shading.light is None:
-        raise ValueError(f"shading {shading.mode!r} with ambient {shading.ambient:g} needs a light direction per camera.")
+        raise ValueError(
+            f"shading {shading.mode!r} with ambient {shading.ambient:g} needs a light direction per camera."
+        )
     toward = shading.light.cpu().view(1, -1, 3, 1, 1)
     lit = shading.ambient + (1 - shading.ambient) * (normal * toward).sum(2, keepdim=True).clamp_min(0)
     if shading.mode == "textureless":

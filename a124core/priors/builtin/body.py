@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, log2
 
@@ -17,7 +18,8 @@ BODY, HEAD, ARM_P, ARM_M, LEG_P, LEG_M, TAIL = range(7)
 OPPOSITE = (BODY, HEAD, ARM_M, ARM_P, LEG_M, LEG_P, TAIL)
 
 HEIGHT, REACH, CENTRE = 0.86, 0.46, -0.06  # standard size: height, largest distance from the axis, middle of the height
-ROOMY = 0.92  # share of the room (room.py) that a subject may fill while it stands still
+LARGE = 0.006  # world units; clouds finer than this have 50,000 points and more: only the last two are kept
+ROOMY = 0.90  # share of the room (room.py) that a subject may fill while it stands still
 KEY_LIGHT = (-0.45, 0.68, 0.58)  # from the viewer's upper left, in front
 SKY, GROUND, KEY = 0.76, 0.56, 0.30  # light from above, from below, from the key light
 OCCLUSION = 0.55  # how dark the creases are
@@ -51,7 +53,7 @@ class Surfels:
     points: Tensor  # (N, 3) world units, front towards +z
     normals: Tensor  # (N, 3) outward unit
     colours: Tensor  # (N, 3) in [0, 1]
-    limb: Tensor  # (N,) index into LIMBS
+    limb: Tensor  # (N,) int8, index into LIMBS
 
     def __len__(self) -> int:
         return len(self.points)
@@ -69,28 +71,27 @@ class Frame:
     fovy: float = FOVY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """A named thing that can be sampled at any spacing."""
 
     name: str
-    build: object  # spacing -> Surfels; called through surfels(), which caches
+    build: Callable[[float], Surfels]  # from a spacing; called through surfels(), which caches
     frame: Frame
-    key: tuple = field(default=())
 
     def surfels(self, spacing: float) -> Surfels:
         """Points at most `spacing` apart; spacings are rounded down to powers of 2^(1/16) so that they are shared."""
-        return _sampled(self, ceil(-16 * log2(spacing) - 1e-6))
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+        level = ceil(-16 * log2(spacing) - 1e-6)
+        return (_large if spacing < LARGE else _small)(self, level)
 
 
-@lru_cache(maxsize=160)
-def _sampled(subject: Subject, level: int) -> Surfels:
+@lru_cache(maxsize=64)
+def _small(subject: Subject, level: int) -> Surfels:
+    return subject.build(2.0 ** (-level / 16))
+
+
+@lru_cache(maxsize=2)
+def _large(subject: Subject, level: int) -> Surfels:
     return subject.build(2.0 ** (-level / 16))
 
 
@@ -145,7 +146,7 @@ def assemble(parts: tuple[Part, ...], spacing: float, spin: Tensor, scale: float
         points.append(x @ spin.T * scale + offset)
         normals.append(n @ spin.T)
         colours.append(colour.clamp(0, 1))
-        limbs.append(torch.full((len(x),), part.limb))
+        limbs.append(torch.full((len(x),), part.limb, dtype=torch.int8))
     return Surfels(torch.cat(points), torch.cat(normals), torch.cat(colours), torch.cat(limbs))
 
 

@@ -1,4 +1,4 @@
-"""The priors: exact denoisers of a bank of pictures. For data that is one of K items the posterior mean is closed form."""
+"""The priors: exact denoisers of a bank of pictures. For one of K items the posterior mean is closed form."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class VideoPrior:
 
 @dataclass(frozen=True)
 class TilePrior:
-    """Large pictures that agree with a small condition. The refine and the upscale prior differ in looks and strictness."""
+    """Large pictures that agree with a small condition. Refine and upscale differ in looks and strictness."""
 
     setup: _Setup
     grid: int  # side at which condition and items are compared
@@ -157,10 +157,14 @@ class TilePrior:
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         s = self.setup
         if view.condition is None:
-            raise ValueError("a refine or upscale prior needs view.condition, the picture it repairs: pass (B, 3, H, W).")
+            raise ValueError(
+                "a refine or upscale prior needs view.condition, the picture it repairs: pass (B, 3, H, W)."
+            )
         items = _items(s, view.cameras, view, x_t)
         pictures = (items / ENCODE_SCALE + 1) / 2
-        agree = agreement(view.condition.to(items), pictures, view.background.to(items), self.grid, self.std, self.colour_std)
+        agree = agreement(
+            view.condition.to(items), pictures, view.background.to(items), self.grid, self.std, self.colour_std
+        )
         cond = s.cond.to(items)[:, None] + agree
         return guided_mean(x_t, items, sigma, cond, torch.zeros_like(cond), s.cfg)
 

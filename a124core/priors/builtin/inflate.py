@@ -27,8 +27,11 @@ BACK = 0.85  # height of the back against the front
 THICKEST = 0.30  # world units at the method's camera; broad bodies stay flatter than a ball
 UPRIGHT = 35.0  # degrees; up to this elevation the body stands upright, above it leans so far less than the camera
 FINEST = 1024  # cells a side
-SHARPNESS = 0.85  # spacing of the cells against the spacing asked for: texture is finer than shape
+SHARPNESS = 0.8  # spacing of the cells against the spacing asked for: texture is finer than shape
 BACK_LIGHT = 0.86  # the back is a little darker
+TOUCHED = (
+    0.12  # share of a cell the mask must cover: points sit in the middles of cells, so the edge needs the next one
+)
 RIM = 0.012  # share of the picture's side that counts as rim
 WALL_TILT = 0.35  # how much a wall's normal leans towards its own side: thin parts are seen from there
 LIKE_EXAMPLE = 0.0012  # mean squared difference at 48 pixels (29 dB) below which a picture is an example picture
@@ -61,7 +64,7 @@ def recognised(reference: Reference) -> str | None:
 
 @lru_cache(maxsize=32)
 def _example(name: str) -> Tensor:
-    large = draw(Look(subject_named(name), "reference", STILL), make_cameras(0.0, 0.0), torch.zeros(1), 192)
+    large = draw(Look(subject_named(name), "reference", STILL), make_cameras(0.0, 0.0), torch.zeros(1), 96)
     return torch.nn.functional.interpolate(large, (48, 48), mode="area")
 
 
@@ -81,11 +84,12 @@ def _surfels(image: Tensor, mask: Tensor, camera: Cameras, spacing: float) -> Su
         _sheet(back, height * BACK, -1.0, inside, camera, spacing),
     ]
     points, normals, colours = (torch.cat(parts) for parts in zip(*sheets, strict=True))
-    return Surfels(points, normals, colours, torch.full((len(points),), BODY))
+    return Surfels(points, normals, colours, torch.full((len(points),), BODY, dtype=torch.int8))
 
 
 def _resampled(image: Tensor, mask: Tensor, cells: int) -> tuple[Tensor, Tensor]:
     """Colours (1, 3, G, G), averaged by coverage, and the mask (1, 1, G, G) as 0 and 1."""
+
     def resize(x: Tensor) -> Tensor:
         if x.shape[-1] >= cells:
             return torch.nn.functional.interpolate(x, (cells, cells), mode="area")
@@ -93,7 +97,7 @@ def _resampled(image: Tensor, mask: Tensor, cells: int) -> tuple[Tensor, Tensor]
 
     cover = resize(mask)
     colour = resize(image * mask) / cover.clamp_min(1e-4)
-    inside = (cover > 0.5).float()
+    inside = (cover > TOUCHED).float()
     if not inside.any():  # everything is thinner than a cell
         inside = (cover >= cover.max()).float()
     return colour.clamp(0, 1), inside
@@ -162,5 +166,8 @@ class _Rays:
     def normals(self, row: Tensor, col: Tensor, here: Tensor, near: Tensor) -> Tensor:
         """Unit normals (N, 3) towards the eye, from the four neighbours' offsets (4, N)."""
         d = self.directions[row * self.cells + col]
-        ends = [(d + self.cell * w) * self._depth(d + self.cell * w, o)[:, None] for w, o in zip(self.ways, near, strict=True)]
+        ends = [
+            (d + self.cell * w) * self._depth(d + self.cell * w, o)[:, None]
+            for w, o in zip(self.ways, near, strict=True)
+        ]
         return torch.nn.functional.normalize(torch.linalg.cross(ends[0] - ends[1], ends[2] - ends[3]), dim=1)

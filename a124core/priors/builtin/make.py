@@ -14,6 +14,7 @@ from ..noise import scaled_linear_sigmas
 from . import recipe
 from .bank import Bank, lattice
 from .denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior, _Setup
+from .inflate import inflated, recognised
 from .recipe import NEVER, Numbers
 from .scenes import STILL, Look, draw, subject_named
 from .truth import Truth
@@ -75,19 +76,25 @@ def make_priors(
     token = torch.tensor([0.0 if look.subject is hero else NEVER for look in tiles])
     refine = TilePrior(
         _Setup(looks=tiles, cond=token, size=tile_size, cfg=recipe.REFINE.cfg, **setup),
-        recipe.TILE_SIZE, recipe.TILE_STD, recipe.TILE_COLOUR_STD,
+        recipe.TILE_SIZE,
+        recipe.TILE_STD,
+        recipe.TILE_COLOUR_STD,
     )
     everything = [t for pair in zip(tiles, clips, strict=True) for t in pair]
     upscale = TilePrior(
         _Setup(looks=everything, cond=torch.zeros(len(everything)), size=tile_size, cfg=recipe.UPSCALE.cfg, **setup),
-        recipe.UPSCALE_SIZE, recipe.UPSCALE_STD, recipe.UPSCALE_STD,
+        recipe.UPSCALE_SIZE,
+        recipe.UPSCALE_STD,
+        recipe.UPSCALE_STD,
     )
     return BuiltInPriors(
         image=_guidance(image, recipe.IMAGE, f"Built-in image prior. {sentence}"),
         view=_guidance(view, recipe.VIEW, f"Built-in view prior. {sentence}"),
         video=_guidance(video, recipe.VIDEO, f"Built-in video prior, in drifted colours. {sentence}"),
         refine=_guidance(refine, recipe.REFINE, f"Built-in refine prior, in the reference colours. {sentence}"),
-        upscale=_guidance(upscale, recipe.UPSCALE, f"Built-in upscale prior, keeps the colours it is given. {sentence}"),
+        upscale=_guidance(
+            upscale, recipe.UPSCALE, f"Built-in upscale prior, keeps the colours it is given. {sentence}"
+        ),
         truth=truth,
         bank=bank,
         understood=sentence,
@@ -95,7 +102,7 @@ def make_priors(
 
 
 def example_picture(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Tensor]:
-    """Image (1, 3, size, size), white where nothing is, and mask (1, 1, size, size): a photograph from the reference camera."""
+    """Image (1, 3, size, size), white where nothing is, and mask (1, 1, size, size), from the reference camera."""
     layers = draw(Look(subject_named(subject), "reference", STILL), reference_camera(), torch.zeros(1), size)
     rgb, mask = layers[:, :3], layers[:, 3:]
     return torch.where(mask > 0, rgb / mask.clamp_min(1e-6), torch.ones_like(rgb)).clamp(0, 1), mask
@@ -111,10 +118,10 @@ def _hero(reference: Reference | None, named: str | None, read: str | None) -> t
         return subject_named(named), f"Subject: the built-in {named}."
     if reference is None:
         if read is None:
-            raise ValueError(f"no reference picture, and the prompt names no subject: use one of {', '.join(SUBJECTS)}.")
+            raise ValueError(
+                f"no reference picture, and the prompt names no subject: use one of {', '.join(SUBJECTS)}."
+            )
         return subject_named(read), f"Subject: the built-in {read}, read in the prompt."
-    from .inflate import inflated, recognised
-
     name = recognised(reference)
     if name is not None:
         return subject_named(name), f"Subject: the built-in {name}, recognised by its example picture."

@@ -16,6 +16,7 @@ from .body import ARM_M, ARM_P, HEAD, LEG_M, LEG_P, TAIL, Frame
 from .warps import Oriented, Soft, constant, lift, ramp, shift, stretch, turn_by
 
 DEGREE = pi / 180
+LIFT = 0.16  # a side without an arm rises by this share of the height per radian that an arm would turn
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,15 @@ class Pose:
 
     def at(self, x: float, y: float) -> Tensor:
         """(3,) a point by its share of the box's width and height, in the middle of its depth."""
-        spot = self.frame.low + self.size * torch.tensor([x, y, 0.5])
-        return spot
+        return self.frame.low + self.size * torch.tensor([x, y, 0.5])
 
     def has(self, limb: int) -> bool:
         return limb in self.frame.limbs
 
 
-def move(motion: str, points: Tensor, normals: Tensor, limb: Tensor, time: Tensor, frame: Frame, gain: float = 1.0) -> Oriented:
+def move(
+    motion: str, points: Tensor, normals: Tensor, limb: Tensor, time: Tensor, frame: Frame, gain: float = 1.0
+) -> Oriented:
     """points, normals (N, 3) at time 0, limb (N,), time (B,) -> (B, N, 3) each."""
     still = Oriented(points.expand(len(time), -1, -1), normals.expand(len(time), -1, -1))
     return MOTION_TABLE[motion](still, Pose(time, limb, frame, gain)) if motion in MOTION_TABLE else still
@@ -94,9 +96,9 @@ def _side(o: Oriented, pose: Pose, sign: int, angle: Tensor) -> Oriented:
         return _limb(o, pose, limb, angle * sign, 2)
     mid, half = float(pose.middle[0]), float(pose.size[0]) / 2
     low, high = float(pose.frame.low[1]), float(pose.size[1])
-    out = ramp(o.points, 0, mid + sign * 0.1 * half, mid + sign * 0.9 * half)
-    up = ramp(o.points, 1, low + 0.15 * high, low + 0.6 * high)
-    return turn_by(o, out * up * (angle * sign * 0.6)[:, None], 2, pose.at(0.5 + 0.15 * sign, 0.45))
+    out = ramp(o.points, 0, mid, mid + sign * half)
+    up = ramp(o.points, 1, low + 0.1 * high, low + 0.65 * high)
+    return lift(o, out * up * (LIFT * high * angle)[:, None])
 
 
 def _arms(o: Oriented, pose: Pose, left: Tensor, right: Tensor) -> Oriented:
@@ -130,12 +132,18 @@ def _bend(o: Oriented, pose: Pose, angle: Tensor, axis: int = 2) -> Oriented:
     return turn_by(o, ramp(o.points, 1, low, high, power=1.2) * angle[:, None], axis, pose.foot)
 
 
+def _tipped(pose: Pose, angle: Tensor) -> Tensor:
+    """How much a body that tips sideways must rise so that its lower corner stays on the floor."""
+    return 0.5 * pose.size[0] * angle.abs().sin()
+
+
 def jump(o: Oriented, pose: Pose) -> Oriented:
     """Crouch, one high hop, land."""
     flight = ((pose.time - 0.18) / 0.64).clamp(0, 1)
     rise = 4 * flight * (1 - flight)
     crouch = 0.16 * (_swell(pose, 0.0, 0.24) + _swell(pose, 0.76, 1.0))
-    o = _arms(o, pose, 50 * DEGREE * rise, 50 * DEGREE * rise)
+    raised = (50 if pose.frame.pivots is not None else 15) * DEGREE * rise
+    o = _arms(o, pose, raised, raised)
     o = stretch(o, _scale(1 - crouch + 0.07 * _swell(pose, 0.2, 0.55)), pose.foot)
     return shift(o, _up(0.42 * pose.gain * pose.size[1] * rise))
 
@@ -161,9 +169,9 @@ def spin(o: Oriented, pose: Pose) -> Oriented:
 def wave(o: Oriented, pose: Pose) -> Oriented:
     """Raise one arm and wave it twice."""
     up = _swell(pose) ** 0.7
-    swing = (70 * up + 28 * _sin(pose, 3) * up) * DEGREE
+    swing = (48 * up + 28 * _sin(pose, 3) * up) * DEGREE
     if pose.frame.pivots is None or not pose.has(ARM_P):
-        swing = 45 * DEGREE * _sin(pose, 2)
+        swing = 60 * DEGREE * _sin(pose, 2)
     o = _side(o, pose, 1, swing) if pose.frame.pivots is None or pose.has(ARM_P) else _soft_wave(o, pose, swing)
     return _head(o, pose, -8 * DEGREE * up, 2)
 
@@ -185,8 +193,8 @@ def walk(o: Oriented, pose: Pose) -> Oriented:
     o = _steps(o, pose, stride)
     o = _limb(_limb(o, pose, ARM_P, 25 * DEGREE * stride, 0), pose, ARM_M, -25 * DEGREE * stride, 0)
     o = turn_by(o, _all(o, 9 * DEGREE * stride), 2, pose.foot)
-    side = 0.20 * pose.gain * pose.size[1] * _sin(pose)
-    bob = 0.05 * pose.size[1] * stride**2
+    side = 0.16 * pose.gain * pose.size[1] * _sin(pose)
+    bob = 0.04 * pose.size[1] * stride**2 + _tipped(pose, 9 * DEGREE * stride)
     return shift(o, torch.stack((side, bob, torch.zeros_like(bob)), 1))
 
 
@@ -204,13 +212,13 @@ def fly(o: Oriented, pose: Pose) -> Oriented:
 def dance(o: Oriented, pose: Pose) -> Oriented:
     """Hips left and right, a twist, arms in turn and a little hop on each beat."""
     beat, hop = _sin(pose), _sin(pose, 2) ** 2
-    o = _arms(o, pose, 60 * DEGREE * beat.clamp_min(0), 60 * DEGREE * (-beat).clamp_min(0))
+    o = _arms(o, pose, 50 * DEGREE * beat.clamp_min(0), 50 * DEGREE * (-beat).clamp_min(0))
     o = _head(o, pose, 12 * DEGREE * beat, 2)
     low, high = float(pose.frame.low[1]), float(pose.frame.high[1])
     o = turn_by(o, ramp(o.points, 1, low, high, power=1.0) * (34 * DEGREE * _sin(pose, 2))[:, None], 1, pose.middle)
-    o = stretch(o, _scale(1 - 0.07 * _sin(pose, 2) ** 2 + 0.0 * hop), pose.foot)
-    o = _bend(o, pose, -20 * DEGREE * beat)
-    return shift(o, torch.stack((0.08 * pose.size[1] * beat, 0.12 * pose.gain * pose.size[1] * hop, 0 * beat), 1))
+    o = stretch(o, _scale(1 - 0.07 * _sin(pose, 2) ** 2), pose.foot)
+    o = _bend(o, pose, -17 * DEGREE * beat)
+    return shift(o, torch.stack((0.06 * pose.size[1] * beat, 0.12 * pose.gain * pose.size[1] * hop, 0 * beat), 1))
 
 
 def nod(o: Oriented, pose: Pose) -> Oriented:
@@ -232,7 +240,7 @@ def rock(o: Oriented, pose: Pose) -> Oriented:
     angle = 18 * DEGREE * pose.gain * _sin(pose)
     o = _limb(o, pose, TAIL, -angle, 2)
     o = turn_by(o, _all(o, angle), 2, pose.foot)
-    return shift(o, torch.stack((-0.25 * pose.size[0] * angle, 0.08 * pose.size[1] * angle.abs(), 0 * angle), 1))
+    return shift(o, torch.stack((-0.25 * pose.size[0] * angle, _tipped(pose, angle), 0 * angle), 1))
 
 
 MOTION_TABLE: dict[str, Callable[[Oriented, Pose], Oriented]] = {

@@ -41,7 +41,8 @@ def drifted(colours: Tensor, amount: float, tint: Tensor) -> Tensor:
 def _drift_of(subject: Subject) -> tuple[float, Tensor]:
     """The amount at which the mean |dRGB| over front and back is DRIFT, and the tint, far from the mean colour."""
     surfels = subject.surfels(SAMPLE_SPACING)
-    weight = surfels.normals[:, 2].abs()  # what front and back show
+    z = surfels.normals[:, 2]
+    weight = torch.where(z > 0, 2 * z, -z)  # what front and back show; the front counts twice
     colours = surfels.colours
     mean = (colours * weight[:, None]).sum(0) / weight.sum()
     tint = TINTS[(TINTS - mean).square().sum(1).argmax()]

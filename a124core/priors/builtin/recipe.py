@@ -1,4 +1,4 @@
-"""Every number of the built-in priors that is a choice: weights, noise ranges, guidance scales, how strict each prior is."""
+"""Every number of the built-in priors that is a choice: weights, noise ranges, scales, how strict each is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 ENCODE_SCALE = 3.0  # x0 = scale * (2 image - 1): shifts the noise so that it suits small pictures
 TICKS = 32  # scene times k / TICKS are cached
-CACHE_BYTES = 380 * 2**20  # pictures kept; the oldest go first
+PHOTO_BYTES = 220 * 2**20  # pictures kept; the oldest go first
+CLOUD_BYTES = 200 * 2**20  # moved points kept
 BANK_MOTIONS = 8  # motions of the subject in the bank, the wanted one included
 BANK_OTHERS = 4  # other subjects in the bank, doing the wanted motion
 

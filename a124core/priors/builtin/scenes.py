@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
@@ -17,12 +17,12 @@ from .palettes import coloured
 from .recipe import TICKS
 from .room import crowding
 from .splat import spacing_for, splat
+from .store import Store
 from .warps import Oriented
 from .words import SUBJECTS
 
 STILL = "still"
 MIN_GAIN = 0.3  # a motion is never made smaller than this share, even if it leaves the picture
-KEPT_POINTS = 40_000  # larger clouds are moved anew each time: 9 bytes a point and tick add up
 POINT_SCALE = 2**14  # 16-bit coordinates: steps of 6e-5 in -2 .. 2
 POINTS_AT_ONCE = 150_000  # points drawn in one batch: stays in the processor's cache
 
@@ -36,7 +36,7 @@ class Look:
     motion: str
 
 
-@lru_cache(maxsize=None)
+@cache
 def subject_named(name: str) -> Subject:
     """A primitive subject; the same object every time."""
     if name not in SUBJECTS:
@@ -75,41 +75,46 @@ def draw(
     time: Tensor,  # (B,)
     size: int,
     normals: bool = False,
+    clouds: Store | None = None,
 ) -> Tensor:  # (B, 4 or 7, size, size): premultiplied colour, alpha, premultiplied normal in the subject's world
-    """Photograph a look, in batches."""
+    """Photograph a look, in batches. `clouds` keeps moved points for the next camera."""
     spacing = spacing_for(size, float(cameras.radius.min()), float(cameras.fovy.min()))
     colours = coloured(look.subject, spacing, look.palette)
     chunk = max(1, POINTS_AT_ONCE // len(colours))
     out = []
     for first in range(0, len(time), chunk):
         part = slice(first, first + chunk)
-        points, turned = moved(look, spacing, time[part])
+        points, turned = moved(look, spacing, time[part], clouds)
         channels = torch.cat((colours.expand(len(points), -1, -1), turned.transpose(1, 2)), -1) if normals else colours
         image, alpha = splat(points, turned, channels, cameras[part], size)
         out.append(torch.cat((image[:, :3], alpha, image[:, 3:]), 1))
     return torch.cat(out)
 
 
-def moved(look: Look, spacing: float, time: Tensor) -> tuple[Tensor, Tensor]:
+def moved(look: Look, spacing: float, time: Tensor, clouds: Store | None) -> tuple[Tensor, Tensor]:
     """Points and normals (B, 3, N) of a look at each time. At ticks they are kept as 16 and 8 bit numbers."""
     subject, motion = look.subject, look.motion
     if motion == STILL:
         s = subject.surfels(spacing)
         return s.points.T.expand(len(time), -1, -1), s.normals.T.expand(len(time), -1, -1)
     ticks = (time * TICKS).round()
-    if len(subject.surfels(spacing)) > KEPT_POINTS or ((time * TICKS - ticks).abs() > 1e-3).any():
+    if clouds is None or ((time * TICKS - ticks).abs() > 1e-3).any():
         o = _move(subject, motion, spacing, time)
         return o.points.transpose(1, 2).contiguous(), o.normals.transpose(1, 2).contiguous()
-    kept = [_moved_at(subject, motion, spacing, int(k)) for k in ticks]
+    kept = [_moved_at(subject, motion, spacing, int(k), clouds) for k in ticks]
     points = torch.stack([k[0] for k in kept]).float() * (1 / POINT_SCALE)
     return points, torch.stack([k[1] for k in kept]).float() * (1 / 127)
 
 
-@lru_cache(maxsize=1024)
-def _moved_at(subject: Subject, motion: str, spacing: float, tick: int) -> tuple[Tensor, Tensor]:
-    o = _move(subject, motion, spacing, torch.tensor([tick / TICKS]))
-    points = (o.points[0].T * POINT_SCALE).round().clamp(-32767, 32767).to(torch.int16)
-    return points, (o.normals[0].T * 127).round().to(torch.int8)
+def _moved_at(subject: Subject, motion: str, spacing: float, tick: int, clouds: Store) -> tuple[Tensor, ...]:
+    key = (subject, motion, spacing, tick)
+    found = clouds.get(key)
+    if found is None:
+        o = _move(subject, motion, spacing, torch.tensor([tick / TICKS]))
+        points = (o.points[0].T * POINT_SCALE).round().clamp(-32767, 32767).to(torch.int16).contiguous()
+        found = (points, (o.normals[0].T * 127).round().to(torch.int8).contiguous())
+        clouds.put(key, *found)
+    return found
 
 
 def _move(subject: Subject, motion: str, spacing: float, time: Tensor) -> Oriented:
@@ -119,4 +124,6 @@ def _move(subject: Subject, motion: str, spacing: float, time: Tensor) -> Orient
 
 def turned_to_subject(cameras: Cameras, azimuth: float) -> Cameras:
     """World cameras -> the subject's own world, whose azimuth 0 is the reference camera's `azimuth`."""
-    return make_cameras(cameras.elevation.cpu(), cameras.azimuth.cpu() - azimuth, cameras.radius.cpu(), cameras.fovy.cpu())
+    return make_cameras(
+        cameras.elevation.cpu(), cameras.azimuth.cpu() - azimuth, cameras.radius.cpu(), cameras.fovy.cpu()
+    )

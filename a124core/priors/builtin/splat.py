@@ -12,7 +12,7 @@ from ...protocols import Cameras
 
 SUPERSAMPLE = 2
 REACH = 1.8  # world units; points lie nearer to the origin than this, so depths fill radius - REACH .. radius + REACH
-STEP = 1.3  # wanted spacing of the points in supersampled pixels at the origin; a 3x3 window bridges 2.1
+STEP = 1.0  # wanted spacing of the points in supersampled pixels at the origin; a 3x3 window bridges 2.1
 
 
 def spacing_for(size: int, radius: float, fovy: float) -> float:
@@ -46,38 +46,39 @@ def splat(
 
 
 def _zbuffer(points: Tensor, normals: Tensor, cameras: Cameras, side: int, bits: int) -> tuple[Tensor, Tensor]:
-    """Packed (depth, point index) of the nearest point in each cell, (B, side + 6, side + 6): a rim of 3 for the windows.
+    """Packed (depth, point index) of each cell's nearest point, (B, side + 6, side + 6): a rim of 3 for the windows.
 
-    The index takes `bits` bits, the depth the rest of an int32, or of an int64 when 16 bits are not left.
+    The index takes `bits` bits, the depth the rest of an int32, or of an int64 when 14 bits are not left.
     """
-    dtype = torch.int32 if bits <= 15 else torch.int64
+    dtype = torch.int32 if bits <= 17 else torch.int64
     steps = 2 ** (31 - bits if dtype == torch.int32 else 24) - 2
     empty = torch.iinfo(dtype).max
     c2w = camera_to_world(cameras).to(points)
     turn, centre = c2w[:, :3, :3], c2w[:, :3, 3:]
     focal = side / (2 * torch.tan(cameras.fovy.to(points) * (pi / 360)))
     facing = (points * normals).sum(1) < (centre.transpose(1, 2) @ normals)[:, 0]
-    image, which = facing.nonzero(as_tuple=True)
-    q = (turn.transpose(1, 2) @ (points - centre)).transpose(0, 1)[:, image, which]  # (3, P)
-    z = -q[2]
-    scale = focal[image] / z.clamp_min(1e-3)
-    col = (q[0] * scale + (side / 2 + 3)).int()
-    row = (side / 2 + 3 - q[1] * scale).int()
-    near = (cameras.radius.to(points) - REACH).clamp_min(0.02)
-    share = (z - near[image]) / (2 * REACH)
+    q = turn.transpose(1, 2) @ points - turn.transpose(1, 2) @ centre  # (B, 3, N) in the camera's frame
+    z = -q[:, 2]
+    near = (cameras.radius.to(points) - REACH).clamp_min(0.02)[:, None]
+    scale = focal[:, None] / z.clamp_min(1e-3)
+    col = torch.addcmul(torch.tensor(side / 2 + 3).to(points), q[:, 0], scale).int()
+    row = torch.addcmul(torch.tensor(side / 2 + 3).to(points), q[:, 1], scale, value=-1).int()
     wide = side + 6
-    seen = (z > near[image]) & (col >= 0) & (col < wide) & (row >= 0) & (row < wide)
-    pixel = torch.where(seen, (image * wide + row) * wide + col, len(points) * wide * wide)
-    packed = ((share.clamp(0, 1) * steps).to(dtype) << bits) | which.to(dtype)
+    first = torch.arange(0, len(points) * wide * wide, wide * wide, device=points.device, dtype=torch.int32)[:, None]
+    out = len(points) * wide * wide
+    seen = facing & (z > near) & (col.clamp(0, wide - 1) == col) & (row.clamp(0, wide - 1) == row)
+    pixel = torch.where(seen, row * wide + col + first, out)
+    share = (z - near).clamp_(0, 2 * REACH) * (steps / (2 * REACH))
+    packed = (share.to(dtype) << bits) | torch.arange(points.shape[2], dtype=dtype, device=points.device)
     buffer = torch.full((len(points) * wide * wide + 1,), empty, dtype=dtype, device=points.device)
-    buffer.scatter_reduce_(0, pixel, packed, "amin")
+    buffer.scatter_reduce_(0, pixel.flatten().long(), packed.flatten(), "amin")
     pixel_width = cameras.radius.to(points) / focal
     tolerance = (5 * pixel_width / (2 * REACH) * steps).to(dtype) << bits
     return buffer[:-1].view(len(points), wide, wide), tolerance[:, None, None]
 
 
 def _closed(cells: Tensor, tolerance: Tensor) -> Tensor:
-    """Fill cells between close points (B, H + 4, W + 4) -> (B, H, W): a grey closing of depth, so edges stay in place."""
+    """Fill cells between close points (B, H + 4, W + 4) -> (B, H, W): a grey closing of depth, edges stay in place."""
     closed = _window(_window(cells, torch.minimum), torch.maximum)
     own = cells[:, 2:-2, 2:-2]
     return torch.where(own - tolerance <= closed, own, closed)  # an own point not far behind its neighbours stays

@@ -126,7 +126,7 @@ class Tube:
         lengths = running_length(self.path)
         first, last = self.radius[0], self.radius[-1]
         whole = lengths[-1] + pi / 2 * (first + last)
-        n = row_count(whole, spacing)
+        n = row_count(whole * self._outer_stretch(lengths), spacing)
         s = (torch.arange(n) + 0.5) / n * whole - pi / 2 * first
         line, tangent = along(torch.cat((self.path, self.radius[:, None]), 1), s.clamp(0, float(lengths[-1])), lengths)
         centre, radius = line[:, :3], line[:, 3]
@@ -141,11 +141,19 @@ class Tube:
         normals = radial * angle.cos()[row, None] + tangent[row] * angle.sin()[row, None]
         return centre[row] + radius[row, None] * normals, normals
 
+    def _outer_stretch(self, lengths: Tensor) -> Tensor:
+        """How much longer than the path the outside of its tightest bend is, at most twice."""
+        way = torch.nn.functional.normalize(self.path[1:] - self.path[:-1], dim=1)
+        bend = (way[1:] - way[:-1]).norm(dim=1) / ((lengths[2:] - lengths[:-2]) / 2).clamp_min(1e-6)
+        return 1 + (bend * self.radius[1:-1]).max().clamp(max=1.0) if len(bend) else torch.tensor(1.0)
+
     def inside(self, points: Tensor) -> Tensor:
         """(N,) bool: nearer to the path than the radius there."""
         lengths = running_length(self.path)
         count = max(2, int(torch.ceil(lengths[-1] / self.radius.min() * 4)))
-        line = along(torch.cat((self.path, self.radius[:, None]), 1), torch.linspace(0, float(lengths[-1]), count), lengths)
+        line = along(
+            torch.cat((self.path, self.radius[:, None]), 1), torch.linspace(0, float(lengths[-1]), count), lengths
+        )
         balls = line[0]
         return ((torch.cdist(points, balls[:, :3]) / balls[:, 3]).min(1).values) < 0.97
 
@@ -177,7 +185,9 @@ def ball(centre: tuple, radii: tuple, tilt: tuple = (0, 0, 0), power: float = 2.
     return Lathe(profile, tuple(centre), tuple(tilt), (radii[0] / size, radii[2] / size), power)
 
 
-def turned(outline: list, centre: tuple = (0, 0, 0), tilt: tuple = (0, 0, 0), flat: tuple = (1, 1), soft: int = 3) -> Lathe:
+def turned(
+    outline: list, centre: tuple = (0, 0, 0), tilt: tuple = (0, 0, 0), flat: tuple = (1, 1), soft: int = 3
+) -> Lathe:
     """A turned solid from a few (radius, height) corners, bottom to top, rounded by corner cutting."""
     points = torch.tensor([(0.0, outline[0][1]), *outline, (0.0, outline[-1][1])], dtype=torch.float32)
     return Lathe(chaikin(points, soft), tuple(centre), tuple(tilt), tuple(flat))
@@ -185,7 +195,7 @@ def turned(outline: list, centre: tuple = (0, 0, 0), tilt: tuple = (0, 0, 0), fl
 
 def tube(path: list, radius: float | list) -> Tube:
     """A smooth tube through the first and the last corner of `path`, pulled by those between."""
-    points = chaikin(torch.tensor(path, dtype=torch.float32), 4)
+    points = chaikin(torch.tensor(path, dtype=torch.float32), 6)
     given = torch.tensor(radius if isinstance(radius, list) else [radius, radius], dtype=torch.float32)
     lengths = running_length(points)
     at, _ = along(given[:, None], lengths / lengths[-1], torch.linspace(0, 1, len(given)))

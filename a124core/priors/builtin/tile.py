@@ -18,7 +18,7 @@ def agreement(
     std: float,
     colour_std: float,
 ) -> Tensor:  # (K, B)
-    """-sum |difference|^2 / (2 std^2) over a grid x grid picture: luminance and silhouette at std, colour at its own."""
+    """-sum |difference|^2 / (2 std^2) over a grid x grid picture: luminance and silhouette at std, colour apart."""
     a = features(_shrunk(condition, grid), background)
     b = features(_shrunk(pictures.flatten(0, 1), grid), background).unflatten(0, pictures.shape[:2])
     spread = a.new_tensor([std, std, colour_std, colour_std, colour_std]).view(5, 1, 1)

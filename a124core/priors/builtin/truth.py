@@ -14,6 +14,7 @@ from .scenes import STILL, Look, draw, gain_of, turned_to_subject
 
 PATH_SPACING = 0.02  # world units between the points that measure the path
 PATH_TRAVEL = 0.03  # world units; a motion whose middle moves less than this has no path worth a figure
+TURNS = ("spin", "twist")  # their middle moves only as far as the subject is lopsided
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,17 @@ class Truth:
     @property
     def motion_has_path(self) -> bool:
         """Does the middle of the subject travel? (It does not in a spin.)"""
+        if self.motion in TURNS:
+            return False
         path = self.path(torch.linspace(0, 1, 33))
         return bool((path - path[:1]).norm(dim=1).max() > PATH_TRAVEL)
 
     def render(
-        self, cameras: Cameras, time: Tensor, size: int, background: tuple[float, float, float] | Tensor = (1.0, 1.0, 1.0)
+        self,
+        cameras: Cameras,
+        time: Tensor,
+        size: int,
+        background: tuple[float, float, float] | Tensor = (1.0, 1.0, 1.0),
     ) -> tuple[Tensor, Tensor]:  # (B, 3, size, size) in [0, 1], (B, 1, size, size)
         """Photographs over a background colour, and their masks."""
         time = torch.as_tensor(time, dtype=torch.float32).cpu().expand(len(cameras))

@@ -85,7 +85,7 @@ def turn_by(o: Oriented, angle: Soft, axis: int, about: Tensor) -> Oriented:
 
     With a = axis x p the Jacobian is R (I + a grad^T), so J^-T n = R (n - grad (a.n) / (1 + a.grad)).
     """
-    unit = torch.zeros(3, device=o.points.device)
+    unit = torch.zeros(3).to(o.points)
     unit[axis] = 1.0
     p = o.points - about
     n = o.normals

@@ -30,10 +30,62 @@ MOTION_WORDS: dict[str, tuple[str, ...]] = {
     "sway": ("sway", "bend", "lean", "swing", "wind", "breeze", "sag", "wilt", "drift", "blow"),
     "spin": ("spin", "rotate", "turn", "whirl", "twirl", "pirouette", "revolve", "orbit", "circle", "roll"),
     "wave": ("wave", "greet", "hello", "beckon", "salute", "hail", "bye", "raise"),
-    "squash": ("squash", "stretch", "squeeze", "breathe", "pulse", "pulsate", "inflate", "squish", "press", "grow", "throb"),
-    "walk": ("walk", "waddle", "step", "march", "stroll", "run", "stride", "crawl", "jog", "stomp", "wander", "trot", "sneak"),
-    "fly": ("fly", "flap", "float", "hover", "soar", "glide", "lift", "launch", "rise", "flight", "levitate", "ascend", "swim"),
-    "dance": ("dance", "disco", "boogie", "groove", "party", "samba", "waltz", "tango", "breakdance", "play", "celebrate"),
+    "squash": (
+        "squash",
+        "stretch",
+        "squeeze",
+        "breathe",
+        "pulse",
+        "pulsate",
+        "inflate",
+        "squish",
+        "press",
+        "grow",
+        "throb",
+    ),
+    "walk": (
+        "walk",
+        "waddle",
+        "step",
+        "march",
+        "stroll",
+        "run",
+        "stride",
+        "crawl",
+        "jog",
+        "stomp",
+        "wander",
+        "trot",
+        "sneak",
+    ),
+    "fly": (
+        "fly",
+        "flap",
+        "float",
+        "hover",
+        "soar",
+        "glide",
+        "lift",
+        "launch",
+        "rise",
+        "flight",
+        "levitate",
+        "ascend",
+        "swim",
+    ),
+    "dance": (
+        "dance",
+        "disco",
+        "boogie",
+        "groove",
+        "party",
+        "samba",
+        "waltz",
+        "tango",
+        "breakdance",
+        "play",
+        "celebrate",
+    ),
     "nod": ("nod", "bow", "agree", "eat", "peck", "sing", "drink", "talk", "speak", "look"),
     "twist": ("twist", "wring", "shake", "shiver", "wriggle", "wiggle", "writhe", "swivel"),
     "rock": ("rock", "tip", "tilt", "wobble", "teeter", "totter", "seesaw", "stagger", "shudder"),
@@ -41,10 +93,26 @@ MOTION_WORDS: dict[str, tuple[str, ...]] = {
 
 SUBJECTS = tuple(SUBJECT_WORDS)
 MOTIONS = tuple(MOTION_WORDS)
-IRREGULAR = {"flew": "fly", "flown": "fly", "swung": "swing", "spun": "spin", "ran": "run", "bent": "bend", "flies": "fly",
-             "leapt": "leap", "blew": "blow", "shook": "shake", "swam": "swim", "rose": "rise", "sang": "sing", "ate": "eat"}
-FILLER = frozenset("a an the is are was in on at of and with to from his her its it very high quality resolution 8k dslr image "
-                   "picture photo cartoon small big little cute up down as by for that while".split())
+IRREGULAR = {
+    "flew": "fly",
+    "flown": "fly",
+    "swung": "swing",
+    "spun": "spin",
+    "ran": "run",
+    "bent": "bend",
+    "flies": "fly",
+    "leapt": "leap",
+    "blew": "blow",
+    "shook": "shake",
+    "swam": "swim",
+    "rose": "rise",
+    "sang": "sing",
+    "ate": "eat",
+}
+FILLER = frozenset(
+    "a an the is are was in on at of and with to from his her its it very high quality resolution 8k dslr image "
+    "picture photo cartoon small big little cute up down as by for that while".split()
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+"""The paper's ablations on built-in scenes: what each part of the method is good for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from ..evaluate import NOTE, Exam, grade, of_field
+from ..export.files import replacing, write_json
+from ..field.field4d import Field4D
+from ..priors.builtin import MOTIONS, SUBJECTS, example_picture
+from ..reference import make_reference
+from .job import Job, Scene, check_folder, prepare
+from .machine import machine, versions
+from .report import Figures
+from .run import exam_of, run_stage
+
+MODE = "paper"  # the reference picture only where a clip starts at 0: else "never-zero" would take nothing away
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what is changed, by options of Job; and which stages it shares with the full method."""
+
+    name: str
+    options: dict[str, Any]
+    stages: tuple[str, ...] = ("static", "coarse", "fine")
+    shares: tuple[str, ...] = ()
+
+
+ROWS = (
+    Row("full", {}),
+    Row("no view prior", {"with_view": False}),
+    Row("random sampling", {"sampling": "random"}, shares=("static",)),
+    Row("never starting at 0", {"sampling": "never-zero"}, shares=("static",)),
+    Row("no refinement", {}, stages=("static", "coarse"), shares=("static", "coarse")),
+)
+FIGURES = (
+    ("psnr_heldout", "PSNR"),
+    ("psnr_first", "first frame"),
+    ("psnr_last", "last frame"),
+    ("psnr_object", "object"),
+    ("psnr_static", "static stage"),
+    ("colour_error", "colour error"),
+    ("iou", "IoU"),
+    ("motion_corr", "path corr."),
+)
+Result = dict[str, Any]  # row, scene, seed, seconds, figures
+
+
+def ablate(options: object) -> None:
+    """Every scene and seed through every row; a table at the end."""
+    out = Path(options.out)
+    check_folder(out)
+    scenes = [parse_scene(text) for text in options.scenes]
+    work = [(subject, motion, seed, options.steps_scale) for subject, motion in scenes for seed in options.seeds]
+    start = time.monotonic()
+    results = [r for found in _each(work, max(1, options.jobs)) for r in found]
+    minutes = (time.monotonic() - start) / 60.0
+    text = markdown(results, minutes)
+    values = {"rows": results, "minutes": minutes, "mode": MODE, "steps_scale": options.steps_scale, "note": NOTE}
+    write_json(out / "ablation.json", {**values, "machine": machine(), "versions": versions()})
+    with replacing(out / "ablation.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"Written: {out / 'ablation.md'}, {out / 'ablation.json'}")
+
+
+def parse_scene(text: str) -> tuple[str, str]:
+    """ "panda:wave" -> ("panda", "wave")."""
+    subject, _, motion = text.partition(":")
+    if subject not in SUBJECTS or motion not in MOTIONS:
+        raise ValueError(
+            f"scene {text!r} is not SUBJECT:MOTION: subjects are {', '.join(SUBJECTS)}; motions {', '.join(MOTIONS)}."
+        )
+    return subject, motion
+
+
+def _each(work: Sequence[tuple[str, str, int, float]], jobs: int) -> list[list[Result]]:
+    """One after another, or in processes of their own with a share of the cores each."""
+    if jobs == 1:
+        return [_said(ablate_one(*item), k + 1, len(work)) for k, item in enumerate(work)]
+    threads = max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+        futures = [pool.submit(ablate_one, *item) for item in work]
+        return [_said(done.result(), k + 1, len(work)) for k, done in enumerate(as_completed(futures))]
+
+
+def _said(results: list[Result], done: int, of: int) -> list[Result]:
+    first = results[0]
+    print(
+        f"{done}/{of}: {first['scene']}, seed {first['seed']}, {sum(r['seconds'] for r in results):.0f} s", flush=True
+    )
+    return results
+
+
+def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list[Result]:
+    """All rows of one scene and seed; priors, exam, and stages that two rows have in common are made once."""
+    image, mask = example_picture(subject)
+    reference = make_reference(image, mask, mask_marks="subject")
+    job = Job(reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale, reference_mode=MODE)
+    full = prepare(job)
+    exam = exam_of(full)
+    shared: dict[str, Field4D] = {}
+    results = []
+    for row in ROWS:
+        start = time.monotonic()
+        figures = _row_figures(row, prepare(replace(job, **row.options), full.priors), exam, shared)
+        seconds = time.monotonic() - start
+        results.append({"row": row.name, "scene": f"{subject} {motion}", "seed": seed, "seconds": seconds, **figures})
+    return results
+
+
+def _row_figures(row: Row, scene: Scene, exam: Exam, shared: dict[str, Field4D]) -> Figures:
+    """Run the stages that the row does not share, and grade the last field; also the still one, for its geometry."""
+    figures: Figures = {}
+    field = None
+    for stage in row.stages:
+        field = shared[stage] if stage in row.shares else run_stage(scene, stage, field)
+        if row.name == "full":
+            shared[stage] = field
+        if stage == "static" and stage not in row.shares:
+            figures["psnr_static"] = grade(of_field(field), exam)["psnr_first"]
+    return {**grade(of_field(field), exam), **figures}
+
+
+def markdown(results: Sequence[Result], minutes: float) -> str:
+    """Means over scenes and seeds, and each row's difference to full in brackets."""
+    names = [row.name for row in ROWS]
+    means = {name: {key: _mean(results, name, key) for key, _ in FIGURES} for name in names}
+    scenes = sorted({r["scene"] for r in results})
+    seeds = sorted({r["seed"] for r in results})
+    lines = [
+        f"Means over {len(scenes)} scenes ({', '.join(scenes)}) and seeds {', '.join(map(str, seeds))}; difference to "
+        f"full in brackets. PSNR in dB against the built-in truth, held-out views, white; {minutes:.0f} minutes.",
+        "",
+        "| row | " + " | ".join(heading for _, heading in FIGURES) + " |",
+        "|---" * (len(FIGURES) + 1) + "|",
+    ]
+    for name in names:
+        cells = [_cell(means[name][key], means["full"][key], name != "full") for key, _ in FIGURES]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", NOTE, ""])
+
+
+def _mean(results: Sequence[Result], name: str, key: str) -> float | None:
+    values = [r[key] for r in results if r["row"] == name and r.get(key) is not None]
+    return fmean(values) if values else None
+
+
+def _cell(value: float | None, full: float | None, compare: bool) -> str:
+    if value is None:
+        return "-"
+    digits = 1 if abs(value) > 5 else 3
+    difference = f" ({value - full:+.{digits}f})" if compare and full is not None else ""
+    return f"{value:.{digits}f}{difference}"

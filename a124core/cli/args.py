@@ -1,0 +1,97 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..cameras import FOVY, RADIUS
+from ..cutout import MASK_MARKS
+from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
+from ..stages.config import CONDITIONS
+from ..stages.presets import PRESETS
+
+EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m a124core", description="From a picture and a sentence to a moving 3D scene.", epilog=EPILOG
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+    _demo(
+        commands.add_parser("demo", help="a built-in subject from its picture to a moving scene, in minutes on a CPU")
+    )
+    _animate(commands.add_parser("animate", help="animate a picture of your own"))
+    _render(commands.add_parser("render", help="film a saved field from chosen cameras"))
+    _info(commands.add_parser("info", help="describe a saved field or snapshot"))
+    _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
+    return top
+
+
+def _demo(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--subject", choices=SUBJECTS, default="snowman")
+    p.add_argument("--motion", choices=MOTIONS, default="bounce")
+    p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
+    _run_options(p)
+
+
+def _animate(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--image", type=Path, required=True, help="picture of the subject: PNG, JPEG, WebP, GIF, TIFF ...")
+    p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or a "
+                   "plain background")  # fmt: skip
+    p.add_argument("--depth", type=Path, help="depth map, near = bright")
+    p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
+    p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
+    p.add_argument("--out", type=Path, required=True, help="folder for the results")
+    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="where scores come from")
+    p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
+    p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
+    for name, value in (("elevation", 0.0), ("azimuth", 0.0), ("radius", RADIUS), ("fovy", FOVY)):
+        p.add_argument(f"--{name}", type=float, default=value, help="of the camera that took the picture (%(default)s)")
+    p.add_argument("--preset", choices=PRESETS, default="auto")
+    p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
+    p.add_argument("--no-view-prior", action="store_true", help="unplug the multi-view prior")
+    p.add_argument("--no-refine-prior", action="store_true", help="unplug the refinement prior")
+    p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="of the scene times of clips")
+    p.add_argument("--reference-mode", choices=("paper", "released"), help="when the picture supervises moving stages")
+    p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs")
+    _run_options(p)
+
+
+def _run_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--steps-scale", type=float, default=1.0, help="all numbers of steps times this (%(default)s)")
+    p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
+    p.add_argument("--device", default="cpu", help="cpu (fastest for built-in priors), cuda, mps, xpu")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _render(p: argparse.ArgumentParser) -> None:
+    p.add_argument("field", type=Path, help="field.safetensors")
+    p.add_argument("--out", type=Path, required=True, help="film (.mp4, .gif, .webp), or a folder for PNG frames, "
+                   "masks and transforms.json")  # fmt: skip
+    p.add_argument("--cameras", default="orbit", help="orbit, still, or a transforms.json (%(default)s)")
+    p.add_argument("--elevation", type=float, default=0.0)
+    p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
+    p.add_argument("--radius", type=float, default=RADIUS)
+    p.add_argument("--fovy", type=float, default=FOVY)
+    p.add_argument("--turns", type=float, default=1.0, help="of the orbit")
+    p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
+    p.add_argument("--frames", type=int, default=48)
+    p.add_argument("--fps", type=float, default=16.0)
+    p.add_argument("--size", type=int, default=256, help="pixels a side (%(default)s)")
+    p.add_argument("--device", default="cpu")
+
+
+def _info(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", type=Path, help="a field or a snapshot (.safetensors)")
+
+
+def _ablate(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--out", type=Path, default=Path("output/ablate"))
+    p.add_argument("--scenes", nargs="+", metavar="SUBJECT:MOTION", default=["panda:wave", "rocket:fly", "duck:spin"])
+    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    p.add_argument("--steps-scale", type=float, default=0.6, help="shorter than a demo: many runs (%(default)s)")
+    p.add_argument("--jobs", type=int, default=1, help="runs side by side, each on its share of the cores")

@@ -1,0 +1,107 @@
+"""The output folder: what an interrupted run leaves there, and how new results take the place of earlier ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..export.checkpoint import load_field, save_field
+from ..export.files import write_json
+from ..field.field4d import Field4D
+from ..stages.snapshot import Snapshot, load_snapshot, save_snapshot
+
+UNFINISHED, EARLIER, RESULTS = "unfinished", "unfinished-earlier", "results"
+SLOTS = ("snapshot-a.safetensors", "snapshot-b.safetensors")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """out/ holds finished results; out/unfinished/ everything else, until the run is complete."""
+
+    out: Path
+
+    @property
+    def work(self) -> Path:
+        return self.out / UNFINISHED
+
+    @property
+    def results(self) -> Path:
+        return self.work / RESULTS
+
+    def begin(self, identity: dict[str, str], resume: bool) -> str:
+        """Take up or put aside what an interrupted run left; says which. Resuming another run is refused."""
+        said = ""
+        if resume:
+            self._check_same(identity)
+        elif self.work.exists():
+            shutil.rmtree(self.out / EARLIER, ignore_errors=True)
+            os.replace(self.work, self.out / EARLIER)
+            said = f"An interrupted run was found and kept in {self.out / EARLIER}; --resume would have continued it."
+        self.results.mkdir(parents=True, exist_ok=True)
+        write_json(self.work / "run.json", identity)
+        return said
+
+    def _check_same(self, identity: dict[str, str]) -> None:
+        path = self.work / "run.json"
+        if not path.is_file():
+            raise ValueError(f"{self.out} holds no interrupted run: leave out --resume, or give its folder with --out.")
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        different = [name for name, value in identity.items() if earlier.get(name) != value]
+        if different:
+            raise ValueError(
+                f"the interrupted run in {self.out} has another {' and '.join(different)}: "
+                "use the same options, or start over without --resume."
+            )
+
+    def finished(self, stage: str) -> Field4D | None:
+        """The field of a stage that an interrupted run had completed."""
+        path = self.work / f"{stage}.safetensors"
+        return load_field(path) if path.is_file() else None
+
+    def finish(self, stage: str, field: Field4D) -> None:
+        """Keep a stage's field, drop its snapshots with their optimiser state."""
+        save_field(self.work / f"{stage}.safetensors", field, {"stage": stage})
+        for slot in self._slots():
+            slot.unlink(missing_ok=True)
+
+    def snapshot(self, stage: str) -> Snapshot | None:
+        """The newest readable one of the stage."""
+        for slot in sorted((s for s in self._slots() if s.is_file()), key=_written, reverse=True):
+            try:
+                found = load_snapshot(slot)
+            except ValueError:
+                continue
+            if found.stage == stage:
+                return found
+        return None
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Into the older of the two slots."""
+        save_snapshot(min(self._slots(), key=_written), snapshot)
+
+    def _slots(self) -> list[Path]:
+        return [self.work / name for name in SLOTS]
+
+    def remember(self, notes: dict[str, Any]) -> None:
+        """Seconds and losses so far."""
+        write_json(self.work / "progress.json", notes)
+
+    def remembered(self) -> dict[str, Any]:
+        path = self.work / "progress.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def publish(self) -> list[Path]:
+        """Move the new results over earlier ones, the report last, and drop what only a resume would need."""
+        new = sorted(self.results.iterdir(), key=lambda path: path.name == "report.json")
+        for path in new:
+            os.replace(path, self.out / path.name)
+        shutil.rmtree(self.work, ignore_errors=True)
+        return [self.out / path.name for path in new]
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime_ns if path.is_file() else 0

@@ -1,0 +1,144 @@
+"""What is to be made, decided and checked before the first step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..field.grid import rows_per_grid
+from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
+from ..protocols import Guidance
+from ..reference import Reference
+from ..stages.config import Preset, StageConfig, with_steps
+from ..stages.presets import auto_preset, preset
+
+STAGES = ("static", "coarse", "fine")
+SPARE = 64 * 2**20  # bytes for films and pictures
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the command line, or one row of an ablation."""
+
+    reference: Reference | None
+    prompt: str
+    motion: str = FROM_PROMPT
+    subject: str | None = None  # a built-in one; None: what the picture shows
+    seed: int = 0
+    preset: str = "auto"
+    steps_scale: float = 1.0  # all steps times this; tests and trials
+    skip: tuple[str, ...] = ()  # stages left out
+    with_view: bool = True
+    with_refine: bool = True
+    sampling: str | None = None  # None: the preset's
+    reference_mode: str | None = None
+    condition: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Wires:
+    """The guidances that are plugged in."""
+
+    image: Guidance | None
+    view: Guidance | None
+    video: Guidance | None
+    refine: Guidance | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A job with its priors made and its settings resolved."""
+
+    job: Job
+    priors: BuiltInPriors
+    wires: Wires
+    settings: Preset
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return tuple(stage for stage in STAGES if stage not in self.job.skip)
+
+
+def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
+    """Priors and settings of a job; priors of another job about the same scene may be lent."""
+    settings = preset(job.preset if job.preset != "auto" else auto_preset([]))
+    fine = settings.fine.refine_size or settings.fine.render.size
+    if priors is None:
+        size = settings.static.render.size
+        priors = make_priors(job.reference, job.prompt, job.motion, size, fine, job.subject, job.seed)
+    view = priors.view if job.with_view else None
+    wires = Wires(priors.image, view, priors.video, priors.refine if job.with_refine else None)
+    if job.preset == "auto":
+        settings = preset(auto_preset([wires.image, wires.view, wires.video, wires.refine]))
+    return Scene(job, priors, wires, _adapted(settings, job))
+
+
+def _adapted(settings: Preset, job: Job) -> Preset:
+    """The preset with the job's own choices."""
+    if not job.steps_scale > 0:
+        raise ValueError(f"--steps-scale is {job.steps_scale}: it must be above 0 (1 is the preset's number of steps).")
+    moving: dict[str, Any] = {}
+    if job.sampling is not None:
+        moving["time"] = replace(settings.coarse.time, sampling=job.sampling)
+    mode = {} if job.reference_mode is None else {"reference_mode": job.reference_mode}
+    condition = {} if job.condition is None else {"condition": job.condition}
+    return replace(
+        settings,
+        static=_scaled(replace(settings.static, **mode), job.steps_scale),
+        coarse=_scaled(replace(settings.coarse, **mode, **moving), job.steps_scale),
+        fine=_scaled(replace(settings.fine, **mode, **moving, **condition), job.steps_scale),
+    )
+
+
+def _scaled(config: StageConfig, scale: float) -> StageConfig:
+    return with_steps(config, max(1, round(config.steps * scale))) if scale != 1.0 else config
+
+
+def identity(scene: Scene) -> dict[str, str]:
+    """What an interrupted run must share with the one that continues it, each part by name."""
+    job, digest = scene.job, hashlib.sha256()
+    if job.reference is not None:
+        for layer in (job.reference.image, job.reference.mask, job.reference.depth):
+            digest.update(b"none" if layer is None else layer.contiguous().numpy().tobytes())
+    camera = None if job.reference is None else [float(v) for v in vars(job.reference.camera).values()]
+    return {
+        "picture": digest.hexdigest(),
+        "camera": json.dumps(camera),
+        "prompt": job.prompt,
+        "motion": f"{job.subject or 'the picture'} {scene.priors.truth.motion}",
+        "seed": str(job.seed),
+        "stages": f"{' '.join(scene.stages)} view={job.with_view} refine={job.with_refine}",
+        "settings": json.dumps(asdict(scene.settings), sort_keys=True),
+    }
+
+
+def check_folder(out: Path, needed: int = SPARE) -> None:
+    """Stop before hours are spent if the results could not be written there in the end."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out, prefix=".try-") as trial:
+            trial.write(b"x" * 4096)
+            trial.flush()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValueError(f"nothing can be written to {out} ({reason}): choose another folder with --out.") from None
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise ValueError(
+            f"{out} has {free / 2**20:.0f} MB free, this run needs {needed / 2**20:.0f} MB: free some space or choose "
+            "another folder with --out."
+        )
+
+
+def disk_needed(settings: Preset) -> int:
+    """Bytes: two snapshots with two Adam moments each, two finished fields, and the results."""
+    field = settings.field.time_grids * rows_per_grid(settings.field) * 2 * torch.finfo(torch.float32).bits // 8
+    return field * (2 * 3 + 2) + SPARE

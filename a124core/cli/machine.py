@@ -1,0 +1,59 @@
+"""What a run was made on: names and numbers for the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+
+import torch
+
+from .. import __version__
+
+PACKAGES = ("torch", "numpy", "safetensors", "pillow", "imageio", "av")
+
+
+def versions() -> dict[str, str]:
+    """This program, Python and the packages that decide about results."""
+    found = {"animate124": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """CPU model, cores and what torch uses of them, operating system."""
+    cores = os.cpu_count() or 1
+    return f"{_cpu()}, {cores} cores ({torch.get_num_threads()} used), {platform.system()} {platform.machine()}"
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.lower().startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown CPU"
+
+
+def peak_memory_mb() -> float | None:
+    """Most memory this process ever held; None where the system does not say."""
+    try:
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB on Linux
+    except ImportError:
+        pass
+    try:
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20  # Windows has no resource module
+    except (ImportError, AttributeError):
+        return None

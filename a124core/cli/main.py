@@ -1,0 +1,135 @@
+"""Dispatch, and what the shell is told: 0 done, 2 bad input (one sentence), 1 a run that failed, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ..device import keep_freed_pages
+from ..pictures import read_depth, read_mask, read_picture
+from ..priors.builtin import example_picture
+from ..prompt import checked_prompt
+from ..reference import Reference, make_reference
+from .ablate import ablate
+from .args import parser
+from .folder import Folder
+from .info import describe
+from .job import Job
+from .render import render_file
+from .report import summary
+from .run import run_job
+from .watch import Interrupted
+
+DEMO_SIZE = 512  # pixels of the built-in picture
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(arguments)
+    command: Callable[..., None] = COMMANDS[options.command]
+    keep_freed_pages()
+    try:
+        command(options)
+    except Interrupted as stopped:
+        again = [a for a in arguments if a != "--resume"] + ["--resume"]
+        print(f"Stopped in the {stopped} stage. To continue: python -m a124core {shlex.join(again)}")
+        return 130
+    except KeyboardInterrupt:
+        print("Stopped at once; the last snapshot, if there is one, is used by --resume.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        return _failed(error, 2)
+    except RuntimeError as error:
+        return _failed(error, 1)
+    return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    """One sentence; the whole story with A124_TRACEBACK=1."""
+    if os.environ.get("A124_TRACEBACK"):
+        raise error
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+def demo(options: object) -> None:
+    """A built-in subject, from its photograph."""
+    image, mask = example_picture(options.subject, DEMO_SIZE)
+    job = Job(
+        make_reference(image, mask, mask_marks="subject"),
+        f"a {options.subject}, {options.motion}",
+        options.motion,
+        options.subject,
+        options.seed,
+        "demo",
+        options.steps_scale,
+        device=checked_device(options.device),
+    )
+    _run(job, options)
+
+
+def animate(options: object) -> None:
+    """A picture of the user's own."""
+    if options.priors == "diffusers":
+        raise ValueError(
+            "--priors diffusers is not available yet: use --priors builtin, which needs no download and replays a "
+            "known motion with your picture."
+        )
+    prompt = checked_prompt(options.prompt)
+    job = Job(
+        reference=read_reference(options),
+        prompt=prompt,
+        motion=options.motion,
+        seed=options.seed,
+        preset=options.preset,
+        steps_scale=options.steps_scale,
+        skip=tuple(sorted(set(options.skip))),
+        with_view=not options.no_view_prior,
+        with_refine=not options.no_refine_prior,
+        sampling=options.sampling,
+        reference_mode=options.reference_mode,
+        condition=options.condition,
+        device=checked_device(options.device),
+    )
+    _run(job, options)
+
+
+def read_reference(options: object) -> Reference:
+    """Picture, mask and depth files to a reference whose note also says what reading converted."""
+    image, alpha, note = read_picture(options.image)
+    mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
+    depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
+    camera = (options.elevation, options.azimuth, options.radius, options.fovy)
+    made = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, *camera)
+    said = [f"{name}: {text}" for name, text in (("Picture", note), ("Mask", mask_note), ("Depth", depth_note)) if text]
+    return replace(made, note=" ".join([made.note, *(f"{text}." for text in said)]))
+
+
+def checked_device(name: str) -> str:
+    """A device that torch has here."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device {name!r} is not available on this machine: use --device cpu.") from None
+    return name
+
+
+def _run(job: Job, options: object) -> None:
+    outcome = run_job(job, Folder(Path(options.out)), options.resume, options.quiet)
+    written = Folder(Path(options.out)).publish()
+    print(summary(outcome.report))
+    print("Written: " + ", ".join(str(path) for path in written))
+
+
+def info(options: object) -> None:
+    print(describe(options.file))
+
+
+COMMANDS = {"demo": demo, "animate": animate, "render": render_file, "info": info, "ablate": ablate}

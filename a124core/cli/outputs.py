@@ -1,0 +1,90 @@
+"""The files of a finished run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..cameras import make_cameras, orbit
+from ..evaluate import Renderer, of_field
+from ..export.checkpoint import save_field
+from ..export.files import write_json
+from ..export.sheets import side_by_side, write_contact_sheet
+from ..export.video import write_video
+from ..field.field4d import Field4D
+from ..protocols import Cameras
+from ..stages.config import TimeConfig
+from ..stages.times import clip_ticks
+from .job import Scene
+from .watch import Losses
+
+FILM_FRAMES, FILM_FPS, FILM_SIZE = 32, 16, 256
+SHEET_TIMES, SHEET_SIZE = 6, 128
+SHEET_VIEWS = (("front", 0.0, 0.0), ("right, above", 25.0, 60.0), ("back", 0.0, 180.0))  # name, elevation, azimuth
+TIMES_CLIPS = 2000  # clips drawn for times.png
+
+
+def write_results(folder: Path, scene: Scene, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
+    """Everything, into an empty folder; the caller moves it in place."""
+    result = of_field(field, scene.job.device)
+    extra = {
+        "prompt": scene.job.prompt,
+        "motion": report["motion"],
+        "subject": report["subject"],
+        "seed": report["seed"],
+    }
+    save_field(folder / "field.safetensors", field, extra)
+    write_json(folder / "losses.json", losses)
+    write_film(folder / "result.mp4", result, scene.priors.bank.reference)
+    write_contact(folder / "contact.png", result, scene)
+    write_plots(folder, losses, scene.settings.coarse.time)
+    write_json(folder / "report.json", report)
+
+
+def write_film(path: Path, result: Renderer, reference: Cameras) -> None:
+    """The reference view and, at its right, one walk around while the scene plays once."""
+    time = torch.linspace(0.0, 1.0, FILM_FRAMES)
+    elevation, azimuth, radius, fovy = (float(v) for v in vars(reference).values())
+    still = make_cameras(elevation, [azimuth] * FILM_FRAMES, radius, fovy)
+    around = orbit(FILM_FRAMES, elevation + 10.0, radius, fovy, azimuth)
+    write_video(path, side_by_side(*(result(cameras, time, FILM_SIZE)[0] for cameras in (still, around))), FILM_FPS)
+
+
+def write_contact(path: Path, result: Renderer, scene: Scene) -> None:
+    """Truth over result, three cameras, six moments."""
+    reference = scene.priors.bank.reference
+    time = torch.linspace(0.0, 1.0, SHEET_TIMES)
+    rows: list[Tensor] = []
+    labels: list[str] = []
+    for name, elevation, azimuth in SHEET_VIEWS:
+        turned = [float(reference.azimuth) + azimuth] * SHEET_TIMES
+        tilt = float(reference.elevation) + elevation
+        cameras = make_cameras(tilt, turned, float(reference.radius), float(reference.fovy))
+        for who, picture in (("truth", scene.priors.truth.render), ("result", result)):
+            rows.append(picture(cameras, time, SHEET_SIZE)[0])
+            labels.append(f"{who}, {name}")
+    write_contact_sheet(path, rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.job.prompt)
+
+
+def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:
+    """losses.png and times.png, where matplotlib is installed."""
+    try:
+        from ..export.plots import write_loss_plot, write_times_plot
+
+        write_loss_plot(folder / "losses.png", losses)
+        write_times_plot(folder / "times.png", sampled_times(times))
+    except ImportError:
+        return
+
+
+def sampled_times(config: TimeConfig, clips: int = TIMES_CLIPS) -> dict[str, Tensor]:
+    """Scene times of many clips under random and under balanced sampling (figure 3 of the paper)."""
+    found = {}
+    for sampling in ("random", "balanced"):
+        rng = torch.Generator().manual_seed(0)
+        found[sampling] = torch.stack([clip_ticks(replace(config, sampling=sampling), rng).times for _ in range(clips)])
+    return found

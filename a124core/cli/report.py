@@ -1,0 +1,124 @@
+"""report.json, and the same figures as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..evaluate import NOTE
+from .job import Scene
+from .machine import machine, versions
+
+Figures = dict[str, float | None]
+
+COLUMNS = (  # figure, heading, format
+    ("psnr_heldout", "PSNR", "{:.1f}"),
+    ("psnr_heldout_256", "PSNR 256", "{:.1f}"),
+    ("psnr_object", "object", "{:.1f}"),
+    ("psnr_reference", "front t=0", "{:.1f}"),
+    ("colour_error", "colour err", "{:.3f}"),
+    ("iou", "IoU", "{:.2f}"),
+    ("motion_corr", "path corr", "{:.3f}"),
+    ("motion_amplitude", "path ampl", "{:.2f}"),
+    ("detail", "detail", "{:.2f}"),
+    ("saturation", "saturat", "{:.2f}"),
+)
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """One stage, done."""
+
+    name: str
+    steps: int
+    seconds: float
+    peak_memory_mb: float | None  # of the process, up to the end of this stage
+    figures: Figures
+
+    def line(self) -> str:
+        memory = "" if self.peak_memory_mb is None else f", peak memory {self.peak_memory_mb:.0f} MB"
+        psnr = self.figures["psnr_heldout"]
+        return f"{self.name}: {self.steps} steps in {self.seconds:.0f} s{memory}, held-out PSNR {psnr:.1f} dB"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run."""
+
+    baseline: Figures  # the first stage's field, frozen at time 0
+    stages: tuple[StageReport, ...]
+
+
+def report_dict(scene: Scene, report: Report) -> dict[str, Any]:
+    """The content of report.json. Every stage also says what it gains over the frozen baseline: the figure for a
+    motion whose silhouette stays where it is."""
+    job, truth = scene.job, scene.priors.truth
+    stages = []
+    for stage in report.stages:
+        gain = stage.figures["psnr_heldout"] - report.baseline["psnr_heldout"]
+        numbers = {"steps": stage.steps, "seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
+        stages.append({"name": stage.name, **numbers, **stage.figures, "gain_over_frozen": gain})
+    return {
+        "stages": stages,
+        "baseline": {"name": "frozen static field", **report.baseline},
+        "note": NOTE,
+        "prompt": job.prompt,
+        "understood": scene.priors.understood,
+        "subject": truth.subject,
+        "motion": truth.motion,
+        "motion_has_path": truth.motion_has_path,
+        "reference": job.reference.note if job.reference is not None else None,
+        "seed": job.seed,
+        "seconds": sum(stage.seconds for stage in report.stages),
+        "losses": "losses.json",
+        "config": {"preset": job.preset, "options": options(scene), **asdict(scene.settings)},
+        "versions": versions(),
+        "machine": machine(),
+    }
+
+
+def options(scene: Scene) -> dict[str, Any]:
+    """What was plugged in and left out."""
+    job = scene.job
+    return {
+        "skip": list(job.skip),
+        "view_prior": job.with_view,
+        "refine_prior": job.with_refine,
+        "sampling": scene.settings.coarse.time.sampling,
+        "reference_mode": scene.settings.coarse.reference_mode,
+        "steps_scale": job.steps_scale,
+        "device": job.device,
+    }
+
+
+def table(rows: Sequence[tuple[str, Figures]]) -> str:
+    """Names down, figures across; a dash where a figure means nothing."""
+    heads = [heading for _, heading, _ in COLUMNS]
+    first = max([len(name) for name, _ in rows] + [5])
+    lines = [" " * first + "  " + "  ".join(heads)]
+    for name, figures in rows:
+        cells = [_cell(figures.get(key), form).rjust(len(head)) for key, head, form in COLUMNS]
+        lines.append(name.ljust(first) + "  " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None or value != value else form.format(value)
+
+
+def summary(report: dict[str, Any]) -> str:
+    """What the command line prints at the end."""
+    rows = [("frozen static", report["baseline"])] + [(stage["name"], stage) for stage in report["stages"]]
+    memory = max((stage["peak_memory_mb"] or 0.0) for stage in report["stages"])
+    return "\n".join(
+        [
+            f"{report['subject']}, {report['motion']}, seed {report['seed']}: against the built-in truth, views and "
+            "times never trained on, white background (PSNR in dB)",
+            table(rows),
+            f"last stage against the frozen static field: {report['stages'][-1]['gain_over_frozen']:+.1f} dB; "
+            f"stages {report['seconds']:.0f} s, peak memory {memory:.0f} MB",
+            f"machine: {report['machine']}, torch {report['versions'].get('torch', '?')}",
+            report["note"],
+        ]
+    )

@@ -1,0 +1,101 @@
+"""The pipeline: static -> coarse -> fine, each graded against the truth, then the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..evaluate import Exam, frozen, grade, of_field, set_exam
+from ..field.field4d import Field4D, from_static
+from ..protocols import OnStep
+from ..stages.coarse import optimise_coarse
+from ..stages.config import StageConfig
+from ..stages.fine import optimise_fine
+from ..stages.snapshot import Snapshot
+from ..stages.static import optimise_static
+from .folder import Folder
+from .job import Job, Scene, check_folder, disk_needed, identity, prepare
+from .machine import peak_memory_mb
+from .outputs import write_results
+from .report import Report, StageReport, report_dict
+from .watch import Watch, interruptible
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    scene: Scene
+    field: Field4D
+    report: dict[str, Any]
+
+
+def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False, say: Any = print) -> Outcome:
+    """Everything from the first check to the last file. Ctrl-C raises Interrupted after a snapshot."""
+    check_folder(folder.out)
+    scene = prepare(job)
+    check_folder(folder.out, disk_needed(scene.settings))
+    note = folder.begin(identity(scene), resume)
+    for line in filter(None, (note, job.reference.note if job.reference else "", scene.priors.understood)):
+        say(line)
+    watch = Watch(folder, quiet)
+    with interruptible(watch):
+        exam = exam_of(scene)
+        field, report = _all_stages(scene, exam, folder, watch, resume, say)
+        say("Writing the results ...")
+        values = report_dict(scene, report)
+        write_results(folder.results, scene, field, watch.losses, values)
+    return Outcome(scene, field, values)
+
+
+def _all_stages(
+    scene: Scene, exam: Exam, folder: Folder, watch: Watch, resume: bool, say: Any
+) -> tuple[Field4D, Report]:
+    """The stages that the job wants, in order; finished ones are read back when a run is resumed."""
+    field, baseline, reports = None, None, []
+    for stage in scene.stages:
+        done = folder.finished(stage) if resume else None
+        if done is None:
+            snapshot = folder.snapshot(stage) if resume else None
+            with watch.stage(stage, snapshot.step if snapshot else 0, config_of(scene, stage).steps):
+                done = run_stage(scene, stage, field, watch, snapshot)
+            folder.finish(stage, done)
+            folder.remember(watch.notes())
+        field = done
+        if baseline is None:  # the first field, standing still
+            baseline = grade(frozen(of_field(field, scene.job.device)), exam)
+        figures = grade(of_field(field, scene.job.device), exam)
+        steps = config_of(scene, stage).steps
+        reports.append(StageReport(stage, steps, watch.seconds.get(stage, 0.0), peak_memory_mb(), figures))
+        say(reports[-1].line())
+    return field, Report(baseline, tuple(reports))
+
+
+def exam_of(scene: Scene) -> Exam:
+    """The questions of this scene."""
+    truth, bank, settings = scene.priors.truth, scene.priors.bank, scene.settings
+    fine = settings.fine.refine_size or settings.fine.render.size
+    return set_exam(truth.render, bank.reference, bank.cameras, settings.static.render.size, fine)
+
+
+def config_of(scene: Scene, stage: str) -> StageConfig:
+    return getattr(scene.settings, stage)
+
+
+def run_stage(
+    scene: Scene, stage: str, field: Field4D | None, on_step: OnStep | None = None, resume: Snapshot | None = None
+) -> Field4D:
+    """One stage of a scene, from the field of the one before."""
+    job, wires, settings = scene.job, scene.wires, scene.settings
+    common = {"seed": job.seed, "on_step": on_step, "resume": resume, "device": job.device}
+    if stage == "static":
+        config = settings.static
+        return optimise_static(job.reference, wires.image, wires.view, config, settings.field, **common)
+    if stage == "coarse":
+        config = settings.coarse
+        return optimise_coarse(
+            field, job.reference, wires.view, wires.video, config, field_config=settings.field, **common
+        )
+    slices = settings.fine.render.occupancy_slices  # grows a still field if the coarse stage was skipped
+    moving = from_static(field, settings.field.time_grids, slices, settings.field.loop)
+    return optimise_fine(moving, job.reference, wires.view, wires.video, wires.refine, settings.fine, **common)

@@ -1,0 +1,111 @@
+"""What happens after every step: progress bar, losses, preview, snapshots, and a Ctrl-C that costs nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from ..export.sheets import side_by_side, write_picture
+from ..protocols import Step
+from .folder import Folder
+
+SNAPSHOT_EVERY = 180.0  # seconds
+PREVIEW_EVERY = 10.0  # seconds
+Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step, value)
+
+
+class Interrupted(Exception):
+    """Raised out of on_step after Ctrl-C, once a snapshot is on disk."""
+
+
+class Watch:
+    """Follows one run; an instance is the on_step of its stages."""
+
+    def __init__(self, folder: Folder, quiet: bool = False) -> None:
+        self.folder = folder
+        self.quiet = quiet
+        self.stop = False  # set by Ctrl-C, answered after the step
+        notes = folder.remembered()
+        self.losses: Losses = notes.get("losses", {})
+        self.seconds: dict[str, float] = notes.get("seconds", {})
+        self._bar: tqdm | None = None
+        self._start = self._snapshot = self._preview = time.monotonic()
+
+    @contextmanager
+    def stage(self, name: str, first: int, steps: int) -> Iterator[None]:
+        """Around one stage, which begins after `first` steps done earlier."""
+        self._keep_until(name, first)
+        before = self.seconds.get(name, 0.0) if first else 0.0
+        self._before, self._start = before, time.monotonic()
+        self._snapshot = self._preview = self._start
+        every = 0.5 if sys.stderr.isatty() else 10.0
+        self._bar = tqdm(
+            total=steps, initial=first, desc=f"{name:6}", unit="step", mininterval=every, disable=self.quiet, ncols=88
+        )
+        try:
+            yield
+        finally:
+            self._bar.close()
+            self.seconds[name] = before + time.monotonic() - self._start
+
+    def _keep_until(self, stage: str, step: int) -> None:
+        """Losses after the snapshot that a stage continues from are measured again."""
+        terms = self.losses.get(stage, {})
+        self.losses[stage] = {name: [p for p in points if p[0] <= step] for name, points in terms.items()}
+
+    def __call__(self, step: Step) -> None:
+        for name, value in step.losses.items():
+            self.losses[step.stage].setdefault(name, []).append((step.step, value))
+        if self._bar is not None:
+            self._bar.update(1)
+        now = time.monotonic()
+        if self.stop:
+            self._save(step)
+            raise Interrupted(step.stage)
+        try:
+            self._look_after(step, now)
+        except OSError as error:  # a full disk must not end a run that still has hours to find room
+            tqdm.write(f"Going on without: {error}", file=sys.stderr)
+            self._snapshot = self._preview = time.monotonic()
+
+    def _look_after(self, step: Step, now: float) -> None:
+        if now - self._snapshot > SNAPSHOT_EVERY and step.step < step.steps:
+            self._save(step)
+        if now - self._preview > PREVIEW_EVERY:
+            write_picture(self.folder.out / "preview.png", side_by_side(*step.preview().split(1)))
+            self._preview = time.monotonic()
+
+    def _save(self, step: Step) -> None:
+        self.seconds[step.stage] = self._before + time.monotonic() - self._start
+        self.folder.save(step.snapshot())
+        self.folder.remember(self.notes())
+        self._snapshot = time.monotonic()
+
+    def notes(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "losses": self.losses}
+
+
+@contextmanager
+def interruptible(watch: Watch) -> Iterator[None]:
+    """The first Ctrl-C asks the watch to stop after this step, the second stops at once."""
+
+    def asked(number: int, frame: Any) -> None:
+        watch.stop = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        tqdm.write("Stopping after this step; the snapshot is being written. Press Ctrl-C again to stop at once.")
+
+    try:
+        before = signal.signal(signal.SIGINT, asked)
+    except ValueError:  # only the main thread hears signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,98 @@
+"""Everything a hand can get wrong ends with exit code 2 and one sentence, before any work is done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from a124core.cli import job
+from a124core.cli.main import main
+from a124core.prompt import checked_prompt
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    made = Image.new("RGB", (64, 64), "white")
+    made.paste("red", (20, 20, 44, 44))
+    made.save(tmp_path / "red.png")
+    return tmp_path / "red.png"
+
+
+def refusal(capsys: pytest.CaptureFixture, *arguments: object) -> str:
+    assert main([str(a) for a in arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    return said
+
+
+def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "text.png").write_text("no picture")
+    Image.effect_noise((64, 64), 90).save(tmp_path / "noise.png")
+    Image.new("L", (64, 64), 0).save(tmp_path / "black.png")
+    Image.new("L", (64, 20), 0).save(tmp_path / "wide.png")
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "dot.png")
+    for changed, words in (
+        ({"--image": tmp_path / "none.png"}, "not found"),
+        ({"--image": tmp_path / "text.png"}, "not a picture"),
+        ({"--image": tmp_path / "noise.png"}, "--mask"),
+        ({"--image": tmp_path / "dot.png"}, "1x1"),
+        ({"--mask": tmp_path / "black.png"}, "empty"),
+        ({"--mask": tmp_path / "wide.png"}, "another shape"),
+        ({"--depth": tmp_path / "wide.png"}, "depth map"),
+        ({"--prompt": "  "}, "empty"),
+        ({"--prompt": "dance " * 2000}, "characters"),
+        ({"--priors": "diffusers"}, "builtin"),
+        ({"--steps-scale": 0}, "above 0"),
+        ({"--radius": -1}, "radius"),
+        ({"--device": "warp"}, "--device cpu"),
+    ):
+        options = {"--image": picture, "--prompt": "it jumps", "--out": out, **changed}
+        assert words in refusal(capsys, "animate", *(a for pair in options.items() for a in pair))
+    assert not out.exists() or not any(out.iterdir())
+
+
+def test_an_output_folder_that_cannot_be_used(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("animate", "--image", picture, "--prompt", "it jumps", "--out")
+    assert "nothing can be written" in refusal(capsys, *options, picture / "inside-a-file")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):  # the superuser may write anywhere
+        monkeypatch.setattr(job.tempfile, "NamedTemporaryFile", _denied)
+    assert "nothing can be written" in refusal(capsys, *options, locked)
+    monkeypatch.undo()
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 2**20))
+    assert "1 MB free" in refusal(capsys, *options, tmp_path / "out")
+
+
+def _denied(**options: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_files_that_are_no_fields(tmp_path: Path, picture: Path, capsys: pytest.CaptureFixture) -> None:
+    for command in (["info"], ["render", "--out", tmp_path / "a.mp4"]):
+        assert "not found" in refusal(capsys, *command, tmp_path / "none.safetensors")
+        assert "not a safetensors" in refusal(capsys, *command, picture)
+
+
+def test_words_that_do_not_exist_show_the_usage(capsys: pytest.CaptureFixture) -> None:
+    for arguments in ([], ["fly"], ["demo", "--subject", "unicorn"], ["animate", "--prompt", "a"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2 and "usage" in capsys.readouterr().err
+
+
+def test_prompts() -> None:
+    assert checked_prompt("  a cat\n dances ") == "a cat dances"
+    with pytest.raises(ValueError, match="empty"):
+        checked_prompt("\t")
+    with pytest.raises(ValueError, match="10000 characters"):
+        checked_prompt("x" * 10_000)

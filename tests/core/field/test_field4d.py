@@ -1,0 +1,117 @@
+"""The 4D grid field: its derivative, its start from a still one, its handles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from a124core.cameras import make_cameras
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import Field4D, from_static, new_field
+from a124core.field.gradient import central_difference, density_gradient, normals_from
+from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.render.render import render_clip
+
+SMALL = FieldConfig(time_grids=3, levels=3, base=4, finest=16, log2_rows=9, hidden=8, init_scale=0.5)
+KINDS = {
+    "exp": replace(SMALL, blob_density=3.0, blob_radius=0.5),
+    "softplus": replace(SMALL, density="softplus", blob_density=2.0, blob_radius=0.4),
+}
+
+
+def double(field: Field4D) -> Field4D:
+    return replace(field, table=field.table.double(), mlp={k: v.double() for k, v in field.mlp.items()})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_density_gradient_against_finite_differences(kind: str, rng: torch.Generator) -> None:
+    field = double(new_field(KINDS[kind], rng))
+    xyz = (torch.rand(60, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.9
+    time = torch.rand(60, generator=rng, dtype=torch.float64)
+    close = (field.density_gradient(xyz, time) - central_difference(field, xyz, time, 1e-6)).norm(dim=1)
+    assert close.median() < 1e-5 and (close < 1e-2).float().mean() > 0.95  # a ReLU or a cell face may lie between
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_of_the_density_gradient_reaches_table_and_mlp(kind: str, rng: torch.Generator) -> None:
+    config = replace(KINDS[kind], levels=2, finest=8, log2_rows=6, hidden=4)
+    field = double(new_field(config, rng))
+    xyz = (torch.rand(3, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.8
+    time = torch.rand(3, generator=rng, dtype=torch.float64)
+    leaves = [field.table.requires_grad_(True), field.mlp["w1"].requires_grad_(True), field.mlp["w2"].requires_grad_(True)]
+
+    def gradient(table, w1, w2):
+        return replace(field, table=table, mlp={**field.mlp, "w1": w1, "w2": w2}).density_gradient(xyz, time)
+
+    assert torch.autograd.gradcheck(gradient, leaves)
+    assert torch.autograd.gradgradcheck(gradient, leaves)
+
+
+def test_autograd_serves_fields_without_a_formula() -> None:
+    def ball(xyz, time):
+        return 1.0 - xyz.square().sum(1), torch.ones_like(xyz)
+
+    xyz = torch.tensor([[0.1, -0.2, 0.3]])
+    torch.testing.assert_close(density_gradient(ball, xyz, torch.zeros(1)), -2.0 * xyz)
+    torch.testing.assert_close(normals_from(-2.0 * xyz), xyz / xyz.norm())
+    assert not normals_from(torch.zeros(1, 3)).any()
+
+
+def test_exp_density_at_the_start() -> None:
+    """About 22,026 at the centre and 26 at |x| = 0.3, as the release starts."""
+    field = Field4D(FieldConfig(time_grids=1, levels=1, base=4, finest=4, hidden=4), torch.zeros(1, 128, 2), {
+        "w1": torch.zeros(4, 2), "b1": torch.zeros(4), "w2": torch.zeros(4, 4), "b2": torch.zeros(4),
+    })  # fmt: skip
+    density = field(torch.tensor([[0.0, 0, 0], [0.3, 0, 0]]), torch.zeros(2))[0]
+    torch.testing.assert_close(density, torch.tensor([22026.5, 25.7]), rtol=0.01, atol=0)
+
+
+def test_clipped_exp_keeps_gradients_finite() -> None:
+    from a124core.field.density import density_of
+
+    raw = torch.tensor([50.0], requires_grad=True)
+    density_of(raw, torch.ones(1, 3), FieldConfig()).backward()
+    torch.testing.assert_close(raw.grad, torch.tensor([15.0]).exp())
+
+
+def test_from_static_is_the_same_picture_at_every_time(rng: torch.Generator) -> None:
+    still = new_field(replace(KINDS["softplus"], time_grids=1), rng)
+    still = replace(still, occupancy=refresh(empty_occupancy(16, 1, 0.5), still, 1.0, rng))
+    moving = from_static(still, time_grids=5, slices=4)
+    assert moving.table.shape[0] == 5 and moving.config.time_grids == 5
+    cameras = make_cameras([0.0, 30.0, -20.0], [0.0, 70.0, 200.0])
+    before = render_clip(still, cameras, torch.zeros(3), 16).image
+    assert (before < 0.99).any()
+    for time in (0.0, 0.37, 1.0):
+        after = render_clip(moving, cameras, torch.full((3,), time), 16).image
+        torch.testing.assert_close(after, before, atol=1e-6, rtol=0)
+
+
+def test_one_time_grid_cannot_move(rng: torch.Generator) -> None:
+    still = new_field(replace(SMALL, time_grids=1), rng)
+    with pytest.raises(ValueError, match="at least 2"):
+        from_static(still, time_grids=1, slices=4)
+
+
+def test_forks_share_nothing(rng: torch.Generator) -> None:
+    field = new_field(SMALL, rng)
+    fork = field.fork()
+    with torch.no_grad():
+        fork.table.add_(1.0)
+        fork.mlp["w1"].add_(1.0)
+    assert not torch.equal(field.table, fork.table) and not torch.equal(field.mlp["w1"], fork.mlp["w1"])
+    assert fork.table.requires_grad and not field.table.requires_grad
+    rest = fork.at_rest()
+    assert not rest.table.requires_grad and rest.table.data_ptr() != fork.table.data_ptr()
+
+
+def test_silent_levels_count_as_zero(rng: torch.Generator) -> None:
+    field = new_field(SMALL, rng)
+    xyz, time = torch.rand(20, 3, generator=rng) - 0.5, torch.rand(20, generator=rng)
+    from a124core.field.grid import grid_levels
+
+    cut = field.table.clone()
+    cut[:, grid_levels(SMALL)[1].offset :] = 0
+    torch.testing.assert_close(replace(field, silent_levels=2)(xyz, time), replace(field, table=cut)(xyz, time))

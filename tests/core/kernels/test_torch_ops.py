@@ -1,0 +1,184 @@
+"""The vectorised operations against loops over levels, corners and time grids."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from a124core.field.config import INDEX_MODES, FieldConfig
+from a124core.field.grid import grid_levels, rows_per_grid
+from a124core.kernels import encode_grid, encode_grid_gradient, march
+from a124core.kernels.corners import PRIMES
+from a124core.kernels.gather import weighted_rows
+
+
+def small(mode: str = "hash", **more) -> FieldConfig:
+    return FieldConfig(time_grids=3, levels=3, base=4, finest=32, log2_rows=10, index_mode=mode, **more)
+
+
+def row_by_hand(x: int, y: int, z: int, side: int, rows: int, mode: str) -> int:
+    """The three index rules, with Python's unbounded integers."""
+    if side**3 <= rows:
+        return x + y * side + z * side * side
+    if mode == "hash":
+        return ((x * PRIMES[0]) ^ (y * PRIMES[1]) ^ (z * PRIMES[2])) % rows
+    row, stride = 0, 1
+    for value in (x, y, z):
+        if mode == "tiled_full" or stride <= rows:
+            row += value * stride
+        stride *= side
+    return row % rows
+
+
+def encode_by_hand(table: torch.Tensor, xyz: list[float], time: float, config: FieldConfig) -> list[float]:
+    """Eq. 1 with loops."""
+    out = []
+    g = time * (config.time_grids - 1)
+    k0 = int(g)
+    k1 = min(k0 + 1, config.time_grids - 1)
+    for level in grid_levels(config):
+        side = round((level.scale + 1) + 0.499999) + 1
+        place = [((v + 1) / 2) * level.scale + 0.5 for v in xyz]
+        cell = [int(p) for p in place]
+        part = [p - c for p, c in zip(place, cell, strict=True)]
+        if config.index_mode == "hash":
+            part = [3 * f * f - 2 * f**3 for f in part]
+        value = torch.zeros(2, dtype=table.dtype)
+        for corner in range(8):
+            d = [(corner >> a) & 1 for a in range(3)]
+            weight = 1.0
+            for a in range(3):
+                weight *= part[a] if d[a] else 1 - part[a]
+            row = level.offset + row_by_hand(*(c + e for c, e in zip(cell, d, strict=True)), side, level.rows, config.index_mode)
+            value += weight * ((1 - (g - k0)) * table[k0, row] + (g - k0) * table[k1, row])
+        out += value.tolist()
+    return out
+
+
+@pytest.mark.parametrize("mode", INDEX_MODES)
+def test_encoding_is_equation_one(mode: str, rng: torch.Generator) -> None:
+    config = small(mode)
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng, dtype=torch.float64)
+    xyz = torch.rand(20, 3, generator=rng, dtype=torch.float64) * 2 - 1
+    time = torch.rand(20, generator=rng, dtype=torch.float64)
+    time[:3] = torch.tensor([0.0, 0.5, 1.0])
+    found = encode_grid(table, xyz, time, grid_levels(config))
+    wanted = torch.tensor([encode_by_hand(table, p.tolist(), float(t), config) for p, t in zip(xyz, time, strict=True)])
+    torch.testing.assert_close(found, wanted.double(), atol=1e-6, rtol=1e-6)
+
+
+def test_whole_times_need_one_grid_only(rng: torch.Generator) -> None:
+    config = small()
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng)
+    xyz = torch.rand(50, 3, generator=rng) * 2 - 1
+    on_grid, between = torch.full((50,), 0.5), torch.full((50,), 0.5) + 1e-7
+    levels = grid_levels(config)
+    torch.testing.assert_close(encode_grid(table, xyz, on_grid, levels), encode_grid(table, xyz, between, levels), atol=1e-5, rtol=0)
+
+
+def test_paper_time_shares() -> None:
+    """T = 64, t = 1/256: g = 0.24609, shares 0.75391 and 0.24609 on grids 0 and 1; t = 1 is grid 63 alone."""
+    from a124core.kernels.corners import time_corners
+
+    grids, shares = time_corners(torch.tensor([1 / 256, 1.0]), 64, 10, loop=False)
+    assert grids[:, 0].tolist() == [0, 10] and grids[:, 1].tolist() == [630, 630]
+    torch.testing.assert_close(shares[:, 0], torch.tensor([0.75391, 0.24609]), atol=1e-5, rtol=0)
+
+
+def test_a_loop_closes(rng: torch.Generator) -> None:
+    config = small(loop=True)
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng)
+    xyz = torch.rand(10, 3, generator=rng) * 2 - 1
+    levels = grid_levels(config)
+    first = encode_grid(table, xyz, torch.zeros(10), levels, loop=True)
+    torch.testing.assert_close(encode_grid(table, xyz, torch.ones(10), levels, loop=True), first)
+    near_end = encode_grid(table, xyz, torch.full((10,), 5 / 6), levels, loop=True)
+    middle = 0.5 * (encode_grid(table, xyz, torch.full((10,), 2 / 3), levels, loop=True) + first)
+    torch.testing.assert_close(near_end, middle, atol=1e-5, rtol=1e-5)
+
+
+def test_outside_the_cube_is_nothing(rng: torch.Generator) -> None:
+    config = small()
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng, requires_grad=True)
+    xyz = torch.tensor([[1.5, 0.0, 0.0], [0.0, 0.0, -1.01]])
+    features = encode_grid(table, xyz, torch.tensor([0.2, 0.9]), grid_levels(config))
+    assert not features.any()
+    features.sum().backward()
+    assert not table.grad.any()
+
+
+@pytest.mark.parametrize("mode", INDEX_MODES)
+def test_gradient_is_the_derivative_of_the_encoding(mode: str, rng: torch.Generator) -> None:
+    config = small(mode)
+    levels = grid_levels(config)
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng, dtype=torch.float64)
+    xyz = (torch.rand(40, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.95
+    time = torch.rand(40, generator=rng, dtype=torch.float64)
+    found = encode_grid_gradient(table, xyz, time, levels)
+    for axis in range(3):
+        shift = torch.zeros(3, dtype=torch.float64)
+        shift[axis] = 1e-7
+        ahead, behind = (encode_grid(table, xyz + s, time, levels) for s in (shift, -shift))
+        torch.testing.assert_close(found[axis], (ahead - behind) / 2e-7, atol=1e-4, rtol=1e-4)
+
+
+def test_weighted_rows_pass_gradcheck_twice(rng: torch.Generator) -> None:
+    rows = torch.rand(9, 2, generator=rng, dtype=torch.float64, requires_grad=True)
+    bags = []
+    for _ in range(2):
+        index = torch.randint(0, 9, (4, 5), generator=rng, dtype=torch.int32)
+        bags.append((index, torch.rand(4, 5, generator=rng, dtype=torch.float64, requires_grad=True)))
+
+    def both(rows, first, second):
+        return weighted_rows(rows, [(bags[0][0], first), (bags[1][0], second)])
+
+    inputs = (rows, bags[0][1], bags[1][1])
+    assert torch.autograd.gradcheck(both, inputs)
+    assert torch.autograd.gradgradcheck(both, inputs)
+
+
+def test_odd_widths_take_the_plain_path(rng: torch.Generator) -> None:
+    rows = torch.rand(7, 3, generator=rng)
+    index = torch.randint(0, 7, (4, 5), generator=rng)
+    weight = torch.rand(4, 5, generator=rng)
+    wanted = (rows[index] * weight[..., None]).sum(0)
+    torch.testing.assert_close(weighted_rows(rows, [(index, weight)]), wanted)
+
+
+def test_march_keeps_what_a_loop_keeps(rng: torch.Generator) -> None:
+    occupied = torch.rand(2, 8, 8, 8, generator=rng) > 0.6
+    origins = torch.tensor([[0.1, 0.2, 1.8]]).expand(30, 3)
+    directions = torch.cat((torch.rand(30, 2, generator=rng) * 0.8 - 0.4, -torch.ones(30, 1)), dim=1)
+    slices = torch.randint(0, 2, (30,), generator=rng)
+    jitter = torch.rand(30, generator=rng)
+    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
+    step, near = 0.05, 0.2
+    ray, start = march(origins, directions, slices, occupied, box, step, jitter, near)
+    found = sorted(zip(ray.tolist(), (round(s, 4) for s in start.tolist()), strict=True))
+    wanted = []
+    for r in range(30):
+        for k in range(100):
+            t = near + (k + float(jitter[r])) * step
+            point = origins[r] + directions[r] * t
+            middle = origins[r] + directions[r] * (t + step / 2)
+            end = origins[r] + directions[r] * (t + step)
+            if not ((point.abs() <= 1).all() and (end.abs() <= 1).all()):
+                continue
+            cell = ((middle + 1) * 4).long().clamp(0, 7)
+            if occupied[slices[r], cell[2], cell[1], cell[0]]:
+                wanted.append((r, round(t, 4)))
+    missing = set(wanted) - set(found)
+    assert len(missing) <= 2  # rounding at a cell's face
+    assert len(found) - len(wanted) <= 2 * 30 + 2  # at most the two steps that cross the cube's face on each ray
+    assert ray.tolist() == sorted(ray.tolist())
+
+
+def test_march_of_nothing() -> None:
+    empty = torch.zeros(1, 4, 4, 4, dtype=torch.bool)
+    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
+    one = torch.tensor([[0.0, 0.0, 1.8]]), torch.tensor([[0.0, 0.0, -1.0]]), torch.zeros(1, dtype=torch.long)
+    ray, start = march(*one, empty, box, 0.1, torch.zeros(1))
+    assert ray.numel() == 0 and start.numel() == 0
+    away = torch.tensor([[0.0, 0.0, 1.0]])
+    ray, _ = march(one[0], away, one[2], ~empty, box, 0.1, torch.zeros(1))
+    assert ray.numel() == 0

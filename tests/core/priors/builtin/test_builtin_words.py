@@ -1,0 +1,66 @@
+"""Prompts: stems, synonyms, guesses that say so, overrides."""
+
+import pytest
+
+from a124core.priors.builtin import MOTIONS, SUBJECTS, make_priors, understand
+
+
+@pytest.mark.parametrize(
+    ("prompt", "subject", "motion"),
+    [
+        ("a snowman is bouncing", "snowman", "bounce"),
+        ("A high-resolution DSLR image of a panda dancing", "panda", "dance"),
+        ("the kitten leaps", "cat", "jump"),
+        ("a robot waves hello", "robot", "wave"),
+        ("a sunflower sways in the wind", "flower", "sway"),
+        ("two penguins are waddling", "penguin", "walk"),
+        ("the spaceship is flying", "rocket", "fly"),
+        ("teapot, spinning", "teapot", "spin"),
+        ("a frog hopped", "frog", "bounce"),
+        ("a turtle is nodding", "turtle", "nod"),
+        ("a duck rotates slowly", "duck", "spin"),
+        ("an astronaut twists", None, "twist"),
+        ("a toy is squishing", None, "squash"),
+        ("the boat was rocking", None, "rock"),
+    ],
+)
+def test_reads(prompt, subject, motion):
+    read = understand(prompt)
+    assert (read.subject, read.motion, read.guessed) == (subject, motion, False)
+
+
+def test_a_misspelt_motion_is_guessed_and_said():
+    read = understand("a duck is jumpping and bouncng")
+    assert read.motion in ("jump", "bounce")
+    read = understand("a duck danceing")
+    assert read.motion == "dance"
+
+
+def test_an_unknown_motion_falls_back_and_lists_the_known_ones():
+    read = understand("a duck contemplates philosophy")
+    assert read.guessed and read.motion in MOTIONS
+    assert all(m in read.sentence for m in MOTIONS)
+
+
+def test_the_motion_argument_overrides():
+    assert understand("a duck is dancing", "jump").motion == "jump"
+    with pytest.raises(ValueError, match="sway"):
+        understand("a duck", "explode")
+
+
+def test_vocabulary_is_large_enough():
+    assert len(SUBJECTS) >= 8 and len(MOTIONS) >= 8
+    for motion in MOTIONS:
+        assert understand(f"a thing, {motion}").motion == motion
+    for subject in SUBJECTS:
+        assert understand(f"a {subject}").subject == subject
+
+
+def test_no_reference_and_no_subject_is_refused():
+    with pytest.raises(ValueError, match="snowman"):
+        make_priors(None, "something is moving")
+
+
+def test_the_truth_knows_whether_its_motion_has_a_path():
+    assert make_priors(None, "a robot bounces", picture_size=16, tile_size=32).truth.motion_has_path
+    assert not make_priors(None, "a robot spins", picture_size=16, tile_size=32).truth.motion_has_path

@@ -1,0 +1,132 @@
+"""Marching and compositing against loops, and pictures of fields that are known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from a124core.cameras import make_cameras
+from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
+from a124core.protocols import Shading
+from a124core.render.composite import accumulate, render_weights
+from a124core.render.render import camera_rays, marched, render, render_clip
+from a124core.render.sample import DIAGONAL, Samples, place_samples
+from a124core.render.shading import shade
+
+RADIUS = 0.4
+
+
+def ball(xyz: torch.Tensor, time: torch.Tensor):
+    """A hard red ball that rises by 0.3 during the clip."""
+    centre = torch.stack((torch.zeros_like(time), 0.3 * time, torch.zeros_like(time)), dim=1)
+    inside = (xyz - centre).norm(dim=1) < RADIUS
+    return 400.0 * inside.float(), torch.tensor([1.0, 0.2, 0.1]).expand_as(xyz)
+
+
+def space_of(field, slices: int = 1):
+    rng = torch.Generator().manual_seed(0)
+    occupancy = empty_occupancy(32, slices, 1.0)
+    for _ in range(3):
+        occupancy = refresh(occupancy, field, 1.0, rng)
+    return marched(occupancy)
+
+
+def samples_of(ray: list[int], step: float = 0.1) -> Samples:
+    n = len(ray)
+    return Samples(torch.tensor(ray), torch.arange(n) * step, torch.zeros(n, 3), torch.zeros(n), step)
+
+
+def test_step_length_of_the_paper() -> None:
+    assert DIAGONAL / 1024 == pytest.approx(0.0033829, abs=1e-7)
+
+
+def test_weights_against_a_loop(rng: torch.Generator) -> None:
+    rays = [0, 0, 0, 2, 2, 5]
+    density = torch.rand(6, generator=rng, dtype=torch.float64) * 20
+    found = render_weights(density, samples_of(rays), 7)
+    wanted, transmittance = [], dict.fromkeys(range(7), 1.0)
+    for ray, d in zip(rays, density.tolist(), strict=True):
+        alpha = 1 - math.exp(-d * 0.1)
+        wanted.append(alpha * transmittance[ray])
+        transmittance[ray] *= 1 - alpha
+    torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64))
+
+
+def test_weights_pass_gradcheck(rng: torch.Generator) -> None:
+    density = (torch.rand(6, generator=rng, dtype=torch.float64) * 20).requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda d: render_weights(d, samples_of([0, 0, 1, 1, 1, 3]), 4), density)
+
+
+def test_weights_of_nothing() -> None:
+    assert render_weights(torch.zeros(0), samples_of([]), 4).shape == (0,)
+    assert not accumulate(torch.zeros(0), torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), 4).any()
+
+
+def test_accumulate_is_a_sum_per_ray() -> None:
+    found = accumulate(torch.tensor([0.5, 0.25, 1.0]), torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 0, 2]), 3)
+    assert found.flatten().tolist() == [1.0, 0.0, 3.0]
+
+
+def test_a_ball_is_where_geometry_says() -> None:
+    """Silhouette, depth and normal of the central ray; the silhouette's radius from the tangent cone."""
+    cameras = make_cameras([0.0], [0.0])
+    rays = camera_rays(cameras, torch.zeros(1), 65)
+    seen = render(ball, rays, space_of(ball), 512, torch.ones(3), Shading(), normals=False)
+    picture, opacity = seen.image.view(65, 65, 3), seen.opacity.view(65, 65)
+    torch.testing.assert_close(picture[32, 32], torch.tensor([1.0, 0.2, 0.1]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(picture[0, 0], torch.ones(3))
+    assert float(seen.depth.view(65, 65)[32, 32]) == pytest.approx(1.8 - RADIUS, abs=0.02)
+    half_angle = math.asin(RADIUS / 1.8)
+    wanted = math.tan(half_angle) / math.tan(math.radians(20)) * 32.5
+    found = math.sqrt(float(opacity.sum()) / math.pi)
+    assert found == pytest.approx(wanted, rel=0.03)
+
+
+def test_jitter_moves_samples_by_less_than_a_step() -> None:
+    cameras = make_cameras([0.0], [0.0])
+    space = marched(Occupancy(torch.full((1, 8, 8, 8), 5.0), 1.0))
+    still = place_samples(camera_rays(cameras, torch.zeros(1), 4), space, 64)
+    moved = place_samples(camera_rays(cameras, torch.zeros(1), 4, torch.full((16,), 0.5)), space, 64)
+    step = DIAGONAL / 64
+    first = [s.start[s.ray == 5].min() for s in (still, moved)]
+    assert 0 < abs(float(first[1] - first[0])) < step
+
+
+def test_light_model() -> None:
+    albedo, normal = torch.tensor([[0.5, 0.4, 0.2]]), torch.tensor([[0.0, 0.0, 1.0]])
+    light = torch.tensor([[0.0, 0.6, 0.8]])
+    lit = 0.3 + 0.7 * 0.8
+    assert torch.equal(shade(albedo, normal, light, Shading()), albedo)
+    torch.testing.assert_close(shade(albedo, normal, light, Shading("lambertian", 0.3)), albedo * lit)
+    torch.testing.assert_close(shade(albedo, normal, light, Shading("textureless", 0.3)), torch.full((1, 3), lit))
+    torch.testing.assert_close(shade(albedo, normal, light, Shading("normal")), (normal + 1) / 2)
+    away = shade(albedo, normal, -light, Shading("lambertian", 0.3))
+    torch.testing.assert_close(away, albedo * 0.3)
+
+
+def test_normals_of_a_soft_ball_point_outwards() -> None:
+    def soft(xyz, time):
+        return 30.0 * torch.sigmoid((RADIUS - xyz.norm(dim=1)) * 40), torch.full_like(xyz, 0.5)
+
+    clip = render_clip(soft, make_cameras([0.0, 0.0], [0.0, 90.0]), torch.zeros(2), 33, samples=256)
+    torch.testing.assert_close(clip.normal[0, :, 16, 16], torch.tensor([0.5, 0.5, 1.0]), atol=0.05, rtol=0)
+    torch.testing.assert_close(clip.normal[1, :, 16, 16], torch.tensor([1.0, 0.5, 0.5]), atol=0.05, rtol=0)
+
+
+def test_a_clip_moves_and_reports_frames() -> None:
+    done: list[int] = []
+    clip = render_clip(ball, make_cameras(0.0, [0.0, 0.0]), torch.tensor([0.0, 1.0]), 32, 128, on_frame=done.append)
+    rows = torch.arange(32.0)[:, None]
+    height = [float((m[0] * rows).sum() / m[0].sum()) for m in clip.mask]
+    assert height[1] < height[0] - 4  # row numbers fall as it rises
+    assert done == [1, 2] and clip.image.shape == (2, 3, 32, 32) and clip.depth.shape == (2, 1, 32, 32)
+
+
+def test_the_reference_camera_sees_plus_x_on_its_right() -> None:
+    def right_half(xyz, time):
+        return 400.0 * ((xyz.norm(dim=1) < RADIUS) & (xyz[:, 0] > 0)).float(), torch.zeros_like(xyz)
+
+    mask = render_clip(right_half, make_cameras(0.0, 0.0), torch.zeros(1), 32, 128, normals=False).mask[0, 0]
+    assert mask[:, 17:].sum() > 50 and mask[:, :15].sum() < 1

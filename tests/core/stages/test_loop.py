@@ -1,0 +1,218 @@
+"""The stages on a prior whose answer is known, the exactness of chunks, and going on from a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from a124core.cameras import make_cameras, pixel_rays
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import Field4D, new_field
+from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.priors.noise import scaled_linear_sigmas
+from a124core.protocols import Cameras, Guidance, Shading, Step, View
+from a124core.render.render import marched, render_clip
+from a124core.stages.backprop import backward
+from a124core.stages.coarse import optimise_coarse
+from a124core.stages.config import CoarseConfig, FineConfig, LossWeights, OptimConfig, RenderConfig, StaticConfig, TimeConfig
+from a124core.stages.fine import chosen_frames, optimise_fine
+from a124core.stages.shots import Pixels, novel_shot
+from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
+from a124core.stages.static import optimise_static
+
+FIELD = FieldConfig(
+    time_grids=5, levels=3, base=8, finest=24, log2_rows=13, hidden=8, density="softplus", blob_density=4.0, blob_radius=0.4
+)
+PICTURES = RenderConfig(
+    size=16, reference_size=16, samples=48, occupancy_size=16, occupancy_slices=4, occupancy_every=8,
+    occupancy_decay=0.6, occupancy_threshold=1.0,
+)  # fmt: skip
+BARE = LossWeights(entropy=0.0, orientation=0.0, normal_tv=0.0, normal_blur=0.0)
+SHARED = {"render": PICTURES, "losses": BARE, "optim": OptimConfig(grid_lr=0.1, mlp_lr=0.01), "reference_mode": "paper", "shaded": False}
+STATIC = StaticConfig(**SHARED, steps=60, masked_levels=0)
+MOVING = {**SHARED, "steps": 60, "time": TimeConfig(ticks=8, frames=4)}
+
+
+class Ball:
+    """The exact denoiser of one clip: a ball that rises, coloured by its normal. clip: F pictures are one item."""
+
+    cameras: Cameras | None = None
+    sigmas = scaled_linear_sigmas()
+
+    def __init__(self, clip: bool) -> None:
+        self.clip = clip
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return image.transpose(0, 1)[None] if self.clip else image
+
+    def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
+        return self.encode(self.picture(view.cameras, view.time, x_t.shape[-1], view.background))
+
+    def picture(self, cameras: Cameras, time: torch.Tensor, size: int, background: torch.Tensor) -> torch.Tensor:
+        origins, d = pixel_rays(cameras, (size, size))
+        o = origins.clone()
+        o[..., 1] -= 0.25 * time[:, None]
+        a, b, c = (d * d).sum(-1), (o * d).sum(-1), (o * o).sum(-1) - 0.35**2
+        inside = b * b - a * c
+        depth = (-b - inside.clamp_min(0).sqrt()) / a
+        colour = 0.5 + 0.5 * (o + depth[..., None] * d) / 0.35
+        seen = torch.where((inside > 0)[..., None], colour, background)
+        return seen.transpose(1, 2).reshape(-1, 3, size, size)
+
+
+VIEW = Guidance(Ball(clip=False), 1e-2, 0.02, 0.98)
+VIDEO = Guidance(Ball(clip=True), 1e-2, 0.02, 0.98)
+
+
+@pytest.fixture(scope="module")
+def still() -> Field4D:
+    return optimise_static(None, None, VIEW, STATIC, FIELD, seed=0)
+
+
+def error(field: Field4D, time: float) -> float:
+    cameras = make_cameras([0.0, 20.0, -10.0], [15.0, 130.0, 250.0])
+    times = torch.full((3,), time)
+    wanted = VIEW.prior.picture(cameras, times, 16, torch.ones(3))
+    return float((render_clip(field, cameras, times, 16, 48, normals=False).image - wanted).square().mean())
+
+
+def test_static_reaches_the_prior(still: Field4D) -> None:
+    start = new_field(replace(FIELD, time_grids=1), torch.Generator().manual_seed(0))
+    assert error(still, 0.0) < 0.01 < 0.5 * error(start, 0.0)
+
+
+def test_coarse_learns_the_motion_and_leaves_its_input_alone(still: Field4D) -> None:
+    before = still.table.clone()
+    moving = optimise_coarse(still, None, None, VIDEO, CoarseConfig(**MOVING), seed=0, field_config=FIELD)
+    assert error(moving, 1.0) < 0.4 * error(still, 1.0)
+    assert torch.equal(still.table, before) and moving.config.time_grids == 5
+
+
+def test_fine_repairs_towards_its_prior(still: Field4D) -> None:
+    class Blue(Ball):
+        """Repairs what it is shown: the condition, but blue is missing."""
+
+        def denoise(self, x_t, sigma, view):
+            fixed = view.condition.clone()
+            fixed[:, 2] *= 0.5
+            return fixed
+
+    coarse = optimise_coarse(still, None, None, VIDEO, CoarseConfig(**{**MOVING, "steps": 8}), seed=0, field_config=FIELD)
+    refine = Guidance(Blue(clip=False), 1e-2, 0.02, 0.5, form="clean")
+    config = FineConfig(**{**MOVING, "background": "white", "steps": 30})
+    fine = optimise_fine(coarse, None, None, None, refine, config, seed=0)
+    cameras, time = make_cameras(0.0, 30.0), torch.tensor([0.4])
+    was, now = (render_clip(f, cameras, time, 16, 48, normals=False) for f in (coarse, fine))
+    inside = was.mask > 0.9
+    assert (now.image[:, 2:3][inside].mean()) < 0.75 * was.image[:, 2:3][inside].mean()
+    assert (now.image[:, :1][inside].mean()) == pytest.approx(float(was.image[:, :1][inside].mean()), abs=0.1)
+
+
+@pytest.mark.parametrize("mode", ["albedo", "lambertian", "normal"])
+def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
+    """All regularisers on, so that sums over samples are covered too."""
+    rng = torch.Generator().manual_seed(3)
+    field = new_field(replace(FIELD, init_scale=0.3), rng)
+    occupancy = refresh(empty_occupancy(16, 4, 1.0), field, 1.0, rng)
+    field = replace(field, occupancy=occupancy)
+    losses = replace(LossWeights(), entropy=1.0, orientation=1.0)
+    target = torch.rand(2, 3, 12, 12, generator=rng)
+    light = torch.nn.functional.normalize(torch.randn(2, 3, generator=rng), dim=1)
+
+    def judge(pixels: Pixels) -> dict[str, torch.Tensor]:
+        return {"rgb": (pixels.image - target).square().mean(), "depth": pixels.depth.square().mean()}
+
+    def gradient(chunk: int) -> tuple[torch.Tensor, torch.Tensor, dict]:
+        fork = field.fork()
+        draws = torch.Generator().manual_seed(5)
+        cameras, time = make_cameras([0.0, 20.0], [0.0, 50.0]), torch.tensor([0.1, 0.6])
+        shot = novel_shot(cameras, time, 12, torch.ones(3), Shading(mode, 0.3, light), judge, draws, torch.device("cpu"))
+        report, _ = backward(fork, shot, marched(occupancy), 48, losses, 1.0, chunk)
+        return fork.table.grad, fork.mlp["w1"].grad, report
+
+    whole, mlp, report = gradient(0)
+    assert whole.abs().sum() > 0 and {"entropy", "orientation", "normal tv", "normal blur"} <= report.keys()
+    for chunk in (7, 100):
+        table_grad, mlp_grad, chunked = gradient(chunk)
+        torch.testing.assert_close(table_grad, whole, atol=1e-6 * float(whole.abs().max()) * 10, rtol=1e-4)
+        torch.testing.assert_close(mlp_grad, mlp, atol=1e-5 * float(mlp.abs().max()), rtol=1e-4)
+        assert chunked == pytest.approx(report, rel=1e-4)
+
+
+@pytest.mark.parametrize("stage", ["static", "coarse"])
+def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(stage: str, still: Field4D, tmp_path) -> None:
+    def run(resume: Snapshot | None = None, stop_at: int | None = None) -> Field4D:
+        def on_step(step: Step) -> None:
+            if step.step == stop_at:
+                save_snapshot(tmp_path / "s.safetensors", step.snapshot())
+                raise KeyboardInterrupt
+
+        if stage == "static":
+            return optimise_static(None, None, VIEW, replace(STATIC, steps=12), FIELD, 7, on_step, resume)
+        config = CoarseConfig(**{**MOVING, "steps": 12})
+        return optimise_coarse(still, None, None, VIDEO, config, 7, on_step, resume, field_config=FIELD)
+
+    whole = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_at=9)
+    resumed = run(resume=load_snapshot(tmp_path / "s.safetensors"))
+    assert torch.equal(whole.table, resumed.table)
+    assert all(torch.equal(whole.mlp[k], resumed.mlp[k]) for k in whole.mlp)
+
+
+def test_same_seed_same_field() -> None:
+    config = replace(STATIC, steps=5)
+    fields = [optimise_static(None, None, VIEW, config, FIELD, seed) for seed in (1, 1, 2)]
+    assert torch.equal(fields[0].table, fields[1].table) and not torch.equal(fields[0].table, fields[2].table)
+
+
+def test_a_snapshot_of_other_settings_is_refused(still: Field4D) -> None:
+    taken: list[Snapshot] = []
+    optimise_static(None, None, VIEW, replace(STATIC, steps=2), FIELD, 0, lambda s: taken.append(s.snapshot()))
+    for config, seed in ((replace(STATIC, steps=3), 0), (replace(STATIC, steps=2), 1)):
+        with pytest.raises(ValueError, match="restart"):
+            optimise_static(None, None, VIEW, config, FIELD, seed, resume=taken[0])
+
+
+def test_nothing_connected_is_refused(still: Field4D) -> None:
+    with pytest.raises(ValueError, match="connect a reference"):
+        optimise_static(None, None, None, STATIC, FIELD, 0)
+    with pytest.raises(ValueError, match="connect a video guidance"):
+        optimise_coarse(still, None, None, None, CoarseConfig(**MOVING), 0, field_config=FIELD)
+    with pytest.raises(ValueError, match="run the coarse stage"):
+        optimise_fine(still, None, None, VIDEO, None, FineConfig(**MOVING), 0)
+
+
+def test_numbers_that_are_lost_stop_the_stage_with_advice() -> None:
+    class Broken(Ball):
+        def denoise(self, x_t, sigma, view):
+            return torch.full_like(x_t, torch.nan)
+
+    with pytest.raises(RuntimeError, match="not a number any more"):
+        optimise_static(None, None, replace(VIEW, prior=Broken(clip=False)), STATIC, FIELD, 0)
+
+
+def test_a_field_that_empties_stops_the_stage_with_advice() -> None:
+    class Nothing(Ball):
+        def picture(self, cameras, time, size, background):
+            return background.view(1, 3, 1, 1).expand(len(cameras), 3, size, size).clone()
+
+    with pytest.raises(RuntimeError, match="collapsed and is empty"):
+        optimise_static(None, None, replace(VIEW, prior=Nothing(clip=False)), replace(STATIC, steps=400), FIELD, 0)
+
+
+def test_steps_report_losses_previews_and_lazy_snapshots() -> None:
+    steps: list[Step] = []
+    optimise_static(None, None, VIEW, replace(STATIC, steps=3), FIELD, 0, steps.append)
+    assert [s.step for s in steps] == [1, 2, 3] and all("sds view" in s.losses for s in steps)
+    assert steps[-1].preview().shape[:2] == (2, 3) and steps[-1].snapshot().step == 3
+
+
+def test_chosen_frames(rng: torch.Generator) -> None:
+    assert chosen_frames(16, 2, "first", rng).tolist() == [0, 8]
+    assert chosen_frames(8, 3, "first", rng).tolist() == [0, 2, 5]
+    assert chosen_frames(2, 4, "first", rng).tolist() == [0, 1]
+    seen = {tuple(chosen_frames(16, 2, "random", rng).tolist()) for _ in range(200)}
+    assert seen == {(k, k + 8) for k in range(8)}

@@ -1,0 +1,216 @@
+"""The pack in a real ComfyUI: both workflows, the cache, cancel and resume, Load Image's masks, clean errors."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORKFLOWS = ["01_quickstart", "02_rewire_motion"]
+
+
+def node_of(prompt: dict, class_type: str) -> str:
+    return min((k for k, n in prompt.items() if n["class_type"] == class_type), key=int)
+
+
+def nodes_of(prompt: dict, class_type: str) -> list[str]:
+    return sorted((k for k, n in prompt.items() if n["class_type"] == class_type), key=int)
+
+
+def messages(entry: dict, name: str) -> list[dict]:
+    return [data for kind, data in entry["status"]["messages"] if kind == name]
+
+
+def cached(entry: dict) -> set[str]:
+    return {node for data in messages(entry, "execution_cached") for node in data["nodes"]}
+
+
+def wanted(prompt: dict) -> set[str]:
+    """Nodes that a result depends on; the second priors of the rewiring workflow wait for their wire."""
+    found = {k for k, n in prompt.items() if n["class_type"] in ("SaveVideo", "PreviewImage", "A124SaveField")}
+    while more := {v[0] for k in found for v in prompt[k]["inputs"].values() if isinstance(v, list)} - found:
+        found |= more
+    return found
+
+
+def test_the_pack_is_loaded_whole(host: Any, schemas: dict) -> None:
+    log = host.log.read_text(errors="replace")
+    failed = [line for line in log.splitlines() if "IMPORT FAILED" in line and "Animate124" in line]
+    assert not failed, log[-3000:]
+    ours = sorted(name for name in schemas if name.startswith("A124"))
+    assert len(ours) == 11, ours
+    assert all(schemas[name]["python_module"].startswith("custom_nodes.") for name in ours)
+
+
+def test_help_pages_and_example_workflows_are_served(host: Any, schemas: dict) -> None:
+    listed = host.get("/workflow_templates")
+    assert sorted(next(v for k, v in listed.items() if "Animate124" in k)) == WORKFLOWS
+    import urllib.request
+
+    folder = next(k for k in listed if "Animate124" in k)
+    for name in (n for n in schemas if n.startswith("A124")):
+        url = f"http://127.0.0.1:{host.port}/extensions/{folder}/docs/{name}.md"
+        with urllib.request.urlopen(url, timeout=10) as page:
+            assert page.read().startswith(b"# ")
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_shipped_workflow_runs_and_the_second_queue_costs_nothing(host: Any, cut: Any, name: str) -> None:
+    prompt = cut(name)
+    entry = host.run(prompt)
+    video = entry["outputs"][node_of(prompt, "SaveVideo")]["images"][0]
+    assert (host.base / "output" / video["subfolder"] / video["filename"]).stat().st_size > 1000
+    again = host.run(prompt)
+    optimizers = {k for k, n in prompt.items() if n["class_type"].endswith("Optimizer")}
+    assert optimizers <= cached(again)
+    changed = cut(name)
+    render = node_of(changed, "A124Render")
+    changed[render]["inputs"]["size"] = 40
+    third = host.run(changed)
+    behind = {render, *nodes_of(changed, "CreateVideo"), *nodes_of(changed, "SaveVideo")}
+    assert wanted(changed) - cached(third) == behind, "only Render and what follows it ran again"
+
+
+def test_one_wire_moved_runs_only_what_follows(host: Any, cut: Any) -> None:
+    prompt = cut("02_rewire_motion")
+    host.run(prompt)
+    first, second = nodes_of(prompt, "A124BuiltInPriors")
+    coarse = node_of(prompt, "A124CoarseOptimizer")
+    assert prompt[coarse]["inputs"]["video_guidance"] == [first, 2]
+    prompt[coarse]["inputs"]["video_guidance"] = [second, 2]
+    entry = host.run(prompt)
+    assert node_of(prompt, "A124StaticOptimizer") in cached(entry)
+    assert coarse not in cached(entry)
+
+
+def test_cancel_within_a_step_then_resume(host: Any, cut: Any, listen: Any) -> None:
+    prompt = cut("01_quickstart", seed=5)
+    static = node_of(prompt, "A124StaticOptimizer")
+    prompt[static]["inputs"]["steps"] = 60
+    ws = listen()
+    prompt_id = host.queue(prompt, ws.client_id)
+    done = wait_for_step(ws, static, 14)
+    pressed = time.monotonic()
+    host.post("/interrupt", {})
+    entry = host.wait(prompt_id)
+    assert time.monotonic() - pressed < 20
+    assert messages(entry, "execution_interrupted"), entry["status"]
+    left = list((host.base / "output/animate124/snapshots").glob("static-*/[ab].safetensors"))
+    assert left, "a cancel leaves a snapshot"
+    assert ws.pictures() > 0, "the node showed previews"
+    assert any("left" in text and "in all" in text for text in ws.texts()), ws.texts()
+
+    ws = listen()
+    for name in ("Coarse", "Fine"):
+        prompt.pop(node_of(prompt, f"A124{name}Optimizer"))
+    last = node_of(prompt, "A124Render")
+    for node in ("A124Render", "A124SaveField"):
+        prompt[node_of(prompt, node)]["inputs"]["field"] = [static, 0]
+    prompt_id = host.queue(prompt, ws.client_id)
+    assert wait_for_step(ws, static, 1) >= done, "it did not begin again"
+    assert host.wait(prompt_id)["status"]["status_str"] == "success", last
+
+
+def wait_for_step(ws: Any, node: str, step: int, seconds: float = 300) -> int:
+    """Read events until the node's progress shows that step; -> the step shown."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ws.read(1.0)
+        for kind, data in ws.events:
+            if kind == "progress" and str(data.get("node")) == node and data["value"] >= step and data["max"] > 20:
+                return int(data["value"])
+        if any(kind == "execution_error" for kind, _ in ws.events):
+            break
+    raise AssertionError([e for e in ws.events if e[0] != "progress"][-3:])
+
+
+@pytest.mark.parametrize(("alpha", "words"), [(True, "mask"), (False, "plain background")])
+def test_load_images_own_mask(host: Any, schemas: dict, alpha: bool, words: str) -> None:
+    name = write_picture(host.base / "input", alpha)
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": name}},
+        "2": reference_of("1"),
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 1]}},
+    }
+    entry = host.run(prompt)
+    note = entry["outputs"]["2"]["text"][0]
+    assert words in note and "28 %" in note, note
+
+
+def reference_of(source: str, **inputs: Any) -> dict:
+    values = {"mask_marks": "auto", "recentre": False, "elevation": 0.0, "azimuth": 0.0, "radius": 1.8, "fovy": 40.0}
+    wires = {"image": [source, 0], "mask": [source, 1]}
+    return {"class_type": "A124Reference", "inputs": {**values, **wires, **inputs}}
+
+
+def write_picture(folder: Path, alpha: bool, empty: bool = False) -> str:
+    """A red disc of 28 % on white or on nothing, or a picture without a subject."""
+    import numpy as np
+    from PIL import Image
+
+    y, x = np.mgrid[:200, :200]
+    disc = (y - 99.5) ** 2 + (x - 99.5) ** 2 < 60**2
+    disc &= not empty
+    rgb = np.where(disc[..., None], (200, 30, 30), (255, 255, 255)).astype(np.uint8)
+    name = f"disc-{'alpha' if alpha else 'plain'}{'-empty' if empty else ''}.png"
+    if alpha:
+        rgb = np.concatenate([rgb, (disc[..., None] * 255).astype(np.uint8)], axis=-1)
+    Image.fromarray(rgb).save(folder / name)
+    return name
+
+
+def test_bad_input_is_a_clean_error_of_the_node(host: Any, cut: Any) -> None:
+    name = write_picture(host.base / "input", alpha=True, empty=True)
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": name}},
+        "2": reference_of("1"),
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 1]}},
+    }
+    error = failed(host, prompt)
+    assert error["node_id"] == "2" and "mask" in error["exception_message"]
+    prompt = cut("01_quickstart", seed=3)
+    priors = node_of(prompt, "A124BuiltInPriors")
+    prompt[priors]["inputs"]["prompt"] = "  "
+    error = failed(host, prompt)
+    assert error["node_id"] == priors and "prompt is empty" in error["exception_message"]
+    static = node_of(prompt, "A124StaticOptimizer")
+    for wire in ("reference", "image_guidance", "view_guidance"):
+        prompt[static]["inputs"].pop(wire)
+    prompt[priors]["inputs"]["prompt"] = "a panda is dancing"
+    error = failed(host, prompt)
+    assert error["node_id"] == static and "nothing tells the static stage" in error["exception_message"]
+
+
+def failed(host: Any, prompt: dict) -> dict:
+    entry = host.wait(host.queue(prompt))
+    assert entry["status"]["status_str"] == "error"
+    return messages(entry, "execution_error")[0]
+
+
+def test_a_file_that_is_not_there_is_refused_before_anything_runs(host: Any) -> None:
+    prompt = {
+        "1": {"class_type": "A124LoadField", "inputs": {"file": "../../gone.safetensors"}},
+        "2": {"class_type": "A124SaveField", "inputs": {"field": ["1", 0], "name": "again"}},
+    }
+    status, answer = host.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    assert "save a field first" in str(answer["node_errors"]["1"])
+
+
+def test_a_saved_field_is_loaded_and_rendered(host: Any, cut: Any) -> None:
+    host.run(cut("01_quickstart"))
+    files = host.get("/object_info/A124LoadField")["A124LoadField"]["input"]["required"]["file"][0]
+    assert files and files[0].startswith("quickstart_")
+    cameras = next(n for n in cut("01_quickstart").values() if n["class_type"] == "A124Cameras")
+    prompt = {
+        "1": {"class_type": "A124LoadField", "inputs": {"file": files[0]}},
+        "2": cameras,
+        "3": {
+            "class_type": "A124Render",
+            "inputs": {"field": ["1", 0], "cameras": ["2", 0], "frames": 2, "size": 32, "background": "white"},
+        },
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
+    }
+    assert len(host.run(prompt)["outputs"]["4"]["images"]) == 2

@@ -1,0 +1,147 @@
+"""Node classes without a host: a folder of their own, a recipe that takes seconds, and a runner of saved workflows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+LEAVES = ("PreviewImage", "CreateVideo", "SaveVideo", "MarkdownNote", "Note")  # the host's: nothing of ours behind them
+STEPS = 3
+CUT = {"A124Render": {"frames": 3, "size": 24}, "A124ExamplePicture": {}}
+
+
+@pytest.fixture
+def nodes(pack: ModuleType) -> dict[str, type]:
+    """The node classes by id."""
+    return pack.NODE_CLASS_MAPPINGS
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Without a host our output folder is ./output/animate124: here, one for each test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "output" / "animate124"
+
+
+@pytest.fixture
+def tiny(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every preset becomes a few steps of small pictures."""
+    optimizer = pack_module("nodes.optimizer")
+    demo = pack_module("a124core.stages.presets").preset("demo")
+    monkeypatch.setattr(optimizer, "preset", lambda name: _tiny(demo))
+
+
+def _tiny(demo: Any) -> Any:
+    def cut(stage: Any, **more: Any) -> Any:
+        render = replace(
+            stage.render, size=16, reference_size=16, samples=24, occupancy_size=8, occupancy_slices=2, chunk=0
+        )
+        return replace(stage, render=render, steps=STEPS, **more)
+
+    time = replace(demo.coarse.time, frames=3, ticks=8, min_stride=1)
+    field = replace(demo.field, time_grids=3, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
+    return replace(
+        demo,
+        field=field,
+        static=cut(demo.static),
+        coarse=cut(demo.coarse, time=time),
+        fine=cut(demo.fine, time=time, refine_size=16),
+    )
+
+
+@pytest.fixture
+def picture() -> tuple[torch.Tensor, torch.Tensor]:
+    """A red disc as Load Image gives it: IMAGE (1, 64, 64, 3), MASK (1, 64, 64) with 1 = transparent."""
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    disc = ((y - 31.5) ** 2 + (x - 31.5) ** 2 < 20**2).float()
+    image = torch.stack([disc, 0.2 * disc, 0.1 * disc], dim=-1)
+    return image[None], (1.0 - disc)[None]
+
+
+@pytest.fixture
+def reference(nodes: dict[str, type], picture: tuple[torch.Tensor, torch.Tensor]) -> Any:
+    """The red disc as an A124_REFERENCE."""
+    return call(nodes["A124Reference"], image=picture[0], mask=picture[1])[0]
+
+
+@pytest.fixture
+def call_node() -> Callable[..., tuple]:
+    return call
+
+
+def call(node: type, **inputs: Any) -> tuple:
+    """Run a node as the host would: defaults for the widgets that are not given, the result without its ui part."""
+    required = node.INPUT_TYPES()["required"]
+    given = {name: _default(spec) for name, spec in required.items() if name not in inputs and _widget(spec)}
+    result = getattr(node(), node.FUNCTION)(**given, **inputs)
+    return result.get("result", ()) if isinstance(result, dict) else result
+
+
+def _widget(spec: tuple) -> bool:
+    return isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "STRING", "BOOLEAN")
+
+
+def _default(spec: tuple) -> Any:
+    options = spec[1] if len(spec) > 1 else {}
+    return options.get("default", spec[0][0] if isinstance(spec[0], list) else None)
+
+
+@pytest.fixture
+def run_workflow(nodes: dict[str, type]) -> Callable[..., dict[int, tuple]]:
+    """Walk a UI-format workflow in its order and call our classes; -> results by node id."""
+
+    def run(workflow: dict) -> dict[int, tuple]:
+        prompt = api_prompt(workflow, nodes)
+        results: dict[int, tuple] = {}
+        for node in sorted(workflow["nodes"], key=lambda n: n["order"]):
+            if node["type"] not in LEAVES:
+                results[node["id"]] = _run_one(node, prompt, nodes[node["type"]], results)
+        return results
+
+    return run
+
+
+def api_prompt(workflow: dict, nodes: dict[str, type]) -> dict[str, dict]:
+    """The PROMPT that the host would show to hidden inputs: class and inputs of every node of ours."""
+    sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    prompt = {}
+    for node in workflow["nodes"]:
+        if node["type"] in LEAVES:
+            continue
+        declared = nodes[node["type"]].INPUT_TYPES()
+        specs = {**declared["required"], **declared.get("optional", {})}
+        names = [name for name, spec in specs.items() if _widget(spec)]
+        inputs: dict[str, Any] = dict(zip(names, node["widgets_values"], strict=True))
+        inputs |= CUT.get(node["type"], {})
+        inputs |= {slot["name"]: sources[slot["link"]] for slot in node["inputs"] if slot.get("link") is not None}
+        prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return prompt
+
+
+def _run_one(node: dict, prompt: dict, node_class: type, results: dict[int, tuple]) -> tuple:
+    inputs = {
+        name: results[int(value[0])][value[1]] if isinstance(value, list) else value
+        for name, value in prompt[str(node["id"])]["inputs"].items()
+    }
+    hidden = {"prompt": prompt, "unique_id": str(node["id"])}
+    asked = node_class.INPUT_TYPES().get("hidden", {})
+    return call(node_class, **inputs, **{name: hidden[name] for name in asked})
+
+
+def load(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda p: p.stem)
+def workflow(request: pytest.FixtureRequest) -> dict:
+    """Each shipped workflow in turn."""
+    return load(request.param)

@@ -1,0 +1,91 @@
+"""What users see, and what saved workflows rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Saved workflows store widget values by position: append to these lists, never insert, rename or remove.
+WIDGETS = {
+    "A124ExamplePicture": ["subject"],
+    "A124Reference": ["mask_marks", "recentre", "elevation", "azimuth", "radius", "fovy"],
+    "A124BuiltInPriors": ["prompt", "motion"],
+    "A124FieldConfig": ["backbone", "index_mode", "levels", "time_grids", "loop"],
+    "A124StaticOptimizer": ["preset", "memory", "steps", "seed", "resume"],
+    "A124CoarseOptimizer": ["preset", "memory", "steps", "seed", "resume"],
+    "A124FineOptimizer": ["preset", "memory", "steps", "seed", "resume", "condition"],
+    "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes"],
+    "A124Render": ["frames", "size", "background"],
+    "A124SaveField": ["name"],
+    "A124LoadField": ["file"],
+}
+OUTPUTS = {
+    "A124ExamplePicture": ["IMAGE", "MASK"],
+    "A124Reference": ["A124_REFERENCE", "IMAGE"],
+    "A124BuiltInPriors": [
+        "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE",
+    ],
+    "A124FieldConfig": ["A124_FIELD_CONFIG"],
+    "A124StaticOptimizer": ["A124_FIELD"],
+    "A124CoarseOptimizer": ["A124_FIELD"],
+    "A124FineOptimizer": ["A124_FIELD"],
+    "A124Cameras": ["A124_CAMERAS"],
+    "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
+    "A124SaveField": [],
+    "A124LoadField": ["A124_FIELD"],
+}  # fmt: skip
+IDS = sorted(WIDGETS)
+WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
+
+
+def specs(node: type) -> dict[str, tuple]:
+    declared = node.INPUT_TYPES()
+    return {**declared.get("required", {}), **declared.get("optional", {})}
+
+
+def test_ids_are_exactly_the_promised_ones(pack: ModuleType) -> None:
+    assert sorted(pack.NODE_CLASS_MAPPINGS) == IDS
+    assert sorted(pack.NODE_DISPLAY_NAME_MAPPINGS) == IDS
+    assert all(name.startswith("A124") for name in IDS)
+    assert (ROOT / pack.WEB_DIRECTORY).is_dir()
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_widget_order_and_outputs_are_frozen(nodes: dict[str, type], name: str) -> None:
+    node = nodes[name]
+    widgets = [key for key, spec in specs(node).items() if isinstance(spec[0], list) or spec[0] in WIDGET_TYPES]
+    assert widgets == WIDGETS[name]
+    assert list(node.RETURN_TYPES) == OUTPUTS[name]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_input_and_output_is_explained(nodes: dict[str, type], name: str) -> None:
+    node = nodes[name]
+    for key, spec in specs(node).items():
+        assert len(spec) > 1 and len(spec[1].get("tooltip", "")) > 5, f"{name}.{key} has no tooltip"
+    assert len(getattr(node, "OUTPUT_TOOLTIPS", ())) == len(node.RETURN_TYPES)
+    assert len(node.DESCRIPTION) > 20 and node.SEARCH_ALIASES
+    assert node.CATEGORY.startswith("Animate124/")
+    assert callable(getattr(node, node.FUNCTION))
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_node_has_a_help_page_that_names_its_inputs(nodes: dict[str, type], name: str) -> None:
+    page = (ROOT / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for key in specs(nodes[name]):
+        assert f"`{key}`" in page, f"the help page of {name} does not mention {key}"
+
+
+@pytest.mark.parametrize("name", ["A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer"])
+def test_everything_but_the_field_can_be_unplugged_from_an_optimizer(nodes: dict[str, type], name: str) -> None:
+    required = nodes[name].INPUT_TYPES()["required"]
+    sockets = [spec[0] for spec in required.values() if isinstance(spec[0], str) and spec[0].startswith("A124_")]
+    assert sockets in ([], ["A124_FIELD"])
+    assert required["seed"][1]["control_after_generate"] is False
+    assert required["preset"][0] == ["auto", "demo", "draft", "released", "paper"]
+    assert required["memory"][0] == ["auto", "full", "balanced", "low"]
+    assert required["resume"][0] == ["auto", "restart"]

@@ -1,0 +1,211 @@
+"""The three optimizers as nodes: cancel, resume, cache on disk, identity. Core results are tested in tests/core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+PROMPT = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "disc.png"}},
+    "2": {"class_type": "A124Reference", "inputs": {"image": ["1", 0], "mask": ["1", 1], "mask_marks": "auto"}},
+    "3": {
+        "class_type": "A124StaticOptimizer",
+        "inputs": {"preset": "auto", "memory": "auto", "steps": 0, "seed": 0, "resume": "auto", "reference": ["2", 0]},
+    },
+}
+
+
+class Cancelled(BaseException):
+    """As the host's own exception is one since 0.20.1."""
+
+
+@pytest.fixture
+def static(nodes: dict[str, type], call_node: Callable, reference: Any) -> Callable:
+    def run(**inputs: Any) -> Any:
+        given = {"reference": reference, "prompt": PROMPT, "unique_id": "3", **inputs}
+        return call_node(nodes["A124StaticOptimizer"], **given)[0]
+
+    return run
+
+
+@pytest.fixture
+def cancel_after(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list]:
+    """Press cancel during the n-th step from now; -> the list of steps that were looked at."""
+    bridge, seen = pack_module("nodes.bridge"), []
+
+    def arm(steps: int) -> list:
+        seen.clear()
+
+        def look() -> None:
+            seen.append(len(seen) + 1)
+            if len(seen) == steps:
+                raise Cancelled
+
+        monkeypatch.setattr(bridge, "stop_if_cancelled", look)
+        return seen
+
+    return arm
+
+
+def same(a: Any, b: Any) -> bool:
+    return torch.equal(a.table, b.table) and all(torch.equal(a.mlp[k], b.mlp[k]) for k in a.mlp)
+
+
+def test_a_cancelled_run_goes_on_to_the_same_result(static: Callable, cancel_after: Callable, workspace: Path) -> None:
+    whole = static(unique_id=None, prompt=None)
+    cancel_after(2)
+    with pytest.raises(Cancelled):
+        static()
+    assert len(list(workspace.glob("snapshots/static-*/[ab].safetensors"))) == 1
+    seen = cancel_after(0)
+    assert same(static(), whole)
+    assert seen == [1], "only the third step was left to do"
+
+
+def test_a_finished_result_is_found_again(static: Callable, cancel_after: Callable, workspace: Path) -> None:
+    first = static()
+    folder = next(workspace.glob("snapshots/static-*"))
+    assert [f.name for f in folder.iterdir()] == ["field.safetensors"], "no optimiser state stays behind"
+    seen = cancel_after(0)
+    assert same(static(), first) and seen == []
+    static(resume="restart")
+    assert seen == [1, 2, 3]
+
+
+def test_memory_changes_the_way_not_the_result(static: Callable, cancel_after: Callable) -> None:
+    whole = static(prompt=None)
+    cancel_after(1)
+    with pytest.raises(Cancelled):
+        static(memory="full")
+    cancel_after(0)
+    resumed = static(memory="low")
+    assert torch.allclose(resumed.table, whole.table, atol=1e-5)
+
+
+def test_a_damaged_snapshot_is_not_used(static: Callable, cancel_after: Callable, workspace: Path) -> None:
+    cancel_after(2)
+    with pytest.raises(Cancelled):
+        static()
+    slot = next(workspace.glob("snapshots/static-*/*.safetensors"))
+    slot.write_bytes(slot.read_bytes()[:100])
+    seen = cancel_after(0)
+    static()
+    assert seen == [1, 2, 3]
+
+
+def test_a_full_disk_does_not_end_the_run(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(pack_module("nodes.keep"), "save_field", full)
+    monkeypatch.setattr(pack_module("nodes.keep"), "save_snapshot", full)
+    assert static().table.isfinite().all()
+
+
+def test_an_error_leaves_a_snapshot(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    bridge, calls = pack_module("nodes.bridge"), []
+
+    def break_down() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(bridge, "stop_if_cancelled", break_down)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        static()
+    assert len(list(workspace.glob("snapshots/static-*/*.safetensors"))) == 1
+
+
+def test_the_oldest_runs_go_when_the_limit_is_reached(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    keep = pack_module("nodes.keep")
+    static(seed=1, prompt=None)
+    old = next(workspace.glob("snapshots/*"))
+    os.utime(old, (1, 1))
+    monkeypatch.setattr(keep, "LIMIT_GB", 1e-9)
+    static(seed=2, prompt=None)
+    left = list(workspace.glob("snapshots/*"))
+    assert old not in left and len(left) == 1
+
+
+def test_identity_is_what_the_result_depends_on(
+    pack_module: Callable[[str], ModuleType], reference: Any, tmp_path: Path
+) -> None:
+    identity = pack_module("nodes.identity").identity
+
+    def of(prompt: dict, node: str = "3", picture: Any = reference) -> str:
+        return identity(prompt, node, "static", picture, {})
+
+    def changed(node: str, **inputs: Any) -> dict:
+        other = deepcopy(PROMPT)
+        other[node]["inputs"] |= inputs
+        return other
+
+    renamed = {"7": PROMPT["1"], "8": deepcopy(PROMPT["2"]), "9": deepcopy(PROMPT["3"])}
+    renamed["8"]["inputs"] |= {"image": ["7", 0], "mask": ["7", 1]}
+    renamed["9"]["inputs"] |= {"reference": ["8", 0]}
+    base = of(PROMPT)
+    assert of(renamed, "9") == base, "node ids do not matter"
+    assert of(changed("3", resume="restart", memory="low")) == base
+    assert of({**PROMPT, "4": {"class_type": "A124Render", "inputs": {"field": ["3", 0]}}}) == base
+    different = [
+        changed("3", seed=1), changed("3", steps=9), changed("2", mask_marks="subject"), changed("1", image="x.png"),
+        changed("2", mask=["1", 0]),
+    ]  # fmt: skip
+    assert len({base, *map(of, different)}) == 6
+    file = tmp_path / "output" / "animate124" / "disc.png"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"1")
+    assert of(PROMPT) != base, "the file behind a name is looked at"
+
+
+def test_all_stages_run_leave_their_input_alone_and_can_do_without_a_guidance(
+    nodes: dict[str, type], call_node: Callable, reference: Any
+) -> None:
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    before = field.table.clone()
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference)[0]
+    assert torch.equal(field.table, before) and moving.table.shape[0] == 3
+    before = moving.table.clone()
+    fine = call_node(nodes["A124FineOptimizer"], field=moving, reference=reference)[0]
+    assert torch.equal(moving.table, before) and not torch.equal(fine.table, before)
+
+
+def test_the_field_config_reaches_both_stages(nodes: dict[str, type], call_node: Callable, reference: Any) -> None:
+    config = call_node(nodes["A124FieldConfig"], levels=3, time_grids=5, loop=True)[0]
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config)[0]
+    assert field.config.levels == 3 and field.config.loop
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, field_config=config)[0]
+    assert moving.table.shape[0] == 5 and moving.config.loop
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(f"A124{name.capitalize()}Optimizer", f"{name} stage") for name in ("static", "coarse", "fine")],
+)
+def test_everything_unplugged_is_refused(
+    nodes: dict[str, type], call_node: Callable, reference: Any, name: str, words: str
+) -> None:
+    field = {} if "Static" in name else {"field": call_node(nodes["A124StaticOptimizer"], reference=reference)[0]}
+    with pytest.raises(ValueError, match=words):
+        call_node(nodes[name], **field)
+
+
+def test_it_trains_in_the_hosts_inference_mode(nodes: dict[str, type], call_node: Callable, reference: Any) -> None:
+    with torch.inference_mode():
+        field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    assert not field.table.is_inference()

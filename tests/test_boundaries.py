@@ -1,0 +1,110 @@
+"""What may touch what, read from the imports of every file. The rules are those of the design: docs say why."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = ("comfy", "comfy_api", "comfy_execution", "comfy_extras", "server", "folder_paths", "execution", "nodes")
+CORE_FILES = sorted((ROOT / "a124core").rglob("*.py"))
+NODE_FILES = sorted((ROOT / "nodes").glob("*.py"))
+HOST_AWARE = ("bridge.py",)  # and host_*.py
+
+# Inside the core a file imports only from layers to its left; parts of one layer do not know each other.
+LAYERS = {
+    "protocols": 0, "kernels": 0, "device": 0, "checks": 0, "prompt": 0,
+    "cameras": 1, "camera_paths": 1, "losses": 1, "cutout": 1, "reference": 1, "pictures": 1,
+    "field": 2, "render": 2, "priors": 2,
+    "stages": 3, "export": 3, "metrics": 3,
+    "evaluate": 4,
+    "cli": 5,
+    "__main__": 6,
+}  # fmt: skip
+# Where a part of layer 2 is allowed to know another, and why.
+KNOWN = {
+    ("render", "field"): "the marcher asks the field's occupancy where to sample",
+    ("stages", "export"): "snapshots are files like any other",
+}
+
+
+def imports(file: Path) -> list[tuple[str, int]]:
+    """(dotted name, level) of every import, also those inside functions."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, 0) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(f"{node.module or ''}.{a.name}".strip("."), node.level) for a in node.names]
+    return found
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("file", CORE_FILES, ids=name_of)
+def test_the_core_knows_no_host_and_imports_itself_relatively(file: Path) -> None:
+    depth = len(file.relative_to(ROOT / "a124core").parts)
+    for name, level in imports(file):
+        assert level <= depth, f"{name}: reaches above a124core"
+        if level == 0:
+            assert name.split(".")[0] not in HOST, f"{name}: the core knows no host"
+            assert name.split(".")[0] != "a124core", f"{name}: import relatively, the host gives the pack another name"
+
+
+@pytest.mark.parametrize("file", NODE_FILES, ids=name_of)
+def test_nodes_import_relatively_and_leave_the_host_to_the_bridge(file: Path) -> None:
+    for name, level in imports(file):
+        first = name.split(".")[0]
+        if file.name in HOST_AWARE or file.name.startswith("host_"):
+            continue
+        assert level or first not in HOST, f"{name}: only bridge.py and host_*.py know the host"
+        assert level or first != "a124core", f"{name}: import relatively"
+
+
+@pytest.mark.parametrize("file", NODE_FILES, ids=name_of)
+def test_the_host_is_not_imported_while_the_pack_loads(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in tree.body:
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        assert not any(n.split(".")[0] in HOST for n in names), f"{names}: look the host up inside functions"
+
+
+@pytest.mark.parametrize("file", CORE_FILES, ids=name_of)
+def test_files_of_the_core_import_from_their_left(file: Path) -> None:
+    parts = file.relative_to(ROOT / "a124core").with_suffix("").parts
+    if parts[0] == "__init__":
+        return
+    for name, level in imports(file):
+        target = target_of(name, level, len(parts))
+        if target is None or target == parts[0]:
+            continue
+        assert target in LAYERS, f"{target}: say in this test which layer it belongs to"
+        left = LAYERS[target] < LAYERS[parts[0]] or LAYERS[target] == LAYERS[parts[0]] in (0, 1)
+        assert left or (parts[0], target) in KNOWN, f"{'/'.join(parts)} imports {target}, which is not on its left"
+
+
+def target_of(name: str, level: int, depth: int) -> str | None:
+    """The part of a124core that a relative import names; None for the file's own folder and for other packages."""
+    return (name.split(".")[0] or None) if level == depth else None
+
+
+def test_accelerators_are_asked_for_in_one_file() -> None:
+    for file in CORE_FILES + NODE_FILES:
+        if name_of(file) != "a124core/device.py":
+            assert "torch.cuda" not in file.read_text(encoding="utf-8"), f"{name_of(file)} asks for CUDA itself"
+
+
+def test_nothing_is_run_or_loaded_that_a_workflow_could_bring() -> None:
+    for file in CORE_FILES + NODE_FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            called = getattr(node, "func", None)
+            name = getattr(called, "id", getattr(called, "attr", ""))
+            assert not (isinstance(called, ast.Name) and name in ("eval", "exec")), f"{name_of(file)} calls {name}"
+            assert not (name == "load" and getattr(getattr(called, "value", None), "id", "") == "torch"), (
+                f"{name_of(file)} calls torch.load: use safetensors"
+            )

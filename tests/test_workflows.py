@@ -1,0 +1,127 @@
+"""Saved workflows against the schemas: node ids, inputs, links and widget counts. Needs no host and runs nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted((ROOT / "workflows").glob("*.json"))
+WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
+
+# The host's nodes that we may use, as all hosts from 0.3.64 on have them: sockets, outputs, numbers of widget values.
+CORE: dict[str, tuple[dict[str, str], list[str], int]] = {
+    "LoadImage": ({}, ["IMAGE", "MASK"], 2),
+    "PreviewImage": ({"images": "IMAGE"}, [], 0),
+    "CreateVideo": ({"images": "IMAGE", "audio": "AUDIO"}, ["VIDEO"], 1),
+    "SaveVideo": ({"video": "VIDEO"}, [], 3),
+    "MarkdownNote": ({}, [], 1),
+}
+
+
+@pytest.fixture(params=FILES, ids=lambda p: p.stem)
+def file(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def workflow(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def schema(node: dict, pack: ModuleType) -> tuple[dict[str, str], list[str], list[tuple] | int]:
+    """Sockets by name, output types, widgets (ours: their specs; the host's: how many)."""
+    if node["type"] in CORE:
+        return CORE[node["type"]]
+    declared = pack.NODE_CLASS_MAPPINGS[node["type"]]
+    inputs = declared.INPUT_TYPES()
+    specs = {**inputs.get("required", {}), **inputs.get("optional", {})}
+    widgets = [s for s in specs.values() if isinstance(s[0], list) or s[0] in WIDGET_TYPES]
+    sockets = {name: s[0] for name, s in specs.items() if s not in widgets}
+    return sockets, list(declared.RETURN_TYPES), widgets
+
+
+def test_there_are_workflows_with_a_picture_each() -> None:
+    assert [f.stem for f in FILES] == ["01_quickstart", "02_rewire_motion"]
+    for file in FILES:
+        assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"
+
+
+def test_every_node_is_known_and_named_for_the_registry(workflow: dict, pack: ModuleType) -> None:
+    assert workflow["version"] == 0.4
+    ids = [n["id"] for n in workflow["nodes"]]
+    assert len(ids) == len(set(ids)) and max(ids) == workflow["last_node_id"]
+    for node in workflow["nodes"]:
+        assert {"id", "type", "pos", "size", "flags", "order", "mode", "properties"} <= set(node)
+        if node["type"] == "MarkdownNote":
+            continue
+        ours = node["type"] in pack.NODE_CLASS_MAPPINGS
+        assert ours or node["type"] in CORE, f"{node['type']} is neither ours nor one of the host's that we may use"
+        assert node["properties"]["cnr_id"] == ("animate124" if ours else "comfy-core")
+        assert node["properties"]["ver"] and node["properties"]["Node name for S&R"] == node["type"]
+
+
+def test_links_join_slots_that_exist_and_fit(workflow: dict, pack: ModuleType) -> None:
+    nodes = {n["id"]: n for n in workflow["nodes"]}
+    for link, source, out_slot, target, in_slot, kind in workflow["links"]:
+        slot = nodes[target]["inputs"][in_slot]
+        assert slot["link"] == link and slot["type"] == kind
+        assert schema(nodes[target], pack)[0][slot["name"]] == kind
+        assert schema(nodes[source], pack)[1][out_slot] == kind
+        assert link in nodes[source]["outputs"][out_slot]["links"]
+    assert max(row[0] for row in workflow["links"]) == workflow["last_link_id"]
+
+
+def test_required_sockets_are_connected(workflow: dict, pack: ModuleType) -> None:
+    for node in workflow["nodes"]:
+        if node["type"] not in pack.NODE_CLASS_MAPPINGS:
+            continue
+        required = pack.NODE_CLASS_MAPPINGS[node["type"]].INPUT_TYPES()["required"]
+        sockets = {name for name, s in required.items() if isinstance(s[0], str) and s[0] not in WIDGET_TYPES}
+        connected = {slot["name"] for slot in node["inputs"] if slot.get("link") is not None}
+        assert sockets <= connected, f"{node['type']} {node['id']}: {sockets - connected} not connected"
+
+
+def test_widget_values_fit_their_widgets(workflow: dict, pack: ModuleType) -> None:
+    for node in workflow["nodes"]:
+        widgets, values = schema(node, pack)[2], node.get("widgets_values", [])
+        if isinstance(widgets, int):
+            assert len(values) == widgets, node["type"]
+            continue
+        assert len(values) == len(widgets), node["type"]
+        for spec, value in zip(widgets, values, strict=True):
+            assert fits(spec, value), f"{node['type']}: {value!r} is no value for {spec}"
+
+
+def fits(spec: tuple, value: Any) -> bool:
+    if isinstance(spec[0], list):
+        return value in spec[0]
+    if spec[0] in ("INT", "FLOAT"):
+        return spec[1].get("min", value) <= value <= spec[1].get("max", value)
+    return isinstance(value, bool if spec[0] == "BOOLEAN" else str)
+
+
+def test_groups_have_colours_notes_and_no_overlaps(workflow: dict) -> None:
+    boxes = {n["id"]: (n["pos"][0], n["pos"][1] - 30, n["size"][0], n["size"][1] + 30) for n in workflow["nodes"]}
+    groups = [g["bounding"] for g in workflow["groups"]]
+    assert all(g["color"] for g in workflow["groups"])
+    for name, rows in (("nodes", list(boxes.values())), ("groups", groups)):
+        for k, a in enumerate(rows):
+            assert not any(overlap(a, b) for b in rows[k + 1 :]), f"{name} overlap at {a}"
+    for box in boxes.values():
+        assert sum(inside(box, g) for g in groups) == 1, f"a node at {box} lies in no group"
+    for group in groups:
+        notes = [n for n in workflow["nodes"] if n["type"] == "MarkdownNote" and inside(boxes[n["id"]], group)]
+        assert len(notes) == 1, "one note for each group"
+
+
+def overlap(a: list, b: list) -> bool:
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
+
+
+def inside(a: list, b: list) -> bool:
+    return b[0] <= a[0] and b[1] <= a[1] and a[0] + a[2] <= b[0] + b[2] and a[1] + a[3] <= b[1] + b[3]
