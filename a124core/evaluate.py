@@ -24,6 +24,8 @@ Renderer = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,),
 CAMERAS, TIMES = 8, 8  # held-out views, and moments seen from each
 PATH_TIMES = 17  # moments at which the silhouette's centroid is taken, from the front and from the side
 LARGE = 256  # pixels
+SAMPLES = 128  # steps across the cube when a field is graded: half of what finished pictures get, within 0.1 dB of it
+PATH_SIZE = 64  # pixels at least, where centroids are measured
 CANDIDATES = 60  # azimuths tried for held-out cameras, at each of ELEVATIONS
 ELEVATIONS = (-27.0, -9.0, 9.0, 27.0, 45.0)  # degrees; novel training views lie between -45 and 90
 NOTE = (
@@ -96,7 +98,7 @@ def set_exam(
     return Exam(
         heldout=_shots(truth, cameras[which], times[when], size),
         large=_shots(truth, cameras[which[some]], times[when[some]], LARGE),
-        path=_shots(truth, sides, torch.linspace(0.0, 1.0, PATH_TIMES).repeat(2), max(size, 64)),
+        path=_shots(truth, sides, torch.linspace(0.0, 1.0, PATH_TIMES).repeat(2), max(size, PATH_SIZE)),
         front=_shots(truth, reference, torch.zeros(1), LARGE),
         tile_size=tile_size,
     )
@@ -161,7 +163,7 @@ def of_field(field: Field4D, device: torch.device | str | None = None) -> Render
     """A field as pictures on white."""
 
     def result(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        clip = render_clip(field, cameras, time, size, normals=False, device=device)
+        clip = render_clip(field, cameras, time, size, SAMPLES, normals=False, device=device)
         return clip.image, clip.mask
 
     return result

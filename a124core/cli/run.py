@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,12 @@ from .outputs import write_results
 from .report import Report, StageReport, report_dict
 from .watch import Watch, interruptible
 
+Say = Callable[[str], None]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -30,7 +37,7 @@ class Outcome:
     report: dict[str, Any]
 
 
-def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False, say: Any = print) -> Outcome:
+def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False, say: Say = _say) -> Outcome:
     """Everything from the first check to the last file. Ctrl-C raises Interrupted after a snapshot."""
     check_folder(folder.out)
     scene = prepare(job)
@@ -49,7 +56,7 @@ def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False,
 
 
 def _all_stages(
-    scene: Scene, exam: Exam, folder: Folder, watch: Watch, resume: bool, say: Any
+    scene: Scene, exam: Exam, folder: Folder, watch: Watch, resume: bool, say: Say
 ) -> tuple[Field4D, Report]:
     """The stages that the job wants, in order; finished ones are read back when a run is resumed."""
     field, baseline, reports = None, None, []

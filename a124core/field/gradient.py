@@ -18,6 +18,8 @@ def density_gradient(field: Field, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 
     with torch.enable_grad():
         points = xyz.detach().requires_grad_(True)
         density = field(points, time)[0]
+        if not density.requires_grad:
+            return torch.zeros_like(xyz)  # made of steps: flat wherever it has a slope
         return torch.autograd.grad(density.sum(), points, create_graph=True)[0]
 
 

@@ -13,6 +13,8 @@ def render_weights(density: Tensor, samples: Samples, rays: int) -> Tensor:  # (
 
     Written with the running optical thickness of each ray, in a padded (rays, samples) table, so that no sum runs over
     more than one ray."""
+    if density.numel() == 0:
+        return density
     thickness = density * samples.step
     row, slot, shape = _padded_places(samples.ray, rays)
     padded = thickness.new_zeros(shape).index_put((row, slot), thickness)
@@ -26,8 +28,7 @@ def _padded_places(ray: Tensor, rays: int) -> tuple[Tensor, Tensor, tuple[int, i
     first = torch.cumsum(count, 0) - count
     slot = torch.arange(ray.shape[0], device=ray.device) - first[ray]
     used = torch.cumsum((count > 0).long(), 0) - 1
-    width = int(count.max()) if ray.numel() else 0
-    return used[ray], slot, (int((count > 0).sum()), max(width, 1))
+    return used[ray], slot, (int((count > 0).sum()), int(count.max()))
 
 
 def accumulate(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tensor:  # (N,), (N, C) -> (rays, C)

@@ -92,7 +92,16 @@ def _demo() -> Preset:
         rgb=20.0, mask=5.0, depth=0.0, entropy=1e-2, orientation=0.0, normal_tv=0.0, normal_blur=0.0, time_tv=0.0
     )
     common = {
-        "render": RenderConfig(size=48, reference_size=48, samples=96, occupancy_size=32, occupancy_slices=8),
+        "render": RenderConfig(
+            size=48,
+            reference_size=96,
+            samples=96,
+            occupancy_size=32,
+            occupancy_slices=8,
+            occupancy_every=10,
+            occupancy_decay=0.6,
+            occupancy_threshold=1.0,
+        ),
         "losses": losses,
         "reference_mode": "paper",
         "reference_jitter": 0.0,
@@ -100,31 +109,31 @@ def _demo() -> Preset:
         "shaded": False,
     }
     moving = common | {
-        "losses": replace(losses, time_tv=1e-2),
         "optim": OptimConfig(grid_lr=0.12, mlp_lr=3e-3, lr_end=0.2),
-        "time": TimeConfig(ticks=32, frames=8, start_rate=0.3, min_stride=3),
+        "time": TimeConfig(ticks=16, frames=6, start_rate=0.3),  # every tick is a time grid: no sample lies between two
     }
+    field = FieldConfig(
+        time_grids=17,
+        levels=8,
+        base=8,
+        finest=96,
+        log2_rows=15,
+        hidden=32,
+        density="softplus",
+        blob_density=5.0,
+        blob_radius=0.35,
+    )
     return Preset(
-        FieldConfig(
-            time_grids=17,
-            levels=8,
-            base=8,
-            finest=64,
-            log2_rows=19,
-            hidden=16,
-            density="softplus",
-            blob_density=1.0,  # the softplus form multiplies by 10 afterwards
-            blob_radius=0.5,
-        ),
+        field,
         StaticConfig(
             **common,
-            optim=OptimConfig(grid_lr=0.1, mlp_lr=1e-2, lr_end=0.2),
-            steps=150,
+            optim=OptimConfig(grid_lr=0.2, mlp_lr=1e-2, lr_end=0.2),
+            steps=250,
             normal_phase=0.0,
             masked_levels=0,
         ),
-        CoarseConfig(**moving, steps=250, step_offset=150),
-        FineConfig(**moving, steps=150, step_offset=400, refine_size=96, refine_phase="random"),
+        CoarseConfig(**moving, steps=300, step_offset=250),
+        FineConfig(**moving, steps=250, step_offset=550, refine_size=96, refine_phase="random"),
     )
 
 

@@ -37,8 +37,9 @@ class Numbers:
     form: str = "eps"
 
 
-IMAGE = Numbers(cfg=3.0, weight=0.3, t_min=0.02, t_max=0.98, t_max_end=0.5)
-VIEW = Numbers(cfg=1.5, weight=12.0, t_min=0.02, t_max=0.98, t_max_end=0.5)
-VIDEO = Numbers(cfg=3.0, weight=3.0, t_min=0.02, t_max=0.98, t_max_end=0.5)
-REFINE = Numbers(cfg=1.0, weight=12.0, t_min=0.02, t_max=0.98, t_max_end=0.1)
-UPSCALE = Numbers(cfg=1.0, weight=12.0, t_min=0.02, t_max=0.98, t_max_end=0.1)
+# Weights multiply a gradient that is summed over the pixels of a picture, while the reference losses are means.
+IMAGE = Numbers(cfg=3.0, weight=5e-5, t_min=0.02, t_max=0.98, t_max_end=0.5)
+VIEW = Numbers(cfg=1.5, weight=2e-3, t_min=0.02, t_max=0.98, t_max_end=0.5)
+VIDEO = Numbers(cfg=3.0, weight=2e-5, t_min=0.02, t_max=0.98, t_max_end=0.5)
+REFINE = Numbers(cfg=1.0, weight=1e-3, t_min=0.02, t_max=0.98, t_max_end=0.1)
+UPSCALE = Numbers(cfg=1.0, weight=1e-3, t_min=0.02, t_max=0.98, t_max_end=0.1)

@@ -35,7 +35,7 @@ def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "text.png").write_text("no picture")
     Image.effect_noise((64, 64), 90).save(tmp_path / "noise.png")
     Image.new("L", (64, 64), 0).save(tmp_path / "black.png")
-    Image.new("L", (64, 20), 0).save(tmp_path / "wide.png")
+    Image.linear_gradient("L").resize((64, 20)).save(tmp_path / "wide.png")
     Image.new("RGB", (1, 1), "red").save(tmp_path / "dot.png")
     for changed, words in (
         ({"--image": tmp_path / "none.png"}, "not found"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from a124core.cli import watch
+from a124core.cli.folder import Folder
 from a124core.cli.main import main
 from a124core.export.checkpoint import load_field
 from a124core.priors.builtin import example_picture
@@ -59,23 +61,37 @@ def test_demo_writes_everything_and_prints_the_figures(tmp_path: Path, capsys: p
 
 def test_same_seed_same_field_and_earlier_results_are_replaced(picture: Path, tmp_path: Path) -> None:
     tables = []
-    for seed in (1, 1, 2):
-        assert animate(picture, tmp_path, "--seed", seed) == 0
+    for seed in (0, 0, 2):
+        assert animate(picture, tmp_path, "--seed", seed, "--skip", "fine") == 0
         tables.append(load_field(tmp_path / "field.safetensors").table)
     assert torch.equal(tables[0], tables[1]) and not torch.equal(tables[1], tables[2])
     assert {p.name for p in tmp_path.iterdir()} == RESULTS
 
 
+@pytest.fixture
+def never_stopped(picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One undisturbed run, made for the first test that asks."""
+    out = tmp_path_factory.getbasetemp() / "never-stopped"
+    if not out.exists():
+        assert animate(picture, out) == 0
+    return out
+
+
 @pytest.mark.parametrize("stage", ["static", "coarse", "fine"])
 def test_interrupted_and_resumed_is_the_same_as_never_stopped(
-    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, stage: str
+    picture: Path,
+    never_stopped: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    stage: str,
 ) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert animate(picture, whole) == 0
+    parts = tmp_path / "parts"
     follow = watch.Watch.__call__
 
     def ctrl_c(self: watch.Watch, step: object) -> None:
-        self.stop = step.stage == stage and step.step == 2
+        if step.stage == stage and step.step == 2:
+            signal.raise_signal(signal.SIGINT)
         follow(self, step)
 
     monkeypatch.setattr(watch.Watch, "__call__", ctrl_c)
@@ -85,10 +101,49 @@ def test_interrupted_and_resumed_is_the_same_as_never_stopped(
     assert not (parts / "report.json").exists()
     monkeypatch.setattr(watch.Watch, "__call__", follow)
     assert animate(picture, parts, "--resume") == 0
-    a, b = (load_field(folder / "field.safetensors") for folder in (whole, parts))
+    a, b = (load_field(folder / "field.safetensors") for folder in (never_stopped, parts))
     assert torch.equal(a.table, b.table) and torch.equal(a.occupancy.grid, b.occupancy.grid)
-    assert json.loads((whole / "losses.json").read_text()) == json.loads((parts / "losses.json").read_text())
+    assert json.loads((never_stopped / "losses.json").read_text()) == json.loads((parts / "losses.json").read_text())
     assert {p.name for p in parts.iterdir()} == RESULTS
+
+
+def test_previews_and_snapshots_on_the_way(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """After a crash without any warning, the newest of two snapshots is there; a damaged one is passed over."""
+    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
+    monkeypatch.setattr(watch, "PREVIEW_EVERY", 0.0)
+    follow = watch.Watch.__call__
+
+    def crash(self: watch.Watch, step: object) -> None:
+        follow(self, step)
+        if step.step == 6:
+            raise MemoryError
+
+    monkeypatch.setattr(watch.Watch, "__call__", crash)
+    with pytest.raises(MemoryError):
+        animate(picture, tmp_path)
+    with Image.open(tmp_path / "preview.png") as preview:
+        assert preview.width == 2 * preview.height
+    slots = sorted((tmp_path / "unfinished").glob("snapshot-*"), key=lambda path: path.stat().st_mtime_ns)
+    assert len(slots) == 2
+    assert main(["info", str(slots[1])]) == 0
+    assert "static stage after 6 steps" in capsys.readouterr().out
+    slots[1].write_bytes(b"cut")
+    assert Folder(tmp_path).snapshot("static").step == 5
+
+
+def test_a_full_disk_does_not_end_a_run_that_only_wanted_a_snapshot(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
+
+    def full(self: Folder, snapshot: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Folder, "save", full)
+    assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 0
+    assert "Going on without: the disk is full" in capsys.readouterr().err
 
 
 def test_resume_refuses_another_run(
@@ -112,7 +167,7 @@ def test_resume_refuses_another_run(
 def test_a_failing_run_keeps_earlier_results(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert animate(picture, tmp_path) == 0
+    assert animate(picture, tmp_path, "--skip", "fine") == 0
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def collapse(self: watch.Watch, step: object) -> None:
@@ -138,9 +193,8 @@ def test_parts_can_be_left_out(picture: Path, tmp_path: Path, options: list[str]
     assert [s["name"] for s in report(tmp_path)["stages"]] == stages
 
 
-def test_render_and_info(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert animate(picture, tmp_path) == 0
-    field = tmp_path / "field.safetensors"
+def test_render_and_info(never_stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    field = never_stopped / "field.safetensors"
     film, folder = tmp_path / "new" / "a.mp4", tmp_path / "frames"
     assert run("render", field, "--out", film, "--frames", 3, "--size", 16) == 0 and film.stat().st_size > 0
     assert run("render", field, "--out", folder, "--frames", 3, "--size", 16, "--cameras", "still", "--time", 0.5) == 0

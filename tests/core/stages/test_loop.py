@@ -80,7 +80,7 @@ def error(field: Field4D, time: float) -> float:
 
 def test_static_reaches_the_prior(still: Field4D) -> None:
     start = new_field(replace(FIELD, time_grids=1), torch.Generator().manual_seed(0))
-    assert error(still, 0.0) < 0.01 < 0.5 * error(start, 0.0)
+    assert error(still, 0.0) < min(0.02, 0.25 * error(start, 0.0))
 
 
 def test_coarse_learns_the_motion_and_leaves_its_input_alone(still: Field4D) -> None:
@@ -106,8 +106,8 @@ def test_fine_repairs_towards_its_prior(still: Field4D) -> None:
     cameras, time = make_cameras(0.0, 30.0), torch.tensor([0.4])
     was, now = (render_clip(f, cameras, time, 16, 48, normals=False) for f in (coarse, fine))
     inside = was.mask > 0.9
-    assert (now.image[:, 2:3][inside].mean()) < 0.75 * was.image[:, 2:3][inside].mean()
-    assert (now.image[:, :1][inside].mean()) == pytest.approx(float(was.image[:, :1][inside].mean()), abs=0.1)
+    change = [float((now.image - was.image)[:, c : c + 1][inside].mean()) for c in range(3)]
+    assert change[2] < -0.15 and abs(change[0]) < 0.5 * -change[2], change
 
 
 @pytest.mark.parametrize("mode", ["albedo", "lambertian", "normal"])

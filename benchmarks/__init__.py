@@ -1,0 +1,1 @@
+"""Where the time goes. Nothing here is a test: times are printed, never asserted."""
