@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 BLUR_TAPS = 9  # side of the blur of normal_blur (release)
-BLUR_STD = 1.7  # its standard deviation, pixels (what OpenCV gives 9 taps; facts 5.4)
+BLUR_STD = 1.7  # its standard deviation, pixels (what OpenCV gives 9 taps)
 WEIGHT_FLOOR = 1e-5  # entropy sees weights in [floor, 1 - floor] (release)
 CONSTANT = 1e-10  # values of order one whose variance is below this are rounding noise around a constant
 TV_LEVELS = 16.0  # both forms of the release divide by the number of levels of its grid

@@ -108,6 +108,7 @@ class Step:
     losses: dict[str, float]
     preview: Callable[[], Tensor]  # -> (2, 3, H, W): the reference view and a moving novel view
     snapshot: Callable[[], Any]  # -> stages.snapshot.Snapshot, from which the stage continues to the same result
+    gradient_norms: Callable[[], dict[str, float]]  # -> norm of each term's gradient in the field, with fresh noise
 
 
 OnStep = Callable[[Step], None]

@@ -11,11 +11,11 @@ from .cameras import FOVY, RADIUS, reference_camera
 from .cutout import fill_outwards, find_subject, fit, resize
 from .protocols import Cameras
 
-LARGEST = 1024  # side of the working square; the largest picture the authors ship (facts 8.2)
+LARGEST = 1024  # side of the working square; the largest picture the authors ship (release)
 SMALLEST = 16  # pixels; a shorter side cannot show a subject
 SMALLEST_SUBJECT = 0.002  # share of the square that the subject must cover
 LARGEST_SUBJECT = 0.995  # of the picture; more than this, and there is no background
-MARGIN = 0.2  # border ratio of optional recentring (threestudio extension's function default, facts 8.1)
+MARGIN = 0.2  # border ratio of optional recentring (threestudio extension's function default)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def make_reference(
     radius: float = RADIUS,
     fovy: float = FOVY,
 ) -> Reference:
-    """Find the subject, pad to a centred square with zeros (facts 8.1), and say what was done."""
+    """Find the subject, pad to a centred square with zeros (release), and say what was done."""
     camera = reference_camera(elevation, azimuth, radius, fovy)
     image, alpha, notes = _checked(image, alpha)
     mask = None if mask is None else _layer(mask, "mask")
@@ -123,7 +123,7 @@ def _layer(layer: Tensor, name: str) -> Tensor:  # -> (1, 1, h, w)
 
 
 def _depth(depth: Tensor | None, image: Tensor, subject: Tensor) -> tuple[Tensor | None, list[str]]:
-    """Min-max to [0, 1] inside the subject, 0 outside (facts 8.1)."""
+    """Min-max to [0, 1] inside the subject, 0 outside (release)."""
     if depth is None:
         return None, []
     first = _layer(depth, "depth map")

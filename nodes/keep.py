@@ -68,7 +68,8 @@ class Keep:
     def used(self) -> str:
         """How much all runs together take, for the user."""
         total = sum(_size(f) for f in self._folders())
-        return f"{total / 2**30:.2f} of {LIMIT_GB:g} GB kept in {self.folder.parent}"
+        where = "/".join(self.folder.parent.parts[-3:])  # output/animate124/snapshots
+        return f"{total / 2**30:.2f} of {LIMIT_GB:g} GB kept in {where}."
 
     def _folders(self) -> list[Path]:
         return [f for f in self.folder.parent.iterdir() if f.is_dir()] if self.folder.parent.is_dir() else []

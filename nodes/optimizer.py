@@ -130,9 +130,14 @@ class Watch:
             self.save_last()
 
     def save_last(self) -> None:
-        """A snapshot of the last finished step."""
-        if self.last is not None and (problem := self.keep.save(self.last.snapshot())):
-            bridge.say(self.node_id, problem)
+        """A snapshot of the last finished step. It never raises: the reason for being called must not be hidden."""
+        if self.last is not None:
+            try:
+                problem = self.keep.save(self.last.snapshot())
+            except RuntimeError as error:  # no memory left for the copy
+                problem = f"snapshot not saved: {error}"
+            if problem:
+                bridge.say(self.node_id, problem)
         self.saved = time.monotonic()
 
     def summary(self) -> str:

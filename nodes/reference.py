@@ -21,7 +21,7 @@ class A124ExamplePicture:
     RETURN_TYPES = ("IMAGE", "MASK")
     RETURN_NAMES = ("image", "mask")
     OUTPUT_TOOLTIPS = (
-        "The picture, on black where nothing is.",
+        "The picture, on white where nothing is.",
         "1 where the picture is transparent, as Load Image gives it.",
     )
     FUNCTION = "make"

@@ -69,16 +69,14 @@ class Scene:
 
 def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
     """Priors and settings of a job; priors of another job about the same scene may be lent."""
-    settings = preset(job.preset if job.preset != "auto" else auto_preset([]))
-    fine = settings.fine.refine_size or settings.fine.render.size
+    name = auto_preset([]) if job.preset == "auto" else job.preset  # all priors here are built in
+    settings = _adapted(preset(name), job)
     if priors is None:
-        size = settings.static.render.size
+        size, fine = settings.static.render.size, settings.fine.refine_size or settings.fine.render.size
         priors = make_priors(job.reference, job.prompt, job.motion, size, fine, job.subject, job.seed)
     view = priors.view if job.with_view else None
     wires = Wires(priors.image, view, priors.video, priors.refine if job.with_refine else None)
-    if job.preset == "auto":
-        settings = preset(auto_preset([wires.image, wires.view, wires.video, wires.refine]))
-    return Scene(job, priors, wires, _adapted(settings, job))
+    return Scene(job, priors, wires, settings)
 
 
 def _adapted(settings: Preset, job: Job) -> Preset:

@@ -31,6 +31,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "r+b") as written:
             os.fsync(written.fileno())
+        _share(temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise _plain(error, path) from error
@@ -45,11 +46,14 @@ def _temporary(path: Path) -> Path:
     except OSError as error:
         raise _plain(error, path) from error
     os.close(handle)
-    if hasattr(os, "umask"):  # mkstemp makes private files; results get the permissions of any other file
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
     return Path(name)
+
+
+def _share(path: Path) -> None:
+    """Temporary files are private; results get the permissions of any other file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)
 
 
 def _plain(error: Exception, path: Path) -> OSError:

@@ -12,7 +12,7 @@ from torch import Tensor
 from .files import replacing
 
 SHOWN_CLIPS = 40  # clips drawn as dots in the times plot
-BINS = 16  # of the histogram; the fact sheet's table has the same
+BINS = 16  # of the histogram; 256 ticks make 16 in each
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
@@ -58,6 +58,15 @@ def write_loss_plot(
     _save(figure, path)
 
 
+def seen_moments(times: Tensor) -> tuple[list[float], list[float]]:  # centres, shares that add up to 1
+    """How often each moment was sampled: one by one where there are few, else in BINS equal bins."""
+    moments, counts = times.flatten().float().unique(return_counts=True)
+    if len(moments) > 2 * BINS + 1:
+        counts = torch.histc(times.flatten().float(), BINS, 0.0, 1.0)
+        moments = (torch.arange(BINS) + 0.5) / BINS
+    return moments.tolist(), (counts / max(1, times.numel())).tolist()
+
+
 def write_times_plot(
     path: str | Path,
     samples: Mapping[str, Tensor],  # name of the sampling -> (clips, frames) scene times in [0, 1]
@@ -69,9 +78,9 @@ def write_times_plot(
         rows = torch.arange(shown.shape[0])[:, None].expand_as(shown)
         dots.scatter(shown.flatten().tolist(), rows.flatten().tolist(), s=4)
         dots.set(title=f"{name}: {shown.shape[0]} clips", xlabel="scene time", ylabel="clip", xlim=(-0.02, 1.02))
-        shares = torch.histc(times.flatten().float(), BINS, 0.0, 1.0) / max(1, times.numel())
-        bars.bar([(k + 0.5) / BINS for k in range(BINS)], (100.0 * shares).tolist(), width=0.9 / BINS)
-        bars.axhline(100.0 / BINS, color="black", linewidth=0.8, linestyle=":")
+        centres, shares = seen_moments(times)
+        bars.bar(centres, [100.0 * share for share in shares], width=0.9 / len(centres))
+        bars.axhline(100.0 / len(centres), color="black", linewidth=0.8, linestyle=":")
         starts = 100.0 * float((times[:, 0] == 0).float().mean()) if times.numel() else 0.0
         bars.set(title=f"share of frames, %; {starts:.1f} % of clips start at 0", xlabel="scene time")
     _save(figure, path)

@@ -36,7 +36,7 @@ def write_video(
 
 
 def to_bytes(frames: Tensor) -> np.ndarray:  # (F, 3, H, W) in [0, 1] -> (F, H, W, 3) uint8
-    """Rounded, never min-max stretched: that would shift the colours (facts 11.9)."""
+    """Rounded, never min-max stretched: that would shift the colours (release)."""
     levels = (frames.detach().cpu().float().clamp(0.0, 1.0) * 255.0).round().byte()
     return np.ascontiguousarray(rearrange(levels, "f c h w -> f h w c").numpy())
 

@@ -12,7 +12,7 @@ DENSITIES = ("exp", "softplus")
 
 @dataclass(frozen=True)
 class FieldConfig:
-    """The 4D grid and its MLP (facts 2.1)."""
+    """The 4D grid and its MLP (release)."""
 
     time_grids: int = 64  # --time_grid_size
     levels: int = 16

@@ -11,7 +11,7 @@ from torch import Tensor
 from .config import FieldConfig
 
 SOFTPLUS_SCALE = 10.0  # density = 10 softplus(raw + blob): opaque within a few steps even where steps are long
-EXP_GRADIENT_LIMIT = 15.0  # the backward pass of exp uses exp(min(., 15)) (facts 2.1)
+EXP_GRADIENT_LIMIT = 15.0  # the backward pass of exp uses exp(min(., 15)) (release)
 
 
 class _ClippedExp(torch.autograd.Function):
@@ -43,7 +43,7 @@ def density_slope(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (
 
 
 def density_blob(xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,)
-    """exp: blob_density exp(-|x|^2 / 2 r^2); softplus: blob_density (1 - |x| / r) (facts 2.1)."""
+    """exp: blob_density exp(-|x|^2 / 2 r^2); softplus: blob_density (1 - |x| / r) (release)."""
     if config.density == "exp":
         return config.blob_density * torch.exp(-xyz.square().sum(1) / (2.0 * config.blob_radius**2))
     return config.blob_density * (1.0 - xyz.norm(dim=1) / config.blob_radius)

@@ -89,7 +89,7 @@ def _leaf(value: Tensor, device: torch.device | str) -> Tensor:
 
 
 def new_field(config: FieldConfig, rng: torch.Generator) -> Field4D:
-    """Tables uniform in (-init_scale, init_scale), MLP with torch's default initialisation (facts 2.1)."""
+    """Tables uniform in (-init_scale, init_scale), MLP with torch's default initialisation (release)."""
     rows, features = rows_per_grid(config), 2 * config.levels
     table = _uniform((config.time_grids, rows, 2), config.init_scale, rng)
     mlp = {
@@ -106,7 +106,7 @@ def _uniform(shape: tuple[int, ...], bound: float, rng: torch.Generator) -> Tens
 
 
 def from_static(field: Field4D, time_grids: int, slices: int, loop: bool = False) -> Field4D:
-    """Every time grid starts as the still one (facts 7): frame for frame the same picture at step 0."""
+    """Every time grid starts as the still one (release): frame for frame the same picture at step 0."""
     if field.table.shape[0] != 1:
         return replace(field, config=replace(field.config, loop=loop))
     if time_grids < 2:

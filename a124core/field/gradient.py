@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..protocols import Field
 
-EPSILON = 0.01  # the release's central difference, world units (facts 2.4)
+EPSILON = 0.01  # the release's central difference, world units (release)
 
 
 def density_gradient(field: Field, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)

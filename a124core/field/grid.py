@@ -1,4 +1,4 @@
-"""The levels of the multi-resolution grid: resolutions, row counts and index rules (facts 2.1 and 2.2)."""
+"""The levels of the multi-resolution grid: resolutions, row counts and index rules of the release."""
 
 from __future__ import annotations
 

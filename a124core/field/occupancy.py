@@ -14,7 +14,7 @@ from ..protocols import Field
 @dataclass(frozen=True)
 class Occupancy:
     """Highest recent density per cell. Slice k covers times around (k + 1/2) / S: centres are computed, never stored,
-    because the release stored them and so refreshed every slice near t = 1/2 (facts 11.1)."""
+    because the release stored them and so refreshed every slice near t = 1/2 (release)."""
 
     grid: Tensor  # (S, G, G, G) density, index order z, y, x
     threshold: float  # occupied if density > min(mean, threshold)

@@ -29,7 +29,7 @@ def draw_timesteps(
     sigmas: Tensor,  # (T,)
     rng: torch.Generator,
 ) -> Tensor:  # (count,) integers
-    """Uniform integer timesteps in [low T, high T], as the method draws them (facts 4)."""
+    """Uniform integer timesteps in [low T, high T], as the method draws them (release)."""
     steps = sigmas.shape[0]
     first = min(round(low * steps), steps - 1)
     last = min(round(high * steps), steps - 1)

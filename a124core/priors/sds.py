@@ -14,7 +14,7 @@ def cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
 
 
 def sds_weight(sigma: Tensor, form: str) -> Tensor:
-    """w(sigma): "eps" is 1 - abar (DreamFusion eq. 3); "clean" is sqrt((1 - abar) / abar) (facts 5.2, ControlNet)."""
+    """w(sigma): "eps" is 1 - abar (DreamFusion eq. 3); "clean" is sqrt((1 - abar) / abar) (release, ControlNet)."""
     return sigma**2 / (1.0 + sigma**2) if form == "eps" else sigma
 
 

@@ -9,7 +9,7 @@ SIDES = ("front view", "side view", "back view")  # appended to the prompt after
 
 
 def view_weights(azimuth: Tensor) -> Tensor:  # (B,) degrees relative to the reference -> (B, 3) over SIDES, sums to 1
-    """Linear blend of the three sides' conditionings by azimuth alone; elevation has no say (facts 1.5).
+    """Linear blend of the three sides' conditionings by azimuth alone; elevation has no say (release).
 
     With a the absolute azimuth in [0, 180]: front 1 - a/90 and side a/90 up to 90 degrees, then side to back.
     """

@@ -1,4 +1,4 @@
-"""Density, colour and steps to weights and pixels (facts 3)."""
+"""Density, colour and steps to weights and pixels (release)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from .sample import Samples
 
 
 def render_weights(density: Tensor, samples: Samples, rays: int) -> Tensor:  # (N,)
-    """w_i = alpha_i prod_{j<i} (1 - alpha_j), alpha_i = 1 - exp(-density_i step).
+    """w_i = alpha_i prod_{j<i} (1 - alpha_j), alpha_i = 1 - exp(-density_i step)."""
+    return transmittance(density, samples, rays) * -torch.expm1(-density * samples.step)
 
-    Written with the running optical thickness of each ray, in a padded (rays, samples) table, so that no sum runs over
-    more than one ray."""
+
+def transmittance(density: Tensor, samples: Samples, rays: int) -> Tensor:  # (N,)
+    """prod_{j<i} (1 - alpha_j), from the running optical thickness of each ray.
+
+    In a padded (rays, samples) table, so that no sum runs over more than one ray."""
     if density.numel() == 0:
         return density
     thickness = density * samples.step
     row, slot, shape = _padded_places(samples.ray, rays)
     padded = thickness.new_zeros(shape).index_put((row, slot), thickness)
-    before = torch.cumsum(padded, dim=1) - padded
-    return torch.exp(-before[row, slot]) * -torch.expm1(-thickness)
+    return torch.exp(-(torch.cumsum(padded, dim=1) - padded)[row, slot])
 
 
 def _padded_places(ray: Tensor, rays: int) -> tuple[Tensor, Tensor, tuple[int, int]]:

@@ -12,10 +12,11 @@ from ..cameras import pixel_rays
 from ..field.gradient import density_gradient, normals_from
 from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, refresh
 from ..protocols import Cameras, Field, Shading
-from .composite import accumulate, over, render_weights
+from .composite import accumulate, over, render_weights, transmittance
 from .sample import Marched, Rays, Samples, place_samples
 from .shading import shade
 
+DARK = 1e-4  # transmittance below which a ray is at its end (release)
 PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
 RAYS_AT_ONCE = 2**13  # finished pictures are rendered in pieces of this many rays: small enough for a CPU's cache
 
@@ -26,7 +27,7 @@ class Render:
 
     image: Tensor  # (R, 3)
     opacity: Tensor  # (R, 1)
-    depth: Tensor  # (R, 1) sum of weights times the far end of each step, z-depth, not divided by opacity (facts 3)
+    depth: Tensor  # (R, 1) sum of weights times the far end of each step, z-depth, not divided by opacity (release)
     normal: Tensor | None  # (R, 3) sum of weights times (n + 1) / 2, density detached; None without normals
     weights: Tensor  # (N,)
     sample_normals: Tensor | None  # (N, 3)
@@ -52,9 +53,12 @@ def render(
     shading: Shading,
     light: Tensor | None = None,  # (R, 3) per ray
     normals: bool = False,  # wanted even where shading does not need them
+    early_stop: bool = False,  # leave out what no light reaches: pays where there will be a backward pass
 ) -> Render:
     """Volume rendering of rays through any field."""
     placed = place_samples(rays, space, samples)
+    if early_stop:
+        placed = visible(field, placed, len(rays))
     density, albedo = field(placed.xyz, placed.time)
     weights = render_weights(density, placed, len(rays))
     sample_normals = None
@@ -62,6 +66,14 @@ def render(
         sample_normals = normals_from(density_gradient(field, placed.xyz, placed.time))
     colour = shade(albedo, sample_normals, None if light is None else light[placed.ray], shading)
     return _pixels(weights, colour, sample_normals, placed, len(rays), background)
+
+
+@torch.no_grad()
+def visible(field: Field, placed: Samples, rays: int) -> Samples:
+    """The samples that light still reaches: the release stops a ray below a transmittance of 1e-4. What is hidden inside
+    an object, most of its samples, then costs a look at its density but no gradient."""
+    density, _ = field(placed.xyz, placed.time)
+    return placed[transmittance(density, placed, rays) > DARK]
 
 
 def _pixels(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..kernels import march
 
 DIAGONAL = 2.0 * 3.0**0.5  # of the cube [-1, 1]^3
-NEAR = 0.2  # smallest depth that is sampled (facts 1.1)
+NEAR = 0.2  # smallest depth that is sampled (release)
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,13 @@ class Samples:
     time: Tensor  # (N,)
     step: float
 
+    def __getitem__(self, kept: Tensor) -> Samples:
+        """Some of the samples, by a mask."""
+        return Samples(self.ray[kept], self.start[kept], self.xyz[kept], self.time[kept], self.step)
+
 
 def place_samples(rays: Rays, space: Marched, samples: int) -> Samples:
-    """Steps of diagonal / samples through the occupied cells (facts 3)."""
+    """Steps of diagonal / samples through the occupied cells (release)."""
     step = DIAGONAL / samples
     slices = space.occupied.shape[0]
     ray_slice = (rays.time * slices).long().clamp(0, slices - 1)

@@ -1,4 +1,4 @@
-"""Albedo, normals and light to the colour of a sample (facts 2.4)."""
+"""Albedo, normals and light to the colour of a sample (release)."""
 
 from __future__ import annotations
 

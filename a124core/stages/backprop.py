@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..losses import entropy, normal_blur, normal_tv, orientation
-from ..protocols import Field
+from ..field.field4d import Field4D
 from ..render.render import Render, render
 from ..render.sample import Marched
 from .config import LossWeights
@@ -17,7 +17,7 @@ from .shots import Pixels, Shot
 
 
 def backward(
-    field: Field,
+    field: Field4D,
     shot: Shot,
     space: Marched,
     samples: int,
@@ -48,17 +48,17 @@ def needs_normals(losses: LossWeights) -> bool:
     return losses.orientation > 0 or losses.normal_tv > 0 or losses.normal_blur > 0
 
 
-def _render(field: Field, shot: Shot, space: Marched, samples: int, piece: slice, normals: bool) -> Render:
+def _render(field: Field4D, shot: Shot, space: Marched, samples: int, piece: slice, normals: bool) -> Render:
     light = None if shot.light is None else shot.light[piece]
-    return render(field, shot.rays[piece], space, samples, shot.background, shot.shading, light, normals)
+    return render(field, shot.rays[piece], space, samples, shot.background, shot.shading, light, normals, early_stop=True)
 
 
 def pixel_gradients(
     renders: list[Render], shot: Shot, losses: LossWeights
 ) -> tuple[Pixels, list[Tensor | None], dict[str, float]]:  # pixels, gradients at image, opacity, depth, normal
     """Let every judge look at the finished pixels, and take their gradient there."""
-    names = ("image", "opacity", "depth", "normal")
-    flat = [None if getattr(renders[0], n) is None else torch.cat([getattr(r, n) for r in renders]) for n in names]
+    columns = zip(*(_layers(r) for r in renders), strict=True)
+    flat = [None if column[0] is None else torch.cat(column) for column in columns]
     leaves = [None if v is None else v.detach().requires_grad_(True) for v in flat]
     with torch.enable_grad():
         pixels = Pixels(*(None if v is None else _picture(v, shot.size) for v in leaves))
@@ -72,6 +72,11 @@ def pixel_gradients(
         report[name] = _shown(name, term, gradients)
     found = iter(totals)
     return pixels, [None if v is None else next(found) for v in leaves], report
+
+
+def _layers(seen: Render) -> tuple[Tensor | None, ...]:
+    """What losses may look at, in the order of Pixels."""
+    return seen.image, seen.opacity, seen.depth, seen.normal
 
 
 def _picture(flat: Tensor, size: int) -> Tensor:  # (F S S, C) -> (F, C, S, S)
@@ -115,7 +120,7 @@ def sample_terms(
 def _push(seen: Render, gradients: list[Tensor | None], extra: dict[str, Tensor]) -> None:
     """Backward from the pixels and from the regularisers at once."""
     outputs, cotangents = [], []
-    for value, gradient in zip((seen.image, seen.opacity, seen.depth, seen.normal), gradients, strict=True):
+    for value, gradient in zip(_layers(seen), gradients, strict=True):
         if value is not None and gradient is not None and value.requires_grad:
             outputs.append(value)
             cotangents.append(gradient)
@@ -125,3 +130,20 @@ def _push(seen: Render, gradients: list[Tensor | None], extra: dict[str, Tensor]
             cotangents.append(torch.ones_like(value))
     if outputs:
         torch.autograd.backward(outputs, cotangents)
+
+
+def gradient_norms(
+    field: Field4D, shot: Shot, space: Marched, samples: int, losses: LossWeights, entropy_factor: float
+) -> dict[str, float]:
+    """How strongly each term of a shot pulls at the field: the norm of its gradient over table and MLP."""
+    everything = slice(0, len(shot.rays))
+    seen = _render(field, shot, space, samples, everything, needs_normals(losses))
+    pixels = Pixels(*(None if v is None else _picture(v, shot.size) for v in _layers(seen)))
+    terms = shot.judge(pixels) | normal_terms(pixels, losses)
+    terms |= sample_terms(seen, shot, everything, losses, entropy_factor, max(seen.weights.shape[0], 1))
+    tensors = [field.table, *field.mlp.values()]
+    norms = {}
+    for name, term in terms.items():
+        found = torch.autograd.grad(term, tensors, retain_graph=True, allow_unused=True)
+        norms[name] = float(sum(g.square().sum() for g in found if g is not None) ** 0.5)
+    return norms

@@ -17,7 +17,7 @@ CONDITIONS = ("frozen coarse", "current render")
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """Rays, samples and the occupancy grid (facts 3)."""
+    """Rays, samples and the occupancy grid (release)."""
 
     size: int = 128  # side of a novel view, pixels
     reference_size: int = 192  # side of the reference render
@@ -40,7 +40,7 @@ class RenderConfig:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of everything that is not SDS (facts 5.3 to 5.5). Zero: not computed."""
+    """Weights of everything that is not SDS (release). Zero: not computed."""
 
     rgb: float = 5.0
     mask: float = 0.5
@@ -59,7 +59,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Adam (facts 7)."""
+    """Adam (release)."""
 
     grid_lr: float = 1e-2
     mlp_lr: float = 1e-3
@@ -78,7 +78,7 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TimeConfig:
-    """Temporal balanced sampling (facts 6)."""
+    """Temporal balanced sampling (release)."""
 
     sampling: str = "balanced"  # "balanced", "random" or "never-zero" (the ablation)
     ticks: int = 256  # the discrete time axis
@@ -134,7 +134,7 @@ class StaticConfig(StageConfig):
 
     normal_phase: float = 0.2  # share of steps whose novel views are normal maps
     masked_levels: int = 8  # the finest levels are silent ...
-    masked_until: float = 0.6  # ... for this share of the steps (facts 2.1)
+    masked_until: float = 0.6  # ... for this share of the steps (release)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -149,7 +149,7 @@ class CoarseConfig(StageConfig):
     steps: int = 10_000
     step_offset: int = 5_000
     time: TimeConfig = field(default_factory=TimeConfig)
-    moving_camera: float = 0.9  # probability that the camera moves during a clip (facts 1.4)
+    moving_camera: float = 0.9  # probability that the camera moves during a clip (release)
 
     def __post_init__(self) -> None:
         super().__post_init__()

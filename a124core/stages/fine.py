@@ -60,7 +60,7 @@ def refine_shots(frozen: Field4D, refine: Guidance, config: FineConfig, device: 
         )
         condition = None
         if config.condition == "frozen coarse":
-            condition = frozen_pictures(frozen, shot, space, config.render.samples)
+            condition = frozen_pictures(frozen, part, config.render.size, space, config.render.samples)
 
         def judge(pixels: Pixels) -> dict[str, Tensor]:
             shown = pixels.image.detach() if condition is None else condition
@@ -86,7 +86,11 @@ def chosen_frames(frames: int, wanted: int, phase: str, rng: torch.Generator) ->
 
 
 @torch.no_grad()
-def frozen_pictures(frozen: Field4D, shot: Shot, space: Marched, samples: int) -> Tensor:  # (F, 3, S, S)
-    """What the coarse field shows of the same rays, moments, light and background."""
+def frozen_pictures(frozen: Field4D, view: View, size: int, space: Marched, samples: int) -> Tensor:  # (F, 3, S, S)
+    """What the coarse field shows of the same cameras, moments, light and background, at the clip's own size: the prior
+    enlarges it, and its blur is what marks it as the low-resolution side."""
+    still = torch.Generator().manual_seed(0)
+    device = frozen.table.device
+    shot = novel_shot(view.cameras, view.time, size, view.background, view.shading, _nobody, still, device)
     seen = render(frozen, shot.rays, space, samples, shot.background, shot.shading, shot.light)
-    return seen.image.view(-1, shot.size, shot.size, 3).permute(0, 3, 1, 2)
+    return seen.image.view(-1, size, size, 3).permute(0, 3, 1, 2)

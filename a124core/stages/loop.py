@@ -17,7 +17,7 @@ from ..protocols import Cameras, OnStep, Step
 from ..render.render import marched, render_clip
 from ..render.sample import Marched
 from . import snapshot as snapshots
-from .backprop import backward
+from .backprop import backward, gradient_norms
 from .config import StageConfig
 from .schedules import entropy_factor, learning_rate_factor, masked_levels
 from .shots import Shot
@@ -40,6 +40,7 @@ class _Run:
     optimiser: torch.optim.Adam
     rng: torch.Generator
     space: Marched
+    shots: list[Shot] | None = None  # of the last step
     strange: int = 0  # steps in a row with an empty or a full picture
 
 
@@ -98,7 +99,8 @@ def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: st
     run.optimiser.zero_grad(set_to_none=True)
     report: dict[str, float] = {}
     opacity = []
-    for shot in shots(step, run.rng):
+    run.shots = shots(step, run.rng)
+    for shot in run.shots:
         found, seen = backward(
             run.field, shot, run.space, config.render.samples, config.losses, entropy_factor(step, config), config.render.chunk
         )
@@ -160,7 +162,17 @@ def _report(
     def snapshot() -> Snapshot:
         return snapshots.take(stage, step, seed, run.field, run.optimiser, run.rng, config)
 
-    return Step(stage, step, config.steps, losses, preview, snapshot)
+    def norms() -> dict[str, float]:
+        state = run.rng.get_state()  # asking must not change what comes after
+        found: dict[str, float] = {}
+        for shot in run.shots or []:
+            ramp = entropy_factor(step, config)
+            one = gradient_norms(run.field, shot, run.space, config.render.samples, config.losses, ramp)
+            found = {name: (found.get(name, 0.0) ** 2 + one.get(name, 0.0) ** 2) ** 0.5 for name in found | one}
+        run.rng.set_state(state)
+        return found
+
+    return Step(stage, step, config.steps, losses, preview, snapshot, norms)
 
 
 def preview_pictures(field: Field4D, reference: Cameras, progress: float, render: object) -> Tensor:

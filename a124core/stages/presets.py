@@ -72,7 +72,7 @@ def _draft() -> Preset:
     """Released, cut to minutes on a GPU: an eighth of the steps, half the resolution, a quarter of the samples."""
     released = _released()
     cut = {
-        "render": RenderConfig(size=64, reference_size=96, samples=256, occupancy_size=64),
+        "render": RenderConfig(size=64, reference_size=72, samples=256, occupancy_size=64),
         "reference_first": 11,  # the same share of the static stage as the release's 99 of 5000
     }
     return Preset(
@@ -94,7 +94,7 @@ def _demo() -> Preset:
     common = {
         "render": RenderConfig(
             size=48,
-            reference_size=96,
+            reference_size=72,
             samples=96,
             occupancy_size=32,
             occupancy_slices=8,

@@ -100,7 +100,7 @@ def t_high(guidance: Guidance, step: int, steps: int) -> float:
 def guidance_weights(guidance: Guidance, cameras: Cameras, reference: Cameras) -> Tensor:  # (B,)
     """Factor of the SDS gradient for each camera: weight, times angle / 180 degrees for a prior that asks for it.
 
-    Zero123's view of the reference camera is the reference picture itself, so there it has nothing to say (facts 4.2).
+    Zero123's view of the reference camera is the reference picture itself, so there it has nothing to say (release).
     """
     weights = torch.full_like(cameras.azimuth, guidance.weight)
     return weights * angle_between(cameras, reference) / 180.0 if guidance.angle_weight else weights

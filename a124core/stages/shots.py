@@ -97,12 +97,12 @@ def sds_term(
     steps: int,
     rng: torch.Generator,
 ) -> Tensor:  # scalar
-    """One prior's score distillation: a noise level per item, fresh noise, the guidance's own weight."""
+    """One prior's score distillation: one noise level for all items, fresh noise for each, the guidance's own weight."""
     prior = guidance.prior
     x0 = prior.encode(image)
     items = x0.shape[0]
-    timesteps = draw_timesteps(items, guidance.t_min, t_high(guidance, step, steps), prior.sigmas, rng)
-    sigma = prior.sigmas[timesteps].to(x0)
+    timestep = draw_timesteps(1, guidance.t_min, t_high(guidance, step, steps), prior.sigmas, rng)
+    sigma = prior.sigmas[timestep].to(x0).expand(items)
     eps = torch.randn(x0.shape, generator=rng).to(x0)
     weights = guidance_weights(guidance, view.cameras, view.reference)
     weights = weights if len(view.cameras) == items else weights[:1]

@@ -25,7 +25,7 @@ def _draw(low: int, high: int, rng: torch.Generator) -> int:
 
 
 def clip_ticks(cfg: TimeConfig, rng: torch.Generator) -> Clip:
-    """Draw stride, start and direction of a clip (facts 6; the paper's alpha is start_rate / 2 at either end).
+    """Draw stride, start and direction of a clip (release; the paper's alpha is start_rate / 2 at either end).
 
     u uniform in {frames .. ticks}, stride = u // frames. With start_rate the clip starts at 0 and is flagged, else
     at s uniform in {0 .. ticks - frames * stride}. A fair coin then mirrors it in time and takes the flag away.

@@ -155,8 +155,9 @@ def host(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     command += ["--listen", "127.0.0.1", "--disable-auto-launch", "--disable-api-nodes", "--base-directory", str(base)]
     command += ["--database-url", f"sqlite:///{base}/comfyui.db", "--preview-method", "auto"]
     log = base / "log.txt"
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # small pictures: on a busy machine, threads would only wait
     with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=comfyui_path, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=comfyui_path, stdout=out, stderr=subprocess.STDOUT, env=one_thread)
         try:
             yield _started(Host(port, base, log), process)
         finally:

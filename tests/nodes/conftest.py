@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 LEAVES = ("PreviewImage", "CreateVideo", "SaveVideo", "MarkdownNote", "Note")  # the host's: nothing of ours behind them
 STEPS = 3
+torch.set_num_threads(1)  # small pictures: on a busy machine, more threads spend their time waiting for each other
 CUT = {"A124Render": {"frames": 3, "size": 24}, "A124ExamplePicture": {}}
 
 

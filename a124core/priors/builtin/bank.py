@@ -111,7 +111,7 @@ def _ticks(time: Tensor) -> list[int]:
 
 
 def shade(layers: Tensor, background: Tensor, shading: Shading) -> Tensor:
-    """Layers (K, B, C, h, w) -> (K, B, 3, h, w) over a colour (3,); the light model of facts 2.4."""
+    """Layers (K, B, C, h, w) -> (K, B, 3, h, w) over a colour (3,); the light model of the release."""
     rgb, alpha = layers[:, :, :3], layers[:, :, 3:4]
     behind = (1 - alpha) * background.view(3, 1, 1)
     if shading.mode == "albedo":

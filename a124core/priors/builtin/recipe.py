@@ -41,5 +41,5 @@ class Numbers:
 IMAGE = Numbers(cfg=3.0, weight=5e-5, t_min=0.02, t_max=0.98, t_max_end=0.5)
 VIEW = Numbers(cfg=1.5, weight=2e-3, t_min=0.02, t_max=0.98, t_max_end=0.5)
 VIDEO = Numbers(cfg=3.0, weight=2e-5, t_min=0.02, t_max=0.98, t_max_end=0.5)
-REFINE = Numbers(cfg=1.0, weight=1e-3, t_min=0.02, t_max=0.98, t_max_end=0.1)
+REFINE = Numbers(cfg=1.0, weight=1e-3, t_min=0.02, t_max=0.98, t_max_end=0.1, form="clean")
 UPSCALE = Numbers(cfg=1.0, weight=1e-3, t_min=0.02, t_max=0.98, t_max_end=0.1)

@@ -6,7 +6,7 @@ from math import pi, tan
 
 from torch import Tensor
 
-RADIUS, FOVY = 1.8, 40.0  # the method's camera (facts 1.2)
+RADIUS, FOVY = 1.8, 40.0  # the method's camera (release)
 BOX = 0.62  # world units at that camera: no point leaves |x|, |y|, |z| < BOX while it moves
 MARGIN = 0.955  # share of the picture's half side that points may use: a rim of one pixel in 48 stays free
 

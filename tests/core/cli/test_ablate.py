@@ -46,5 +46,3 @@ def test_scenes_are_checked() -> None:
     for wrong in ("duck", "duck:fall", "unicorn:spin"):
         with pytest.raises(ValueError, match="SUBJECT:MOTION"):
             parse_scene(wrong)
-
-

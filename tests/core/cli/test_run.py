@@ -62,7 +62,7 @@ def test_demo_writes_everything_and_prints_the_figures(tmp_path: Path, capsys: p
 def test_same_seed_same_field_and_earlier_results_are_replaced(picture: Path, tmp_path: Path) -> None:
     tables = []
     for seed in (0, 0, 2):
-        assert animate(picture, tmp_path, "--seed", seed, "--skip", "fine") == 0
+        assert animate(picture, tmp_path, "--seed", seed, "--skip", "coarse", "--skip", "fine") == 0
         tables.append(load_field(tmp_path / "field.safetensors").table)
     assert torch.equal(tables[0], tables[1]) and not torch.equal(tables[1], tables[2])
     assert {p.name for p in tmp_path.iterdir()} == RESULTS

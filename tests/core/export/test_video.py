@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.export.plots import smoothed, write_loss_plot, write_times_plot
+from a124core.export.plots import seen_moments, smoothed, write_loss_plot, write_times_plot
 from a124core.export.sheets import write_contact_sheet, write_picture
 from a124core.export.video import write_video
 
@@ -73,6 +73,13 @@ def test_plots_are_pictures(tmp_path: Path) -> None:
     write_times_plot(tmp_path / "t.png", {"random": torch.rand(60, 8), "balanced": torch.zeros(60, 8)})
     for name in ("l.png", "t.png"):
         assert min(Image.open(tmp_path / name).size) > 100
+
+
+def test_moments_are_counted_one_by_one_where_there_are_few() -> None:
+    centres, shares = seen_moments(torch.tensor([[0.0, 0.5], [0.5, 1.0]]))
+    assert centres == [0.0, 0.5, 1.0] and shares == [0.25, 0.5, 0.25]
+    centres, shares = seen_moments(torch.linspace(0, 1, 161)[None])
+    assert len(centres) == 16 and sum(shares) == pytest.approx(1.0) and max(shares) < 0.07
 
 
 def test_smoothing_keeps_constants_and_bridges_gaps() -> None:

@@ -210,6 +210,23 @@ def test_steps_report_losses_previews_and_lazy_snapshots() -> None:
     assert steps[-1].preview().shape[:2] == (2, 3) and steps[-1].snapshot().step == 3
 
 
+def test_gradient_norms_are_the_terms_own_and_change_nothing() -> None:
+    """Twice the weight, twice the norm; and a run that was asked ends where one that was not ends."""
+    norms: dict[float, dict[str, float]] = {}
+
+    def run(weight: float, ask: bool) -> Field4D:
+        def on_step(step: Step) -> None:
+            if ask and step.step == 1:
+                norms[weight] = step.gradient_norms()
+
+        config = replace(STATIC, steps=3, losses=replace(BARE, entropy=0.1))
+        return optimise_static(None, None, replace(VIEW, weight=weight), config, FIELD, 0, on_step)
+
+    fields = [run(1e-2, False), run(1e-2, True), run(2e-2, True)]
+    assert torch.equal(fields[0].table, fields[1].table)
+    assert set(norms[1e-2]) == {"sds view", "entropy"} and norms[1e-2]["sds view"] > 0
+
+
 def test_chosen_frames(rng: torch.Generator) -> None:
     assert chosen_frames(16, 2, "first", rng).tolist() == [0, 8]
     assert chosen_frames(8, 3, "first", rng).tolist() == [0, 2, 5]
