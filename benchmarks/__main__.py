@@ -45,7 +45,7 @@ def main() -> None:
     settings = preset(args.preset)
     picture, mask = example_picture("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
-    sizes = settings.static.render.size, settings.fine.refine_size or settings.fine.render.size
+    sizes = settings.static.render.size, 2 * settings.static.render.size
     priors = make_priors(reference, "a robot is swaying", "sway", *sizes, subject="robot")
     still = _grown(reference, priors, settings, args)
     slices = settings.coarse.render.occupancy_slices
@@ -53,17 +53,30 @@ def main() -> None:
     common = {"seed": 1, "device": args.device}
     runs = {
         "static": lambda watch, n: optimise_static(
-            reference, priors.image, priors.view, with_steps(settings.static, n), settings.field, on_step=watch, **common
+            reference,
+            priors.image,
+            priors.view,
+            with_steps(settings.static, n),
+            settings.field,
+            on_step=watch,
+            **common,
         ),
         "coarse": lambda watch, n: optimise_coarse(
             moving, reference, priors.view, priors.video, with_steps(settings.coarse, n), on_step=watch, **common
         ),
         "fine": lambda watch, n: optimise_fine(
-            moving, reference, priors.view, priors.video, priors.refine, with_steps(settings.fine, n), on_step=watch, **common
+            moving,
+            reference,
+            priors.view,
+            priors.video,
+            priors.refine,
+            with_steps(settings.fine, n),
+            on_step=watch,
+            **common,
         ),
     }
     threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
-    print(f"preset {args.preset}, {args.steps} steps, {args.device}{threads}, {platform.machine()}, torch {torch.__version__}")
+    print(f"preset {args.preset}, {args.device}{threads}, {platform.machine()}, torch {torch.__version__}")
     for stage, run in runs.items():
         _show(stage, *_timed(run, args.steps, args.device))
 
@@ -72,7 +85,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--preset", choices=[p for p in PRESETS if p != "auto"], default="demo")
     parser.add_argument("--steps", type=int, default=20, help="steps that are counted, per stage")
-    parser.add_argument("--grow", type=int, default=60, help="static steps before anything is timed, so that fog is gone")
+    parser.add_argument(
+        "--grow", type=int, default=60, help="static steps before anything is timed, so that fog is gone"
+    )
     parser.add_argument("--device", default=str(best_device()))
     return parser.parse_args()
 

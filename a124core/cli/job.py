@@ -19,6 +19,7 @@ from ..reference import Reference
 from ..stages.config import Preset, StageConfig, with_steps
 from ..stages.presets import auto_preset, preset
 
+TILE = 2  # the tile prior looks at pictures this many times as wide as the clip's
 STAGES = ("static", "coarse", "fine")
 SPARE = 64 * 2**20  # bytes for films and pictures
 
@@ -72,8 +73,8 @@ def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
     name = auto_preset([]) if job.preset == "auto" else job.preset  # all priors here are built in
     settings = _adapted(preset(name), job)
     if priors is None:
-        size, fine = settings.static.render.size, settings.fine.refine_size or settings.fine.render.size
-        priors = make_priors(job.reference, job.prompt, job.motion, size, fine, job.subject, job.seed)
+        size = settings.static.render.size
+        priors = make_priors(job.reference, job.prompt, job.motion, size, TILE * size, job.subject, job.seed)
     view = priors.view if job.with_view else None
     wires = Wires(priors.image, view, priors.video, priors.refine if job.with_refine else None)
     return Scene(job, priors, wires, settings)

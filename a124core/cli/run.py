@@ -15,7 +15,7 @@ from ..stages.fine import optimise_fine
 from ..stages.snapshot import Snapshot
 from ..stages.static import optimise_static
 from .folder import Folder
-from .job import Job, Scene, check_folder, disk_needed, identity, prepare
+from .job import TILE, Job, Scene, check_folder, disk_needed, identity, prepare
 from .machine import peak_memory_mb
 from .outputs import write_results
 from .report import Report, StageReport, report_dict
@@ -82,8 +82,8 @@ def _all_stages(
 def exam_of(scene: Scene) -> Exam:
     """The questions of this scene."""
     truth, bank, settings = scene.priors.truth, scene.priors.bank, scene.settings
-    fine = settings.fine.refine_size or settings.fine.render.size
-    return set_exam(truth.render, bank.reference, bank.cameras, settings.static.render.size, fine)
+    size = settings.static.render.size
+    return set_exam(truth.render, bank.reference, bank.cameras, size, TILE * size)
 
 
 def config_of(scene: Scene, stage: str) -> StageConfig:

@@ -46,9 +46,9 @@ class Field4D:
 
     def features_per_grid(self, xyz: Tensor) -> Tensor:  # (N, 3) -> (T, N, 2 levels)
         """Features of the same points in every time grid (the sampled temporal TV)."""
-        return torch.stack([
-            encode_grid(grid[None], xyz, torch.zeros_like(xyz[:, 0]), self._levels()) for grid in self.table
-        ])
+        return torch.stack(
+            [encode_grid(grid[None], xyz, torch.zeros_like(xyz[:, 0]), self._levels()) for grid in self.table]
+        )
 
     def _levels(self) -> tuple:
         levels = grid_levels(self.config)

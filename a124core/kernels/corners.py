@@ -89,7 +89,8 @@ def time_corners(
     rows: int,  # rows of one time grid
     loop: bool,
 ) -> tuple[Tensor, Tensor]:  # first row of the two time grids (2, N) int32, their shares (2, N)
-    """Eq. 1: g = t (T - 1), the grids at floor(g) and ceil(g). In a loop g = t T, and the last grid neighbours the first."""
+    """Eq. 1: g = t (T - 1), the grids at floor(g) and ceil(g). In a loop g = t T, and the last
+    grid neighbours the first."""
     g = time.clamp(0.0, 1.0) * (time_grids if loop else time_grids - 1)
     lower = g.floor()
     upper = lower + 1 if loop else g.ceil()

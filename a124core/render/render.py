@@ -70,8 +70,8 @@ def render(
 
 @torch.no_grad()
 def visible(field: Field, placed: Samples, rays: int) -> Samples:
-    """The samples that light still reaches: the release stops a ray below a transmittance of 1e-4. What is hidden inside
-    an object, most of its samples, then costs a look at its density but no gradient."""
+    """The samples that light still reaches: the release stops a ray below a transmittance of 1e-4. What is hidden
+    inside an object, most of its samples, then costs a look at its density but no gradient."""
     density, _ = field(placed.xyz, placed.time)
     return placed[transmittance(density, placed, rays) > DARK]
 

@@ -57,9 +57,7 @@ def place_samples(rays: Rays, space: Marched, samples: int) -> Samples:
     step = DIAGONAL / samples
     slices = space.occupied.shape[0]
     ray_slice = (rays.time * slices).long().clamp(0, slices - 1)
-    ray, start = march(
-        rays.origins, rays.directions, ray_slice, space.occupied, space.box, step, rays.jitter, NEAR
-    )
+    ray, start = march(rays.origins, rays.directions, ray_slice, space.occupied, space.box, step, rays.jitter, NEAR)
     middle = (start + 0.5 * step)[:, None]
     xyz = torch.addcmul(rays.origins[ray], rays.directions[ray], middle)
     return Samples(ray, start, xyz, rays.time[ray], step)

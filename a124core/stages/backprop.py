@@ -1,15 +1,15 @@
 """From losses at the pixels to gradients in the field.
 
-The gradient at the pixels comes first. Then rays are rendered again, chunk by chunk with a graph, and the pixels' gradient
-is pushed through each: the sum over chunks is exactly the gradient of the whole, so memory is one chunk's."""
+The gradient at the pixels comes first. Then rays are rendered again, chunk by chunk with a graph, and the pixels'
+gradient is pushed through each: the sum over chunks is exactly the gradient of the whole, so memory is one chunk's."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ..losses import entropy, normal_blur, normal_tv, orientation
 from ..field.field4d import Field4D
+from ..losses import entropy, normal_blur, normal_tv, orientation
 from ..render.render import Render, render
 from ..render.sample import Marched
 from .config import LossWeights
@@ -50,7 +50,9 @@ def needs_normals(losses: LossWeights) -> bool:
 
 def _render(field: Field4D, shot: Shot, space: Marched, samples: int, piece: slice, normals: bool) -> Render:
     light = None if shot.light is None else shot.light[piece]
-    return render(field, shot.rays[piece], space, samples, shot.background, shot.shading, light, normals, early_stop=True)
+    return render(
+        field, shot.rays[piece], space, samples, shot.background, shot.shading, light, normals, early_stop=True
+    )
 
 
 def pixel_gradients(
@@ -88,7 +90,7 @@ def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 
 
 def _shown(name: str, term: Tensor, gradients: tuple[Tensor | None, ...]) -> float:
-    """A loss is shown by its value; score distillation, whose value means nothing, by its gradient's norm at the pixels."""
+    """A loss is shown by its value; score distillation, whose value means nothing, by its gradient at the pixels."""
     if not name.startswith("sds"):
         return float(term.detach())
     return float(sum(g.square().sum() for g in gradients if g is not None) ** 0.5)

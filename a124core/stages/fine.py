@@ -35,12 +35,11 @@ def optimise_fine(
     """Eq. 6: the coarse stage's losses and L_SDS-R. None is left out."""
     if reference is None and view is None and video is None and refine is None:
         raise ValueError(
-            "nothing tells the fine stage what to repair: connect a refine guidance (or a reference, view or video guidance)."
+            "nothing tells the fine stage what to repair: connect a refine guidance "
+            "(or a reference, view or video guidance)."
         )
     if field.table.shape[0] < 2:
-        raise ValueError(
-            "the field has 1 time grid, so it stands still: run the coarse stage before the fine stage."
-        )
+        raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
     device = torch.device(device)
     more = None if refine is None else refine_shots(field.at_rest().to(device), refine, config, device)
     shots = clip_shots(reference, view, video, config, device, more)
@@ -55,9 +54,7 @@ def refine_shots(frozen: Field4D, refine: Guidance, config: FineConfig, device: 
     def shots(step: int, view: View, rng: torch.Generator) -> list[Shot]:
         part = cut_view(view, chosen_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng))
         size = config.refine_size or config.render.size
-        shot = novel_shot(
-            part.cameras, part.time, size, part.background, part.shading, _nobody, rng, device
-        )
+        shot = novel_shot(part.cameras, part.time, size, part.background, part.shading, _nobody, rng, device)
         condition = None
         if config.condition == "frozen coarse":
             condition = frozen_pictures(frozen, part, config.render.size, space, config.render.samples)

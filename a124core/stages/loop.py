@@ -73,7 +73,9 @@ def _begin(stage: str, field: Field4D, config: StageConfig, seed: int, device: t
     """Fork the field, give it an optimiser and its own random numbers."""
     r = config.render
     if field.occupancy is None:
-        field = replace(field, occupancy=empty_occupancy(r.occupancy_size, _slices(field, config), r.occupancy_threshold))
+        field = replace(
+            field, occupancy=empty_occupancy(r.occupancy_size, _slices(field, config), r.occupancy_threshold)
+        )
     field = field.fork(device)
     o = config.optim
     groups = [
@@ -102,7 +104,13 @@ def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: st
     run.shots = shots(step, run.rng)
     for shot in run.shots:
         found, seen = backward(
-            run.field, shot, run.space, config.render.samples, config.losses, entropy_factor(step, config), config.render.chunk
+            run.field,
+            shot,
+            run.space,
+            config.render.samples,
+            config.losses,
+            entropy_factor(step, config),
+            config.render.chunk,
         )
         opacity.append(seen)
         report = {name: report.get(name, 0.0) + found.get(name, 0.0) for name in report | found}

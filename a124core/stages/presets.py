@@ -110,7 +110,11 @@ def _demo() -> Preset:
     }
     moving = common | {
         "optim": OptimConfig(grid_lr=0.12, mlp_lr=3e-3, lr_end=0.2),
-        "time": TimeConfig(ticks=16, frames=6, start_rate=0.3),  # every tick is a time grid: no sample lies between two
+        "time": TimeConfig(ticks=32, frames=6, start_rate=0.3),  # half of the ticks lie between two time grids
+    }
+    repair = moving | {
+        "optim": OptimConfig(grid_lr=0.2, mlp_lr=3e-3, lr_end=0.2),
+        "time": TimeConfig(ticks=32, frames=4, start_rate=0.3),
     }
     field = FieldConfig(
         time_grids=17,
@@ -133,7 +137,7 @@ def _demo() -> Preset:
             masked_levels=0,
         ),
         CoarseConfig(**moving, steps=300, step_offset=250),
-        FineConfig(**moving, steps=250, step_offset=550, refine_size=96, refine_phase="random"),
+        FineConfig(**repair, steps=300, step_offset=550, refine_frames=4, refine_size=64, refine_phase="random"),
     )
 
 

@@ -97,7 +97,7 @@ def sds_term(
     steps: int,
     rng: torch.Generator,
 ) -> Tensor:  # scalar
-    """One prior's score distillation: one noise level for all items, fresh noise for each, the guidance's own weight."""
+    """One prior's score distillation: one noise level for all items, fresh noise for each, the guidance's weight."""
     prior = guidance.prior
     x0 = prior.encode(image)
     items = x0.shape[0]

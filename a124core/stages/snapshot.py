@@ -42,14 +42,24 @@ def take(
 
 
 def restore(
-    snapshot: Snapshot, stage: str, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng: torch.Generator, config: object
+    snapshot: Snapshot,
+    stage: str,
+    seed: int,
+    field: Field4D,
+    optimiser: torch.optim.Adam,
+    rng: torch.Generator,
+    config: object,
 ) -> Field4D:
     """Put a snapshot's numbers into a freshly begun stage; refuse one that was taken with other settings."""
     _check(snapshot, stage, seed, field, config)
     with torch.no_grad():
         for name, value in _parameters(field).items():
             value.copy_(snapshot.tensors[name])
-            moments = {m: snapshot.tensors[f"{m}.{name}"].to(value.device) for m in MOMENTS if f"{m}.{name}" in snapshot.tensors}
+            moments = {
+                m: snapshot.tensors[f"{m}.{name}"].to(value.device)
+                for m in MOMENTS
+                if f"{m}.{name}" in snapshot.tensors
+            }
             if moments:
                 steps = torch.tensor(float(snapshot.step), device=_step_device(optimiser, value))
                 optimiser.state[value] = {"step": steps, **moments}
@@ -70,8 +80,8 @@ def _step_device(optimiser: torch.optim.Adam, value: Tensor) -> torch.device:
 def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: object) -> None:
     if snapshot.stage != stage or snapshot.seed != seed:
         raise ValueError(
-            f"the snapshot is of stage {snapshot.stage!r} with seed {snapshot.seed}, but stage {stage!r} with seed {seed} "
-            "is to go on: choose resume = restart, or the settings it was taken with."
+            f"the snapshot is of stage {snapshot.stage!r} with seed {snapshot.seed}, but stage {stage!r} with seed "
+            f"{seed} is to go on: choose resume = restart, or the settings it was taken with."
         )
     if snapshot.meta["field"] != asdict(field.config) or snapshot.meta["config"] != asdict(config):
         raise ValueError(
@@ -86,7 +96,13 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: ob
 
 def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:
     """Write atomically: a crash leaves the earlier file."""
-    header = {"kind": "snapshot", "stage": snapshot.stage, "step": snapshot.step, "seed": snapshot.seed, "meta": snapshot.meta}
+    header = {
+        "kind": "snapshot",
+        "stage": snapshot.stage,
+        "step": snapshot.step,
+        "seed": snapshot.seed,
+        "meta": snapshot.meta,
+    }
     write_tensors(path, snapshot.tensors, header)
 
 

@@ -40,7 +40,11 @@ def test_gradient_of_the_density_gradient_reaches_table_and_mlp(kind: str, rng: 
     field = double(new_field(config, rng))
     xyz = (torch.rand(3, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.8
     time = torch.rand(3, generator=rng, dtype=torch.float64)
-    leaves = [field.table.requires_grad_(True), field.mlp["w1"].requires_grad_(True), field.mlp["w2"].requires_grad_(True)]
+    leaves = [
+        field.table.requires_grad_(True),
+        field.mlp["w1"].requires_grad_(True),
+        field.mlp["w2"].requires_grad_(True),
+    ]
 
     def gradient(table, w1, w2):
         return replace(field, table=table, mlp={**field.mlp, "w1": w1, "w2": w2}).density_gradient(xyz, time)

@@ -49,7 +49,9 @@ def encode_by_hand(table: torch.Tensor, xyz: list[float], time: float, config: F
             weight = 1.0
             for a in range(3):
                 weight *= part[a] if d[a] else 1 - part[a]
-            row = level.offset + row_by_hand(*(c + e for c, e in zip(cell, d, strict=True)), side, level.rows, config.index_mode)
+            row = level.offset + row_by_hand(
+                *(c + e for c, e in zip(cell, d, strict=True)), side, level.rows, config.index_mode
+            )
             value += weight * ((1 - (g - k0)) * table[k0, row] + (g - k0) * table[k1, row])
         out += value.tolist()
     return out
@@ -73,7 +75,9 @@ def test_whole_times_need_one_grid_only(rng: torch.Generator) -> None:
     xyz = torch.rand(50, 3, generator=rng) * 2 - 1
     on_grid, between = torch.full((50,), 0.5), torch.full((50,), 0.5) + 1e-7
     levels = grid_levels(config)
-    torch.testing.assert_close(encode_grid(table, xyz, on_grid, levels), encode_grid(table, xyz, between, levels), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        encode_grid(table, xyz, on_grid, levels), encode_grid(table, xyz, between, levels), atol=1e-5, rtol=0
+    )
 
 
 def test_paper_time_shares() -> None:

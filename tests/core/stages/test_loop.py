@@ -16,21 +16,43 @@ from a124core.protocols import Cameras, Guidance, Shading, Step, View
 from a124core.render.render import marched, render_clip
 from a124core.stages.backprop import backward
 from a124core.stages.coarse import optimise_coarse
-from a124core.stages.config import CoarseConfig, FineConfig, LossWeights, OptimConfig, RenderConfig, StaticConfig, TimeConfig
+from a124core.stages.config import (
+    CoarseConfig,
+    FineConfig,
+    LossWeights,
+    OptimConfig,
+    RenderConfig,
+    StaticConfig,
+    TimeConfig,
+)
 from a124core.stages.fine import chosen_frames, optimise_fine
 from a124core.stages.shots import Pixels, novel_shot
 from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
 from a124core.stages.static import optimise_static
 
 FIELD = FieldConfig(
-    time_grids=5, levels=3, base=8, finest=24, log2_rows=13, hidden=8, density="softplus", blob_density=4.0, blob_radius=0.4
+    time_grids=5,
+    levels=3,
+    base=8,
+    finest=24,
+    log2_rows=13,
+    hidden=8,
+    density="softplus",
+    blob_density=4.0,
+    blob_radius=0.4,
 )
 PICTURES = RenderConfig(
     size=16, reference_size=16, samples=48, occupancy_size=16, occupancy_slices=4, occupancy_every=8,
     occupancy_decay=0.6, occupancy_threshold=1.0,
 )  # fmt: skip
 BARE = LossWeights(entropy=0.0, orientation=0.0, normal_tv=0.0, normal_blur=0.0)
-SHARED = {"render": PICTURES, "losses": BARE, "optim": OptimConfig(grid_lr=0.1, mlp_lr=0.01), "reference_mode": "paper", "shaded": False}
+SHARED = {
+    "render": PICTURES,
+    "losses": BARE,
+    "optim": OptimConfig(grid_lr=0.1, mlp_lr=0.01),
+    "reference_mode": "paper",
+    "shaded": False,
+}
 STATIC = StaticConfig(**SHARED, steps=60, masked_levels=0)
 MOVING = {**SHARED, "steps": 60, "time": TimeConfig(ticks=8, frames=4)}
 
@@ -99,7 +121,9 @@ def test_fine_repairs_towards_its_prior(still: Field4D) -> None:
             fixed[:, 2] *= 0.5
             return fixed
 
-    coarse = optimise_coarse(still, None, None, VIDEO, CoarseConfig(**{**MOVING, "steps": 8}), seed=0, field_config=FIELD)
+    coarse = optimise_coarse(
+        still, None, None, VIDEO, CoarseConfig(**{**MOVING, "steps": 8}), seed=0, field_config=FIELD
+    )
     refine = Guidance(Blue(clip=False), 1e-2, 0.02, 0.5, form="clean")
     config = FineConfig(**{**MOVING, "background": "white", "steps": 30})
     fine = optimise_fine(coarse, None, None, None, refine, config, seed=0)
@@ -128,7 +152,9 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
         fork = field.fork()
         draws = torch.Generator().manual_seed(5)
         cameras, time = make_cameras([0.0, 20.0], [0.0, 50.0]), torch.tensor([0.1, 0.6])
-        shot = novel_shot(cameras, time, 12, torch.ones(3), Shading(mode, 0.3, light), judge, draws, torch.device("cpu"))
+        shot = novel_shot(
+            cameras, time, 12, torch.ones(3), Shading(mode, 0.3, light), judge, draws, torch.device("cpu")
+        )
         report, _ = backward(fork, shot, marched(occupancy), 48, losses, 1.0, chunk)
         return fork.table.grad, fork.mlp["w1"].grad, report
 

@@ -1,5 +1,6 @@
-"""Five steps of every stage with the paper's and the release's own numbers on built-in priors. Tables, levels, time
-grids, steps along a ray, schedules and losses are theirs; only pictures and occupancy cells are cut, for a CPU's sake."""
+"""Five steps of every stage with the paper's and the release's own numbers on built-in priors. Tables,
+levels, time grids, steps along a ray, schedules and losses are theirs; only pictures and occupancy
+cells are cut, for a CPU's sake."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def test_five_steps_of_every_stage(name: str) -> None:
         moving, reference, priors.view, priors.video, priors.refine, cut(settings.fine), 0, seen.append
     )
     assert [s.stage for s in seen] == ["static"] * STEPS + ["coarse"] * STEPS + ["fine"] * STEPS
-    terms = {stage: set().union(*(s.losses for s in seen if s.stage == stage)) for stage in ("static", "coarse", "fine")}
+    terms = {
+        stage: set().union(*(s.losses for s in seen if s.stage == stage)) for stage in ("static", "coarse", "fine")
+    }
     assert {"rgb", "mask", "sds image", "sds view"} <= terms["static"]
     assert {"sds video", "time tv"} <= terms["coarse"] and {"sds video", "sds refine", "time tv"} <= terms["fine"]
     regularised = {"entropy", "orientation", "normal tv", "normal blur"} <= terms["fine"]
