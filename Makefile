@@ -13,8 +13,8 @@ OUT    ?= output/demo
 PY     := .venv/bin/python
 READY  := .venv/animate124-ready
 
-# Threads that spin while they wait stall a busy machine many times over.
-export OMP_WAIT_POLICY ?= PASSIVE
+# Threads that spin for long while they wait stall a busy machine many times over.
+export GOMP_SPINCOUNT ?= 20000
 export TORCH_INDEX COMFYUI_PATH
 
 .PHONY: help setup demo test test-fast test-host lint bench clean

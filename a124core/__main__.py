@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: threads that spin stall a busy machine
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # before torch is imported: threads that spin for long stall a busy PC
 
 from .cli.main import main  # noqa: E402
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from . import metrics
 from .cameras import angle_between, make_cameras
@@ -160,10 +161,11 @@ def frozen(result: Renderer) -> Renderer:
 
 
 def of_field(field: Field4D, device: torch.device | str | None = None) -> Renderer:
-    """A field as pictures on white."""
+    """A field as pictures on white. Small ones are averaged from twice the size: the truth's pixels are averages too."""
 
     def result(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        clip = render_clip(field, cameras, time, size, SAMPLES, normals=False, device=device)
-        return clip.image, clip.mask
+        fold = 2 if size < LARGE else 1
+        clip = render_clip(field, cameras, time, fold * size, SAMPLES, normals=False, device=device)
+        return tuple(avg_pool2d(layer, fold) for layer in (clip.image, clip.mask))
 
     return result

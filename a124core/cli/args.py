@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _demo(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--subject", choices=SUBJECTS, default="snowman")
-    p.add_argument("--motion", choices=MOTIONS, default="bounce")
+    p.add_argument("--subject", choices=SUBJECTS, default="robot")
+    p.add_argument("--motion", choices=MOTIONS, default="sway")
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
     _run_options(p)
 

@@ -137,7 +137,7 @@ def _demo() -> Preset:
             masked_levels=0,
         ),
         CoarseConfig(**moving, steps=300, step_offset=250),
-        FineConfig(**repair, steps=300, step_offset=550, refine_frames=4, refine_size=64, refine_phase="random"),
+        FineConfig(**repair, steps=400, step_offset=550, refine_frames=4, refine_size=64, refine_phase="random"),
     )
 
 
