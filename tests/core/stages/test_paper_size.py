@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from a124core.device import keep_freed_pages
 from a124core.field.grid import rows_per_grid
 from a124core.priors.builtin import example_picture, make_priors
 from a124core.protocols import Step
@@ -20,6 +21,7 @@ from a124core.stages.presets import preset
 from a124core.stages.static import optimise_static
 
 STEPS = 5
+keep_freed_pages()  # gigabytes of table gradients come and go at every step
 
 
 def cut(config: StageConfig) -> StageConfig:
