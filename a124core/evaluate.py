@@ -161,7 +161,7 @@ def frozen(result: Renderer) -> Renderer:
 
 
 def of_field(field: Field4D, device: torch.device | str | None = None) -> Renderer:
-    """A field as pictures on white. Small ones are averaged from twice the size: the truth's pixels are averages too."""
+    """A field as pictures on white. Small ones are averaged from twice the size, as the truth is."""
 
     def result(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
         fold = 2 if size < LARGE else 1
