@@ -29,7 +29,7 @@ class Field4D:
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,), albedo (N, 3)."""
-        out = self._mlp(self._features(xyz, time))[0]
+        out, _ = self._mlp(self._features(xyz, time))
         return density_of(out[:, 0], xyz, self.config), torch.sigmoid(out[:, 1:])
 
     def density(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N,)
@@ -38,8 +38,8 @@ class Field4D:
 
     def density_gradient(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)
         """d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
-        out, active = self._mlp(self._features(xyz, time))
-        to_features = (self.mlp["w2"][0] * active) @ self.mlp["w1"]  # d raw / d features, (N, 2 levels)
+        out, hidden = self._mlp(self._features(xyz, time))
+        to_features = (self.mlp["w2"][0] * (hidden > 0)) @ self.mlp["w1"]  # d raw / d features, (N, 2 levels)
         slopes = self._pad(encode_grid_gradient(self.table, xyz, time, self._levels(), self.config.loop))
         raw_gradient = torch.stack([(to_features * slopes[axis]).sum(1) for axis in range(3)], dim=1)
         return density_slope(out[:, 0], xyz, self.config)[:, None] * (raw_gradient + blob_gradient(xyz, self.config))
@@ -61,9 +61,9 @@ class Field4D:
         return F.pad(features, (0, 2 * self.silent_levels)) if self.silent_levels else features
 
     def _mlp(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Output (N, 4) and which hidden units are active (N, hidden)."""
-        hidden = F.linear(features, self.mlp["w1"], self.mlp["b1"])
-        return F.linear(hidden.relu(), self.mlp["w2"], self.mlp["b2"]), (hidden > 0).to(hidden.dtype)
+        """Output (N, 4) and the hidden units (N, hidden), 0 where they are not active."""
+        hidden = F.linear(features, self.mlp["w1"], self.mlp["b1"]).relu()
+        return F.linear(hidden, self.mlp["w2"], self.mlp["b2"]), hidden
 
     def to(self, device: torch.device | str) -> Field4D:
         occupancy = None if self.occupancy is None else self.occupancy.to(device)

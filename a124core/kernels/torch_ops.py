@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -20,8 +22,9 @@ def encode_grid(
 
     Samples outside the cube have zero features and no gradient (release's encoder)."""
     points = xyz.T.contiguous()
-    when = _time_shares(points, time, table, loop)
-    return _gather(table, [_in_time(*space_corners(points, level)[:2], *when) for level in levels])
+    rows, when = _in_time(table, time, len(levels), loop)
+    inside = _inside(points)
+    return weighted_rows(rows, [_bag(*space_corners(points, level)[:2], inside, when) for level in levels])
 
 
 def encode_grid_gradient(
@@ -33,29 +36,60 @@ def encode_grid_gradient(
 ) -> Tensor:  # (3, N, 2 * len(levels))
     """The derivative of encode_grid with respect to x, y and z, itself differentiable with respect to the table."""
     points = xyz.T.contiguous()
-    when = _time_shares(points, time, table, loop)
+    rows, when = _in_time(table, time, len(levels), loop)
+    inside = _inside(points)
     corners = [space_corners(points, level, slopes=True) for level in levels]
     return torch.stack(
-        [_gather(table, [_in_time(index, slope[axis], *when) for index, _, slope in corners]) for axis in range(3)]
+        [
+            weighted_rows(rows, [_bag(index.clone(), slope[axis], inside, when) for index, _, slope in corners])
+            for axis in range(3)
+        ]
     )
 
 
-def _time_shares(points: Tensor, time: Tensor, table: Tensor, loop: bool) -> tuple[Tensor, Tensor]:
-    """First row and share of each sample's time grids: (2, N), or (1, N) where no sample lies between two."""
-    grids, shares = time_corners(time, table.shape[0], table.shape[1], loop)
-    if not bool(shares[1].any()):
-        grids, shares = grids[:1], shares[:1]
-    inside = (points.abs() <= 1.0).all(dim=0).to(points.dtype)
-    return grids, shares * inside
+@dataclass(frozen=True)
+class _When:
+    """For each of N samples: the first rows of G grids, and their shares."""
+
+    first: Tensor  # (G, N) int32
+    share: Tensor | None  # (G, N); None: one grid, whole
 
 
-def _in_time(index: Tensor, weight: Tensor, grids: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """8 corners in space times 1 or 2 grids in time: (8, N), (G, N) -> index (8 G, N), weight (8 G, N)."""
-    return (grids[:, None] + index[None]).flatten(0, 1), (shares[:, None] * weight[None]).flatten(0, 1)
+def _in_time(table: Tensor, time: Tensor, levels: int, loop: bool) -> tuple[Tensor, _When]:
+    """The table to gather from, (M, 2), and where in it each sample looks.
+
+    The samples of a frame share one moment. Where moments are few, each has its grid made first, once, and a sample
+    then looks at 8 corners of one grid instead of 16 of two; else every sample mixes two grids by itself."""
+    grids, rows = table.shape[:2]
+    moments, which = torch.unique_consecutive(time, return_inverse=True)
+    if len(moments) * rows <= 8 * levels * time.shape[0]:
+        return _grids_at(table, moments, loop), _When((which * rows).to(torch.int32)[None], None)
+    return table.reshape(-1, table.shape[-1]), _When(*time_corners(time, grids, rows, loop))
 
 
-def _gather(table: Tensor, bags: list[tuple[Tensor, Tensor]]) -> Tensor:  # (N, 2 * levels)
-    return weighted_rows(table.reshape(-1, table.shape[-1]), bags)
+def _grids_at(table: Tensor, moments: Tensor, loop: bool) -> Tensor:  # (T, rows, 2), (M,) -> (M * rows, 2)
+    """One grid per moment, linear between its two neighbours in time."""
+    if table.shape[0] == 1 and len(moments) == 1:
+        return table[0]
+    pair, share = time_corners(moments, table.shape[0], 1, loop)
+    if not bool(share[1].any()):
+        pair, share = pair[:1], share[:1]
+    return weighted_rows(table.flatten(1), [(pair, share)]).view(-1, table.shape[-1])
+
+
+def _inside(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool
+    """Which points lie in the cube; None if all do, as the marcher sees to."""
+    inside = (points.abs() <= 1.0).all(dim=0)
+    return None if bool(inside.all()) else inside
+
+
+def _bag(index: Tensor, weight: Tensor, inside: Tensor | None, when: _When) -> tuple[Tensor, Tensor]:
+    """8 corners in space times G grids in time: (8, N) each -> index (8 G, N), weight (8 G, N). Writes over index."""
+    if inside is not None:
+        weight = weight * inside
+    if when.share is None:
+        return index.add_(when.first), weight
+    return (when.first[:, None] + index[None]).flatten(0, 1), (when.share[:, None] * weight[None]).flatten(0, 1)
 
 
 def march(

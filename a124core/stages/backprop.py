@@ -12,7 +12,7 @@ from ..field.field4d import Field4D
 from ..losses import entropy, normal_blur, normal_tv, orientation
 from ..render.render import Render, render
 from ..render.sample import Marched
-from .config import LossWeights
+from .config import LossWeights, RenderConfig
 from .shots import Pixels, Shot
 
 
@@ -20,22 +20,22 @@ def backward(
     field: Field4D,
     shot: Shot,
     space: Marched,
-    samples: int,
+    config: RenderConfig,  # with a chunk, rays are rendered twice, that many at once
     losses: LossWeights,
     entropy_factor: float,
-    chunk: int,  # rays rendered with graph at once; 0: all, and then nothing is rendered twice
 ) -> tuple[dict[str, float], float]:  # losses by name, mean opacity
     """Add the gradient of a shot to the field's tensors."""
     rays = len(shot.rays)
+    chunk = config.chunk
     whole = not 0 < chunk < rays
     pieces = [slice(0, rays)] if whole else [slice(i, min(i + chunk, rays)) for i in range(0, rays, chunk)]
     normals = needs_normals(losses)
     with torch.set_grad_enabled(whole):
-        renders = [_render(field, shot, space, samples, piece, normals) for piece in pieces]
+        renders = [_render(field, shot, space, config, piece, normals) for piece in pieces]
     pixels, gradients, report = pixel_gradients(renders, shot, losses)
     count = max(sum(r.weights.shape[0] for r in renders), 1)
     for piece, seen in zip(pieces, renders, strict=True):
-        live = seen if whole else _render(field, shot, space, samples, piece, normals)
+        live = seen if whole else _render(field, shot, space, config, piece, normals)
         extra = sample_terms(live, shot, piece, losses, entropy_factor, count)
         _push(live, [None if g is None else g[piece] for g in gradients], extra)
         for name, value in extra.items():
@@ -48,10 +48,10 @@ def needs_normals(losses: LossWeights) -> bool:
     return losses.orientation > 0 or losses.normal_tv > 0 or losses.normal_blur > 0
 
 
-def _render(field: Field4D, shot: Shot, space: Marched, samples: int, piece: slice, normals: bool) -> Render:
-    light = None if shot.light is None else shot.light[piece]
+def _render(field: Field4D, shot: Shot, space: Marched, config: RenderConfig, piece: slice, normals: bool) -> Render:
+    rays, light = shot.rays[piece], None if shot.light is None else shot.light[piece]
     return render(
-        field, shot.rays[piece], space, samples, shot.background, shot.shading, light, normals, early_stop=True
+        field, rays, space, config.samples, shot.background, shot.shading, light, normals, config.early_stop
     )
 
 
@@ -135,11 +135,11 @@ def _push(seen: Render, gradients: list[Tensor | None], extra: dict[str, Tensor]
 
 
 def gradient_norms(
-    field: Field4D, shot: Shot, space: Marched, samples: int, losses: LossWeights, entropy_factor: float
+    field: Field4D, shot: Shot, space: Marched, config: RenderConfig, losses: LossWeights, entropy_factor: float
 ) -> dict[str, float]:
     """How strongly each term of a shot pulls at the field: the norm of its gradient over table and MLP."""
     everything = slice(0, len(shot.rays))
-    seen = _render(field, shot, space, samples, everything, needs_normals(losses))
+    seen = _render(field, shot, space, config, everything, needs_normals(losses))
     pixels = Pixels(*(None if v is None else _picture(v, shot.size) for v in _layers(seen)))
     terms = shot.judge(pixels) | normal_terms(pixels, losses)
     terms |= sample_terms(seen, shot, everything, losses, entropy_factor, max(seen.weights.shape[0], 1))

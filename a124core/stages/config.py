@@ -28,6 +28,7 @@ class RenderConfig:
     occupancy_decay: float = 0.95
     occupancy_threshold: float = 10.0  # occupied if density > min(mean, this)
     chunk: int = 0  # pixels rendered with graph at once; 0: everything
+    early_stop: bool = True  # look for what light does not reach before anything is rendered with graph
 
     def __post_init__(self) -> None:
         within(self, 2, 4096, "size", "reference_size")

@@ -103,15 +103,8 @@ def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: st
     opacity = []
     run.shots = shots(step, run.rng)
     for shot in run.shots:
-        found, seen = backward(
-            run.field,
-            shot,
-            run.space,
-            config.render.samples,
-            config.losses,
-            entropy_factor(step, config),
-            config.render.chunk,
-        )
+        ramp = entropy_factor(step, config)
+        found, seen = backward(run.field, shot, run.space, config.render, config.losses, ramp)
         opacity.append(seen)
         report = {name: report.get(name, 0.0) + found.get(name, 0.0) for name in report | found}
     report |= _time_tv(run, config)
@@ -175,7 +168,7 @@ def _report(
         found: dict[str, float] = {}
         for shot in run.shots or []:
             ramp = entropy_factor(step, config)
-            one = gradient_norms(run.field, shot, run.space, config.render.samples, config.losses, ramp)
+            one = gradient_norms(run.field, shot, run.space, config.render, config.losses, ramp)
             found = {name: (found.get(name, 0.0) ** 2 + one.get(name, 0.0) ** 2) ** 0.5 for name in found | one}
         run.rng.set_state(state)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from ...protocols import Cameras, View
 from .bank import Bank
-from .recipe import ENCODE_SCALE, FRONT_BIAS, FRONT_BIAS_TEXT
+from .recipe import ENCODE_SCALE, FRONT_BIAS, FRONT_BIAS_TEXT, NEVER
 from .scenes import Look
 from .tile import agreement
 
@@ -56,6 +56,14 @@ class _Setup:
     sigmas: Tensor  # (T,) ascending
     size: int
     cfg: float
+
+    @property
+    def heard(self) -> _Setup:
+        """Without what nobody asks for: at cfg 1 only the condition speaks, and what it excludes need not be drawn."""
+        if self.cfg != 1.0:
+            return self
+        kept = [k for k, weight in enumerate(self.cond.tolist()) if weight > NEVER]
+        return replace(self, looks=[self.looks[k] for k in kept], cond=self.cond[kept])
 
 
 @dataclass(frozen=True)
@@ -160,12 +168,13 @@ class TilePrior:
             raise ValueError(
                 "a refine or upscale prior needs view.condition, the picture it repairs: pass (B, 3, H, W)."
             )
-        items = _items(s, view.cameras, view, x_t)
+        heard = s.heard
+        items = _items(heard, view.cameras, view, x_t)
         pictures = (items / ENCODE_SCALE + 1) / 2
         agree = agreement(
             view.condition.to(items), pictures, view.background.to(items), self.grid, self.std, self.colour_std
         )
-        cond = s.cond.to(items)[:, None] + agree
+        cond = heard.cond.to(items)[:, None] + agree
         return guided_mean(x_t, items, sigma, cond, torch.zeros_like(cond), s.cfg)
 
 

@@ -155,7 +155,7 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
         shot = novel_shot(
             cameras, time, 12, torch.ones(3), Shading(mode, 0.3, light), judge, draws, torch.device("cpu")
         )
-        report, _ = backward(fork, shot, marched(occupancy), 48, losses, 1.0, chunk)
+        report, _ = backward(fork, shot, marched(occupancy), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
         return fork.table.grad, fork.mlp["w1"].grad, report
 
     whole, mlp, report = gradient(0)
