@@ -7,7 +7,7 @@ lambda are graded alike. With built-in priors the bank contains the answer: thes
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -156,8 +156,15 @@ def _motion_figures(result: Renderer, shots: Shots) -> dict[str, float | None]:
 
 
 def frozen(result: Renderer) -> Renderer:
-    """The same, standing still at time 0: what every moving result must beat."""
-    return lambda cameras, time, size: result(cameras, torch.zeros_like(time), size)
+    """The same, standing still at time 0: what every moving result must beat. Each camera is drawn once."""
+
+    def still(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        rows = torch.stack([getattr(cameras, f.name) for f in fields(cameras)], dim=1)
+        once, which = rows.unique(dim=0, return_inverse=True)
+        image, mask = result(Cameras(*once.unbind(1)), torch.zeros(len(once)), size)
+        return image[which], mask[which]
+
+    return still
 
 
 def of_field(field: Field4D, device: torch.device | str | None = None) -> Renderer:

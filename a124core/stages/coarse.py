@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,16 @@ from .shots import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_sho
 from .snapshot import Snapshot
 from .times import Clip, clip_ticks
 
-ClipExtra = Callable[[int, View, torch.Generator], list[Shot]]  # what a later stage adds to a clip's pictures
+
+@dataclass(frozen=True)
+class Extra:
+    """What a later stage wants of a clip."""
+
+    frames: Tensor  # (K,) indices of the frames it judges, ascending
+    judge: Callable[[Tensor], dict[str, Tensor]]  # (K, 3, S, S) -> weighted scalar losses by name
+
+
+ClipExtra = Callable[[int, View, torch.Generator], Extra]
 
 
 def optimise_coarse(
@@ -74,12 +83,14 @@ def clip_shots(
         light = shading(step, config, rng, cameras)
         seen = View(cameras, camera, clip.times, background(config, rng), light, view_text=not moves)
         first_view = view if clip.starts_at_zero else None
-        found = []
-        if video is not None or first_view is not None:
-            frames = len(cameras) if video is not None else 1
-            judge = _judge(video, first_view, seen, step, config.steps, rng)
-            found.append(_shot(seen, slice(0, frames), config.render.size, judge, rng, device))
-        return found + ([] if more is None else more(step, seen, rng))
+        extra = None if more is None else more(step, seen, rng)
+        frames = _wanted(len(cameras), video, first_view, extra)
+        if not len(frames):
+            return []
+        part = cut_view(seen, frames)
+        judge = _judge(video, first_view, extra, part, frames, step, config.steps, rng)
+        size = config.render.size
+        return [novel_shot(part.cameras, part.time, size, part.background, part.shading, judge, rng, device)]
 
     return shots
 
@@ -91,9 +102,12 @@ def _clip_cameras(
     return (cameras if allowed is None else nearest(cameras, allowed)), moves
 
 
-def _shot(view: View, frames: slice, size: int, judge: Judge, rng: torch.Generator, device: torch.device) -> Shot:
-    part = cut_view(view, frames)
-    return novel_shot(part.cameras, part.time, size, part.background, part.shading, judge, rng, device)
+def _wanted(count: int, video: Guidance | None, first_view: Guidance | None, extra: Extra | None) -> Tensor:
+    """The frames that somebody judges, ascending: all for a video prior, the first for a view prior."""
+    if video is not None:
+        return torch.arange(count)
+    frames = [] if extra is None else extra.frames.tolist()
+    return torch.tensor(sorted({*frames, *([] if first_view is None else [0])}), dtype=torch.long)
 
 
 def cut_view(view: View, frames: slice | Tensor) -> View:
@@ -105,7 +119,14 @@ def cut_view(view: View, frames: slice | Tensor) -> View:
 
 
 def _judge(
-    video: Guidance | None, first_view: Guidance | None, view: View, step: int, steps: int, rng: torch.Generator
+    video: Guidance | None,
+    first_view: Guidance | None,
+    extra: Extra | None,
+    view: View,
+    frames: Tensor,  # which frames of the clip are rendered
+    step: int,
+    steps: int,
+    rng: torch.Generator,
 ) -> Judge:
     def judge(pixels: Pixels) -> dict[str, Tensor]:
         terms = {}
@@ -114,6 +135,8 @@ def _judge(
         if first_view is not None:
             first = cut_view(view, slice(0, 1))
             terms["sds view"] = sds_term(first_view, pixels.image[:1], first, step, steps, rng)
+        if extra is not None:
+            terms |= extra.judge(pixels.image[torch.searchsorted(frames, extra.frames).to(pixels.image.device)])
         return terms
 
     return judge

@@ -165,14 +165,12 @@ class FineConfig(CoarseConfig):
     step_offset: int = 15_000
     textureless: float = 0.0
     refine_frames: int = 2  # frames of a clip given to the refinement prior, evenly spaced
-    refine_size: int = 0  # side at which they are rendered; 0: the clip's own frames
     refine_phase: str = "first"  # "first": frames 0 and 8 of 16; "random": shifted together, so all are repaired
     condition: str = "frozen coarse"  # or "current render" (the threestudio extension; an ablation)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         within(self, 1, self.time.frames, "refine_frames")
-        within(self, 0, 4096, "refine_size")
         one_of(self, "refine_phase", PHASES)
         one_of(self, "condition", CONDITIONS)
 

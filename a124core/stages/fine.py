@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -13,10 +11,10 @@ from ..protocols import Guidance, OnStep, View
 from ..reference import Reference
 from ..render.render import marched, render
 from ..render.sample import Marched
-from .coarse import ClipExtra, clip_shots, cut_view
+from .coarse import ClipExtra, Extra, clip_shots, cut_view
 from .config import FineConfig
 from .loop import optimise
-from .shots import Pixels, Shot, novel_shot, sds_term
+from .shots import novel_shot, sds_term
 from .snapshot import Snapshot
 
 
@@ -41,35 +39,30 @@ def optimise_fine(
     if field.table.shape[0] < 2:
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
     device = torch.device(device)
-    more = None if refine is None else refine_shots(field.at_rest().to(device), refine, config, device)
+    more = None if refine is None else refinement(field.at_rest().to(device), refine, config)
     shots = clip_shots(reference, view, video, config, device, more)
     camera = reference.camera if reference is not None else reference_camera()
     return optimise("fine", field, config, shots, camera, seed, on_step, resume, device)
 
 
-def refine_shots(frozen: Field4D, refine: Guidance, config: FineConfig, device: torch.device) -> ClipExtra:
+def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> ClipExtra:
     """Some frames of each clip, for the refinement prior. Only these are rendered from the frozen field."""
     space = marched(frozen.occupancy)
 
-    def shots(step: int, view: View, rng: torch.Generator) -> list[Shot]:
-        part = cut_view(view, chosen_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng))
-        size = config.refine_size or config.render.size
-        shot = novel_shot(part.cameras, part.time, size, part.background, part.shading, _nobody, rng, device)
+    def extra(step: int, view: View, rng: torch.Generator) -> Extra:
+        frames = chosen_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng)
+        part = cut_view(view, frames)
         condition = None
         if config.condition == "frozen coarse":
             condition = frozen_pictures(frozen, part, config.render.size, space, config.render.samples)
 
-        def judge(pixels: Pixels) -> dict[str, Tensor]:
-            shown = pixels.image.detach() if condition is None else condition
-            return {"sds refine": sds_term(refine, pixels.image, part.with_condition(shown), step, config.steps, rng)}
+        def judge(image: Tensor) -> dict[str, Tensor]:
+            shown = image.detach() if condition is None else condition
+            return {"sds refine": sds_term(refine, image, part.with_condition(shown), step, config.steps, rng)}
 
-        return [replace(shot, judge=judge)]
+        return Extra(frames, judge)
 
-    return shots
-
-
-def _nobody(pixels: Pixels) -> dict[str, Tensor]:
-    return {}
+    return extra
 
 
 def chosen_frames(frames: int, wanted: int, phase: str, rng: torch.Generator) -> Tensor:  # (wanted,) indices
@@ -84,10 +77,9 @@ def chosen_frames(frames: int, wanted: int, phase: str, rng: torch.Generator) ->
 
 @torch.no_grad()
 def frozen_pictures(frozen: Field4D, view: View, size: int, space: Marched, samples: int) -> Tensor:  # (F, 3, S, S)
-    """What the coarse field shows of the same cameras, moments, light and background, at the clip's own size: the prior
-    enlarges it, and its blur is what marks it as the low-resolution side."""
+    """What the coarse field shows of the same cameras, moments, light and background, at the clip's own size."""
     still = torch.Generator().manual_seed(0)
     device = frozen.table.device
-    shot = novel_shot(view.cameras, view.time, size, view.background, view.shading, _nobody, still, device)
+    shot = novel_shot(view.cameras, view.time, size, view.background, view.shading, lambda _: {}, still, device)
     seen = render(frozen, shot.rays, space, samples, shot.background, shot.shading, shot.light)
     return seen.image.view(-1, size, size, 3).permute(0, 3, 1, 2)

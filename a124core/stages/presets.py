@@ -79,7 +79,7 @@ def _draft() -> Preset:
         FieldConfig(time_grids=32, levels=12, finest=512, log2_rows=15, hidden=32),
         replace(released.static, **cut, steps=600, masked_levels=6),
         replace(released.coarse, **cut, steps=1_200, step_offset=600),
-        replace(released.fine, **cut, steps=600, step_offset=1_800),
+        replace(released.fine, **cut, steps=600, step_offset=1_800, refine_phase="random"),
     )
 
 
@@ -114,6 +114,7 @@ def _demo() -> Preset:
         "time": TimeConfig(ticks=32, frames=6, start_rate=0.3),  # half of the ticks lie between two time grids
     }
     repair = moving | {
+        "render": replace(common["render"], size=64),  # detail wants larger pictures
         "optim": OptimConfig(grid_lr=0.2, mlp_lr=3e-3, lr_end=0.2),
         "time": TimeConfig(ticks=32, frames=4, start_rate=0.3),
     }
@@ -138,7 +139,7 @@ def _demo() -> Preset:
             masked_levels=0,
         ),
         CoarseConfig(**moving, steps=300, step_offset=250),
-        FineConfig(**repair, steps=400, step_offset=550, refine_frames=4, refine_size=64, refine_phase="random"),
+        FineConfig(**repair, steps=400, step_offset=550, refine_frames=4),
     )
 
 

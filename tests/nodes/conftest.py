@@ -55,7 +55,7 @@ def _tiny(demo: Any) -> Any:
         field=field,
         static=cut(demo.static),
         coarse=cut(demo.coarse, time=time),
-        fine=cut(demo.fine, time=time, refine_size=16, refine_frames=2),
+        fine=cut(demo.fine, time=time, refine_frames=2),
     )
 
 

@@ -7,11 +7,13 @@ from math import pi
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ...protocols import Cameras
 from .motions import move
 from .scenes import STILL, Look, draw, gain_of, turned_to_subject
 
+DRAWN_SIZE = 256  # pixels a side at which small pictures are drawn before they are averaged
 PATH_SPACING = 0.02  # world units between the points that measure the path
 PATH_TRAVEL = 0.03  # world units; a motion whose middle moves less than this has no path worth a figure
 TURNS = ("spin", "twist")  # their middle moves only as far as the subject is lopsided
@@ -47,9 +49,11 @@ class Truth:
         size: int,
         background: tuple[float, float, float] | Tensor = (1.0, 1.0, 1.0),
     ) -> tuple[Tensor, Tensor]:  # (B, 3, size, size) in [0, 1], (B, 1, size, size)
-        """Photographs over a background colour, and their masks."""
+        """Photographs over a background colour, and their masks. Small ones are averaged from larger ones: one drawn
+        at 48 px is itself 31 dB from its ideal, and nothing could be graded better than that."""
         time = torch.as_tensor(time, dtype=torch.float32).cpu().expand(len(cameras))
-        layers = draw(self.look, turned_to_subject(cameras, self.azimuth), time, size)
+        fold = max(1, round(DRAWN_SIZE / size))
+        layers = avg_pool2d(draw(self.look, turned_to_subject(cameras, self.azimuth), time, fold * size), fold)
         behind = torch.as_tensor(background, dtype=torch.float32).cpu().view(3, 1, 1)
         return layers[:, :3] + (1 - layers[:, 3:]) * behind, layers[:, 3:]
 

@@ -26,9 +26,8 @@ def tiny(name: str) -> object:
     def cut(config: object, steps: int) -> object:
         return replace(config, steps=steps, render=replace(config.render, **render))
 
-    fine = replace(full.fine, refine_size=2 * SIZE)
     field = replace(full.field, time_grids=3, levels=3, base=4, finest=16, log2_rows=10)
-    return replace(full, field=field, static=cut(full.static, 8), coarse=cut(full.coarse, 4), fine=cut(fine, 4))
+    return replace(full, field=field, static=cut(full.static, 8), coarse=cut(full.coarse, 4), fine=cut(full.fine, 4))
 
 
 MADE: dict[tuple, object] = {}
