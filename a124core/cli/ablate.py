@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from ..device import keep_freed_pages
 from ..evaluate import NOTE, Exam, grade, of_field
 from ..export.files import replacing, write_json
 from ..field.field4d import Field4D
@@ -63,7 +64,7 @@ def ablate(options: object) -> None:
     scenes = [parse_scene(text) for text in options.scenes]
     work = [(subject, motion, seed, options.steps_scale) for subject, motion in scenes for seed in options.seeds]
     start = time.monotonic()
-    results = [r for found in _each(work, max(1, options.jobs)) for r in found]
+    results = [r for found in _each(work, min(options.jobs or torch.get_num_threads(), len(work))) for r in found]
     minutes = (time.monotonic() - start) / 60.0
     text = markdown(results, minutes)
     values = {"rows": results, "minutes": minutes, "mode": MODE, "steps_scale": options.steps_scale, "note": NOTE}
@@ -89,9 +90,15 @@ def _each(work: Sequence[tuple[str, str, int, float]], jobs: int) -> list[list[R
     if jobs == 1:
         return [_said(ablate_one(*item), k + 1, len(work)) for k, item in enumerate(work)]
     threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), begin_worker, (threads,)) as pool:
         futures = [pool.submit(ablate_one, *item) for item in work]
         return [_said(done.result(), k + 1, len(work)) for k, done in enumerate(as_completed(futures))]
+
+
+def begin_worker(threads: int) -> None:
+    """Settings of a process that is one of several."""
+    torch.set_num_threads(threads)
+    keep_freed_pages()
 
 
 def _said(results: list[Result], done: int, of: int) -> list[Result]:
