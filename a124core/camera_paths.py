@@ -22,6 +22,11 @@ def times(frames: int) -> Tensor:  # (F,)
     return torch.linspace(0.0, 1.0, frames)
 
 
+def looped(moments: Tensor) -> Tensor:  # (F,) -> (F,)
+    """The same for a scene that loops: its last moment is its first, which must not be shown twice."""
+    return moments * ((len(moments) - 1) / len(moments))
+
+
 @dataclass(frozen=True)
 class Still:
     """The camera stands, the scene moves."""

@@ -82,14 +82,13 @@ def set_exam(
     trained: Cameras | None,
     size: int,  # side of the pictures that training renders
     tile_size: int,  # side at which the tile prior looks
-    every_large: bool = False,  # all pairs of camera and time at 256 px too, not two of each
 ) -> Exam:
     """8 held-out cameras x 8 times in [0, 1]. At 256 px each camera takes two of the times and each time two cameras
-    (16 pictures, a quarter of the cost), unless every_large."""
+    (16 pictures, a quarter of the cost)."""
     cameras = heldout_cameras(reference, trained)
     times = torch.linspace(0.0, 1.0, TIMES)
     which, when = (g.flatten() for g in torch.meshgrid(torch.arange(CAMERAS), torch.arange(TIMES), indexing="ij"))
-    some = torch.ones_like(which, dtype=torch.bool) if every_large else (when - which) % (TIMES // 2) == 0
+    some = (when - which) % (TIMES // 2) == 0
     sides = make_cameras(
         float(reference.elevation),
         [float(reference.azimuth)] * PATH_TIMES + [float(reference.azimuth) + 90.0] * PATH_TIMES,

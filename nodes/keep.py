@@ -12,7 +12,7 @@ from ..a124core.export.checkpoint import load_field, save_field
 from ..a124core.field.field4d import Field4D
 from ..a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
 
-LIMIT_GB = float(os.environ.get("A124_SNAPSHOTS_GB", "8"))  # all folders together; the oldest go first
+LIMIT_GB = 8.0  # all folders together; the oldest go first; A124_SNAPSHOTS_GB says otherwise
 SLOTS = ("a.safetensors", "b.safetensors")
 FINISHED = "field.safetensors"
 
@@ -69,7 +69,7 @@ class Keep:
         """How much all runs together take, for the user."""
         total = sum(_size(f) for f in self._folders())
         where = "/".join(self.folder.parent.parts[-3:])  # output/animate124/snapshots
-        return f"{total / 2**30:.2f} of {LIMIT_GB:g} GB kept in {where}."
+        return f"{total / 2**30:.2f} of {limit_gb():g} GB kept in {where}."
 
     def _folders(self) -> list[Path]:
         return [f for f in self.folder.parent.iterdir() if f.is_dir()] if self.folder.parent.is_dir() else []
@@ -79,10 +79,18 @@ class Keep:
         others = sorted((f for f in self._folders() if f != self.folder), key=_written)
         total = _size(self.folder) + sum(_size(f) for f in others)
         for folder in others:
-            if total <= LIMIT_GB * 2**30:
+            if total <= limit_gb() * 2**30:
                 return
             total -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def limit_gb() -> float:
+    """What all runs together may take; a value that is no number counts as not given."""
+    try:
+        return float(os.environ.get("A124_SNAPSHOTS_GB", LIMIT_GB))
+    except ValueError:
+        return LIMIT_GB
 
 
 def _read(load: object, path: Path) -> object | None:

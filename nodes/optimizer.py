@@ -10,14 +10,13 @@ from typing import Any
 from ..a124core.field.field4d import Field4D
 from ..a124core.protocols import Guidance, OnStep, Step
 from ..a124core.stages.config import Preset, StageConfig, with_steps
-from ..a124core.stages.presets import PRESETS, auto_preset, preset
+from ..a124core.stages.loop import FieldLostError
+from ..a124core.stages.presets import MEMORY, PRESETS, auto_preset, preset, with_memory
 from ..a124core.stages.snapshot import Snapshot
 from . import bridge
 from .identity import identity
 from .keep import Keep
 
-MEMORY = {"full": 0, "balanced": 2**14, "low": 2**12}  # rays rendered with their graph at once; 0: all
-SMALL = 64  # pixels; "auto" renders pictures up to this size in one piece
 PREVIEW_SECONDS = 3.0
 PREVIEW_SHARE = 20.0  # a preview may cost one part in this many of the time
 SNAPSHOT_SECONDS = 180.0
@@ -59,9 +58,7 @@ def chosen_preset(name: str, guidances: list[Guidance | None]) -> Preset:
 
 def adjusted(config: StageConfig, steps: int, memory: str) -> StageConfig:
     """The preset's stage with the widgets' steps and memory."""
-    if memory == "auto":
-        memory = "full" if config.render.size <= SMALL else "balanced"
-    config = replace(config, render=replace(config.render, chunk=MEMORY[memory]))
+    config = with_memory(config, memory)
     return with_steps(config, steps) if steps > 0 else config
 
 
@@ -88,6 +85,8 @@ def run(
     watch = Watch(config.steps, 0 if start is None else start.step, keep, unique_id)
     try:
         field = optimise(watch.on_step, start)
+    except FieldLostError:  # a snapshot of it would only be lost again
+        raise
     except BaseException:  # cancelled, out of memory, collapsed, Ctrl-C: the last good step must survive
         watch.save_last()
         raise

@@ -43,8 +43,8 @@ class A124BuiltInPriors:
             },
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": (
-                    "The picture. A subject of the vocabulary is recognised by the prompt; any other cut-out is "
-                    "inflated to a solid and moved."
+                    "The picture. An example picture is recognised; any other cut-out is inflated to a solid and "
+                    "moved. The prompt then only says how it moves."
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..a124core.camera_paths import PathOfCameras
+from ..a124core.camera_paths import PathOfCameras, looped
 from ..a124core.field.field4d import Field4D
 from ..a124core.render.render import render_clip
 from . import bridge, sockets
@@ -59,6 +59,7 @@ class A124Render:
             report(done, None)
 
         where, time = cameras(frames)
+        time = looped(time) if field.config.loop else time
         clip = render_clip(
             field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=bridge.device()
         )

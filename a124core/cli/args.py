@@ -9,7 +9,8 @@ from ..cameras import FOVY, RADIUS
 from ..cutout import MASK_MARKS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..stages.config import CONDITIONS
-from ..stages.presets import PRESETS
+from ..stages.presets import MEMORY, PRESETS
+from .job import REFINES
 
 EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
 
@@ -53,7 +54,8 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--preset", choices=PRESETS, default="auto")
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="unplug the multi-view prior")
-    p.add_argument("--no-refine-prior", action="store_true", help="unplug the refinement prior")
+    p.add_argument("--refine", choices=REFINES, default="tile", help="the refinement prior: tile; the paper's "
+                   "counter-example, an upscaler that never saw the picture; or none")  # fmt: skip
     p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="of the scene times of clips")
     p.add_argument("--reference-mode", choices=("paper", "released"), help="when the picture supervises moving stages")
     p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs")
@@ -64,6 +66,8 @@ def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--steps-scale", type=float, default=1.0, help="all numbers of steps times this (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
+    p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
+                   "once; the result is the same")  # fmt: skip
     p.add_argument("--device", default="cpu", help="cpu (fastest for built-in priors), cuda, mps, xpu")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 

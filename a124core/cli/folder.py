@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -38,12 +39,17 @@ class Folder:
         if resume:
             self._check_same(identity)
         elif self.work.exists():
-            shutil.rmtree(self.out / EARLIER, ignore_errors=True)
-            os.replace(self.work, self.out / EARLIER)
-            said = f"An interrupted run was found and kept in {self.out / EARLIER}; --resume would have continued it."
+            aside = self._free_name()
+            os.replace(self.work, aside)
+            said = f"An interrupted run was found and kept in {aside}; --resume would have continued it."
         self.results.mkdir(parents=True, exist_ok=True)
         write_json(self.work / "run.json", identity)
         return said
+
+    def _free_name(self) -> Path:
+        """Where to put an interrupted run: nothing that is there already is lost."""
+        names = (f"{EARLIER}-{k}" for k in itertools.count(1))
+        return next(path for name in names if not (path := self.out / name).exists())
 
     def _check_same(self, identity: dict[str, str]) -> None:
         path = self.work / "run.json"

@@ -17,10 +17,12 @@ from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
 from ..protocols import Guidance
 from ..reference import Reference
 from ..stages.config import Preset, StageConfig, with_steps
-from ..stages.presets import auto_preset, preset
+from ..stages.presets import auto_preset, preset, with_memory
 
-TILE = 2  # the tile prior looks at pictures this many times as wide as the clip's
+TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
+REFINES = ("tile", "upscale", "none")
 STAGES = ("static", "coarse", "fine")
+MOST_STEPS = 1e3  # times a preset's steps
 SPARE = 64 * 2**20  # bytes for films and pictures
 
 
@@ -37,10 +39,11 @@ class Job:
     steps_scale: float = 1.0  # all steps times this; tests and trials
     skip: tuple[str, ...] = ()  # stages left out
     with_view: bool = True
-    with_refine: bool = True
+    refine: str = "tile"  # one of REFINES
     sampling: str | None = None  # None: the preset's
     reference_mode: str | None = None
     condition: str | None = None
+    memory: str = "auto"
     device: str = "cpu"
 
 
@@ -76,25 +79,26 @@ def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
         size = settings.static.render.size
         priors = make_priors(job.reference, job.prompt, job.motion, size, TILE * size, job.subject, job.seed)
     view = priors.view if job.with_view else None
-    wires = Wires(priors.image, view, priors.video, priors.refine if job.with_refine else None)
+    refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[job.refine]
+    wires = Wires(priors.image, view, priors.video, refine)
     return Scene(job, priors, wires, settings)
 
 
 def _adapted(settings: Preset, job: Job) -> Preset:
     """The preset with the job's own choices."""
-    if not job.steps_scale > 0:
-        raise ValueError(f"--steps-scale is {job.steps_scale}: it must be above 0 (1 is the preset's number of steps).")
+    if not 0 < job.steps_scale <= MOST_STEPS:
+        raise ValueError(
+            f"--steps-scale is {job.steps_scale}: choose above 0 and up to {MOST_STEPS:g} (1 is the preset's number)."
+        )
     moving: dict[str, Any] = {}
     if job.sampling is not None:
         moving["time"] = replace(settings.coarse.time, sampling=job.sampling)
     mode = {} if job.reference_mode is None else {"reference_mode": job.reference_mode}
     condition = {} if job.condition is None else {"condition": job.condition}
-    return replace(
-        settings,
-        static=_scaled(replace(settings.static, **mode), job.steps_scale),
-        coarse=_scaled(replace(settings.coarse, **mode, **moving), job.steps_scale),
-        fine=_scaled(replace(settings.fine, **mode, **moving, **condition), job.steps_scale),
-    )
+    changes = {"static": mode, "coarse": mode | moving, "fine": mode | moving | condition}
+    stages = {name: replace(getattr(settings, name), **change) for name, change in changes.items()}
+    stages = {name: with_memory(_scaled(config, job.steps_scale), job.memory) for name, config in stages.items()}
+    return replace(settings, **stages)
 
 
 def _scaled(config: StageConfig, scale: float) -> StageConfig:
@@ -114,7 +118,7 @@ def identity(scene: Scene) -> dict[str, str]:
         "prompt": job.prompt,
         "motion": f"{job.subject or 'the picture'} {scene.priors.truth.motion}",
         "seed": str(job.seed),
-        "stages": f"{' '.join(scene.stages)} view={job.with_view} refine={job.with_refine}",
+        "stages": f"{' '.join(scene.stages)} view={job.with_view} refine={job.refine}",
         "settings": json.dumps(asdict(scene.settings), sort_keys=True),
     }
 

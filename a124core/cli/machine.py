@@ -10,6 +10,7 @@ from importlib import metadata
 import torch
 
 from .. import __version__
+from ..device import peak_device_memory
 
 PACKAGES = ("torch", "numpy", "safetensors", "pillow", "imageio", "av")
 
@@ -42,8 +43,19 @@ def _cpu() -> str:
     return platform.processor() or platform.machine() or "unknown CPU"
 
 
-def peak_memory_mb() -> float | None:
-    """Most memory this process ever held; None where the system does not say."""
+def checked_device(name: str) -> str:
+    """A device that torch has here."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device {name!r} is not available on this machine: use --device cpu.") from None
+    return name
+
+
+def peak_memory_mb(device: str = "cpu") -> float | None:
+    """Most memory ever held, by torch on an accelerator, else by this process; None where nobody says."""
+    if held := peak_device_memory(device):
+        return held / 2**20
     try:
         import resource
 

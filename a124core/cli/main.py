@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from ..device import keep_freed_pages
 from ..pictures import read_depth, read_mask, read_picture
 from ..priors.builtin import example_picture
@@ -21,6 +19,7 @@ from .args import parser
 from .folder import Folder
 from .info import describe
 from .job import Job
+from .machine import checked_device
 from .render import render_file
 from .report import summary
 from .run import run_job
@@ -70,6 +69,7 @@ def demo(options: object) -> None:
         options.seed,
         "demo",
         options.steps_scale,
+        memory=options.memory,
         device=checked_device(options.device),
     )
     _run(job, options)
@@ -92,10 +92,11 @@ def animate(options: object) -> None:
         steps_scale=options.steps_scale,
         skip=tuple(sorted(set(options.skip))),
         with_view=not options.no_view_prior,
-        with_refine=not options.no_refine_prior,
+        refine=options.refine,
         sampling=options.sampling,
         reference_mode=options.reference_mode,
         condition=options.condition,
+        memory=options.memory,
         device=checked_device(options.device),
     )
     _run(job, options)
@@ -110,15 +111,6 @@ def read_reference(options: object) -> Reference:
     made = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, *camera)
     said = [f"{name}: {text}" for name, text in (("Picture", note), ("Mask", mask_note), ("Depth", depth_note)) if text]
     return replace(made, note=" ".join([made.note, *(f"{text}." for text in said)]))
-
-
-def checked_device(name: str) -> str:
-    """A device that torch has here."""
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError):
-        raise ValueError(f"device {name!r} is not available on this machine: use --device cpu.") from None
-    return name
 
 
 def _run(job: Job, options: object) -> None:

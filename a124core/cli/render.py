@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..camera_paths import Orbit, Still
+from ..camera_paths import Orbit, Still, looped
 from ..export.checkpoint import load_field
 from ..export.sheets import write_picture
 from ..export.transforms import read_transforms, write_transforms
 from ..export.video import SUFFIXES, write_video
 from ..protocols import Cameras
 from ..render.render import Clip, render_clip
+from .machine import checked_device
 
 SIZES = (16, 4096)  # pixels a side
 
@@ -26,8 +27,13 @@ def render_file(options: object) -> None:
         raise ValueError(f"{out.name} ends in {out.suffix!r}: use {', '.join(SUFFIXES)}, or a folder for PNG frames.")
     if not SIZES[0] <= options.size <= SIZES[1]:
         raise ValueError(f"--size is {options.size}: choose between {SIZES[0]} and {SIZES[1]} pixels.")
+    if not 0.1 <= options.fps <= 240.0:
+        raise ValueError(f"--fps is {options.fps}: choose between 0.1 and 240 pictures a second.")
+    device = checked_device(options.device)
     field = load_field(options.field)
     cameras, time = chosen_cameras(options)
+    if field.config.loop and options.cameras in ("orbit", "still"):
+        time = looped(time)
     folder = out.parent if out.suffix else out
     folder.mkdir(parents=True, exist_ok=True)
     with tqdm(total=len(cameras), desc="render", unit="frame", ncols=88) as bar:
@@ -37,7 +43,7 @@ def render_file(options: object) -> None:
             time,
             options.size,
             on_frame=lambda k: bar.update(k - bar.n),
-            device=options.device,
+            device=device,
             normals=False,
         )
     if out.suffix:

@@ -84,7 +84,7 @@ def options(scene: Scene) -> dict[str, Any]:
     return {
         "skip": list(job.skip),
         "view_prior": job.with_view,
-        "refine_prior": job.with_refine,
+        "refine_prior": job.refine,
         "sampling": scene.settings.coarse.time.sampling,
         "reference_mode": scene.settings.coarse.reference_mode,
         "steps_scale": job.steps_scale,

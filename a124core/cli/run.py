@@ -73,8 +73,8 @@ def _all_stages(
         if baseline is None:  # the first field, standing still
             baseline = grade(frozen(result), exam)
         figures = baseline if field.table.shape[0] == 1 else grade(result, exam)  # a still field is its own baseline
-        steps = config_of(scene, stage).steps
-        reports.append(StageReport(stage, steps, watch.seconds.get(stage, 0.0), peak_memory_mb(), figures))
+        steps, memory = config_of(scene, stage).steps, peak_memory_mb(scene.job.device)
+        reports.append(StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, figures))
         say(reports[-1].line())
     return field, Report(baseline, tuple(reports))
 

@@ -49,7 +49,10 @@ def _config(values: Any, path: str | Path) -> FieldConfig:
     known = {f.name for f in fields(FieldConfig)}
     if not isinstance(values, dict) or set(values) != known:
         raise ValueError(f"{path} was written by another version (its field options differ): make it again.")
-    return FieldConfig(**values)
+    try:
+        return FieldConfig(**values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its field options are broken ({error}): make it again.") from None
 
 
 def _check_shapes(tensors: dict[str, Tensor], config: FieldConfig, path: str | Path) -> None:

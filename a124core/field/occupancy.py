@@ -31,13 +31,8 @@ class Occupancy:
         limit = torch.minimum(self.grid.mean(), torch.tensor(self.threshold, device=self.grid.device))
         cells = (self.grid > limit).float()
         cells = F.max_pool3d(cells[:, None], 3, stride=1, padding=1)[:, 0]
-        in_time = cells.flatten(1).T[None]  # (1, G^3, S)
-        return F.max_pool1d(in_time, 3, stride=1, padding=1)[0].T.reshape(self.grid.shape) > 0
-
-    def slice_of(self, time: Tensor) -> Tensor:
-        """floor(S time), at most S - 1."""
-        slices = self.grid.shape[0]
-        return (time * slices).long().clamp(0, slices - 1)
+        around = torch.cat((cells[-1:], cells, cells[:1]))  # the last slice neighbours the first, as in a loop
+        return (torch.maximum(torch.maximum(around[:-2], around[2:]), cells)) > 0
 
 
 def empty_occupancy(size: int, slices: int, threshold: float) -> Occupancy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .sample import Samples
@@ -22,7 +23,8 @@ def transmittance(density: Tensor, samples: Samples, rays: int) -> Tensor:  # (N
     thickness = density * samples.step
     row, slot, shape = _padded_places(samples.ray, rays)
     padded = thickness.new_zeros(shape).index_put((row, slot), thickness)
-    return torch.exp(-(torch.cumsum(padded, dim=1) - padded)[row, slot])
+    before = F.pad(torch.cumsum(padded, dim=1), (1, 0))  # a difference would be inf - inf behind something opaque
+    return torch.exp(-before[row, slot])
 
 
 def _padded_places(ray: Tensor, rays: int) -> tuple[Tensor, Tensor, tuple[int, int]]:

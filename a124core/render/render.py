@@ -32,6 +32,7 @@ class Render:
     weights: Tensor  # (N,)
     sample_normals: Tensor | None  # (N, 3)
     samples: Samples
+    marched: int  # samples placed, also those that no light reaches: what means over samples divide by
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def render(
 ) -> Render:
     """Volume rendering of rays through any field."""
     placed = place_samples(rays, space, samples)
+    count = len(placed.ray)
     if early_stop:
         placed = visible(field, placed, len(rays))
     density, albedo = field(placed.xyz, placed.time)
@@ -65,7 +67,7 @@ def render(
     if normals or shading.mode != "albedo":
         sample_normals = normals_from(density_gradient(field, placed.xyz, placed.time))
     colour = shade(albedo, sample_normals, None if light is None else light[placed.ray], shading)
-    return _pixels(weights, colour, sample_normals, placed, len(rays), background)
+    return _pixels(weights, colour, sample_normals, placed, len(rays), background, count)
 
 
 @torch.no_grad()
@@ -77,7 +79,13 @@ def visible(field: Field, placed: Samples, rays: int) -> Samples:
 
 
 def _pixels(
-    weights: Tensor, colour: Tensor, sample_normals: Tensor | None, placed: Samples, rays: int, background: Tensor
+    weights: Tensor,
+    colour: Tensor,
+    sample_normals: Tensor | None,
+    placed: Samples,
+    rays: int,
+    background: Tensor,
+    marched: int,
 ) -> Render:
     """Everything that is summed along a ray, in one pass."""
     far = (placed.start + placed.step)[:, None]
@@ -87,7 +95,7 @@ def _pixels(
     if sample_normals is not None:
         normal = accumulate(weights.detach(), 0.5 * (sample_normals + 1.0), placed.ray, rays)
     image = over(sums[:, :3], opacity, background)
-    return Render(image, opacity, sums[:, 4:5], normal, weights, sample_normals, placed)
+    return Render(image, opacity, sums[:, 4:5], normal, weights, sample_normals, placed, marched)
 
 
 def camera_rays(cameras: Cameras, time: Tensor, size: int, jitter: Tensor | None = None) -> Rays:
@@ -122,7 +130,7 @@ def render_clip(
     if device is not None and hasattr(field, "to"):
         field = field.to(device)
     home = getattr(field, "table", cameras.azimuth).device
-    space = marched(_occupancy_of(field, home))
+    space = marched(occupancy_of(field, home))
     frames = []
     for k in range(len(cameras)):
         rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
@@ -144,7 +152,7 @@ def _still(
     return seen.image, seen.opacity, seen.depth, normal
 
 
-def _occupancy_of(field: Field, device: torch.device) -> Occupancy:
+def occupancy_of(field: Field, device: torch.device) -> Occupancy:
     """The field's own, or one made now: 64^3 cells, 16 slices of time, two looks at each."""
     own = getattr(field, "occupancy", None)
     if own is not None:

@@ -33,7 +33,7 @@ def backward(
     with torch.set_grad_enabled(whole):
         renders = [_render(field, shot, space, config, piece, normals) for piece in pieces]
     pixels, gradients, report = pixel_gradients(renders, shot, losses)
-    count = max(sum(r.weights.shape[0] for r in renders), 1)
+    count = max(sum(r.marched for r in renders), 1)
     for piece, seen in zip(pieces, renders, strict=True):
         live = seen if whole else _render(field, shot, space, config, piece, normals)
         extra = sample_terms(live, shot, piece, losses, entropy_factor, count)
@@ -142,7 +142,7 @@ def gradient_norms(
     seen = _render(field, shot, space, config, everything, needs_normals(losses))
     pixels = Pixels(*(None if v is None else _picture(v, shot.size) for v in _layers(seen)))
     terms = shot.judge(pixels) | normal_terms(pixels, losses)
-    terms |= sample_terms(seen, shot, everything, losses, entropy_factor, max(seen.weights.shape[0], 1))
+    terms |= sample_terms(seen, shot, everything, losses, entropy_factor, max(seen.marched, 1))
     tensors = [field.table, *field.mlp.values()]
     norms = {}
     for name, term in terms.items():

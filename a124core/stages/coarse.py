@@ -72,7 +72,7 @@ def clip_shots(
         clip = clip_ticks(config.time, rng)
         look_back, look_around = renders(step, config, clip.starts_at_zero)
         found = []
-        if reference is not None and (look_back or (video is None and view is None)):
+        if reference is not None and (look_back or (video is None and view is None and more is None)):
             found.append(reference_shot(reference, config, rng, device))
         if look_around or reference is None:
             found += _clip(step, clip, rng)

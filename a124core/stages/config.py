@@ -85,18 +85,16 @@ class TimeConfig:
     ticks: int = 256  # the discrete time axis
     frames: int = 16  # frames of a clip
     start_rate: float = 0.2  # a clip is made to start at 0 with this probability, then a fair coin mirrors it
-    min_stride: int = 1  # shortest stride drawn, ticks
 
     def __post_init__(self) -> None:
         within(self, 2, ANY, "frames")
-        within(self, 1, ANY, "min_stride")
         within(self, 0, 1, "start_rate")
         one_of(self, "sampling", SAMPLINGS)
-        needed = self.frames * self.min_stride + (self.sampling == "never-zero")
+        needed = self.frames + (self.sampling == "never-zero")
         if not self.ticks >= needed:
             raise ValueError(
-                f"{self.frames} frames at least {self.min_stride} ticks apart do not fit a time axis of {self.ticks} "
-                f"ticks: take {needed} ticks or more, fewer frames, or a shorter stride."
+                f"{self.frames} frames do not fit a time axis of {self.ticks} ticks: take {needed} ticks or more, or "
+                "fewer frames."
             )
 
 

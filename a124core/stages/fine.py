@@ -9,7 +9,7 @@ from ..cameras import reference_camera
 from ..field.field4d import Field4D
 from ..protocols import Guidance, OnStep, View
 from ..reference import Reference
-from ..render.render import marched, render
+from ..render.render import marched, occupancy_of, render
 from ..render.sample import Marched
 from .coarse import ClipExtra, Extra, clip_shots, cut_view
 from .config import FineConfig
@@ -47,7 +47,7 @@ def optimise_fine(
 
 def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> ClipExtra:
     """Some frames of each clip, for the refinement prior. Only these are rendered from the frozen field."""
-    space = marched(frozen.occupancy)
+    space = marched(occupancy_of(frozen, frozen.table.device))
 
     def extra(step: int, view: View, rng: torch.Generator) -> Extra:
         frames = chosen_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng)

@@ -42,6 +42,11 @@ class _Run:
     space: Marched
     shots: list[Shot] | None = None  # of the last step
     strange: int = 0  # steps in a row with an empty or a full picture
+    updated: int = 0  # the step whose update of the field has begun
+
+
+class FieldLostError(RuntimeError):
+    """Numbers or the object are lost: the last steps are not worth keeping."""
 
 
 def optimise(
@@ -97,7 +102,8 @@ def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: st
         occupancy = refresh(run.field.occupancy, run.field, config.render.occupancy_decay, run.rng)
         run.field = replace(run.field, occupancy=occupancy)
         run.space = marched(occupancy)
-    run.field = replace(run.field, silent_levels=masked_levels(step, config))
+    silent = min(masked_levels(step, config), run.field.config.levels // 2)
+    run.field = replace(run.field, silent_levels=silent)
     run.optimiser.zero_grad(set_to_none=True)
     report: dict[str, float] = {}
     opacity = []
@@ -109,6 +115,7 @@ def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: st
         report = {name: report.get(name, 0.0) + found.get(name, 0.0) for name in report | found}
     report |= _time_tv(run, config)
     _guard(run, report, opacity, step, stage)
+    run.updated = step
     _adam_step(run, step, config)
     return report
 
@@ -140,17 +147,17 @@ def _guard(run: _Run, report: dict[str, float], opacity: list[float], step: int,
     """Stop with advice when numbers are lost or the object is."""
     bad = [name for name, value in report.items() if not math.isfinite(value)]
     if bad:
-        raise RuntimeError(
-            f"{stage} step {step}: {', '.join(bad)} is not a number any more. Resume from the last snapshot with lower "
-            "guidance weights or a lower learning rate; if a prior runs in half precision, use bf16 or full precision."
+        raise FieldLostError(
+            f"{stage} step {step}: {', '.join(bad)} is not a number any more. Lower the guidance weights; if a prior "
+            "runs in half precision, use bf16 or full precision. Then run the stage again."
         )
     mean = sum(opacity) / len(opacity) if opacity else 0.5
     run.strange = run.strange + 1 if mean < EMPTY or mean > FULL else 0
     if run.strange >= PATIENCE:
         what = "empty: nothing is left to see" if mean < EMPTY else "full: density fills every picture"
-        raise RuntimeError(
+        raise FieldLostError(
             f"{stage} step {step}: the field collapsed and is {what}. Check the mask's polarity, lower the guidance "
-            "weights, or raise the weight of the reference picture, then run the stage again."
+            "weights, or raise the weight of the view guidance, then run the stage again (with resume = restart)."
         )
 
 
@@ -160,8 +167,12 @@ def _report(
     def preview() -> Tensor:
         return preview_pictures(run.field, reference, step / config.steps, config.render)
 
+    field, rng_state = run.field, run.rng.get_state()  # a later step that fails half-way has already drawn numbers
+
     def snapshot() -> Snapshot:
-        return snapshots.take(stage, step, seed, run.field, run.optimiser, run.rng, config)
+        if run.updated != step:
+            raise RuntimeError(f"{stage} step {run.updated} was stopped in the middle of its update.")
+        return snapshots.take(stage, step, seed, field, run.optimiser, rng_state, config)
 
     def norms() -> dict[str, float]:
         state = run.rng.get_state()  # asking must not change what comes after

@@ -17,10 +17,13 @@ from .config import (
     OptimConfig,
     Preset,
     RenderConfig,
+    StageConfig,
     StaticConfig,
     TimeConfig,
 )
 
+MEMORY = {"full": 0, "balanced": 2**14, "low": 2**12}  # rays rendered with their graph at once; 0: all
+SMALL = 64  # pixels; "auto" renders pictures up to this size in one piece
 PRESETS = ("auto", "demo", "draft", "released", "paper")
 
 
@@ -153,6 +156,13 @@ def preset(name: str) -> Preset:
     if name not in _BUILDERS:
         raise ValueError(f"preset is {name!r}: choose one of {', '.join(PRESETS)}.")
     return _BUILDERS[name]()
+
+
+def with_memory(config: StageConfig, memory: str) -> StageConfig:
+    """The same stage, rendered in pieces: "auto", or a key of MEMORY. The result is the same."""
+    if memory == "auto":
+        memory = "full" if config.render.size <= SMALL else "balanced"
+    return replace(config, render=replace(config.render, chunk=MEMORY[memory]))
 
 
 def auto_preset(guidances: Iterable[Guidance | None]) -> str:

@@ -12,7 +12,7 @@ from ..export.files import read_tensors, write_tensors
 from ..field.field4d import MLP_KEYS, Field4D
 from ..field.occupancy import Occupancy
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Snapshot:
 
 
 def take(
-    stage: str, step: int, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng: torch.Generator, config: object
+    stage: str, step: int, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng_state: Tensor, config: object
 ) -> Snapshot:
     """Copies, so that the stage may go on."""
-    tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng.get_state()}
+    tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng_state}
     for name, value in _parameters(field).items():
         state = optimiser.state.get(value, {})
         for moment in MOMENTS:
@@ -61,8 +61,8 @@ def restore(
                 if f"{m}.{name}" in snapshot.tensors
             }
             if moments:
-                steps = torch.tensor(float(snapshot.step), device=_step_device(optimiser, value))
-                optimiser.state[value] = {"step": steps, **moments}
+                moments["step"] = moments["step"].to(_step_device(optimiser, value))
+                optimiser.state[value] = moments
     rng.set_state(snapshot.tensors["rng"])
     grid = snapshot.tensors["occupancy"].to(field.table.device)
     return replace(field, occupancy=Occupancy(grid, snapshot.meta["threshold"]))
@@ -87,11 +87,13 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: ob
         raise ValueError(
             "the snapshot was taken with other settings of this stage: choose resume = restart, or the same settings."
         )
-    if snapshot.tensors["table"].shape != field.table.shape:
-        raise ValueError(
-            f"the snapshot's table is {tuple(snapshot.tensors['table'].shape)} but this field needs "
-            f"{tuple(field.table.shape)}: choose resume = restart."
-        )
+    needed = {**_parameters(field), "occupancy": field.occupancy.grid}
+    for name, value in needed.items():
+        came = tuple(snapshot.tensors[name].shape) if name in snapshot.tensors else "missing"
+        if came != tuple(value.shape):
+            raise ValueError(
+                f"the snapshot's {name} is {came} but this stage needs {tuple(value.shape)}: choose resume = restart."
+            )
 
 
 def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:
@@ -109,4 +111,15 @@ def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:
 def load_snapshot(path: str | Path) -> Snapshot:
     """Read one back; ValueError in plain words if the file is not one."""
     tensors, header = read_tensors(path, "snapshot")
-    return Snapshot(header["stage"], header["step"], header["seed"], tensors, header["meta"])
+    try:
+        meta = {name: header["meta"][name] for name in ("field", "config", "threshold")}
+        return Snapshot(header["stage"], int(header["step"]), int(header["seed"]), _with_rng(tensors), meta)
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path} is not a whole snapshot: choose resume = restart.") from None
+
+
+def _with_rng(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """KeyError without the random numbers' state, ValueError if a generator would not take it."""
+    if tensors["rng"].shape != torch.Generator().get_state().shape or tensors["rng"].dtype != torch.uint8:
+        raise ValueError
+    return tensors

@@ -34,7 +34,7 @@ def clip_ticks(cfg: TimeConfig, rng: torch.Generator) -> Clip:
     that would leave no other start.
     """
     avoid = cfg.sampling == "never-zero"
-    u = _draw(cfg.frames * cfg.min_stride, cfg.ticks - avoid, rng)
+    u = _draw(cfg.frames, cfg.ticks - avoid, rng)
     stride = u // cfg.frames
     start = _draw(int(avoid), cfg.ticks - cfg.frames * stride, rng)
     forced, mirrored = torch.rand(2, generator=rng) < torch.tensor([cfg.start_rate, 0.5])

@@ -48,7 +48,7 @@ def _tiny(demo: Any) -> Any:
         )
         return replace(stage, render=render, steps=STEPS, **more)
 
-    time = replace(demo.coarse.time, frames=3, ticks=8, min_stride=1)
+    time = replace(demo.coarse.time, frames=3, ticks=8)
     field = replace(demo.field, time_grids=3, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
     return replace(
         demo,

@@ -81,7 +81,11 @@ def test_a_finished_result_is_found_again(static: Callable, cancel_after: Callab
     assert seen == [1, 2, 3]
 
 
-def test_memory_changes_the_way_not_the_result(static: Callable, cancel_after: Callable) -> None:
+def test_memory_changes_the_way_not_the_result(
+    static: Callable, cancel_after: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presets = pack_module("a124core.stages.presets")
+    monkeypatch.setitem(presets.MEMORY, "low", 100)  # rays: a picture of the test has 256
     whole = static(prompt=None)
     cancel_after(1)
     with pytest.raises(Cancelled):
@@ -89,6 +93,7 @@ def test_memory_changes_the_way_not_the_result(static: Callable, cancel_after: C
     cancel_after(0)
     resumed = static(memory="low")
     assert torch.allclose(resumed.table, whole.table, atol=1e-5)
+    assert not torch.equal(resumed.table, whole.table), "it was added up in pieces"
 
 
 def test_a_damaged_snapshot_is_not_used(static: Callable, cancel_after: Callable, workspace: Path) -> None:

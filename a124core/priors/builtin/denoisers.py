@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from ...protocols import Cameras, View
 from .bank import Bank
-from .recipe import ENCODE_SCALE, FRONT_BIAS, FRONT_BIAS_TEXT, NEVER
+from .recipe import ENCODE_SCALE, FRONT_BIAS, NEVER
 from .scenes import Look
 from .tile import agreement
 
@@ -88,9 +88,8 @@ class ImagePrior:
         s = self.setup
         sides = _items(s, view.cameras, view, x_t)
         fronts = _items(s, _repeat(view.reference, len(view.cameras)), view, x_t)
-        bias = FRONT_BIAS_TEXT if view.view_text else FRONT_BIAS
-        cond = torch.cat((s.cond, s.cond + bias))
-        uncond = torch.cat((torch.zeros_like(s.cond), torch.full_like(s.cond, bias)))
+        cond = torch.cat((s.cond, s.cond + FRONT_BIAS))
+        uncond = torch.cat((torch.zeros_like(s.cond), torch.full_like(s.cond, FRONT_BIAS)))
         return guided_mean(x_t, torch.cat((sides, fronts)), sigma, cond, uncond, s.cfg)
 
 

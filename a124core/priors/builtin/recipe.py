@@ -14,8 +14,7 @@ BANK_OTHERS = 4  # other subjects in the bank, doing the wanted motion
 DRIFT = 0.13  # mean |dRGB| over the object between the drifted and the reference colours; 0.10 to 0.16 is promised
 
 NEVER = -1e4  # log weight of an item that the caption or the token excludes
-FRONT_BIAS = -1.0  # image prior: log weight of front pictures at any camera when the text names no side
-FRONT_BIAS_TEXT = -30.0  # the same when it does
+FRONT_BIAS = -1.0  # image prior: log weight of front pictures at any camera, whatever side the text names (Janus)
 LIKENESS_STD = 0.15  # view prior: how far a picture may be from the reference, per pixel and channel
 
 TILE_SIZE = 16  # side at which a condition is compared

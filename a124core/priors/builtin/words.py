@@ -105,13 +105,12 @@ IRREGULAR = {
     "blew": "blow",
     "shook": "shake",
     "swam": "swim",
-    "rose": "rise",
     "sang": "sing",
     "ate": "eat",
 }
 FILLER = frozenset(
     "a an the is are was in on at of and with to from his her its it very high quality resolution 8k dslr image "
-    "picture photo cartoon small big little cute up down as by for that while".split()
+    "picture photo cartoon small big little cute up down as by for that while lighting light candle".split()
 )
 
 

@@ -161,7 +161,7 @@ def test_resume_refuses_another_run(
     assert animate(picture, tmp_path, "--resume", "--seed", 5, "--steps-scale", 2) == 2
     assert "another seed and settings" in capsys.readouterr().err
     assert animate(picture, tmp_path) == 130  # without --resume: begins anew, what was there is kept
-    assert (tmp_path / "unfinished-earlier" / "run.json").is_file()
+    assert (tmp_path / "unfinished-earlier-1" / "run.json").is_file()
 
 
 def test_a_failing_run_keeps_earlier_results(
@@ -185,7 +185,7 @@ def test_a_failing_run_keeps_earlier_results(
         (["--skip", "fine", "--no-view-prior"], ["static", "coarse"]),
         (["--skip", "coarse", "--sampling", "random"], ["static", "fine"]),
         (["--skip", "coarse", "--skip", "fine"], ["static"]),
-        (["--no-refine-prior", "--sampling", "never-zero", "--reference-mode", "paper"], ["static", "coarse", "fine"]),
+        (["--refine", "none", "--sampling", "never-zero", "--reference-mode", "paper"], ["static", "coarse", "fine"]),
     ],
 )
 def test_parts_can_be_left_out(picture: Path, tmp_path: Path, options: list[str], stages: list[str]) -> None:

@@ -42,7 +42,7 @@ def test_released_and_paper_have_the_methods_sizes(name):
     static, coarse, fine = stages(name)
     assert (static.steps, coarse.steps, fine.steps) == (5_000, 10_000, 5_000)
     assert {s.render.size for s in (static, coarse, fine)} == {128}
-    assert coarse.time == fine.time == TimeConfig("balanced", ticks=256, frames=16, start_rate=0.2, min_stride=1)
+    assert coarse.time == fine.time == TimeConfig("balanced", ticks=256, frames=16, start_rate=0.2)
     found = preset(name).field
     assert (found.time_grids, found.levels, found.base, found.finest, found.log2_rows) == (64, 16, 16, 2048, 16)
 

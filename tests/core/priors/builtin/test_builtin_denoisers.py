@@ -122,10 +122,11 @@ def test_refine_repairs_the_drift_and_upscale_keeps_it(priors):
     assert (priors.upscale.prior.denoise(noisy, sigma, view) - wrong).abs().mean() < 0.02
 
 
-def test_front_pictures_turn_up_at_the_back_without_view_text(priors):
+def test_front_pictures_turn_up_at_the_back(priors):
+    """In a view as the static stage makes it, whose text names the side: what the view prior is needed for."""
     back = make_cameras(0.0, 180.0)
     front = right(priors, View(reference_camera(), reference_camera(), torch.zeros(1), torch.ones(3)), 24)
-    view = View(back, reference_camera(), torch.zeros(1), torch.ones(3), view_text=False)
+    view = View(back, reference_camera(), torch.zeros(1), torch.ones(3))
     got = priors.image.prior.denoise(front, torch.tensor([0.5]), view)
     assert (got - front).abs().mean() < 0.05
     got = priors.view.prior.denoise(front, torch.tensor([0.5]), view)

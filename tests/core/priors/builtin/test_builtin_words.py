@@ -29,6 +29,31 @@ def test_reads(prompt, subject, motion):
     assert (read.subject, read.motion, read.guessed) == (subject, motion, False)
 
 
+@pytest.mark.parametrize(
+    ("caption", "motion"),
+    [
+        ("a rose in a flowerpot sway in the wind", "sway"),
+        ("a panda is dancing", "dance"),
+        ("an eagle is flying", "fly"),
+        ("a cat singing in front of a microphone", "nod"),
+        ("a full-bodied cat is waving its paw", "wave"),
+        ("a space shuttle launching", "fly"),
+        ("a Clownfish is swimming", "fly"),
+        ("a squirrel eating nut", "nod"),
+        ("chimpanzee playing accordion", "dance"),
+        ("Chinese flag attached to a flagpole, waving with a smooth, gentle curve", "wave"),
+    ],
+)
+def test_captions_of_the_benchmark_mean_what_they_say(caption, motion):
+    read = understand(caption)
+    assert (read.motion, read.guessed) == (motion, False)
+
+
+@pytest.mark.parametrize("caption", ["a lighting candle", "a lion is roaring", "a monkey riding a bike"])
+def test_a_caption_outside_the_vocabulary_is_guessed_and_says_so(caption):
+    assert understand(caption).guessed
+
+
 def test_a_misspelt_motion_is_guessed_and_said():
     read = understand("a duck is jumpping and bouncng")
     assert read.motion in ("jump", "bounce")
