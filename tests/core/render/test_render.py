@@ -59,6 +59,11 @@ def test_weights_pass_gradcheck(rng: torch.Generator) -> None:
     assert torch.autograd.gradcheck(lambda d: render_weights(d, samples_of([0, 0, 1, 1, 1, 3]), 4), density)
 
 
+def test_what_lies_behind_something_endlessly_dense_has_no_weight() -> None:
+    found = render_weights(torch.tensor([1.0, torch.inf, 3.0, torch.inf]), samples_of([0, 0, 0, 0]), 1)
+    assert found.isfinite().all() and found[2:].tolist() == [0.0, 0.0] and float(found.sum()) == pytest.approx(1.0)
+
+
 def test_weights_of_nothing() -> None:
     assert render_weights(torch.zeros(0), samples_of([]), 4).shape == (0,)
     assert not accumulate(torch.zeros(0), torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), 4).any()
