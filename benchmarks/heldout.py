@@ -94,7 +94,7 @@ def table(cases: list[Case], reports: list[dict[str, Any]], seed: int, threads: 
     """Markdown, one line a case."""
     heads = [head for head, *_ in COLUMNS]
     lines = [
-        f"Held-out scenes, seed {seed}; PSNR in dB against the built-in truth, cameras and times never trained on. "
+        f"Held-out scenes, seed {seed}; PSNR in dB against the built-in truth, from cameras never trained on. "
         f"No number was tuned on these; tuned on: {', '.join(TUNED_ON)}. {machine()}, {threads} thread(s) a run. "
         f"{reports[0]['note']}",
         "",

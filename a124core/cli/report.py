@@ -113,8 +113,8 @@ def summary(report: dict[str, Any]) -> str:
     memory = max((stage["peak_memory_mb"] or 0.0) for stage in report["stages"])
     return "\n".join(
         [
-            f"{report['subject']}, {report['motion']}, seed {report['seed']}: against the built-in truth, views and "
-            "times never trained on, white background (PSNR in dB)",
+            f"{report['subject']}, {report['motion']}, seed {report['seed']}: against the built-in truth, from cameras "
+            "never trained on, white background (PSNR in dB)",
             table(rows),
             f"last stage against the frozen static field: {report['stages'][-1]['gain_over_frozen']:+.1f} dB; "
             f"stages {report['seconds']:.0f} s, peak memory {memory:.0f} MB",
