@@ -52,7 +52,7 @@ class Exam:
 
     heldout: Shots  # every held-out camera at every time, camera by camera
     large: Shots  # LARGE pixels
-    path: Shots  # front and side, PATH_TIMES each
+    path: Shots | None  # front and side, PATH_TIMES each; None where the subject's middle does not travel (a spin)
     front: Shots  # the reference view at time 0, LARGE pixels
     tile_size: int  # side at which detail is compared
 
@@ -82,6 +82,7 @@ def set_exam(
     trained: Cameras | None,
     size: int,  # side of the pictures that training renders
     tile_size: int,  # side at which the tile prior looks
+    has_path: bool = True,  # does the middle of the subject travel?
 ) -> Exam:
     """8 held-out cameras x 8 times in [0, 1]. At 256 px each camera takes two of the times and each time two cameras
     (16 pictures, a quarter of the cost)."""
@@ -95,10 +96,11 @@ def set_exam(
         float(reference.radius),
         float(reference.fovy),
     )
+    path_times = torch.linspace(0.0, 1.0, PATH_TIMES).repeat(2)
     return Exam(
         heldout=_shots(truth, cameras[which], times[when], size),
         large=_shots(truth, cameras[which[some]], times[when[some]], LARGE),
-        path=_shots(truth, sides, torch.linspace(0.0, 1.0, PATH_TIMES).repeat(2), max(size, PATH_SIZE)),
+        path=_shots(truth, sides, path_times, max(size, PATH_SIZE)) if has_path else None,
         front=_shots(truth, reference, torch.zeros(1), LARGE),
         tile_size=tile_size,
     )
@@ -145,8 +147,10 @@ def _large_figures(result: Renderer, exam: Exam) -> dict[str, float | None]:
     }
 
 
-def _motion_figures(result: Renderer, shots: Shots) -> dict[str, float | None]:
+def _motion_figures(result: Renderer, shots: Shots | None) -> dict[str, float | None]:
     """The silhouette's centroid, followed from the front and from the side."""
+    if shots is None:
+        return {"motion_corr": None, "motion_amplitude": None}
     path, truth = (metrics.centroid(mask).view(2, PATH_TIMES, 2) for mask in (_look(result, shots)[1], shots.mask))
     return {
         "motion_corr": metrics.path_correlation(path, truth),

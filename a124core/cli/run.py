@@ -83,7 +83,7 @@ def exam_of(scene: Scene) -> Exam:
     """The questions of this scene."""
     truth, bank, settings = scene.priors.truth, scene.priors.bank, scene.settings
     size = settings.static.render.size
-    return set_exam(truth.render, bank.reference, bank.cameras, size, TILE * size)
+    return set_exam(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
 
 
 def config_of(scene: Scene, stage: str) -> StageConfig:
