@@ -1,6 +1,7 @@
 """The extension: one line for each node id. Ids, input names and the order of widgets never change."""
 
 from .cameras import A124Cameras
+from .clip_guidance import A124ClipGuidance
 from .coarse import A124CoarseOptimizer
 from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
@@ -14,6 +15,7 @@ NODES = {
     "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),
     "A124Reference": (A124Reference, "Animate124: 1 Picture"),
     "A124BuiltInPriors": (A124BuiltInPriors, "Animate124: 2 Built-in priors (no download)"),
+    "A124ClipGuidance": (A124ClipGuidance, "Animate124: 2 Clip as video guidance"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
     "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),
     "A124CoarseOptimizer": (A124CoarseOptimizer, "Animate124: 4 Coarse: motion"),

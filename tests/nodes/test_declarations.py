@@ -14,6 +14,7 @@ WIDGETS = {
     "A124ExamplePicture": ["subject"],
     "A124Reference": ["mask_marks", "recentre", "elevation", "azimuth", "radius", "fovy"],
     "A124BuiltInPriors": ["prompt", "motion"],
+    "A124ClipGuidance": ["mask_marks", "size", "weight", "t_min", "t_max"],
     "A124FieldConfig": ["backbone", "index_mode", "levels", "time_grids", "loop"],
     "A124StaticOptimizer": ["preset", "memory", "steps", "seed", "resume"],
     "A124CoarseOptimizer": ["preset", "memory", "steps", "seed", "resume"],
@@ -29,6 +30,7 @@ OUTPUTS = {
     "A124BuiltInPriors": [
         "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE",
     ],
+    "A124ClipGuidance": ["A124_VIDEO_GUIDANCE"],
     "A124FieldConfig": ["A124_FIELD_CONFIG"],
     "A124StaticOptimizer": ["A124_FIELD"],
     "A124CoarseOptimizer": ["A124_FIELD"],
