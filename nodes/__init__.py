@@ -7,6 +7,7 @@ from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
 from .fine import A124FineOptimizer
 from .image_guidance import A124ImageGuidance
+from .modelscope import A124ModelScopeLoader
 from .priors import A124BuiltInPriors
 from .reference import A124ExamplePicture, A124Reference
 from .refine_guidance import A124RefineGuidance
@@ -20,6 +21,7 @@ NODES = {
     "A124ClipGuidance": (A124ClipGuidance, "Animate124: 2 Clip as video guidance"),
     "A124ImageGuidance": (A124ImageGuidance, "Animate124: 2 Image guidance (any MODEL)"),
     "A124RefineGuidance": (A124RefineGuidance, "Animate124: 2 Refine guidance (any MODEL)"),
+    "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
     "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),
     "A124CoarseOptimizer": (A124CoarseOptimizer, "Animate124: 4 Coarse: motion"),
