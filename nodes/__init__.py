@@ -13,6 +13,7 @@ from .reference import A124ExamplePicture, A124Reference
 from .refine_guidance import A124RefineGuidance
 from .render import A124Render
 from .static import A124StaticOptimizer
+from .textual_inversion import A124TextualInversion
 
 NODES = {
     "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),
@@ -22,6 +23,7 @@ NODES = {
     "A124ImageGuidance": (A124ImageGuidance, "Animate124: 2 Image guidance (any MODEL)"),
     "A124RefineGuidance": (A124RefineGuidance, "Animate124: 2 Refine guidance (any MODEL)"),
     "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
+    "A124TextualInversion": (A124TextualInversion, "Animate124: 2 Textual inversion (a word for your subject)"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
     "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),
     "A124CoarseOptimizer": (A124CoarseOptimizer, "Animate124: 4 Coarse: motion"),

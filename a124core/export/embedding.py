@@ -1,4 +1,4 @@
-"""Learned words on disk: every common layout is read without running what a file could bring; safetensors is written."""
+"""Learned words on disk: read in every common layout, nothing a file brings is run; written as safetensors."""
 
 from __future__ import annotations
 
