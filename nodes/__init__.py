@@ -14,6 +14,9 @@ from .refine_guidance import A124RefineGuidance
 from .render import A124Render
 from .static import A124StaticOptimizer
 from .textual_inversion import A124TextualInversion
+from .upscale_guidance import A124UpscaleGuidance
+from .video_guidance import A124VideoGuidance
+from .view_guidance import A124ViewGuidance
 
 NODES = {
     "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),
@@ -21,7 +24,10 @@ NODES = {
     "A124BuiltInPriors": (A124BuiltInPriors, "Animate124: 2 Built-in priors (no download)"),
     "A124ClipGuidance": (A124ClipGuidance, "Animate124: 2 Clip as video guidance"),
     "A124ImageGuidance": (A124ImageGuidance, "Animate124: 2 Image guidance (any MODEL)"),
+    "A124ViewGuidance": (A124ViewGuidance, "Animate124: 2 View guidance (Zero123)"),
+    "A124VideoGuidance": (A124VideoGuidance, "Animate124: 2 Video guidance (any video MODEL)"),
     "A124RefineGuidance": (A124RefineGuidance, "Animate124: 2 Refine guidance (any MODEL)"),
+    "A124UpscaleGuidance": (A124UpscaleGuidance, "Animate124: 2 Upscale guidance (SD x4 upscaler)"),
     "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
     "A124TextualInversion": (A124TextualInversion, "Animate124: 2 Textual inversion (a word for your subject)"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),

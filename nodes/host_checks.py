@@ -31,6 +31,18 @@ def check_channels(model: Any) -> None:
         )
 
 
+def check_clip(model: Any, vae: Any) -> None:
+    """A MODEL that judges a clip as a whole."""
+    if getattr(model.model, "a124_family", None) == "modelscope":
+        return
+    if getattr(model.model.latent_format, "latent_dimensions", 2) != 3 or getattr(vae, "latent_dim", 2) != 3:
+        raise ValueError(
+            f"this MODEL ({kind(model)}) and its VAE know single pictures, not clips: wire ModelScope from this pack's "
+            "loader or a native text-to-video MODEL such as Wan 2.1 (AnimateDiff sets itself up inside a sampler run "
+            "only, so render its clip and wire that through Clip as video guidance)."
+        )
+
+
 def check_text(model: Any, conditioning: list) -> None:
     """A CLIP whose words are as wide as the MODEL reads them."""
     wanted, came = text_width(model.model.diffusion_model), conditioning[0][0].shape[-1]
@@ -56,9 +68,9 @@ def check_control(model: Any, control: Any) -> None:
 
 
 def text_width(network: Any) -> int | None:
-    """How wide the words are that a UNet's or ControlNet's cross-attention reads; None: it has none of that kind."""
+    """How wide the words are that a network reads (UNet, ControlNet, Wan); None: it has no place of these names."""
     for name, value in network.state_dict().items():
-        if name.endswith("attn2.to_k.weight"):
+        if name.endswith(("attn2.to_k.weight", "text_embedding.0.weight")):
             return int(value.shape[-1])
     return None
 

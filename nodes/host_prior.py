@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..a124core.protocols import View
-from .host_checks import check_channels, check_control, check_text, check_vae
+from .host_checks import check_channels, check_clip, check_control, check_text, check_vae
 from .host_scorer import Conds, Scorer
 from .host_text import DYNAMIC_SUFFIX, STATIC_SUFFIX, ViewText, encode_text
-from .host_vae import PrivateEncoder, private_encoder
+from .host_vae import PrivateEncoder, latent_scale, private_encoder
 
 CONTROL_TEXT = "best quality, high resolution"  # what the ControlNet itself reads (release)
 
@@ -32,9 +32,10 @@ class NativePrior:
 
     def __init__(self, model: Any, vae: Any, conditions: Conditions, cfg: float, size: int, clip: bool = False) -> None:
         check_vae(model, vae)
-        self.model, self.vae, self.conditions, self.size, self.is_clip = model, vae, conditions, size, clip
+        self.vae, self.conditions, self.size, self.is_clip = vae, conditions, size, clip
         self.scorer = Scorer(model, conditions.conds, cfg)
         self.sigmas = self.scorer.sigmas
+        self.scale = latent_scale(model)
         self.encoder: PrivateEncoder | None = None
 
     def encode(self, image: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ class NativePrior:
             self.encoder = private_encoder(self.vae)
         picture = resized(image, self.size)
         latents = self.encoder.clip(picture) if self.is_clip else self.encoder.pictures(picture)
-        return self.model.model.process_latent_in(latents)
+        return self.scale(latents)
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         """x_t like x0, sigma (items,) -> x0_hat, with the MODEL's patches and classifier-free guidance."""
@@ -81,9 +82,7 @@ def image_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: 
     return NativePrior(model, vae, text, cfg, size)
 
 
-def refine_prior(
-    model: Any, clip: Any, vae: Any, control: Any, prompt: str, cfg: float, size: int
-) -> NativePrior:
+def refine_prior(model: Any, clip: Any, vae: Any, control: Any, prompt: str, cfg: float, size: int) -> NativePrior:
     """Text to picture, tied by a tile ControlNet to the picture that is to be repaired."""
     check_vae(model, vae)
     check_channels(model)
@@ -93,6 +92,16 @@ def refine_prior(
         return NativePrior(model, vae, text, cfg, size)
     check_control(model, control)
     return NativePrior(model, vae, TileControl(text, control, encode_text(clip, CONTROL_TEXT), vae, size), cfg, size)
+
+
+def video_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: int) -> NativePrior:
+    """Text to video: does a whole clip move as the prompt says?"""
+    check_vae(model, vae)
+    check_clip(model, vae)
+    check_channels(model)
+    text = ViewText(clip, prompt, DYNAMIC_SUFFIX)
+    check_text(model, text.conds["positive"])
+    return NativePrior(model, vae, text, cfg, size, clip=True)
 
 
 class TileControl:

@@ -5,6 +5,7 @@ The host's weights are made in inference mode and may be paged out under an oper
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -31,27 +32,32 @@ class PrivateEncoder:
 
         with torch.inference_mode(False), torch.no_grad():
             weights = {name: value.detach().to("cpu", copy=True) for name, value in vae.get_sd().items()}
-            copy = comfy.sd.VAE(sd=weights, dtype=torch.float32)
-            model = copy.first_stage_model.float()
+            model = comfy.sd.VAE(sd=weights, dtype=torch.float32).first_stage_model.float()
         for name in UNUSED:
-            if isinstance(getattr(model, name, None), nn.Module):
-                setattr(model, name, None)
+            for value in getattr(model, name, nn.Module()).parameters():  # the modules stay: Wan's encoder counts them
+                value.data = value.data.new_empty(0)
         for module in model.modules():
             if hasattr(module, "comfy_cast_weights"):
                 module.comfy_cast_weights = False  # weights stay where they are: no paging, no casting
         self.model = model.eval().requires_grad_(False)
         self.to_input = vae.process_input
         self.is_clip = getattr(vae, "latent_dim", 2) == 3  # a video VAE: (B, 3, F, H, W) -> (B, C, f, h, w)
+        self.stride = (getattr(vae, "downscale_index_formula", None) or (1,))[0]  # frames for each latent frame
 
     def pictures(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w), of a video VAE (B, C, 1, h, w): each picture by itself."""
         return encode_by_parts(image[:, :, None] if self.is_clip else image, self._raw)
 
     def clip(self, image: Tensor) -> Tensor:
-        """image (F, 3, H, W) in [0, 1] -> one item (1, C, f, h, w)."""
+        """image (F, 3, H, W) in [0, 1] -> one item (1, C, f, h, w); a video VAE takes 1 + k stride frames.
+
+        The last frame stands still until that number is reached: the VAE would drop the surplus without a word.
+        """
         if not self.is_clip:
             return self.pictures(image).movedim(0, 1)[None]
-        return encode_by_parts(image.movedim(0, 1)[None], self._raw)
+        missing = (1 - len(image)) % self.stride
+        whole = torch.cat([image, image[-1:].expand(missing, -1, -1, -1)])
+        return encode_by_parts(whole.movedim(0, 1)[None], self._raw)
 
     def _raw(self, image: Tensor) -> Tensor:
         self.model.to(image.device)
@@ -60,6 +66,16 @@ class PrivateEncoder:
     def rest(self) -> None:
         """Give the accelerator's memory back."""
         self.model.to("cpu")
+
+
+def latent_scale(model: Any) -> Callable[[Tensor], Tensor]:
+    """VAE latents to the MODEL's own, by a copy of its latent format: Wan's means were made in inference mode too."""
+    scale = copy.copy(model.model.latent_format)
+    with torch.inference_mode(False):
+        for name, value in vars(scale).items():
+            if isinstance(value, Tensor):
+                setattr(scale, name, value.clone())
+    return scale.process_in
 
 
 def encode_by_parts(image: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:

@@ -49,7 +49,7 @@ PACK = part("nodes").NODE_CLASS_MAPPINGS
 @torch.inference_mode()
 def checkpoint(name, vision=False):
     found = comfy.sd.load_checkpoint_guess_config(
-        str(MODELS / "checkpoints" / f"{name}.safetensors"), output_clipvision=vision,
+        str(next((MODELS / "checkpoints").glob(f"{name}.*"))), output_clipvision=vision,
         embedding_directory=[str(MODELS / "embeddings")],
     )  # fmt: skip
     return SimpleNamespace(model=found[0], clip=found[1], vae=found[2], vision=found[3])
@@ -59,7 +59,8 @@ def checkpoint(name, vision=False):
 def guidance(node, **inputs):
     """A guidance node as the host runs it: in inference mode, defaults for the widgets that are not given."""
     declared = PACK[node].INPUT_TYPES()["required"]
-    given = {k: v[1]["default"] for k, v in declared.items() if len(v) > 1 and "default" in v[1]}
+    given = {k: v[1]["default"] for k, v in declared.items() if "default" in v[1]}
+    given |= {k: v[0][0] for k, v in declared.items() if isinstance(v[0], list)}
     made = PACK[node]()
     return getattr(made, made.FUNCTION)(**{**given, **inputs})[0]
 
@@ -305,9 +306,10 @@ def check_refusals():
     }
 
 
-def main() -> None:
+def main(checks: dict) -> None:
+    """Run what is named check_..., or those of them that the command line names."""
     report = {}
-    for name, check in list(globals().items()):
+    for name, check in list(checks.items()):
         if name.startswith("check_") and (not WANTED or name[6:] in WANTED):
             try:
                 report[name[6:]] = check()
@@ -317,4 +319,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())

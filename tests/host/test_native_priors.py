@@ -40,10 +40,13 @@ def models(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def figures(comfyui_path: Path, models: Path) -> dict:
-    """All that native_checks.py measured, by check."""
-    out = in_host("native_checks.py", comfyui_path, models)
-    line = next(line for line in out.splitlines() if line.startswith("REPORT "))
-    return json.loads(line.removeprefix("REPORT "))
+    """All that native_checks.py and native_more_checks.py measured, by check."""
+    found = {}
+    for script in ("native_checks.py", "native_more_checks.py"):
+        out = in_host(script, comfyui_path, models)
+        line = next(line for line in out.splitlines() if line.startswith("REPORT "))
+        found |= json.loads(line.removeprefix("REPORT "))
+    return found
 
 
 def of(figures: dict, check: str) -> dict:
@@ -99,6 +102,26 @@ def test_a_closed_guidance_leaves_nothing_and_opens_again(figures: dict) -> None
     assert not found["left behind"] and found["again"] < 1e-5
 
 
+def test_zero123_is_told_the_published_pose(figures: dict) -> None:
+    found = of(figures, "view")
+    assert max(found["zero123"], found["stable"]) < PARITY
+    assert found["kinds differ"] > 1e-3, "the fourth number counts"
+
+
+def test_the_upscaler_sees_the_small_picture_and_its_noise(figures: dict) -> None:
+    found = of(figures, "upscale")
+    assert found["parity"] < PARITY and found["latents"]
+    assert found["condition matters"] > 0.01
+
+
+def test_a_flow_matching_video_model_judges_a_clip(figures: dict) -> None:
+    found = of(figures, "flow_clip")
+    assert found["parity"] < PARITY and found["latents"] < PARITY
+    assert found["frames"] == 2, "4 frames are held to 5, which the VAE makes 2"
+    assert found["gradient"] < 0.01, "against a difference quotient"
+    assert found["ascending"] and found["sigma max"] < 1e4
+
+
 WRONG = {
     "edit model": "text-to-picture",
     "CLIP width": "wire the CLIP",
@@ -108,6 +131,16 @@ WRONG = {
     "no CLIP": "Load CLIP",
     "ControlNet of another family": "tile ControlNet",
 }
+MORE_WRONG = {
+    "edit model as Zero123": "wire a Zero123",
+    "no picture": "wire the reference",
+    "no CLIP vision": "Load CLIP Vision",
+    "picture model as video": "text-to-video",
+    "Wan with a CLIP of SD": "wire the CLIP",
+    "SD as upscaler": "x4-upscaler",
+    "upscaler with SD's VAE": "wire the VAE",
+    "another sampling": "connect an eps-",
+}
 
 
 @pytest.mark.parametrize("wire", WRONG)
@@ -116,10 +149,16 @@ def test_a_wrong_wire_is_refused_in_a_sentence_that_says_what_to_wire(figures: d
     assert WRONG[wire] in said and len(said) < 400
 
 
+@pytest.mark.parametrize("wire", MORE_WRONG)
+def test_a_wrong_wire_of_the_other_guidances_is_refused_too(figures: dict, wire: str) -> None:
+    said = of(figures, "more_refusals")[wire]
+    assert MORE_WRONG[wire] in said and len(said) < 400
+
+
 @pytest.fixture
 def with_models(host: Any, models: Path) -> Any:
     """The running host, with the synthetic checkpoints in its models folder."""
-    for file in models.rglob("*.safetensors"):
+    for file in (f for f in models.rglob("*") if f.is_file()):
         target = host.base / "models" / file.relative_to(models)
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
@@ -156,7 +195,7 @@ def static_graph(schemas: dict) -> dict[str, dict]:
 
 
 def test_the_static_stage_runs_to_its_end(with_models: Any, static_graph: dict) -> None:
-    with_models.run(static_graph)
+    with_models.run(static_graph, 1200)
     assert list((with_models.base / "output/animate124").glob("native_*.safetensors"))
 
 
@@ -177,7 +216,13 @@ def test_all_stages_with_native_and_built_in_priors_side_by_side(
             schemas, "A124FineOptimizer", field=["10", 0], reference=["4", 0], refine_guidance=["7", 0],
             view_guidance=["8", 1], preset="demo", steps=2,
         ),
+        "12": node("ImageOnlyCheckpointLoader", ckpt_name="tiny_zero123.ckpt"),
+        "13": defaults(
+            schemas, "A124ViewGuidance", model=["12", 0], clip_vision=["12", 1], vae=["12", 2], reference=["4", 0],
+            **PROMPT_SIZE,
+        ),
         "9": defaults(schemas, "A124SaveField", field=["11", 0], name="native-fine"),
     }  # fmt: skip
-    with_models.run(graph)
+    graph["5"]["inputs"]["view_guidance"] = ["13", 0]
+    with_models.run(graph, 1200)
     assert list((with_models.base / "output/animate124").glob("native-fine_*.safetensors"))

@@ -49,10 +49,26 @@ def control(seed):
     return randomised(comfy.cldm.cldm.ControlNet(**config, in_channels=4, hint_channels=3, operations=ops), seed)
 
 
-def vae(seed):
+def vae(seed, levels=4):
+    """SD's, or with three levels the x4 upscaler's."""
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
-    return randomised(AutoencoderKL(ddconfig=dict(KL), embed_dim=4), seed)
+    return randomised(AutoencoderKL(ddconfig={**KL, "ch_mult": KL["ch_mult"][:levels]}, embed_dim=4), seed)
+
+
+def wan(seed):
+    """Wan 2.1's text-to-video transformer with one head and one block, and its VAE."""
+    import comfy.ldm.wan.model
+    import comfy.ldm.wan.vae
+    import comfy.ops
+
+    sizes = {"dim": 128, "ffn_dim": 256, "num_heads": 1, "num_layers": 1, "cross_attn_norm": True}
+    transformer = comfy.ldm.wan.model.WanModel(**sizes, operations=comfy.ops.disable_weight_init)
+    first_stage = comfy.ldm.wan.vae.WanVAE(
+        dim=96, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, attn_scales=[], dropout=0.0,
+        temperal_downsample=[False, True, True],
+    )  # fmt: skip
+    return randomised(transformer, seed), randomised(first_stage, seed + 1)
 
 
 def clip_l(seed, width=768, layers=12, words=49408):
@@ -79,6 +95,32 @@ def clip_l(seed, width=768, layers=12, words=49408):
             found[f"encoder.layers.{layer}.{part}.weight"] = weight.clone()
             found[f"encoder.layers.{layer}.{part}.bias"] = bias.clone()
     return {f"cond_stage_model.transformer.text_model.{k}": v for k, v in found.items()}
+
+
+def clip_vision(seed, width=1024, layers=24):
+    """CLIP ViT-L's picture half under its names in Zero123 files. All layers share their numbers, also in the file."""
+    import torch
+
+    rng = torch.Generator().manual_seed(seed)
+
+    def noise(*shape):
+        return (torch.randn(shape, generator=rng) * 0.02).half()
+
+    found = {"class_embedding": noise(width), "conv1.weight": noise(width, 3, 14, 14), "proj": noise(width, 768)}
+    found["positional_embedding"] = noise(257, width)
+    for name in ("ln_pre", "ln_post"):
+        found |= {f"{name}.weight": noise(width) + 1, f"{name}.bias": noise(width)}
+    block = {
+        "attn.in_proj_weight": noise(3 * width, width), "attn.in_proj_bias": noise(3 * width),
+        "attn.out_proj.weight": noise(width, width), "attn.out_proj.bias": noise(width),
+        "mlp.c_fc.weight": noise(4 * width, width), "mlp.c_fc.bias": noise(4 * width),
+        "mlp.c_proj.weight": noise(width, 4 * width), "mlp.c_proj.bias": noise(width),
+        "ln_1.weight": noise(width) + 1, "ln_1.bias": noise(width),
+        "ln_2.weight": noise(width) + 1, "ln_2.bias": noise(width),
+    }  # fmt: skip
+    for layer in range(layers):
+        found |= {f"transformer.resblocks.{layer}.{name}": value for name, value in block.items()}
+    return {f"cond_stage_model.model.visual.{name}": value for name, value in found.items()}
 
 
 def lora(seed):
@@ -109,10 +151,20 @@ def write(out: Path) -> None:
     rng = torch.Generator().manual_seed(4)
     zero = {**prefixed("model.diffusion_model.", unet(5, in_channels=8)), **shared_vae}
     edit = dict(zero)
+    zero |= clip_vision(8)
     zero["cc_projection.weight"] = (torch.randn(768, 772, generator=rng) / 28).half()
     zero["cc_projection.bias"] = torch.zeros(768).half()
-    save(save_file, out / "checkpoints/tiny_zero123.safetensors", zero)
+    torch.save({"state_dict": zero}, out / "checkpoints/tiny_zero123.ckpt")
     save(save_file, out / "checkpoints/tiny_edit.safetensors", edit)
+    wide = {"context_dim": 1024, "model_channels": 256, "use_linear_in_transformer": True}
+    wide |= {"channel_mult": [1] * 4, "num_res_blocks": [1] * 4, "disable_self_attentions": [True, True, True, False]}
+    wide |= {"transformer_depth": [1, 0, 0, 0], "transformer_depth_output": [1, 1, 0, 0, 0, 0, 0, 0]}
+    x4 = unet(9, in_channels=7, **wide, num_classes=1000)
+    x4 = {**prefixed("model.diffusion_model.", x4), **prefixed("first_stage_model.", vae(10, levels=3))}
+    save(save_file, out / "checkpoints/tiny_x4.safetensors", x4)
+    transformer, first_stage = wan(11)
+    save(save_file, out / "diffusion_models/tiny_wan.safetensors", transformer)
+    save(save_file, out / "vae/tiny_wan_vae.safetensors", first_stage)
     save(save_file, out / "controlnet/tiny_tile.safetensors", control(6))
     save(save_file, out / "loras/tiny_lora.safetensors", lora(7))
     save(save_file, out / "embeddings/tiny_word.safetensors", {"emb_params": torch.randn(1, 768, generator=rng)})
