@@ -1,19 +1,35 @@
 """The extension: one line for each node id. Ids, input names and the order of widgets never change."""
 
 from .cameras import A124Cameras
+from .clip_guidance import A124ClipGuidance
 from .coarse import A124CoarseOptimizer
 from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
 from .fine import A124FineOptimizer
+from .image_guidance import A124ImageGuidance
+from .modelscope import A124ModelScopeLoader
 from .priors import A124BuiltInPriors
 from .reference import A124ExamplePicture, A124Reference
+from .refine_guidance import A124RefineGuidance
 from .render import A124Render
 from .static import A124StaticOptimizer
+from .textual_inversion import A124TextualInversion
+from .upscale_guidance import A124UpscaleGuidance
+from .video_guidance import A124VideoGuidance
+from .view_guidance import A124ViewGuidance
 
 NODES = {
     "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),
     "A124Reference": (A124Reference, "Animate124: 1 Picture"),
     "A124BuiltInPriors": (A124BuiltInPriors, "Animate124: 2 Built-in priors (no download)"),
+    "A124ClipGuidance": (A124ClipGuidance, "Animate124: 2 Clip as video guidance"),
+    "A124ImageGuidance": (A124ImageGuidance, "Animate124: 2 Image guidance (any MODEL)"),
+    "A124ViewGuidance": (A124ViewGuidance, "Animate124: 2 View guidance (Zero123)"),
+    "A124VideoGuidance": (A124VideoGuidance, "Animate124: 2 Video guidance (any video MODEL)"),
+    "A124RefineGuidance": (A124RefineGuidance, "Animate124: 2 Refine guidance (any MODEL)"),
+    "A124UpscaleGuidance": (A124UpscaleGuidance, "Animate124: 2 Upscale guidance (SD x4 upscaler)"),
+    "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
+    "A124TextualInversion": (A124TextualInversion, "Animate124: 2 Textual inversion (a word for your subject)"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
     "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),
     "A124CoarseOptimizer": (A124CoarseOptimizer, "Animate124: 4 Coarse: motion"),

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..a124core.device import best_device
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
+JOB_BYTES = 4 * 2**30  # asked for beside the models: field, its optimiser, renderer, one picture in the VAE encoder
 
 
 def _host(name: str) -> ModuleType | None:
@@ -94,10 +95,18 @@ def device() -> torch.device:
     return best_device() if management is None else management.get_torch_device()
 
 
-def make_room() -> None:
-    """Ask the host to take its models off the accelerator before a long job of ours."""
+def make_room(models: list | None = None) -> None:
+    """One request before a long job: the host loads the models that the job asks and keeps room for field and renderer.
+
+    Without such models it takes all of its own off the accelerator. Of clones, which share weights, one is loaded.
+    """
     management = _host("comfy.model_management")
-    if management is not None and device().type != "cpu":
+    if management is None:
+        return
+    if models:
+        with torch.inference_mode():
+            management.load_models_gpu(list({id(m.model): m for m in models}.values()), memory_required=JOB_BYTES)
+    elif device().type != "cpu":
         management.unload_all_models()
         management.soft_empty_cache()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -81,18 +82,30 @@ def run(
         bridge.say(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
         return done
     start = _same_memory(keep.newest(), config)
-    bridge.make_room()
     watch = Watch(config.steps, 0 if start is None else start.step, keep, unique_id)
-    try:
-        field = optimise(watch.on_step, start)
-    except FieldLostError:  # a snapshot of it would only be lost again
-        raise
-    except BaseException:  # cancelled, out of memory, collapsed, Ctrl-C: the last good step must survive
-        watch.save_last()
-        raise
+    with models_at_hand(inputs.get("guidances", [])):
+        try:
+            field = optimise(watch.on_step, start)
+        except FieldLostError:  # a snapshot of it would only be lost again
+            raise
+        except BaseException:  # cancelled, out of memory, Ctrl-C: the last good step must survive
+            watch.save_last()
+            raise
     problem = keep.finish(field)
     bridge.say(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
     return field
+
+
+@contextmanager
+def models_at_hand(guidances: list[Guidance | None]) -> Iterator[None]:
+    """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
+    priors = [g.prior for g in guidances if g is not None and hasattr(g.prior, "close")]
+    bridge.make_room([model for prior in priors for model in prior.models()])
+    try:
+        yield
+    finally:
+        for prior in priors:
+            prior.close()
 
 
 def _same_memory(snapshot: Snapshot | None, config: StageConfig) -> Snapshot | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 FORMAT = "animate124"
 VERSION = 1  # raise it when the layout of any kind of file changes
-KINDS = ("field", "snapshot")
+KINDS = ("field", "snapshot", "token")
 
 
 @contextmanager

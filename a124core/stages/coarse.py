@@ -11,7 +11,7 @@ from torch import Tensor
 from ..cameras import moving_views, nearest, reference_camera
 from ..field.config import FieldConfig
 from ..field.field4d import Field4D, from_static
-from ..protocols import Cameras, Guidance, OnStep, View
+from ..protocols import Cameras, Guidance, OnStep, Shading, View
 from ..reference import Reference
 from .config import CoarseConfig
 from .loop import Shots, optimise
@@ -30,6 +30,17 @@ class Extra:
 
 
 ClipExtra = Callable[[int, View, torch.Generator], Extra]
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who looks at one clip of a step, and the cameras it may be taken from."""
+
+    video: Guidance | None
+    view: Guidance | None  # sees the first frame of clips that start at time 0
+    more: ClipExtra | None
+    cameras: Cameras | None  # None: any
+    lit: bool = True  # False: shown unlit, as the reference picture is
 
 
 def optimise_coarse(
@@ -66,7 +77,7 @@ def clip_shots(
 ) -> Shots:
     """The moving stages' pictures: a clip for the video prior, its first frame for the view prior, the reference."""
     camera = reference.camera if reference is not None else reference_camera()
-    allowed = allowed_cameras([view, video])
+    audiences = audiences_of(view, video, more)
 
     def shots(step: int, rng: torch.Generator) -> list[Shot]:
         clip = clip_ticks(config.time, rng)
@@ -75,15 +86,15 @@ def clip_shots(
         if reference is not None and (look_back or (video is None and view is None and more is None)):
             found.append(reference_shot(reference, config, rng, device))
         if look_around or reference is None:
-            found += _clip(step, clip, rng)
+            found += [shot for audience in audiences for shot in _clip(step, clip, audience, rng)]
         return found
 
-    def _clip(step: int, clip: Clip, rng: torch.Generator) -> list[Shot]:
-        cameras, moves = _clip_cameras(camera, config, allowed, rng)
-        light = shading(step, config, rng, cameras)
+    def _clip(step: int, clip: Clip, audience: Audience, rng: torch.Generator) -> list[Shot]:
+        video, first_view = audience.video, audience.view if clip.starts_at_zero else None
+        cameras, moves = _clip_cameras(camera, config, audience.cameras, rng)
+        light = shading(step, config, rng, cameras) if audience.lit else Shading()
         seen = View(cameras, camera, clip.times, background(config, rng), light, view_text=not moves)
-        first_view = view if clip.starts_at_zero else None
-        extra = None if more is None else more(step, seen, rng)
+        extra = None if audience.more is None else audience.more(step, seen, rng)
         frames = _wanted(len(cameras), video, first_view, extra)
         if not len(frames):
             return []
@@ -93,6 +104,14 @@ def clip_shots(
         return [novel_shot(part.cameras, part.time, size, part.background, part.shading, judge, rng, device)]
 
     return shots
+
+
+def audiences_of(view: Guidance | None, video: Guidance | None, more: ClipExtra | None) -> list[Audience]:
+    """One clip for all; two when the video prior knows a single camera: nobody else may be confined to its view."""
+    if video is None or video.prior.cameras is None or len(video.prior.cameras) > 1:
+        return [Audience(video, view, more, allowed_cameras([view, video]))]
+    front = Audience(video, None, None, video.prior.cameras, lit=False)
+    return [front, Audience(None, view, more, allowed_cameras([view]))]
 
 
 def _clip_cameras(

@@ -166,7 +166,7 @@ def with_memory(config: StageConfig, memory: str) -> StageConfig:
 
 
 def auto_preset(guidances: Iterable[Guidance | None]) -> str:
-    """What "auto" means: "demo" if every connected prior is built in (or none is), else "draft"."""
-    package = __package__.rpartition(".")[0] + ".priors.builtin"
-    modules = [type(g.prior).__module__ for g in guidances if g is not None]
-    return "demo" if all(f"{m}.".startswith(f"{package}.") for m in modules) else "draft"
+    """What "auto" means: "demo" if every connected prior is exact (built in, or a clip) or none is, else "draft"."""
+    priors = __package__.rpartition(".")[0] + ".priors."
+    modules = [f"{type(g.prior).__module__}." for g in guidances if g is not None]
+    return "demo" if all(m.startswith((f"{priors}builtin.", f"{priors}clip.")) for m in modules) else "draft"

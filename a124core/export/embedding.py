@@ -1,0 +1,88 @@
+"""Learned words on disk: read in every common layout, nothing a file brings is run; written as safetensors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .files import read_tensors, replacing, write_tensors
+
+KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
+ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text encoder
+
+
+def read_embedding(path: str | Path) -> dict[str, Tensor]:
+    """Token or text encoder -> (n, d). "" where a file names neither (its name is the token then)."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"the embedding {path} was not found: check its name.")
+    found = _tables(_content(path))
+    if not found:
+        raise ValueError(f"{path} holds no embedding in a layout that is known: convert it to safetensors.")
+    for name, table in found.items():
+        if not table.isfinite().all():
+            raise ValueError(f"{path} holds NaN or infinite values in {name or KEY!r}: use another copy.")
+    return found
+
+
+def _content(path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"{path} brings more than tensors and was not opened, for your safety: convert it to safetensors."
+        ) from None
+    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
+        raise ValueError(f"{path} is damaged or no embedding ({error}): use another copy.") from None
+
+
+def _tables(content: Any) -> dict[str, Tensor]:
+    """A1111 {"string_to_param": {"*": T}}, {"emb_params": T}, {"clip_l": T}, diffusers {token: T}, a bare tensor."""
+    if isinstance(content, Tensor):
+        return {"": _rows(content)} if content.is_floating_point() and content.ndim in (1, 2) else {}
+    if not isinstance(content, dict):
+        return {}
+    if isinstance(content.get("string_to_param"), dict):
+        tables = _tables(content["string_to_param"])
+        name = content.get("name")
+        name = name if isinstance(name, str) else ""
+        return {name if token == "*" else token: table for token, table in tables.items()}
+    tables = {str(k): _rows(v) for k, v in content.items() if isinstance(v, Tensor) and v.ndim in (1, 2)}
+    tables = {k: v for k, v in tables.items() if v.is_floating_point()}
+    return {"": tables[KEY]} if KEY in tables else tables
+
+
+def _rows(table: Tensor) -> Tensor:  # (d,) or (n, d) -> (n, d)
+    return table.detach().float().reshape(-1, table.shape[-1]).clone()
+
+
+def write_embedding(
+    path: str | Path,  # its name without .safetensors is the word: embedding:name
+    embedding: Tensor,  # (n, d)
+    about: dict[str, str] | None = None,
+) -> None:
+    """A safetensors file that any host reads as `embedding:name`."""
+    if embedding.ndim != 2 or not embedding.isfinite().all():
+        raise ValueError(
+            f"an embedding is a finite (n, d) table, this one is {tuple(embedding.shape)}: learn it again."
+        )
+    with replacing(path) as temporary:
+        save_file({KEY: embedding.detach().float().cpu().contiguous()}, temporary, {"format": "pt", **(about or {})})
+
+
+def save_progress(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Where learning a word stands."""
+    write_tensors(path, tensors, {"kind": "token", **meta})
+
+
+def load_progress(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, header = read_tensors(path, "token")
+    return tensors, {name: value for name, value in header.items() if name != "kind"}

@@ -1,0 +1,54 @@
+"""Inputs that the guidance nodes share, with the method's numbers and where they come from."""
+
+from __future__ import annotations
+
+
+def models(model: str) -> dict[str, tuple]:
+    """MODEL, CLIP and VAE, as a checkpoint loader gives them."""
+    return {
+        "model": ("MODEL", {"tooltip": model}),
+        "clip": ("CLIP", {"tooltip": "The CLIP of the same checkpoint."}),
+        "vae": ("VAE", {"tooltip": "The VAE of the same checkpoint: the gradient goes through a copy of its encoder."}),
+    }
+
+
+def prompt(default: str, tooltip: str) -> tuple:
+    return ("STRING", {"multiline": True, "default": default, "tooltip": tooltip})
+
+
+def cfg(default: float, source: str = "") -> tuple:
+    why = source or (
+        "101 is no mistake: score distillation needs it to make up its mind, and the release's 100 is added to the "
+        "conditional guess, which is 101 in ComfyUI's form."
+    )
+    return ("FLOAT", {
+        "default": default, "min": 1.0, "max": 1000.0, "step": 0.5,
+        "tooltip": f"Strength of classifier-free guidance, uncond + cfg (cond - uncond). {why}",
+    })  # fmt: skip
+
+
+def weight(default: float, tooltip: str) -> tuple:
+    return ("FLOAT", {"default": default, "min": 0.0, "max": 1e4, "step": 0.001, "tooltip": tooltip})
+
+
+def noise(low: float, high: float) -> dict[str, tuple]:
+    """The range of noise levels, as shares of the schedule."""
+    steps = {"min": 0.0, "max": 1.0, "step": 0.01}
+    return {
+        "t_min": ("FLOAT", {"default": low, **steps, "tooltip": (
+            f"Lowest noise level that is drawn, as a share of the schedule. {low} as released."
+        )}),
+        "t_max": ("FLOAT", {"default": high, **steps, "tooltip": (
+            f"Highest noise level that is drawn. {high} as released. Lower it when the result is over-saturated."
+        )}),
+    }  # fmt: skip
+
+
+def size(default: int) -> tuple:
+    return ("INT", {
+        "default": default, "min": 64, "max": 2048, "step": 64,
+        "tooltip": (
+            f"Renders are resized to this many pixels before the MODEL sees them. {default} as released; "
+            "smaller is faster and needs less memory."
+        ),
+    })  # fmt: skip

@@ -1,0 +1,105 @@
+"""A video prior that knows one camera must not confine the others; where nothing is confined nothing changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+
+from a124core.cameras import make_cameras, reference_camera
+from a124core.priors.builtin import make_priors
+from a124core.priors.clip import clip_guidance
+from a124core.priors.noise import scaled_linear_sigmas
+from a124core.protocols import Cameras, Guidance, View
+from a124core.stages.coarse import ClipExtra, Extra, clip_shots
+from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
+from a124core.stages.presets import auto_preset
+from a124core.stages.shots import Pixels
+
+CPU = torch.device("cpu")
+CONFIG = CoarseConfig(
+    render=RenderConfig(size=8, samples=8), reference_mode="paper", time=TimeConfig(ticks=16, frames=4, start_rate=1.0)
+)
+CAMERA = reference_camera()
+
+
+@dataclass
+class Witness:
+    """Agrees with everything and remembers what it was shown."""
+
+    cameras: Cameras | None = None
+    clip: bool = False
+    seen: list[View] = field(default_factory=list)
+    sigmas: torch.Tensor = field(default_factory=scaled_linear_sigmas)
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return image.transpose(0, 1)[None] if self.clip else image
+
+    def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
+        self.seen.append(view)
+        return x_t
+
+
+def walk(video: Witness | None, view: Witness | None, more: ClipExtra | None = None, steps: int = 40) -> list:
+    """Let everyone look; -> the shots of every step."""
+    wires = [None if w is None else Guidance(w, 1.0, 0.1, 0.9) for w in (view, video)]
+    shots, rng, found = clip_shots(None, *wires, CONFIG, CPU, more), torch.Generator().manual_seed(0), []
+    for step in range(1, steps + 1):
+        found.append(shots(step, rng))
+        for shot in found[-1]:
+            image = torch.zeros(len(shot.rays) // 64, 3, 8, 8)
+            shot.judge(Pixels(image, image[:, :1], image[:, :1], None))
+    return found
+
+
+def test_the_clip_is_shown_from_its_camera_and_the_first_frame_from_all_sides() -> None:
+    video, view = Witness(CAMERA, clip=True), Witness()
+    walk(video, view)
+    assert len(video.seen) == 40 and all(len(v.time) == 4 for v in video.seen)
+    assert all(float(v.cameras.azimuth.abs().max()) == 0.0 for v in video.seen)
+    assert 8 <= len(view.seen) <= 32 and all(v.time.tolist() == [0.0] for v in view.seen)
+    assert torch.cat([v.cameras.azimuth for v in view.seen]).std() > 40
+    assert all(v.shading.mode == "albedo" for v in video.seen), "a clip shows its own light"
+    assert any(v.shading.mode != "albedo" for v in view.seen)
+
+
+def test_the_view_prior_keeps_its_own_cameras() -> None:
+    lattice = make_cameras([0.0, 0.0, 0.0], [0.0, 120.0, -120.0])
+    view = Witness(lattice)
+    walk(Witness(CAMERA, clip=True), view)
+    assert {float(v.cameras.azimuth[0]) for v in view.seen} == {0.0, 120.0, -120.0}
+
+
+def test_a_repair_prior_is_not_confined_either() -> None:
+    asked: list[View] = []
+
+    def more(step: int, view: View, rng: torch.Generator) -> Extra:
+        asked.append(view)
+        return Extra(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
+
+    walk(Witness(CAMERA, clip=True), None, more=more)
+    assert torch.cat([v.cameras.azimuth for v in asked]).std() > 40
+
+
+def test_a_clip_alone_needs_no_second_picture() -> None:
+    assert all(len(shots) == 1 for shots in walk(Witness(CAMERA, clip=True), None))
+
+
+@pytest.mark.parametrize("cameras", [None, make_cameras([0.0] * 3, [0.0, 120.0, -120.0])])
+def test_others_share_one_clip_and_draw_as_before(cameras: Cameras | None) -> None:
+    """One shot a step, and the view prior sees the first frame of the video prior's own clip."""
+    video, view = Witness(cameras, clip=True), Witness()
+    assert all(len(shots) == 1 for shots in walk(video, view))
+    firsts = [v for v in video.seen if v.time[0] == 0.0]
+    shared = [v for v in firsts if any(torch.equal(v.cameras.azimuth[:1], w.cameras.azimuth) for w in view.seen)]
+    assert len(shared) == len(view.seen)
+
+
+def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:
+    mask = torch.zeros(2, 1, 16, 16)
+    mask[0, :, 4:12, 4:10] = mask[1, :, 4:12, 6:12] = 1.0
+    clip = clip_guidance(mask.expand(-1, 3, -1, -1).clone(), mask, None, CAMERA, 16)
+    built_in = make_priors(None, "a robot is waving", picture_size=16, tile_size=32)
+    assert auto_preset([built_in.view, clip]) == "demo" and auto_preset([clip, None]) == "demo"
+    assert auto_preset([clip, replace(built_in.view, prior=Witness())]) == "draft"

@@ -1,0 +1,213 @@
+"""Textual inversion inside the host's own process, on a tiny SD 1.5 checkpoint in its real layout.
+
+Run by the host's Python: inversion_checks.py COMFYUI_PATH MODELS. Prints one JSON object: figures, or what was raised.
+Nodes are called in inference mode, as the host calls them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from tiny_models import enter_host  # noqa: E402
+
+COMFYUI, MODELS = sys.argv[1], Path(sys.argv[2])
+enter_host(COMFYUI)
+sys.path.remove(str(Path(__file__).resolve().parent))
+
+import comfy.samplers  # noqa: E402
+import comfy.sd  # noqa: E402
+import comfy.utils  # noqa: E402
+import folder_paths  # noqa: E402
+import torch  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+torch.set_num_threads(1)
+WORK = MODELS.parent / "inversion"
+folder_paths.set_output_directory(str(WORK / "output"))
+folder_paths.folder_names_and_paths["embeddings"] = ([str(WORK / "embeddings")], {".safetensors", ".pt", ".bin"})
+
+
+def load_pack():
+    """The pack as the host loads it."""
+    name = str(ROOT).replace(".", "_x_")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return lambda path: importlib.import_module(f"{name}.{path}")
+
+
+part = load_pack()
+PACK = part("nodes").NODE_CLASS_MAPPINGS
+host_inversion = part("nodes.host_inversion")
+TINY = {"init_word": "robot", "name": "tiny_robot", "steps": 3, "batch": 2, "chunk": 1, "rate": 0.05, "size": 64}
+TINY |= {"seed": 1, "resume": "auto"}
+
+
+@torch.inference_mode()
+def checkpoint():
+    return comfy.sd.load_checkpoint_guess_config(
+        str(MODELS / "checkpoints" / "tiny_sd15.safetensors"), embedding_directory=[str(WORK / "embeddings")]
+    )[:3]
+
+
+@torch.inference_mode()
+def reference():
+    picture, mask = PACK["A124ExamplePicture"]().make("robot")
+    ask = {"mask_marks": "auto", "recentre": False, "elevation": 0.0, "azimuth": 0.0, "radius": 1.8, "fovy": 40.0}
+    return PACK["A124Reference"]().make(picture, **ask, mask=mask)["result"][0]
+
+
+def digest(model, clip, vae):
+    sha = hashlib.sha256()
+    for module in (model.model.diffusion_model, clip.cond_stage_model, vae.first_stage_model):
+        for name, value in sorted(module.state_dict().items()):
+            sha.update(name.encode() + value.detach().cpu().float().contiguous().numpy().tobytes())
+    return sha.hexdigest()
+
+
+@torch.inference_mode()
+def learn(models, **changes):
+    return PACK["A124TextualInversion"]().learn(*models, reference(), **{**TINY, **changes})
+
+
+def apart(a, b):
+    return float((a - b).norm() / b.norm())
+
+
+MODELS_LOADED = checkpoint()
+
+
+def learns_a_word_and_leaves_the_host_alone():
+    model, clip, vae = MODELS_LOADED
+    before = digest(model, clip, vae)
+    out_clip, token = learn(MODELS_LOADED)
+    file = WORK / "embeddings" / "tiny_robot.safetensors"
+    word = comfy.utils.load_torch_file(str(file))["emb_params"]
+    start = host_inversion.word_model(model, clip, vae, "robot", torch.device("cpu")).start()
+    with torch.inference_mode():
+        spoken, plain = (
+            out_clip.encode_from_tokens(out_clip.tokenize(f"a photo of a {w}")) for w in (token, "robot")
+        )
+    return {
+        "token": token, "shape": list(word.shape), "moved": apart(word, start), "finite": bool(word.isfinite().all()),
+        "prompt changes": apart(spoken, plain), "weights equal": digest(model, clip, vae) == before,
+    }  # fmt: skip
+
+
+def copies_say_what_the_host_says():
+    """Text of the private encoder against the host's; x0_hat of the private UNet against apply_model."""
+    model, clip, vae = MODELS_LOADED
+    made = host_inversion.word_model(model, clip, vae, "robot", torch.device("cpu"))
+    rng = torch.Generator().manual_seed(0)
+    x, sigma = torch.randn(2, 4, 8, 8, generator=rng), torch.tensor([0.5, 3.0])
+    templates = ["a photo of a {}", "a rendition of the {}"]
+    with torch.no_grad():
+        contexts = made.contexts(made.start(), templates)
+        mine = made.denoise(x, sigma, made.start(), templates)
+    with torch.inference_mode():
+        texts = [clip.encode_from_tokens(clip.tokenize(t.format("robot"))) for t in templates]
+        texts = torch.cat([t.cpu() for t in texts])
+        import comfy.model_management as management
+
+        management.load_models_gpu([model])
+        theirs = model.model.apply_model(x, sigma, c_crossattn=texts)
+    token = made.start().requires_grad_(True)
+    made.denoise(x, sigma, token, templates).square().mean().backward()
+    gradient = token.grad.clone()
+    for block in (*made.unet.input_blocks, made.unet.middle_block, *made.unet.output_blocks):
+        for layer in block:
+            layer.__dict__.pop("forward")  # without gradient checkpointing
+    token.grad = None
+    made.denoise(x, sigma, token, templates).square().mean().backward()
+    return {
+        "text": apart(contexts, texts), "x0": apart(mine, theirs.cpu()),
+        "checkpointed gradient": apart(gradient, token.grad), "gradient": float(gradient.norm()),
+    }  # fmt: skip
+
+
+def a_cancelled_run_goes_on_to_the_same_word():
+    bridge, calls = part("nodes.bridge"), []
+    whole = comfy.utils.load_torch_file(str(WORK / "embeddings" / "tiny_robot.safetensors"))["emb_params"]
+    look = bridge.stop_if_cancelled
+
+    class Cancelled(BaseException):
+        pass
+
+    def cancel():
+        calls.append(1)
+        if len(calls) == 2:
+            raise Cancelled
+
+    bridge.stop_if_cancelled = cancel
+    try:
+        learn(MODELS_LOADED, resume="restart")
+        return {"cancelled": False}
+    except Cancelled:
+        pass
+    finally:
+        bridge.stop_if_cancelled = look
+    left = len(list((WORK / "output").rglob("progress.safetensors")))
+    calls.clear()
+    bridge.stop_if_cancelled = lambda: calls.append(1)
+    learn(MODELS_LOADED)
+    bridge.stop_if_cancelled = look
+    word = comfy.utils.load_torch_file(str(WORK / "embeddings" / "tiny_robot.safetensors"))["emb_params"]
+    return {"cancelled": True, "snapshots": left, "steps left": len(calls), "same": bool(torch.equal(word, whole))}
+
+
+def a_lora_takes_part():
+    import comfy.sd
+
+    model, clip, vae = MODELS_LOADED
+    with torch.inference_mode():
+        lora = comfy.utils.load_torch_file(str(MODELS / "loras" / "tiny_lora.safetensors"))
+        patched, _ = comfy.sd.load_lora_for_models(model, clip, lora, 1.0, 1.0)
+    rng = torch.Generator().manual_seed(0)
+    x, sigma = torch.randn(1, 4, 8, 8, generator=rng), torch.tensor([2.0])
+    with torch.no_grad():
+        seen = []
+        for wired in (model, patched):
+            made = host_inversion.word_model(wired, clip, vae, "robot", torch.device("cpu"))
+            seen.append(made.denoise(x, sigma, made.start(), ["a photo of a {}"]))
+    return {"change": apart(seen[1], seen[0])}
+
+
+def words_that_cannot_work():
+    model, clip, vae = MODELS_LOADED
+    found = {}
+    for name, changes in {
+        "empty": {"init_word": " "}, "path": {"name": "../up"}, "taken": {"name": "foreign"},
+    }.items():  # fmt: skip
+        (WORK / "embeddings").mkdir(parents=True, exist_ok=True)
+        torch.save({"emb_params": torch.zeros(1, 768)}, WORK / "embeddings" / "foreign.pt")
+        try:
+            learn(MODELS_LOADED, **changes)
+            found[name] = "accepted"
+        except ValueError as error:
+            found[name] = str(error)
+    return found
+
+
+CHECKS = (
+    learns_a_word_and_leaves_the_host_alone,
+    copies_say_what_the_host_says,
+    a_cancelled_run_goes_on_to_the_same_word,
+    a_lora_takes_part,
+    words_that_cannot_work,
+)
+
+if __name__ == "__main__":
+    results = {}
+    for check in CHECKS:
+        try:
+            results[check.__name__] = check()
+        except Exception:  # noqa: BLE001 (the test shows it)
+            results[check.__name__] = {"raised": traceback.format_exc()}
+    sys.stdout.write("\n" + json.dumps(results) + "\n")
