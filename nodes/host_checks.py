@@ -69,6 +69,8 @@ def check_control(model: Any, control: Any) -> None:
 
 def text_width(network: Any) -> int | None:
     """How wide the words are that a network reads (UNet, ControlNet, Wan); None: it has no place of these names."""
+    if hasattr(network, "text_width"):  # our ModelScope: its layers in time have an attn2 that reads no words
+        return network.text_width
     for name, value in network.state_dict().items():
         if name.endswith(("attn2.to_k.weight", "text_embedding.0.weight")):
             return int(value.shape[-1])

@@ -20,6 +20,8 @@ from .shots import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_sho
 from .snapshot import Snapshot
 from .times import Clip, clip_ticks
 
+CARRY = 0.1  # temporal TV where one camera teaches the motion: the method's own weight, which demo does without
+
 
 @dataclass(frozen=True)
 class Extra:
@@ -61,6 +63,7 @@ def optimise_coarse(
             "nothing tells the coarse stage how to move: connect a video guidance (or a reference or view guidance)."
         )
     wanted = field_config or field.config
+    config = carried_along(config, video)
     moving = from_static(field, wanted.time_grids, config.render.occupancy_slices, wanted.loop)
     shots = clip_shots(reference, view, video, config, torch.device(device))
     camera = reference.camera if reference is not None else reference_camera()
@@ -106,9 +109,21 @@ def clip_shots(
     return shots
 
 
+def confined(video: Guidance | None) -> bool:
+    """Does the video prior know a single camera?"""
+    return video is not None and video.prior.cameras is not None and len(video.prior.cameras) == 1
+
+
+def carried_along(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
+    """What a single camera does not see must be like the moment before: never without temporal TV (Eq. 2)."""
+    if not confined(video) or config.losses.time_tv >= CARRY:
+        return config
+    return replace(config, losses=replace(config.losses, time_tv=CARRY))
+
+
 def audiences_of(view: Guidance | None, video: Guidance | None, more: ClipExtra | None) -> list[Audience]:
     """One clip for all; two when the video prior knows a single camera: nobody else may be confined to its view."""
-    if video is None or video.prior.cameras is None or len(video.prior.cameras) > 1:
+    if not confined(video):
         return [Audience(video, view, more, allowed_cameras([view, video]))]
     front = Audience(video, None, None, video.prior.cameras, lit=False)
     return [front, Audience(None, view, more, allowed_cameras([view]))]

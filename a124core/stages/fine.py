@@ -11,7 +11,7 @@ from ..protocols import Guidance, OnStep, View
 from ..reference import Reference
 from ..render.render import marched, occupancy_of, render
 from ..render.sample import Marched
-from .coarse import ClipExtra, Extra, clip_shots, cut_view
+from .coarse import ClipExtra, Extra, carried_along, clip_shots, cut_view
 from .config import FineConfig
 from .loop import optimise
 from .shots import novel_shot, sds_term
@@ -38,7 +38,7 @@ def optimise_fine(
         )
     if field.table.shape[0] < 2:
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
-    device = torch.device(device)
+    device, config = torch.device(device), carried_along(config, video)
     more = None if refine is None else refinement(field.at_rest().to(device), refine, config)
     shots = clip_shots(reference, view, video, config, device, more)
     camera = reference.camera if reference is not None else reference_camera()

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-HERE = str(Path(__file__).resolve().parent)
-sys.path.insert(0, HERE)
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 import native_checks as base  # noqa: E402
+from tiny_modelscope import Sizes, random_weights  # noqa: E402
 
-sys.path.remove(HERE)
+del sys.path[:2]
 
 import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
@@ -157,6 +158,38 @@ def check_flow_clip():
         "parity": apart(seen, by_hand), "latents": apart(latents, host), "frames": float(latents.shape[2]),
         "gradient": float((numeric - exact).abs() / exact.abs()), "sigma max": float(prior.sigmas[-1]),
         "ascending": float((prior.sigmas.diff() >= 0).all()),
+    }  # fmt: skip
+
+
+def check_modelscope_clip():
+    """ModelScope's own MODEL beside SD's VAE: frames become one item, eps-prediction over the bare video UNet."""
+    sizes = Sizes(dim=64, mults=(1, 2), layers=1, context=1024, first_width=64)
+    file = base.MODELS / "tiny_text2video.pth"
+    torch.save(random_weights(sizes, "original"), file)
+    with torch.inference_mode():
+        model = base.part("nodes.host_modelscope").load_model(str(file))
+    clip = stub_clip(1024)
+    made = guidance("A124VideoGuidance", model=model, clip=clip, vae=base.SD15.vae, prompt="fox", size=SIZE, cfg=7.0)
+    prior = made.prior
+    frames = picture(11, 3).requires_grad_(True)
+    latents = prior.encode(frames)
+    pull = noise(12, *latents.shape)
+    gradient = torch.autograd.grad(latents, frames, pull)[0]
+    single = base.image_guidance().prior.encode(frames)
+    expected = torch.autograd.grad(single, frames, pull[0].movedim(0, 1))[0]
+    x, sigma = noise(13, *latents.shape), prior.sigmas[300]
+    seen = prior.denoise(x, sigma.expand(1), view_at([0.0] * 3, view_text=False))
+    net, guesses = model.model, []
+    timestep = (net.model_sampling.sigmas.log() - sigma.log()).abs().argmin().expand(1).float()
+    with torch.inference_mode():
+        for words in ("", "fox, high-resolution, 8k, good quality"):
+            context = clip.encode_from_tokens_scheduled(words)[0][0]
+            scaled = x / (sigma**2 + 1) ** 0.5
+            guesses.append(x - sigma * net.diffusion_model(scaled, timestep, context=context).float())
+        by_hand = (guesses[0] + 7.0 * (guesses[1] - guesses[0])).clone()
+    return {
+        "parity": apart(seen, by_hand), "one item": float(latents.shape == (1, 4, 3, 8, 8)),
+        "gradient": apart(gradient, expected),
     }  # fmt: skip
 
 

@@ -122,6 +122,11 @@ def test_a_flow_matching_video_model_judges_a_clip(figures: dict) -> None:
     assert found["ascending"] and found["sigma max"] < 1e4
 
 
+def test_modelscope_judges_a_clip_as_one_item(figures: dict) -> None:
+    found = of(figures, "modelscope_clip")
+    assert found["one item"] and found["parity"] < PARITY and found["gradient"] < PARITY
+
+
 WRONG = {
     "edit model": "text-to-picture",
     "CLIP width": "wire the CLIP",

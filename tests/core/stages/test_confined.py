@@ -12,7 +12,7 @@ from a124core.priors.builtin import make_priors
 from a124core.priors.clip import clip_guidance
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, View
-from a124core.stages.coarse import ClipExtra, Extra, clip_shots
+from a124core.stages.coarse import CARRY, ClipExtra, Extra, carried_along, clip_shots
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
 from a124core.stages.shots import Pixels
@@ -84,6 +84,13 @@ def test_a_repair_prior_is_not_confined_either() -> None:
 
 def test_a_clip_alone_needs_no_second_picture() -> None:
     assert all(len(shots) == 1 for shots in walk(Witness(CAMERA, clip=True), None))
+
+
+def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
+    clip, free = (Guidance(Witness(cameras, clip=True), 1.0, 0.1, 0.9) for cameras in (CAMERA, None))
+    assert carried_along(CONFIG, clip).losses.time_tv == CARRY > CONFIG.losses.time_tv
+    strong = replace(CONFIG, losses=replace(CONFIG.losses, time_tv=5.0))
+    assert carried_along(strong, clip) is strong and carried_along(CONFIG, free) is CONFIG
 
 
 @pytest.mark.parametrize("cameras", [None, make_cameras([0.0] * 3, [0.0, 120.0, -120.0])])
