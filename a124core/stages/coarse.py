@@ -77,10 +77,11 @@ def clip_shots(
     config: CoarseConfig,
     device: torch.device,
     more: ClipExtra | None = None,
+    refine: Guidance | None = None,  # the prior behind `more`: clips stay where it can judge them too
 ) -> Shots:
     """The moving stages' pictures: a clip for the video prior, its first frame for the view prior, the reference."""
     camera = reference.camera if reference is not None else reference_camera()
-    audiences = audiences_of(view, video, more)
+    audiences = audiences_of(view, video, more, refine)
 
     def shots(step: int, rng: torch.Generator) -> list[Shot]:
         clip = clip_ticks(config.time, rng)
@@ -121,12 +122,14 @@ def carried_along(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
     return replace(config, losses=replace(config.losses, time_tv=CARRY))
 
 
-def audiences_of(view: Guidance | None, video: Guidance | None, more: ClipExtra | None) -> list[Audience]:
+def audiences_of(
+    view: Guidance | None, video: Guidance | None, more: ClipExtra | None = None, refine: Guidance | None = None
+) -> list[Audience]:
     """One clip for all; two when the video prior knows a single camera: nobody else may be confined to its view."""
     if not confined(video):
-        return [Audience(video, view, more, allowed_cameras([view, video]))]
+        return [Audience(video, view, more, allowed_cameras([view, video, refine]))]
     front = Audience(video, None, None, video.prior.cameras, lit=False)
-    return [front, Audience(None, view, more, allowed_cameras([view]))]
+    return [front, Audience(None, view, more, allowed_cameras([view, refine]))]
 
 
 def _clip_cameras(

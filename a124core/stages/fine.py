@@ -40,7 +40,7 @@ def optimise_fine(
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
     device, config = torch.device(device), carried_along(config, video)
     more = None if refine is None else refinement(field.at_rest().to(device), refine, config)
-    shots = clip_shots(reference, view, video, config, device, more)
+    shots = clip_shots(reference, view, video, config, device, more, refine)
     camera = reference.camera if reference is not None else reference_camera()
     return optimise("fine", field, config, shots, camera, seed, on_step, resume, device)
 
