@@ -15,8 +15,8 @@ PLAIN = 0.08  # colours this close (largest channel difference) to the border's 
 PLAIN_SHARE = 0.8  # so much of the border must have that colour; the rest may be subject that touches it
 NO_SUBJECT = (
     "the picture has no mask, no transparency and no plain background, so the subject cannot be found: cut it out "
-    "with the host's background removal node and connect its mask, or, on the command line, give --mask FILE or a "
-    "picture with transparency."
+    "(a transparent PNG), or give a mask of it: in ComfyUI from a background-removal node, on the command line with "
+    "--mask FILE."
 )
 
 

@@ -12,6 +12,6 @@ def checked_prompt(prompt: str) -> str:
         raise ValueError('the prompt is empty: say what moves and how, for example "a panda is dancing".')
     if len(words) > LONGEST:
         raise ValueError(
-            f"the prompt has {len(words)} characters, at most {LONGEST} are read: shorten it to one or two sentences."
+            f"the prompt has {len(words)} characters, at most {LONGEST} are allowed: one or two sentences are enough."
         )
     return words

@@ -14,6 +14,7 @@ from .protocols import Cameras
 LARGEST = 1024  # side of the working square; the largest picture the authors ship (release)
 SMALLEST = 16  # pixels; a shorter side cannot show a subject
 SMALLEST_SUBJECT = 0.002  # share of the square that the subject must cover
+LARGE_SUBJECT = 0.45  # of the square: leaves little room for a motion
 LARGEST_SUBJECT = 0.995  # of the picture; more than this, and there is no background
 MARGIN = 0.2  # border ratio of optional recentring (threestudio extension's function default)
 
@@ -73,6 +74,8 @@ def make_reference(
         notes.append(f"reduced from {layers.shape[-1]} to {LARGEST} pixels a side")
         layers = _reduced(layers, (LARGEST, LARGEST))
     share = _checked_share(layers[:, 3:4])
+    if share > LARGE_SUBJECT:
+        notes.append("that is much: a motion may leave the picture, a third or less is best")
     note = "; ".join([f"The subject covers {100 * share:.0f} % of the square picture, {how}", *notes]) + "."
     colours = fill_outwards(layers[:, :3], _known(layers[:, 3:4], pure_edges))
     return Reference(colours, layers[:, 3:4], layers[:, 4:5] if depth is not None else None, camera, note)

@@ -46,24 +46,25 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
-    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="where scores come from")
+    p.add_argument("--priors", choices=("builtin",), default="builtin", help="where scores come from")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value in (("elevation", 0.0), ("azimuth", 0.0), ("radius", RADIUS), ("fovy", FOVY)):
         p.add_argument(f"--{name}", type=float, default=value, help="of the camera that took the picture (%(default)s)")
-    p.add_argument("--preset", choices=PRESETS, default="auto")
+    p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, draft for a GPU, "
+                   "released and paper for hours of a large one (%(default)s)")  # fmt: skip
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="unplug the multi-view prior")
     p.add_argument("--refine", choices=REFINES, default="tile", help="the refinement prior: tile; the paper's "
                    "counter-example, an upscaler that never saw the picture; or none")  # fmt: skip
-    p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="of the scene times of clips")
+    p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="which moments are practised")
     p.add_argument("--reference-mode", choices=("paper", "released"), help="when the picture supervises moving stages")
     p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs")
     _run_options(p)
 
 
 def _run_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0, help="same seed, same result")
     p.add_argument("--steps-scale", type=float, default=1.0, help="all numbers of steps times this (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
@@ -77,14 +78,14 @@ def _render(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, required=True, help="film (.mp4, .gif, .webp), or a folder for PNG frames, "
                    "masks and transforms.json")  # fmt: skip
     p.add_argument("--cameras", default="orbit", help="orbit, still, or a transforms.json (%(default)s)")
-    p.add_argument("--elevation", type=float, default=0.0)
+    p.add_argument("--elevation", type=float, default=0.0, help="degrees from which the camera looks down")
     p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
-    p.add_argument("--radius", type=float, default=RADIUS)
-    p.add_argument("--fovy", type=float, default=FOVY)
+    p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
+    p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
     p.add_argument("--turns", type=float, default=1.0, help="of the orbit")
     p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
-    p.add_argument("--frames", type=int, default=48)
-    p.add_argument("--fps", type=float, default=16.0)
+    p.add_argument("--frames", type=int, default=48, help="pictures from the first moment to the last (%(default)s)")
+    p.add_argument("--fps", type=float, default=16.0, help="pictures a second (%(default)s)")
     p.add_argument("--size", type=int, default=256, help="pixels a side (%(default)s)")
     p.add_argument("--device", default="cpu")
 

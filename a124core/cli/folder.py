@@ -51,11 +51,14 @@ class Folder:
         names = (f"{EARLIER}-{k}" for k in itertools.count(1))
         return next(path for name in names if not (path := self.out / name).exists())
 
-    def _check_same(self, identity: dict[str, str]) -> None:
-        path = self.work / "run.json"
-        if not path.is_file():
+    def check_interrupted(self) -> None:
+        """Refuse to resume where nothing was interrupted."""
+        if not (self.work / "run.json").is_file():
             raise ValueError(f"{self.out} holds no interrupted run: leave out --resume, or give its folder with --out.")
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+
+    def _check_same(self, identity: dict[str, str]) -> None:
+        self.check_interrupted()
+        earlier = json.loads((self.work / "run.json").read_text(encoding="utf-8"))
         different = [name for name, value in identity.items() if earlier.get(name) != value]
         if different:
             raise ValueError(

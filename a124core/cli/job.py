@@ -46,6 +46,13 @@ class Job:
     memory: str = "auto"
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        if not 0 < self.steps_scale <= MOST_STEPS:
+            raise ValueError(
+                f"--steps-scale is {self.steps_scale}: choose above 0 and up to {MOST_STEPS:g} (1 is the preset's "
+                "number of steps)."
+            )
+
 
 @dataclass(frozen=True)
 class Wires:
@@ -86,10 +93,6 @@ def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
 
 def _adapted(settings: Preset, job: Job) -> Preset:
     """The preset with the job's own choices."""
-    if not 0 < job.steps_scale <= MOST_STEPS:
-        raise ValueError(
-            f"--steps-scale is {job.steps_scale}: choose above 0 and up to {MOST_STEPS:g} (1 is the preset's number)."
-        )
     moving: dict[str, Any] = {}
     if job.sampling is not None:
         moving["time"] = replace(settings.coarse.time, sampling=job.sampling)

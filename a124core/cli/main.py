@@ -37,17 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(options)
     except Interrupted as stopped:
-        again = [a for a in arguments if a != "--resume"] + ["--resume"]
-        print(f"Stopped in the {stopped} stage. To continue: python -m a124core {shlex.join(again)}")
+        print(f"Stopped in the {stopped} stage. To continue: {_resume_line(arguments)}")
         return 130
     except KeyboardInterrupt:
-        print("Stopped at once; the last snapshot, if there is one, is used by --resume.", file=sys.stderr)
+        if hasattr(options, "resume"):
+            print(f"Stopped at once. To continue from the last snapshot: {_resume_line(arguments)}", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         return _failed(error, 2)
     except RuntimeError as error:
         return _failed(error, 1)
     return 0
+
+
+def _resume_line(arguments: list[str]) -> str:
+    """The same command, with the Python that runs it."""
+    again = [a for a in arguments if a != "--resume"] + ["--resume"]
+    python = sys.executable if os.name == "nt" else os.path.relpath(sys.executable)  # other drives have no way there
+    return shlex.join([python, "-m", "a124core", *again])
 
 
 def _failed(error: Exception, code: int) -> int:
@@ -77,11 +84,6 @@ def demo(options: object) -> None:
 
 def animate(options: object) -> None:
     """A picture of the user's own."""
-    if options.priors == "diffusers":
-        raise ValueError(
-            "--priors diffusers is not available yet: use --priors builtin, which needs no download and replays a "
-            "known motion with your picture."
-        )
     prompt = checked_prompt(options.prompt)
     job = Job(
         reference=read_reference(options),

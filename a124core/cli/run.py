@@ -39,6 +39,8 @@ class Outcome:
 
 def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False, say: Say = _say) -> Outcome:
     """Everything from the first check to the last file. Ctrl-C raises Interrupted after a snapshot."""
+    if resume:
+        folder.check_interrupted()
     check_folder(folder.out)
     scene = prepare(job)
     check_folder(folder.out, disk_needed(scene.settings))
@@ -69,7 +71,8 @@ def _all_stages(
             folder.finish(stage, done)
             folder.remember(watch.notes())
         field = done
-        result = of_field(field, scene.job.device)
+        say(f"{stage}: comparing with the known answer ...")
+        result = watch.grading(stage, of_field(field, scene.job.device))
         if baseline is None:  # the first field, standing still
             baseline = grade(frozen(result), exam)
         figures = baseline if field.table.shape[0] == 1 else grade(result, exam)  # a still field is its own baseline

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from torch import Tensor
 from tqdm import tqdm
 
+from ..evaluate import Renderer
 from ..export.sheets import side_by_side, write_picture
-from ..protocols import Step
+from ..protocols import Cameras, Step
 from .folder import Folder
 
 SNAPSHOT_EVERY = 180.0  # seconds
@@ -21,7 +23,7 @@ Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step
 
 
 class Interrupted(Exception):
-    """Raised out of on_step after Ctrl-C, once a snapshot is on disk."""
+    """Raised after Ctrl-C, once all that was done is on disk; carries the name of the stage."""
 
 
 class Watch:
@@ -53,6 +55,16 @@ class Watch:
         finally:
             self._bar.close()
             self.seconds[name] = before + time.monotonic() - self._start
+
+    def grading(self, stage: str, result: Renderer) -> Renderer:
+        """The result as pictures, for as long as nobody presses Ctrl-C: the stage itself is done and kept."""
+
+        def watched(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
+            if self.stop:
+                raise Interrupted(stage)
+            return result(cameras, time, size)
+
+        return watched
 
     def _keep_until(self, stage: str, step: int) -> None:
         """Losses after the snapshot that a stage continues from are measured again."""
@@ -98,7 +110,7 @@ def interruptible(watch: Watch) -> Iterator[None]:
     def asked(number: int, frame: Any) -> None:
         watch.stop = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        tqdm.write("Stopping after this step; the snapshot is being written. Press Ctrl-C again to stop at once.")
+        tqdm.write("Stopping after this step; what was done is kept. Press Ctrl-C again to stop at once.")
 
     try:
         before = signal.signal(signal.SIGINT, asked)

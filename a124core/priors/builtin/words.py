@@ -145,13 +145,14 @@ def understand(prompt: str, motion: str = FROM_PROMPT) -> Understood:
         if motion not in MOTIONS:
             raise ValueError(f"motion is {motion!r}: use {FROM_PROMPT!r} or one of {', '.join(MOTIONS)}.")
         return Understood(subject, motion, False, f"Motion {motion!r}, as chosen.")
-    found = _exact(tokens, MOTION_WORDS)
-    if found:
-        return Understood(subject, found, False, f"Motion {found!r}, read in the prompt.")
+    for token in tokens:
+        if found := _exact([token], MOTION_WORDS):
+            return Understood(subject, found, False, f"Motion {found!r}, from the word {token!r}.")
     guess, word = _nearest([t for t in tokens if t not in FILLER and not _exact([t], SUBJECT_WORDS)])
     why = f"{word!r} looks most like it" if word else "no word names a motion"
     known = ", ".join(MOTIONS)
-    return Understood(subject, guess, True, f"Motion {guess!r}, a guess: {why}. Known motions: {known}.")
+    note = "" if word else " Only English words are understood; or choose the motion yourself."
+    return Understood(subject, guess, True, f"Motion {guess!r}, a guess: {why}. Known motions: {known}.{note}")
 
 
 def _exact(tokens: list[str], table: dict[str, tuple[str, ...]]) -> str | None:

@@ -47,7 +47,6 @@ def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.Capt
         ({"--depth": tmp_path / "wide.png"}, "depth map"),
         ({"--prompt": "  "}, "empty"),
         ({"--prompt": "dance " * 2000}, "characters"),
-        ({"--priors": "diffusers"}, "builtin"),
         ({"--steps-scale": 0}, "above 0"),
         ({"--radius": -1}, "radius"),
         ({"--device": "warp"}, "--device cpu"),

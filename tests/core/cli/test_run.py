@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from a124core.cli import run as pipeline
 from a124core.cli import watch
 from a124core.cli.folder import Folder
 from a124core.cli.main import main
@@ -207,3 +208,29 @@ def test_render_and_info(never_stopped: Path, tmp_path: Path, capsys: pytest.Cap
     assert "time grids 3 (moves)" in said and "a snowman bounces" in said
     for wrong in (["--size", 4], ["--time", 2], ["--frames", 0], ["--cameras", "none.json"], ["--out", "a.avi"]):
         assert run("render", field, "--out", film, *wrong) == 2
+
+
+def test_ctrl_c_while_a_stage_is_graded_keeps_the_stage(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    of_field, asked = pipeline.of_field, []
+
+    def pressed(field: object, device: str) -> object:
+        watch_of[0].stop = not asked  # once: after the static stage
+        asked.append(1)
+        return of_field(field, device)
+
+    watch_of: list[watch.Watch] = []
+    start = watch.Watch.__init__
+
+    def remembered(self: watch.Watch, *args: object) -> None:
+        start(self, *args)
+        watch_of[:] = [self]
+
+    monkeypatch.setattr(watch.Watch, "__init__", remembered)
+    monkeypatch.setattr(pipeline, "of_field", pressed)
+    assert animate(picture, tmp_path, "--skip", "fine") == 130
+    assert "Stopped in the static stage. To continue:" in capsys.readouterr().out
+    assert (tmp_path / "unfinished" / "static.safetensors").is_file()
+    assert animate(picture, tmp_path, "--skip", "fine", "--resume") == 0
+    assert [s["name"] for s in report(tmp_path)["stages"]] == ["static", "coarse"]
