@@ -51,7 +51,7 @@ class Exam:
     """The same questions for every stage; the truth is drawn once."""
 
     heldout: Shots  # every held-out camera at every time, camera by camera
-    large: Shots  # LARGE pixels
+    large: Shots | None  # LARGE pixels; None: not asked, which halves the time
     path: Shots | None  # front and side, PATH_TIMES each; None where the subject's middle does not travel (a spin)
     front: Shots  # the reference view at time 0, LARGE pixels
     tile_size: int  # side at which detail is compared
@@ -124,7 +124,7 @@ def grade(result: Renderer, exam: Exam) -> dict[str, float | None]:
         "colour_error": float(metrics.colour_error(small, truth.image, truth.mask).mean()),
         "iou": float(metrics.iou(seen[1], truth.mask).mean()),
     }
-    figures |= _large_figures(result, exam) | _motion_figures(result, exam.path)
+    figures |= _large_figures(result, exam.large, exam.tile_size) | _motion_figures(result, exam.path)
     front, _ = _look(result, exam.front)
     figures["psnr_reference"] = float(metrics.psnr(front, exam.front.image).mean())
     return figures
@@ -134,11 +134,12 @@ def _look(result: Renderer, shots: Shots) -> tuple[Tensor, Tensor]:
     return result(shots.cameras, shots.time, shots.size)
 
 
-def _large_figures(result: Renderer, exam: Exam) -> dict[str, float | None]:
+def _large_figures(result: Renderer, truth: Shots | None, tile_size: int) -> dict[str, float | None]:
     """PSNR at 256 px; detail and saturation as ratios to the truth's, detail at the tile prior's size."""
-    image, _ = _look(result, exam.large)
-    truth = exam.large
-    side = (exam.tile_size, exam.tile_size)
+    if truth is None:
+        return {}
+    image, _ = _look(result, truth)
+    side = (tile_size, tile_size)
     small, small_truth, mask = (resize(layer, side) for layer in (image, truth.image, truth.mask))
     return {
         "psnr_heldout_256": float(metrics.psnr(image, truth.image).mean()),
