@@ -98,6 +98,6 @@ def _ablate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, default=Path("output/ablate"))
     p.add_argument("--scenes", nargs="+", metavar="SUBJECT:MOTION", default=["panda:wave", "rocket:fly", "duck:spin"])
     p.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    p.add_argument("--steps-scale", type=float, default=0.6, help="shorter than a demo: many runs (%(default)s)")
+    p.add_argument("--steps-scale", type=float, default=0.25, help="shorter than a demo: many runs (%(default)s)")
     p.add_argument("--jobs", type=int, default=0, help="runs side by side, each on its share of the cores; "
                    "0: one a core, which is quickest (%(default)s)")  # fmt: skip
