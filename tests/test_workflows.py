@@ -15,12 +15,25 @@ WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
 
 # The host's nodes that we may use, as all hosts from 0.3.64 on have them: sockets, outputs, numbers of widget values.
 CORE: dict[str, tuple[dict[str, str], list[str], int]] = {
+    "CheckpointLoaderSimple": ({}, ["MODEL", "CLIP", "VAE"], 1),
+    "ImageOnlyCheckpointLoader": ({}, ["MODEL", "CLIP_VISION", "VAE"], 1),
+    "ControlNetLoader": ({}, ["CONTROL_NET"], 1),
+    "LoadVideo": ({}, ["VIDEO"], 2),
+    "GetVideoComponents": ({"video": "VIDEO"}, ["IMAGE", "AUDIO", "FLOAT"], 0),
     "LoadImage": ({}, ["IMAGE", "MASK"], 2),
     "PreviewImage": ({"images": "IMAGE"}, [], 0),
     "CreateVideo": ({"images": "IMAGE", "audio": "AUDIO"}, ["VIDEO"], 1),
     "SaveVideo": ({"video": "VIDEO"}, [], 3),
     "MarkdownNote": ({}, [], 1),
 }
+# Loaders of model files, and the folders of ComfyUI/models that their files belong to.
+LOADERS = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "ImageOnlyCheckpointLoader": "checkpoints",
+    "ControlNetLoader": "controlnet",
+    "A124ModelScopeLoader": "text2video",
+}
+AT_HAND = {"A124ModelScopeLoader": ["model"], "A124LoadField": ["file"]}  # their lists are what a user's folders hold
 
 
 @pytest.fixture(params=FILES, ids=lambda p: p.stem)
@@ -33,20 +46,22 @@ def workflow(file: Path) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def schema(node: dict, pack: ModuleType) -> tuple[dict[str, str], list[str], list[tuple] | int]:
-    """Sockets by name, output types, widgets (ours: their specs; the host's: how many)."""
+def schema(node: dict, pack: ModuleType) -> tuple[dict[str, str], list[str], dict[str, tuple] | int]:
+    """Sockets by name, output types, widgets (ours: their specs by name; the host's: how many)."""
     if node["type"] in CORE:
         return CORE[node["type"]]
     declared = pack.NODE_CLASS_MAPPINGS[node["type"]]
     inputs = declared.INPUT_TYPES()
     specs = {**inputs.get("required", {}), **inputs.get("optional", {})}
-    widgets = [s for s in specs.values() if isinstance(s[0], list) or s[0] in WIDGET_TYPES]
-    sockets = {name: s[0] for name, s in specs.items() if s not in widgets}
+    widgets = {name: s for name, s in specs.items() if isinstance(s[0], list) or s[0] in WIDGET_TYPES}
+    sockets = {name: s[0] for name, s in specs.items() if name not in widgets}
     return sockets, list(declared.RETURN_TYPES), widgets
 
 
 def test_there_are_workflows_with_a_picture_each() -> None:
-    assert [f.stem for f in FILES] == ["01_quickstart", "02_rewire_motion"]
+    assert [f.stem for f in FILES] == [
+        "01_quickstart", "02_rewire_motion", "03_native_paper", "04_mixed_priors", "05_clip_driven", "06_refine_only",
+    ]  # fmt: skip
     for file in FILES:
         assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"
 
@@ -93,8 +108,9 @@ def test_widget_values_fit_their_widgets(workflow: dict, pack: ModuleType) -> No
             assert len(values) == widgets, node["type"]
             continue
         assert len(values) == len(widgets), node["type"]
-        for spec, value in zip(widgets, values, strict=True):
-            assert fits(spec, value), f"{node['type']}: {value!r} is no value for {spec}"
+        for (name, spec), value in zip(widgets.items(), values, strict=True):
+            if name not in AT_HAND.get(node["type"], []):
+                assert fits(spec, value), f"{node['type']}: {value!r} is no value for {spec}"
 
 
 def fits(spec: tuple, value: Any) -> bool:
@@ -103,6 +119,23 @@ def fits(spec: tuple, value: Any) -> bool:
     if spec[0] in ("INT", "FLOAT"):
         return spec[1].get("min", value) <= value <= spec[1].get("max", value)
     return isinstance(value, bool if spec[0] == "BOOLEAN" else str)
+
+
+def test_model_loaders_say_where_their_file_comes_from_and_goes(workflow: dict) -> None:
+    for node in workflow["nodes"]:
+        entries = node["properties"].get("models", [])
+        assert bool(entries) == (node["type"] in LOADERS), node["type"]
+        for entry in entries:
+            assert set(entry) == {"name", "url", "directory"}
+            assert entry["url"].startswith("https://huggingface.co/") and entry["url"].endswith(f"/{entry['name']}")
+            assert entry["directory"] == LOADERS[node["type"]]
+        assert not entries or entries[0]["name"] == node["widgets_values"][0], "the dialog looks the chosen name up"
+
+
+def test_presets_are_short_ones(workflow: dict) -> None:
+    chosen = {n["widgets_values"][0] for n in workflow["nodes"] if n["type"].endswith("Optimizer")}
+    native = any(n["type"] in LOADERS for n in workflow["nodes"])
+    assert chosen == ({"draft"} if native else {"auto"}), "auto is demo where every prior is exact"
 
 
 def test_groups_have_colours_notes_and_no_overlaps(workflow: dict) -> None:

@@ -26,9 +26,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 180
+START_SECONDS = 400
 FOLDER = "Animate124-under-test"  # the pack must work under any name
-OURS = ("__init__.py", "a124core", "nodes", "web", "workflows")
+OURS = ("__init__.py", "a124core", "nodes", "web", "workflows", "locales")
 FRONTEND_ONLY = ("MarkdownNote", "Note")
 
 

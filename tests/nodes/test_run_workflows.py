@@ -1,4 +1,5 @@
-"""Every shipped workflow really runs, without a host: our nodes, the host's leaves left out, sizes and steps cut."""
+"""Every shipped workflow really runs, without a host: our nodes, the host's leaves left out, sizes and steps
+cut, a small film in place of Load Video; workflows that want models are skipped and say so."""
 
 from __future__ import annotations
 
