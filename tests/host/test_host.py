@@ -1,4 +1,4 @@
-"""The pack in a real ComfyUI: workflows that need no weights, cache, cancel and resume, Load Image's masks, clean errors."""
+"""The pack in a real ComfyUI: workflows without models, cache, cancel and resume, Load Image, clean errors."""
 
 from __future__ import annotations
 
