@@ -1,4 +1,4 @@
-"""The pack in a real ComfyUI: the workflows that need no model, the cache, cancel and resume, Load Image's masks, clean errors."""
+"""The pack in a real ComfyUI: workflows that need no model, the cache, cancel and resume, masks, clean errors."""
 
 from __future__ import annotations
 
