@@ -8,6 +8,7 @@ from .field_io import A124LoadField, A124SaveField
 from .fine import A124FineOptimizer
 from .image_guidance import A124ImageGuidance
 from .modelscope import A124ModelScopeLoader
+from .prior_check import A124PriorCheck
 from .priors import A124BuiltInPriors
 from .reference import A124ExamplePicture, A124Reference
 from .refine_guidance import A124RefineGuidance
@@ -30,6 +31,7 @@ NODES = {
     "A124UpscaleGuidance": (A124UpscaleGuidance, "Animate124: 2 Upscale guidance (SD x4 upscaler)"),
     "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
     "A124TextualInversion": (A124TextualInversion, "Animate124: 2 Textual inversion (a word for your subject)"),
+    "A124PriorCheck": (A124PriorCheck, "Animate124: 2 Prior check"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
     "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),
     "A124CoarseOptimizer": (A124CoarseOptimizer, "Animate124: 4 Coarse: motion"),
