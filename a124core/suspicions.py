@@ -143,7 +143,7 @@ def cfg_far_off(role: str, cfg: float | None, exact: bool, saturation: float) ->
             return f"cfg {cfg:g} of the {role} guidance is far off: the method uses {CFG_METHOD[role]:g}. " + (
                 "Raise it, or nothing takes shape." if cfg <= low else "Lower it, or the result over-saturates."
             )
-    if saturation > SATURATES:
+    if cfg is None and saturation > SATURATES:  # a known scale in its range may well saturate: that is its way
         return (
             f"The {role} guidance saturates: its answer has {saturation:.0f} times the contrast of the picture. Lower "
             f"its cfg; the method uses {CFG_METHOD[role]:g} for a learned model."
