@@ -61,7 +61,7 @@ def test_the_first_of_a_batch_is_taken(nodes: dict, call_node: Callable, picture
         (lambda i, m: {"image": i, "mask": torch.ones(1, 32, 64)}, "width and height"),
         (lambda i, m: {"image": i, "mask": torch.ones(1, 64, 64), "mask_marks": "subject"}, "mask is"),
         (lambda i, m: {"image": i, "mask": torch.ones(1, 64, 64), "mask_marks": "background"}, "mask is"),
-        (lambda i, m: {"image": torch.rand(1, 64, 64, 3)}, "background removal"),
+        (lambda i, m: {"image": torch.rand(1, 64, 64, 3)}, "background-removal"),
         (lambda i, m: {"image": i[:, :1, :1]}, "1x1"),
         (lambda i, m: {"image": i * float("nan"), "mask": m}, "NaN"),
         (lambda i, m: {"image": i[:0], "mask": m}, "empty"),
