@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKFLOWS = ["01_quickstart", "02_rewire_motion"]  # without models; the others are in test_native_workflows.py
+WORKFLOWS = ["01_quickstart", "02_rewire_motion"]  # those that need no models
 
 
 def node_of(prompt: dict, class_type: str) -> str:
