@@ -1,0 +1,136 @@
+"""Every shipped workflow against the host's own schemas; those that want models run to the end with synthetic ones.
+
+Lowered against a user's run: steps, batch, the size of the pictures that models and Render see, and the depth of the
+UNets (see tiny_models.py). The preset stays what the workflow says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+WORKFLOWS = sorted((HERE.parents[1] / "workflows").glob("*.json"))
+NATIVE = [file.stem for file in WORKFLOWS if file.stem[:2] not in ("01", "02")]
+NOTES = ("MarkdownNote", "Note")
+PLAIN = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+FILES = {"ckpt_name", "control_net_name", "file"}  # lists of what is at hand; so are the ModelScope loader's
+
+TINY = {  # the published names in the workflows -> synthetic files
+    "v1-5-pruned-emaonly-fp16.safetensors": "tiny_sd15.safetensors",
+    "control_v11f1e_sd15_tile_fp16.safetensors": "tiny_tile.safetensors",
+    "stable_zero123.ckpt": "tiny_zero123.ckpt",
+}
+CUTS = {
+    "A124TextualInversion": {"steps": 1, "batch": 1, "chunk": 1, "size": 64},
+    **{f"A124{role}Guidance": {"size": 64} for role in ("Image", "View", "Video", "Refine")},
+}
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
+def test_a_workflow_fits_the_hosts_schemas(schemas: dict, file: Path) -> None:
+    workflow = json.loads(file.read_text(encoding="utf-8"))
+    nodes = {n["id"]: n for n in workflow["nodes"] if n["type"] not in NOTES}
+    for node in nodes.values():
+        assert node["type"] in schemas, f"{node['type']} is missing in this host"
+        check_widgets(node, inputs_of(schemas[node["type"]]))
+    for _, source, out_slot, target, in_slot, kind in workflow["links"]:
+        assert schemas[nodes[source]["type"]]["output"][out_slot] == kind
+        name = nodes[target]["inputs"][in_slot]["name"]
+        assert inputs_of(schemas[nodes[target]["type"]])[name][0] == kind
+
+
+def inputs_of(schema: dict) -> dict[str, list]:
+    return {**schema["input"].get("required", {}), **schema["input"].get("optional", {})}
+
+
+def check_widgets(node: dict, inputs: dict[str, list]) -> None:
+    widgets = {name: spec for name, spec in inputs.items() if isinstance(spec[0], list) or spec[0] in PLAIN}
+    uploads = any("upload" in key for spec in widgets.values() for key in (spec[1] if len(spec) > 1 else {}))
+    values = node["widgets_values"][: len(node["widgets_values"]) - uploads]  # the last is the upload button's
+    assert len(values) <= len(widgets), f"{node['type']}: {list(widgets)} against {values}"
+    appended = list(widgets.items())[len(values) :]
+    assert not appended or not node["type"].startswith("A124"), f"{node['type']} lacks {appended}"
+    assert all("default" in spec[1] for _, spec in appended), f"{node['type']}: this host needs {appended}"
+    for (name, spec), value in zip(widgets.items(), values, strict=False):
+        options = spec[0] if isinstance(spec[0], list) else spec[1].get("options") if spec[0] == "COMBO" else None
+        if options is not None and name not in FILES and node["type"] != "A124ModelScopeLoader":
+            assert value in options, f"{node['type']}.{name}: {value!r} is none of {options}"
+
+
+def test_menus_are_served_in_both_languages(host: Any, pack: ModuleType) -> None:
+    served = host.get("/i18n")
+    for language, title in (("en", "Animate124: 6 Render"), ("zh", "Animate124:6 渲染")):
+        nodes = served[language]["nodeDefs"]
+        assert set(pack.NODE_CLASS_MAPPINGS) <= set(nodes)
+        assert nodes["A124Render"]["display_name"] == title
+
+
+@pytest.fixture(scope="module")
+def equipped(host: Any, comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The running host with synthetic models and a film in its folders."""
+    made = tmp_path_factory.mktemp("workflow-models")
+    write_models(comfyui_path, made)
+    for file in (f for f in made.rglob("*") if f.is_file()):
+        target = host.base / "models" / file.relative_to(made)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            target.symlink_to(file)
+    write_film(host.base / "input" / "clip.mp4")
+    return host
+
+
+def write_models(comfyui: Path, folder: Path) -> None:
+    """Both sets of synthetic files, written by the host's Python, which knows the layouts."""
+    code = f"""
+import pathlib, sys
+sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
+import tiny_models
+tiny_models.enter_host({str(comfyui)!r})
+import modelscope_files
+for module in (modelscope_files, tiny_models):
+    module.write(pathlib.Path({str(folder)!r}))
+"""
+    done = subprocess.run(
+        [os.environ.get("COMFYUI_PYTHON", sys.executable), "-c", code],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def write_film(path: Path) -> None:
+    """Eight frames of a red disc on white that moves to the right."""
+    import imageio.v3 as iio
+    import numpy as np
+
+    y, x = np.mgrid[:128, :128]
+    discs = np.stack([(y - 63.5) ** 2 + (x - 56 - 2 * k) ** 2 < 36**2 for k in range(8)])
+    frames = np.where(discs[..., None], (200, 30, 30), (255, 255, 255)).astype(np.uint8)
+    iio.imwrite(path, frames, plugin="pyav", codec="libx264", fps=12)
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, name: str) -> None:
+    if name == "06_refine_only":
+        equipped.run(cut("01_quickstart"))  # it saves the scene that this one loads
+    prompt = cut(name)
+    for node in prompt.values():
+        node["inputs"] = {key: tiny(value) for key, value in node["inputs"].items()}
+        node["inputs"] |= CUTS.get(node["class_type"], {})
+    entry = equipped.run(prompt, 1800)
+    saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveVideo")
+    video = entry["outputs"][saved]["images"][0]
+    assert (equipped.base / "output" / video["subfolder"] / video["filename"]).stat().st_size > 500
+    prefix = next(node["inputs"]["name"] for node in prompt.values() if node["class_type"] == "A124SaveField")
+    assert list((equipped.base / "output/animate124").glob(f"{prefix}_*.safetensors"))
+
+
+def tiny(value: Any) -> Any:
+    return TINY.get(value, value) if isinstance(value, str) else value
