@@ -138,6 +138,19 @@ def say(node_id: str | None, text: str) -> None:
         server.send_progress_text(text, node_id, server.client_id)
 
 
+def send(event: str, values: dict[str, Any]) -> None:
+    """An event with a few figures, to the browser that queued the job."""
+    server = getattr(getattr(_host("server"), "PromptServer", None), "instance", None)
+    if server is not None:
+        server.send_sync(event, values, server.client_id)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Did an allocation fail, on the accelerator or on the CPU?"""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+
+
 # Folders
 
 

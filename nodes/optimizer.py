@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 from ..a124core.field.field4d import Field4D
-from ..a124core.protocols import Guidance, OnStep, Step
+from ..a124core.protocols import Guidance, OnStep
 from ..a124core.stages.config import Preset, StageConfig, with_steps
 from ..a124core.stages.loop import FieldLostError
 from ..a124core.stages.presets import MEMORY, PRESETS, auto_preset, preset, with_memory
@@ -17,11 +16,7 @@ from ..a124core.stages.snapshot import Snapshot
 from . import bridge
 from .identity import identity
 from .keep import Keep
-
-PREVIEW_SECONDS = 3.0
-PREVIEW_SHARE = 20.0  # a preview may cost one part in this many of the time
-SNAPSHOT_SECONDS = 180.0
-TIMED_STEPS = 10  # steps after which the node says how long it will take
+from .watch import Watch
 
 HIDDEN = {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
 Optimise = Callable[[OnStep, Snapshot | None], Field4D]
@@ -82,14 +77,17 @@ def run(
         bridge.say(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
         return done
     start = _same_memory(keep.newest(), config)
-    watch = Watch(config.steps, 0 if start is None else start.step, keep, unique_id)
+    watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
     with models_at_hand(inputs.get("guidances", [])):
         try:
             field = optimise(watch.on_step, start)
         except FieldLostError:  # a snapshot of it would only be lost again
             raise
-        except BaseException:  # cancelled, out of memory, Ctrl-C: the last good step must survive
+        except BaseException as error:  # cancelled, out of memory, Ctrl-C: the last good step must survive
             watch.save_last()
+            if bridge.is_out_of_memory(error):
+                # still of its kind, so that the host frees its models
+                error.args = (f"{_less_memory(stage, config)}\n{error}",)
             raise
     problem = keep.finish(field)
     bridge.say(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
@@ -108,6 +106,18 @@ def models_at_hand(guidances: list[Guidance | None]) -> Iterator[None]:
             prior.close()
 
 
+def _less_memory(stage: str, config: StageConfig) -> str:
+    """What to do when memory ran out; every next try goes on from the snapshot."""
+    chunk = config.render.chunk
+    smaller = [name for name, rays in MEMORY.items() if rays and (not chunk or rays < chunk)]
+    advice = (
+        f"set 'memory' to {' or '.join(smaller)}: the result is the same"
+        if smaller
+        else "'memory' is low already: give the guidances a smaller 'size', unplug one, or take a smaller preset"
+    )
+    return f"the {stage} stage is out of memory: {advice}. With the same inputs it goes on from its last step."
+
+
 def _same_memory(snapshot: Snapshot | None, config: StageConfig) -> Snapshot | None:
     """memory changes how a result is reached, not the result: a run may go on with another one."""
     if snapshot is None:
@@ -115,65 +125,3 @@ def _same_memory(snapshot: Snapshot | None, config: StageConfig) -> Snapshot | N
     kept = snapshot.meta["config"]
     render = {**kept["render"], "chunk": asdict(config)["render"]["chunk"]}
     return replace(snapshot, meta={**snapshot.meta, "config": {**kept, "render": render}})
-
-
-class Watch:
-    """Follows a run: progress, preview, expected time, snapshots, cancel."""
-
-    def __init__(self, steps: int, done_before: int, keep: Keep, node_id: str | None) -> None:
-        self.steps, self.first, self.keep, self.node_id = steps, done_before, keep, node_id
-        self.report = bridge.progress(steps, node_id)
-        self.started = self.previewed = self.saved = time.monotonic()
-        self.preview_every = PREVIEW_SECONDS
-        self.last: Step | None = None
-        if done_before:
-            bridge.say(node_id, f"Going on from step {done_before} of {steps}.")
-
-    def on_step(self, step: Step) -> None:
-        """Called by the stage after every step; raises the host's exception on cancel."""
-        self.last = step
-        bridge.stop_if_cancelled()
-        now = time.monotonic()
-        picture = self._preview(step) if now - self.previewed >= self.preview_every else None
-        self.report(step.step, picture)
-        if step.step - self.first == TIMED_STEPS or picture is not None:
-            bridge.say(self.node_id, self._pace(step.step))
-        if now - self.saved >= SNAPSHOT_SECONDS and step.step < self.steps:
-            self.save_last()
-
-    def save_last(self) -> None:
-        """A snapshot of the last finished step. It never raises: the reason for being called must not be hidden."""
-        if self.last is not None:
-            try:
-                problem = self.keep.save(self.last.snapshot())
-            except RuntimeError as error:  # no memory left for the copy
-                problem = f"snapshot not saved: {error}"
-            if problem:
-                bridge.say(self.node_id, problem)
-        self.saved = time.monotonic()
-
-    def summary(self) -> str:
-        """One line when all is done."""
-        return f"{self.steps} steps, {_duration(time.monotonic() - self.started)}."
-
-    def _preview(self, step: Step) -> Any:
-        begun = time.monotonic()
-        picture = bridge.to_picture(step.preview())
-        self.previewed = time.monotonic()
-        self.preview_every = max(PREVIEW_SECONDS, PREVIEW_SHARE * (self.previewed - begun))
-        return picture
-
-    def _pace(self, done: int) -> str:
-        per_step = (time.monotonic() - self.started) / max(done - self.first, 1)
-        left, whole = per_step * (self.steps - done), per_step * self.steps
-        return f"Step {done} of {self.steps}: about {_duration(left)} left, {_duration(whole)} in all."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 36 * 3600:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.1f} days"

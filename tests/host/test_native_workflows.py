@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -120,10 +122,7 @@ def write_film(path: Path) -> None:
 def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, name: str) -> None:
     if name == "06_refine_only":
         equipped.run(cut("01_quickstart"))  # it saves the scene that this one loads
-    prompt = cut(name)
-    for node in prompt.values():
-        node["inputs"] = {key: tiny(value) for key, value in node["inputs"].items()}
-        node["inputs"] |= CUTS.get(node["class_type"], {})
+    prompt = with_tiny_models(cut(name))
     entry = equipped.run(prompt, 1800)
     saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveVideo")
     video = entry["outputs"][saved]["images"][0]
@@ -132,5 +131,74 @@ def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, name: s
     assert list((equipped.base / "output/animate124").glob(f"{prefix}_*.safetensors"))
 
 
+def with_tiny_models(prompt: dict) -> dict:
+    for node in prompt.values():
+        node["inputs"] = {key: tiny(value) for key, value in node["inputs"].items()}
+        node["inputs"] |= CUTS.get(node["class_type"], {})
+    return prompt
+
+
 def tiny(value: Any) -> Any:
     return TINY.get(value, value) if isinstance(value, str) else value
+
+
+def test_a_cancelled_run_with_models_goes_on_to_the_same_field(equipped: Any, cut: Any, listen: Any) -> None:
+    prompt = static_of(with_tiny_models(cut("03_native_paper", seed=7)), steps=STEPS)
+    ws = listen()
+    prompt_id = equipped.queue(prompt, ws.client_id)
+    wait_for_step(ws, random.Random(7).randint(3, STEPS - 5))
+    equipped.post("/interrupt", {})
+    entry = equipped.wait(prompt_id)
+    assert any(kind == "execution_interrupted" for kind, _ in entry["status"]["messages"]), entry["status"]
+
+    ws = listen()
+    prompt_id = equipped.queue(prompt, ws.client_id)
+    assert wait_for_step(ws, 1) > 3, "it began again"
+    assert equipped.wait(prompt_id, 1800)["status"]["status_str"] == "success"
+    resumed = newest_field(equipped)
+
+    prompt["static"]["inputs"]["resume"] = "restart"
+    equipped.run(prompt, 1800)
+    whole = newest_field(equipped)
+    assert whole != resumed, "the uninterrupted run saved a field of its own"
+    assert tensors_of(whole) == tensors_of(resumed)
+
+
+STEPS = 20
+
+
+def static_of(prompt: dict, steps: int) -> dict:
+    """The static optimizer of a prompt with what it needs, and its field saved."""
+    key = next(k for k, node in prompt.items() if node["class_type"] == "A124StaticOptimizer")
+    kept, asked = {}, [key]
+    while asked:
+        at = asked.pop()
+        kept[at] = prompt[at]
+        asked += [v[0] for v in prompt[at]["inputs"].values() if isinstance(v, list) and v[0] not in kept]
+    kept["static"] = kept.pop(key)
+    kept["static"]["inputs"] |= {"steps": steps, "resume": "auto"}
+    kept["save"] = {"class_type": "A124SaveField", "inputs": {"field": ["static", 0], "name": "cancelled"}}
+    return kept
+
+
+def wait_for_step(ws: Any, step: int, seconds: float = 600) -> int:
+    """The first step of the static optimizer at or behind the one that is asked for."""
+    end, seen = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        ws.read(1.0)
+        for kind, data in ws.events[seen:]:
+            assert kind != "execution_error", data
+            if kind == "progress" and data["node"] == "static" and data["value"] >= step:
+                return data["value"]
+        seen = len(ws.events)
+    raise AssertionError(ws.events[-3:])
+
+
+def newest_field(host: Any) -> Path:
+    return max((host.base / "output/animate124").glob("cancelled_*.safetensors"), key=lambda p: p.stat().st_mtime_ns)
+
+
+def tensors_of(path: Path) -> bytes:
+    """Everything behind the header of a safetensors file."""
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little") :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from copy import deepcopy
@@ -126,12 +127,26 @@ def test_an_error_leaves_a_snapshot(
     def break_down() -> None:
         calls.append(1)
         if len(calls) == 2:
-            raise RuntimeError("out of memory")
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(bridge, "stop_if_cancelled", break_down)
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory"):
         static()
     assert len(list(workspace.glob("snapshots/static-*/*.safetensors"))) == 1
+
+
+def test_the_figures_of_a_run_are_sent_to_the_browser(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    monkeypatch.setattr(pack_module("nodes.watch"), "STATS_SECONDS", 0.0)
+    monkeypatch.setattr(pack_module("nodes.bridge"), "send", lambda event, values: sent.append((event, values)))
+    static()
+    assert {event for event, _ in sent} == {"animate124.stats"}
+    steps = [values["step"] for _, values in sent]
+    last = sent[-1][1]
+    assert steps == list(range(1, last["steps"] + 1)) and last["stage"] == "static" and last["losses"]
+    json.dumps(last)
 
 
 def test_the_oldest_runs_go_when_the_limit_is_reached(
