@@ -147,9 +147,17 @@ def _still(
     field: Field, rays: Rays, space: Marched, samples: int | None, background: tuple[float, ...], normals: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ground = torch.tensor(background, device=rays.origins.device)
-    seen = render(field, rays, space, samples or PREVIEW_SAMPLES, ground, Shading(), normals=normals)
-    normal = torch.zeros_like(seen.image) if seen.normal is None else seen.normal
+    seen = render(field, rays, space, samples or PREVIEW_SAMPLES, ground, Shading())
+    normal = _normal(field, seen, len(rays)) if normals else torch.zeros_like(seen.image)
     return seen.image, seen.opacity, seen.depth, normal
+
+
+def _normal(field: Field, seen: Render, rays: int) -> Tensor:  # (R, 3)
+    """As in a Render with normals, but the gradient, which costs most, is asked only where something is seen."""
+    lit = torch.nonzero(seen.weights > DARK).squeeze(1)
+    placed = seen.samples[lit]
+    normals = normals_from(density_gradient(field, placed.xyz, placed.time))
+    return accumulate(seen.weights[lit], 0.5 * (normals + 1.0), placed.ray, rays)
 
 
 def occupancy_of(field: Field, device: torch.device) -> Occupancy:
