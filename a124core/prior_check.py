@@ -5,14 +5,14 @@ Three views at three noise levels through each connected guidance, as one sheet,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from . import suspicions as say
-from .cameras import make_cameras, nearest, reference_camera, relative_azimuth
+from .cameras import relative_azimuth
 from .cutout import border, resize
 from .export.prior_sheet import Row, draw_prior_sheet
 from .prior_probe import (
@@ -31,23 +31,16 @@ from .prior_probe import (
     pose_errors,
     pose_heard,
 )
-from .protocols import Cameras, Field, Guidance, View
+from .prior_scene import Pictures, Scene, with_condition
+from .protocols import Guidance
 from .reference import Reference
-from .render.render import render_clip
 from .stages.presets import auto_preset
 
 ROLES = ("image", "view", "video", "refine")
-SIDES = {"front": 0.0, "side": 90.0, "back": 180.0}  # azimuth from the reference camera, degrees
 POSE = 60.0  # the view that tells a mirrored pose: a face turned aside is not its own mirror image
-FRAMES = 8  # of a clip; its middle is scene time 0.5
-SAMPLES = 128  # steps across the cube
 QUESTIONS = 20  # to each guidance, about
 TRUSTED = 0.6  # overlap of silhouettes from which on a field may contradict a prior's pose
-WHITE = (1.0, 1.0, 1.0)
 ALL_WELL = "Nothing suspicious."
-
-Pictures = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,), size -> (B, 3, S, S), (B, 1, S, S)
-
 
 @dataclass
 class Findings:
@@ -68,16 +61,6 @@ class PriorCheck:
     report: str
     suspicions: tuple[str, ...]
     figures: dict[str, dict[str, float]]  # by role, what the suspicions were read from
-
-
-def field_pictures(scene: Field, device: torch.device | str = "cpu") -> Pictures:
-    """A field as pictures on white."""
-
-    def pictures(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        clip = render_clip(scene, cameras, time, size, SAMPLES, WHITE, device=device, normals=False)
-        return clip.image, clip.mask
-
-    return pictures
 
 
 @torch.no_grad()
@@ -110,62 +93,6 @@ def check_priors(
             found.add(say.stopped(role, error))
             found.rows.append(Row(f"{role}: stopped", torch.full((1, 3, 1, 1), 0.5), ()))
     return _written(found)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where pictures come from: the field, or the one view that the reference picture shows."""
-
-    reference: Reference | None
-    pictures: Pictures | None
-    size: int
-
-    @property
-    def camera(self) -> Cameras:
-        return reference_camera() if self.reference is None else self.reference.camera
-
-    def at(self, azimuth: float, allowed: Cameras | None) -> Cameras:  # 1 camera
-        """As the reference camera, that many degrees around it, or the nearest that a prior can judge."""
-        c = self.camera
-        wanted = make_cameras(c.elevation, (c.azimuth + azimuth + 180.0) % 360.0 - 180.0, c.radius, c.fovy)
-        return wanted if allowed is None else nearest(wanted, allowed)
-
-    def picture(self, label: str, camera: Cameras, time: Tensor) -> Shown:
-        """One camera at one moment or, of a clip, at F."""
-        cameras = camera[torch.zeros(len(time), dtype=torch.long)]
-        if self.pictures is None:
-            image = self.reference.on(WHITE, self.size).expand(len(time), -1, -1, -1)
-        else:
-            image = self.pictures(cameras, time, self.size)[0]
-        view = View(cameras, self.camera, time, torch.tensor(WHITE))
-        return Shown(label, image, view)
-
-    def front(self) -> Shown | None:
-        """The reference picture itself, at the first moment."""
-        if self.reference is None:
-            return None
-        image = self.reference.on(WHITE, self.size)
-        return Shown("front", image, View(self.camera, self.camera, torch.zeros(1), torch.tensor(WHITE)))
-
-    def shown(self, role: str, allowed: Cameras | None) -> Iterator[Shown]:
-        """Front, side and back, as this role looks at them. Of a reference picture only the front is real."""
-        time = torch.arange(FRAMES) / FRAMES if role == "video" else torch.zeros(1)
-        if role == "refine" and self.pictures is not None:
-            time = torch.full((1,), 0.5)
-        seen: list[tuple[float, float]] = []
-        for label, azimuth in SIDES.items():
-            camera = self.at(azimuth, allowed)
-            where = (float(camera.azimuth), float(camera.elevation))
-            if where in seen or (self.pictures is None and seen):
-                continue
-            seen.append(where)
-            shown = self.picture(f"{role} {label}", camera, time)
-            yield with_condition(shown) if role == "refine" else shown
-
-
-def with_condition(shown: Shown) -> Shown:
-    """A refine prior repairs the picture that it is shown."""
-    return Shown(shown.label, shown.image, shown.view.with_condition(shown.image))
 
 
 def _look_at_scene(scene: Scene, found: Findings) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..a124core.prior_check import QUESTIONS, check_priors, field_pictures
+from ..a124core.prior_check import QUESTIONS, check_priors
+from ..a124core.prior_scene import field_pictures
 from ..a124core.protocols import Guidance
 from . import bridge, sockets
 from .optimizer import models_at_hand

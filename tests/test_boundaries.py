@@ -19,8 +19,8 @@ LAYERS = {
     "cameras": 1, "camera_paths": 1, "losses": 1, "cutout": 1, "reference": 1, "pictures": 1,
     "field": 2, "render": 2, "priors": 2,
     "stages": 3, "export": 3, "metrics": 3, "personalise": 3, "prior_probe": 3,
-    "evaluate": 4, "prior_check": 4,
-    "cli": 5,
+    "evaluate": 4, "prior_scene": 4,
+    "cli": 5, "prior_check": 5,
     "__main__": 6,
 }  # fmt: skip
 # Where a part of layer 2 is allowed to know another, and why.

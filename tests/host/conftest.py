@@ -25,6 +25,10 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import workflow_models  # noqa: E402
+
+sys.path.pop(0)
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 400
 FOLDER = "Animate124-under-test"  # the pack must work under any name
@@ -233,3 +237,16 @@ def cut(schemas: dict) -> Any:
 def listen(host: Host) -> Any:
     """A web socket of the host's, as the browser opens one."""
     return lambda: Socket(host.port, uuid.uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def equipped(host: Host, comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The running host with synthetic models and a film in its folders."""
+    workflow_models.equip(comfyui_path, host.base, tmp_path_factory.mktemp("workflow-models"))
+    return host
+
+
+@pytest.fixture
+def with_tiny_models() -> Any:
+    """API prompt -> the same with the synthetic models and small pictures."""
+    return workflow_models.with_tiny_models

@@ -7,14 +7,13 @@ Nodes are called in inference mode, as the host calls them.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import sys
 import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from tiny_models import enter_host  # noqa: E402
+from pack_in_host import enter_host, load_pack  # noqa: E402
 
 COMFYUI, MODELS = sys.argv[1], Path(sys.argv[2])
 enter_host(COMFYUI)
@@ -26,21 +25,10 @@ import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 import torch  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 torch.set_num_threads(1)
 WORK = MODELS.parent / "inversion"
 folder_paths.set_output_directory(str(WORK / "output"))
 folder_paths.folder_names_and_paths["embeddings"] = ([str(WORK / "embeddings")], {".safetensors", ".pt", ".bin"})
-
-
-def load_pack():
-    """The pack as the host loads it."""
-    name = str(ROOT).replace(".", "_x_")
-    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return lambda path: importlib.import_module(f"{name}.{path}")
 
 
 part = load_pack()

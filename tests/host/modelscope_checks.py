@@ -6,20 +6,18 @@ what it raised. Everything runs in inference mode, as the host runs nodes.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import traceback
 from pathlib import Path
 
 COMFYUI, BASE = sys.argv[1], Path(sys.argv[2])
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.pop(0)  # this folder
-sys.argv = ["main.py", "--cpu", "--base-directory", str(BASE)]
-sys.path.insert(0, COMFYUI)
-import comfy.options  # noqa: E402
+HERE = Path(__file__).resolve().parent
+sys.path[:1] = [str(HERE)]
+from pack_in_host import enter_host, load_pack  # noqa: E402
 
-comfy.options.enable_args_parsing()
+sys.path.remove(str(HERE))
+enter_host(COMFYUI, "--base-directory", str(BASE))
 import comfy.model_base  # noqa: E402
 import comfy.model_management as management  # noqa: E402
 import comfy.sample  # noqa: E402
@@ -28,21 +26,11 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "host")]
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 from modelscope_files import FOLDER, PTH, SIZES, VAE, random_weights, write  # noqa: E402
 
 del sys.path[:2]
 OURS, ELSEWHERE = BASE / "models" / "text2video", BASE / "elsewhere"
-
-
-def load_pack():
-    """The pack as the host loads it."""
-    name = str(ROOT).replace(".", "_x_")
-    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return lambda path: importlib.import_module(f"{name}.{path}")
 
 
 # Checks: each returns what it measured. A folder of extra_model_paths.yaml is known before the pack is.

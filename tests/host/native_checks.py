@@ -7,7 +7,6 @@ check, or what it raised. Everything a node does is called in inference mode, as
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import sys
 import traceback
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from tiny_models import enter_host  # noqa: E402
+from pack_in_host import enter_host, load_pack  # noqa: E402
 
 COMFYUI, MODELS, WANTED = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 enter_host(COMFYUI)
@@ -26,19 +25,8 @@ import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
 import torch  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = 64  # pixels: latents of 8 x 8
 torch.set_num_threads(1)
-
-
-def load_pack():
-    """The pack as the host loads it."""
-    name = str(ROOT).replace(".", "_x_")
-    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return lambda path: importlib.import_module(f"{name}.{path}")
 
 
 part = load_pack()

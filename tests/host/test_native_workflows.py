@@ -7,10 +7,7 @@ UNets (see tiny_models.py). The preset stays what the workflow says.
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -24,17 +21,6 @@ NATIVE = [file.stem for file in WORKFLOWS if file.stem[:2] not in ("01", "02")]
 NOTES = ("MarkdownNote", "Note")
 PLAIN = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 FILES = {"ckpt_name", "control_net_name", "file"}  # lists of what is at hand; so are the ModelScope loader's
-
-TINY = {  # the published names in the workflows -> synthetic files
-    "v1-5-pruned-emaonly-fp16.safetensors": "tiny_sd15.safetensors",
-    "control_v11f1e_sd15_tile_fp16.safetensors": "tiny_tile.safetensors",
-    "stable_zero123.ckpt": "tiny_zero123.ckpt",
-}
-CUTS = {
-    "A124TextualInversion": {"steps": 1, "batch": 1, "chunk": 1, "size": 64},
-    **{f"A124{role}Guidance": {"size": 64} for role in ("Image", "View", "Video", "Refine")},
-}
-
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
 def test_a_workflow_fits_the_hosts_schemas(schemas: dict, file: Path) -> None:
@@ -75,51 +61,8 @@ def test_menus_are_served_in_both_languages(host: Any, pack: ModuleType) -> None
         assert nodes["A124Render"]["display_name"] == title
 
 
-@pytest.fixture(scope="module")
-def equipped(host: Any, comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The running host with synthetic models and a film in its folders."""
-    made = tmp_path_factory.mktemp("workflow-models")
-    write_models(comfyui_path, made)
-    for file in (f for f in made.rglob("*") if f.is_file()):
-        target = host.base / "models" / file.relative_to(made)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            target.symlink_to(file)
-    write_film(host.base / "input" / "clip.mp4")
-    return host
-
-
-def write_models(comfyui: Path, folder: Path) -> None:
-    """Both sets of synthetic files, written by the host's Python, which knows the layouts."""
-    code = f"""
-import pathlib, sys
-sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
-import tiny_models
-tiny_models.enter_host({str(comfyui)!r})
-import modelscope_files
-for module in (modelscope_files, tiny_models):
-    module.write(pathlib.Path({str(folder)!r}))
-"""
-    done = subprocess.run(
-        [os.environ.get("COMFYUI_PYTHON", sys.executable), "-c", code],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def write_film(path: Path) -> None:
-    """Eight frames of a red disc on white that moves to the right."""
-    import imageio.v3 as iio
-    import numpy as np
-
-    y, x = np.mgrid[:128, :128]
-    discs = np.stack([(y - 63.5) ** 2 + (x - 56 - 2 * k) ** 2 < 36**2 for k in range(8)])
-    frames = np.where(discs[..., None], (200, 30, 30), (255, 255, 255)).astype(np.uint8)
-    iio.imwrite(path, frames, plugin="pyav", codec="libx264", fps=12)
-
-
 @pytest.mark.parametrize("name", NATIVE)
-def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, name: str) -> None:
+def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, with_tiny_models: Any, name: str) -> None:
     if name == "06_refine_only":
         equipped.run(cut("01_quickstart"))  # it saves the scene that this one loads
     prompt = with_tiny_models(cut(name))
@@ -131,18 +74,9 @@ def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, name: s
     assert list((equipped.base / "output/animate124").glob(f"{prefix}_*.safetensors"))
 
 
-def with_tiny_models(prompt: dict) -> dict:
-    for node in prompt.values():
-        node["inputs"] = {key: tiny(value) for key, value in node["inputs"].items()}
-        node["inputs"] |= CUTS.get(node["class_type"], {})
-    return prompt
-
-
-def tiny(value: Any) -> Any:
-    return TINY.get(value, value) if isinstance(value, str) else value
-
-
-def test_a_cancelled_run_with_models_goes_on_to_the_same_field(equipped: Any, cut: Any, listen: Any) -> None:
+def test_a_cancelled_run_with_models_goes_on_to_the_same_field(
+    equipped: Any, cut: Any, with_tiny_models: Any, listen: Any
+) -> None:
     prompt = static_of(with_tiny_models(cut("03_native_paper", seed=7)), steps=STEPS)
     ws = listen()
     prompt_id = equipped.queue(prompt, ws.client_id)

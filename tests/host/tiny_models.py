@@ -175,16 +175,9 @@ def save(save_file, path: Path, weights) -> None:
     save_file({name: value.contiguous() for name, value in weights.items()}, str(path))
 
 
-def enter_host(comfyui: str) -> None:
-    """The host's modules, on the CPU, as `main.py --cpu` sets them."""
-    sys.argv = ["main.py", "--cpu"]
-    sys.path.insert(0, comfyui)
-    import comfy.options
-
-    comfy.options.enable_args_parsing()
-
-
 if __name__ == "__main__":
+    from pack_in_host import enter_host
+
     where, target = sys.argv[1], Path(sys.argv[2])
     enter_host(where)
     write(target)

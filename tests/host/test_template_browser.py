@@ -1,0 +1,92 @@
+"""Every shipped workflow as a person opens it: the host's page in a real browser, the template browser, a click, Run.
+
+The page itself then turns the saved widgets into a prompt. Lowered before Run: steps, sizes, frames, model names.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PATIENCE = 120_000  # milliseconds: a page that draws without a GPU on a busy machine
+
+# What the page says of its graph, in the words of a saved workflow; and widgets set by node type and name.
+GRAPH = """() => window.app.graph._nodes.map(n => ({
+    type: n.type, known: n.type in window.LiteGraph.registered_node_types,
+    widgets: (n.widgets || []).map(w => [w.name, w.value])}))"""
+SET = """(cuts) => { for (const n of window.app.graph._nodes) for (const w of n.widgets || [])
+    if (cuts[n.type] && w.name in cuts[n.type]) w.value = cuts[n.type][w.name] }"""
+
+
+@pytest.fixture(scope="module")
+def page(equipped: Any) -> Iterator[Any]:
+    """The host's page."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium or Chrome on the PATH")
+    with sync_api.sync_playwright() as runner:
+        browser = runner.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        opened = browser.new_page(viewport={"width": 1600, "height": 1000})
+        opened.set_default_timeout(PATIENCE)
+        opened.goto(f"http://127.0.0.1:{equipped.port}/")
+        opened.wait_for_function("() => window.app?.graph && window.LiteGraph?.registered_node_types?.A124Render")
+        yield opened
+        browser.close()
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
+def test_it_opens_from_the_template_browser_and_runs(
+    equipped: Any, page: Any, cut: Any, with_tiny_models: Any, file: Path
+) -> None:
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    open_template(page, file.stem, sorted(n["type"] for n in saved["nodes"]))
+    shown = page.evaluate(GRAPH)
+    assert all(n["known"] for n in shown), [n["type"] for n in shown if not n["known"]]
+    small = with_tiny_models(cut(file.stem))
+    page.evaluate(SET, {node["class_type"]: plain(node["inputs"]) for node in small.values()})
+    before = set(equipped.get("/history"))
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    entry = newest(equipped, before)
+    assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
+    ran = {node["class_type"] for node in entry["prompt"][2].values()}
+    assert ran == {node["class_type"] for node in small.values()}
+
+
+def open_template(page: Any, name: str, types: list[str]) -> None:
+    """By the side bar's Templates, the search field and the card's title; until the graph has its nodes."""
+    search = page.get_by_placeholder("Search").last
+    if not search.is_visible():
+        page.get_by_text("Templates", exact=True).first.click()
+        page.wait_for_timeout(2000)
+    page.get_by_placeholder("Search").last.fill(name)
+    page.get_by_text(name, exact=True).last.click()
+    page.wait_for_function(
+        "(types) => window.app.graph._nodes.map(n => n.type).sort() + '' === types", arg=",".join(types)
+    )
+    page.wait_for_timeout(1000)
+
+
+def plain(inputs: dict) -> dict:
+    """Widgets, not wires."""
+    return {name: value for name, value in inputs.items() if not isinstance(value, list)}
+
+
+def newest(host: Any, before: set[str], seconds: float = 1800) -> dict:
+    """The history entry of the prompt that was queued just now."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        new = {key: entry for key, entry in host.get("/history").items() if key not in before}
+        if new:
+            return next(iter(new.values()))
+        time.sleep(0.5)
+    raise AssertionError(f"nothing ended after {seconds} s, the host's log ends with:\n{host.tail()}")
