@@ -17,6 +17,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ..a124core.checks import plain_name
 from ..a124core.device import best_device
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
@@ -148,16 +149,33 @@ def output_folder() -> Path:
 
 
 def free_output_path(prefix: str, suffix: str) -> Path:
-    """The next unused numbered file name under our output folder."""
+    """The next unused numbered name under our output folder, for a file, or for a folder where suffix is empty."""
     root = output_folder().resolve()
-    start = (root / prefix).resolve()
-    if not prefix.strip() or root not in start.parents:
+    start = (root / plain_name(prefix)).resolve()
+    if root not in start.parents:  # a link inside the folder may lead out of it
         raise ValueError(f"the name {prefix!r} does not stay in {root}: use a plain name such as 'field'.")
     start.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while (path := start.with_name(f"{start.name}_{number:05}_{suffix}")).exists():
         number += 1
     return path
+
+
+def saved(path: Path) -> dict[str, str]:
+    """A file under our output folder as the host's pages ask for it."""
+    folder = path.parent.relative_to(output_folder().resolve().parent)
+    return {"filename": path.name, "subfolder": folder.as_posix(), "type": "output"}
+
+
+def users_file(text: str) -> Path:
+    """A file that a widget names, in the host's input folder or in our output folder; nowhere else is looked."""
+    paths = _host("folder_paths")
+    roots = [output_folder()] if paths is None else [Path(paths.get_input_directory()), output_folder()]
+    for root in (root.resolve() for root in roots):
+        path = (root / text).resolve()
+        if root in path.parents and path.is_file():
+            return path
+    raise ValueError(f"{text!r} is neither in the input folder nor in {roots[-1]}: put the file there.")
 
 
 def file_stamp(text: str) -> tuple[int, int] | None:
