@@ -32,7 +32,7 @@ def export_frames(
     field: Field,
     folder: str | Path,  # new, empty, or an earlier export, which is replaced when all is done
     cameras: PathOfCameras,
-    options: FilmOptions = FilmOptions(),  # fps and background say nothing here: pictures have alpha and a time
+    options: FilmOptions,  # fps and background say nothing here: pictures have alpha and a time
     on_frame: OnFrame | None = None,
     device: torch.device | str | None = None,
 ) -> None:
