@@ -175,3 +175,20 @@ def angles_towards(position: tuple[float, float, float], target: tuple[float, fl
     if x == y == z == 0.0:
         raise ValueError("the camera stands on its own target: move it away.")
     return math.degrees(math.atan2(y, math.hypot(x, z))), math.degrees(math.atan2(x, z))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Any path, while the scene stands still at one moment."""
+
+    path: PathOfCameras
+    moment: float  # scene time in [0, 1]
+    keeps_time: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.moment <= 1.0:
+            raise ValueError(f"the moment is {self.moment}: scene time runs from 0 to 1.")
+
+    def __call__(self, frames: int) -> tuple[Cameras | Pinholes, Tensor]:
+        cameras, moments = self.path(frames)
+        return cameras, torch.full_like(moments, self.moment)
