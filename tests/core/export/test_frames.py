@@ -1,4 +1,4 @@
-"""The folder as others read it: nerfstudio's rules typed out, points that land where they should, two views that agree."""
+"""The folder as others read it: nerfstudio's rules typed out, points on their pixels, two views that agree."""
 
 from __future__ import annotations
 
