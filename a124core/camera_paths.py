@@ -29,6 +29,10 @@ class Pace:
     plays: int = 1  # so many times during the film
     back: bool = False  # each time there and back (ping-pong), which ends where it began
 
+    def __post_init__(self) -> None:
+        if self.plays < 1:
+            raise ValueError(f"the scene was to play {self.plays} times: it must be at least once.")
+
 
 def shots(
     path: PathOfCameras,
@@ -37,15 +41,14 @@ def shots(
     pace: Pace = Pace(),
 ) -> tuple[Cameras | Pinholes, Tensor]:  # F cameras, times (F,)
     """Cameras and moments of a film. One that plays in a circle shows no moment twice at its seam."""
-    if pace.plays < 1:
-        raise ValueError(f"the scene was to play {pace.plays} times: it must be at least once.")
     cameras, moments = path(frames)
     if path.keeps_time:
         return cameras, moments
+    circle = torch.arange(frames) * pace.plays % frames / frames
     if pace.back:
-        return cameras, 1.0 - (1.0 - 2.0 * (looped(moments) * pace.plays % 1.0)).abs()
+        return cameras, 1.0 - (1.0 - 2.0 * circle).abs()
     if loops:
-        return cameras, looped(moments) * pace.plays % 1.0
+        return cameras, circle
     return cameras, moments if pace.plays == 1 else _again(frames, pace.plays)
 
 

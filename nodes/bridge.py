@@ -161,10 +161,10 @@ def free_output_path(prefix: str, suffix: str) -> Path:
     return path
 
 
-def saved(path: Path) -> dict[str, str]:
-    """A file under our output folder as the host's pages ask for it."""
-    folder = path.parent.relative_to(output_folder().resolve().parent)
-    return {"filename": path.name, "subfolder": folder.as_posix(), "type": "output"}
+def output_reference(path: Path) -> dict[str, str]:
+    """How the host's /view names a file below our output folder."""
+    below = path.relative_to(output_folder().resolve().parent)
+    return {"filename": below.name, "subfolder": below.parent.as_posix(), "type": "output"}
 
 
 def users_file(text: str) -> Path:

@@ -112,4 +112,4 @@ def _counting(total: int, unique_id: str | None) -> Callable[[int], None]:
 def _shown(path: Path) -> dict:
     """What the host's pages show on the node, as its own Save Video and Save Image say it."""
     seen = min((path / "images").iterdir()) if path.is_dir() else path
-    return {"images": [bridge.saved(seen)], "animated": (seen.suffix in PLAYERS,)}
+    return {"images": [bridge.output_reference(seen)], "animated": (seen.suffix in PLAYERS,)}

@@ -16,7 +16,7 @@ from ..export.checkpoint import load_field
 from ..export.film import FilmOptions, export_film
 from ..export.frames import export_frames
 from ..field.field4d import Field4D
-from .looks import BACKGROUNDS, camera_words, chosen_film, chosen_path, counting, film_words
+from .looks import BACKGROUNDS, camera_words, chosen_film, chosen_path, counting, film_words, make_folder
 from .machine import checked_device
 
 ALL = "all"
@@ -79,7 +79,7 @@ def export_file(options: object) -> None:
     field = load_field(options.field)
     jobs = {form: out} if form != ALL else {name: out / _usual_name(name) for name in WRITERS}
     for name, target in jobs.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         WRITERS[name][1](field, target, asked)
         print(f"Written: {target}")
 
@@ -87,8 +87,8 @@ def export_file(options: object) -> None:
 def wishes(options: object) -> Wishes:
     """All words of the command line, checked before anything is loaded or written."""
     path = chosen_path(options)
-    capture = CaptureOptions(options.views, options.frames, options.size, options.radius, options.fovy)
     film = chosen_film(options, BACKGROUNDS[options.background])
+    capture = CaptureOptions(options.views, options.frames, options.size, options.radius, options.fovy)
     return Wishes(path, film, capture, checked_device(options.device))
 
 

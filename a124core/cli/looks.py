@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -63,12 +64,23 @@ def chosen_path(options: object) -> PathOfCameras:
         options.frames = len(path.keys) if isinstance(path, Track) else FRAMES
     if options.time is not None:
         path = Frozen(path, options.time)
-    return path if options.eyes == 0 else Stereo(path, options.eyes)
+    path = path if options.eyes == 0 else Stereo(path, options.eyes)
+    path(1)  # a camera that cannot be is refused before anything is loaded
+    return path
 
 
 def chosen_film(options: object, background: tuple[float, float, float] | None) -> FilmOptions:
     pace = Pace(options.plays, options.ping_pong)
     return FilmOptions(options.frames, options.fps, options.size, background, pace)
+
+
+def make_folder(folder: Path) -> None:
+    """Where the result goes, with the folders above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{folder} cannot be made a folder ({reason}): choose another place with --out.") from None
 
 
 @contextmanager

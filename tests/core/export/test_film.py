@@ -41,7 +41,7 @@ def test_webm_has_alpha_when_it_is_decoded(balls, tmp_path: Path) -> None:
     assert np.abs(read[..., 3] - alpha).mean() < 0.02 and read[..., 3].min() < 0.01 and read[..., 3].max() > 0.99
     over = read[..., :3] * read[..., 3:]
     assert np.abs(over - clip.image.permute(0, 2, 3, 1).numpy()).mean() < 0.02
-    assert read[..., :3].max(-1)[alpha > 0.5].min() > 0.42, "no dark edge: brightest channels are 0.9 and 0.6, less where balls meet"
+    assert read[..., :3].max(-1)[alpha > 0.5].min() > 0.42, "no dark edge: 0.9 and 0.6, less where they meet"
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
