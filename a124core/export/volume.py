@@ -29,7 +29,7 @@ class VolumeOptions:
     """How large a baked scene may be, and what the viewer shows first."""
 
     resolution: int = 64  # cells along the longest side of the occupied box
-    frames: int = 16  # moments; the viewer interpolates between them
+    frames: int = 32  # moments; the viewer mixes neighbours, which is what they look like when they lie close
     megabytes: float = 32.0  # largest file, 10^6 bytes: resolution is lowered until it fits
     seconds: float = 3.0  # how long one pass through the scene takes at speed 1
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
