@@ -160,6 +160,12 @@ def free_output_path(prefix: str, suffix: str) -> Path:
     return path
 
 
+def output_reference(path: Path) -> dict[str, str]:
+    """How the host's /view names a file below our output folder."""
+    below = path.relative_to(output_folder().resolve().parent)
+    return {"filename": below.name, "subfolder": below.parent.as_posix(), "type": "output"}
+
+
 def file_stamp(text: str) -> tuple[int, int] | None:
     """Size and mtime of the input, output or model file that a widget's text names, if it names one."""
     if len(text) > 500 or "\n" in text or "." not in text:

@@ -29,6 +29,8 @@ WIDGETS = {
     "A124FineOptimizer": ["preset", "memory", "steps", "seed", "resume", "condition"],
     "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes"],
     "A124Render": ["frames", "size", "background"],
+    "A124Preview4D": ["resolution", "frames", "megabytes", "seconds", "background"],
+    "A124ExportViewer": ["name", "resolution", "frames", "megabytes", "seconds", "background"],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
 }
@@ -53,6 +55,8 @@ OUTPUTS = {
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
     "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
+    "A124Preview4D": [],
+    "A124ExportViewer": ["STRING"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }  # fmt: skip
