@@ -50,7 +50,7 @@ def export_html(
     on_progress: OnProgress | None = None,
     device: torch.device | str | None = None,
 ) -> int:  # bytes written
-    """Bake and write one page. options.megabytes limits the scene; text makes it a third larger, the viewer is small."""
+    """Bake and write one page. options.megabytes limits the scene, which as text is a third larger."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{path.name} ends in {path.suffix!r}: use .html, so that a browser opens it.")

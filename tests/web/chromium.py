@@ -123,7 +123,8 @@ class Page:
 
     def open(self, url: str, size: tuple[int, int] = (800, 600)) -> None:
         """Go there and wait until it is loaded. Also from the same page: it is loaded anew."""
-        self.send("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
+        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **screen)
         self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=url)
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'", "the page is loaded")
