@@ -26,6 +26,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
 style-src 'unsafe-inline'; img-src data: blob:">
+<link rel="icon" href="data:,">
 <title>{title}</title>
 <style>html, body {{ margin: 0; height: 100%; background: #222; }} #viewer {{ height: 100%; }}</style>
 </head>
@@ -35,7 +36,7 @@ style-src 'unsafe-inline'; img-src data: blob:">
 <script type="module">
 {script}
 const text = atob(document.getElementById("scene").textContent);
-const shown = new Viewer(document.getElementById("viewer"));
+globalThis.shown = new Viewer(document.getElementById("viewer"));
 shown.load(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
 </script>
 </body>

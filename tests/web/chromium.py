@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-dev-shm-usage", "--force-device-scale-factor=1", "--remote-debugging-port=0", "--hide-scrollbars",
     "--remote-allow-origins=*",
 )  # fmt: skip
-SECONDS = 60.0
+SECONDS = 20.0
 
 
 def find_chromium() -> str | None:
@@ -144,10 +144,10 @@ class Page:
         return answer["result"].get("value")
 
     def until(self, expression: str, what: str = "", seconds: float = SECONDS) -> Any:
-        """Wait until an expression is true, and return its value."""
+        """Wait until an expression is true, and return its value; true for an element."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if value := self.run(expression):
+            if value := self.run(f"(() => {{ const v = {expression}; return v instanceof Node || v; }})()"):
                 return value
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s: {what or expression}; errors: {self.errors}")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from a124core.cameras import make_cameras
+from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
 from a124core.render.render import render_clip
 
 # Centre, radius, colour. Nothing is symmetric, so that a mirrored picture cannot pass for the right one.
@@ -22,7 +26,22 @@ EDGE = 0.012  # world units over which a ball fades out: about what a trained fi
 DENSITY = 120.0
 
 
-def figure(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Scene:
+    """A field that keeps its occupancy, so that each picture does not look for it anew."""
+
+    ask: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+    def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        return self.ask(xyz, time)
+
+    @cached_property
+    def occupancy(self) -> Occupancy:
+        rng = torch.Generator().manual_seed(0)
+        return refresh(refresh(empty_occupancy(32, 4, 1.0), self.ask, 1.0, rng), self.ask, 1.0, rng)
+
+
+def _figure(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
     """A figure that leans over and waves."""
     sway = 0.25 * torch.sin(math.pi * time) * (xyz[:, 1] + 0.6)
     moved = xyz - torch.stack((sway, torch.zeros_like(sway), torch.zeros_like(sway)), dim=1)
@@ -37,12 +56,15 @@ def figure(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
     return density, colour
 
 
-def two_balls(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+def _two_balls(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
     """A red one near the reference camera, a blue one far from it; nothing moves."""
     red = (xyz - xyz.new_tensor(NEAR_RED)).norm(dim=1)
     blue = (xyz - xyz.new_tensor(FAR_BLUE)).norm(dim=1)
     density = DENSITY * torch.sigmoid((0.12 - torch.minimum(red, blue)) / EDGE)
     return density, torch.where((red < blue)[:, None], xyz.new_tensor((1.0, 0.0, 0.0)), xyz.new_tensor((0.0, 0.0, 1.0)))
+
+
+figure, two_balls = Scene(_figure), Scene(_two_balls)
 
 
 def rendered(elevation: float, azimuth: float, radius: float, time: float, size: int) -> Tensor:  # (3, size, size)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tests.web.chromium import Page
-from tests.web.conftest import ROOT
+from tests.web.conftest import ROOT, decoded
 from tests.web.scenes import psnr, rendered
 
 Shot = Callable[..., torch.Tensor]
@@ -62,7 +62,7 @@ def test_slider_drag_wheel_and_pinch_change_the_picture(page: Page) -> None:
     assert page.errors == []
 
 
-def test_what_is_dragged_follows_the_pointer(page: Page, shot: Shot) -> None:
+def test_what_is_dragged_follows_the_pointer(page: Page) -> None:
     page.run("show('figure.a124vol')")
     before = centre(page)
     page.drag((170, 60), (190, 70), "right")
@@ -74,8 +74,6 @@ def test_what_is_dragged_follows_the_pointer(page: Page, shot: Shot) -> None:
 def centre(page: Page) -> tuple[float, float]:
     """Column and row of the middle of what is not white."""
     width, height, text = page.run("pixels(0)")
-    from tests.web.conftest import decoded
-
     dark = 1.0 - decoded(width, height, text)[:3].mean(0)
     columns, rows = torch.arange(width), torch.arange(height)
     return float((dark.sum(0) * columns).sum() / dark.sum()), float((dark.sum(1) * rows).sum() / dark.sum())
@@ -108,7 +106,8 @@ def test_the_clock_against_arithmetic(page: Page) -> None:
 def test_it_draws_only_when_something_changes(page: Page) -> None:
     page.run("show('figure.a124vol')")
     page.run("new Promise((done) => setTimeout(done, 200))")
-    page.run("(() => { const r = viewers[0].renderer, d = r.draw; r.count = 0; r.draw = (...a) => { r.count++; d.apply(r, a); }; })()")  # noqa: E501
+    page.run("""(() => { const r = viewers[0].renderer, draw = r.draw; r.count = 0;
+      r.draw = (...a) => { r.count++; draw.apply(r, a); }; })()""")
     page.run("new Promise((done) => setTimeout(done, 300))")
     assert page.run("viewers[0].renderer.count") == 0
     page.run("viewers[0].turn(true); new Promise((done) => setTimeout(done, 300))")
@@ -124,7 +123,8 @@ def test_two_on_a_page_that_move_house_and_go(page: Page, shot: Shot) -> None:
     figure, balls = shot(0, 0, 0, 1.8, 0.0), shot(1, 0, 0, 1.8, 0.0)
     assert psnr(figure, balls) < 20
     assert page.run("viewers[1].controls.slider.hidden") and not page.run("viewers[0].controls.slider.hidden")
-    page.run("(() => { const b = document.createElement('section'); document.body.prepend(b); b.append(viewers[0].box); })()")
+    page.run("document.body.prepend(document.createElement('section'))")
+    page.run("document.querySelector('section').append(viewers[0].box)")
     assert torch.equal(shot(0, 0, 0, 1.8, 0.0), figure)
     page.run("viewers[0].dispose()")
     assert page.run("viewers[0].root.childElementCount") == 0
@@ -147,8 +147,6 @@ def test_backgrounds_and_the_saved_picture(page: Page, shot: Shot, tmp_path: Pat
     menu = "viewers[0].root.querySelector('[data-name=background]')"
     for name, corner in (("black", (0, 0, 0, 255)), ("green", (0, 255, 0, 255)), ("transparent", (0, 0, 0, 0))):
         page.run(f"{menu}.value = '{name}'; {menu}.dispatchEvent(new Event('change'))")
-        from tests.web.conftest import decoded
-
         assert tuple((decoded(*page.run("pixels(0)"))[:, 0, 0] * 255).int().tolist()) == corner
     page.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     page.run("viewers[0].root.querySelector('[data-name=screenshot]').click()")
