@@ -33,6 +33,8 @@ WIDGETS = {
     "A124ExportFrames": [
         "format", "frames", "fps", "width", "height", "background", "plays", "ping_pong", "views", "name",
     ],
+    "A124Preview4D": ["resolution", "frames", "megabytes", "seconds", "background"],
+    "A124ExportViewer": ["name", "resolution", "frames", "megabytes", "seconds", "background"],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
 }  # fmt: skip
@@ -58,6 +60,8 @@ OUTPUTS = {
     "A124Cameras": ["A124_CAMERAS"],
     "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
     "A124ExportFrames": ["STRING"],
+    "A124Preview4D": [],
+    "A124ExportViewer": ["STRING"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }  # fmt: skip
