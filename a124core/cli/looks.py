@@ -37,7 +37,7 @@ def camera_words(p: argparse.ArgumentParser) -> None:
 def film_words(p: argparse.ArgumentParser) -> None:
     p.add_argument("--frames", type=int, help=f"pictures from the first moment to the last ({FRAMES}, or as many as "
                    "the file of cameras has)")  # fmt: skip
-    p.add_argument("--fps", type=float, default=16.0, help="pictures a second (%(default)s)")
+    p.add_argument("--fps", type=float, help=f"pictures a second ({FilmOptions.fps:g})")
     p.add_argument("--size", type=picture_size, default=(256, 256), metavar="SIDE or WxH", help="pixels (256)")
     p.add_argument("--plays", type=int, default=1, help="how many times the scene plays during the film (%(default)s)")
     p.add_argument("--ping-pong", action="store_true", help="there and back, so that it repeats without a jump")
@@ -71,7 +71,8 @@ def chosen_path(options: object) -> PathOfCameras:
 
 def chosen_film(options: object, background: tuple[float, float, float] | None) -> FilmOptions:
     pace = Pace(options.plays, options.ping_pong)
-    return FilmOptions(options.frames, options.fps, options.size, background, pace)
+    fps = FilmOptions.fps if options.fps is None else options.fps
+    return FilmOptions(options.frames, fps, options.size, background, pace)
 
 
 def make_folder(folder: Path) -> None:
@@ -84,7 +85,12 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def counting(what: str, total: int, unit: str = "frame") -> Iterator[Callable[[int], None]]:
-    """A progress bar; call what it gives with the number done."""
+def counting(what: str, total: int, unit: str = "frame") -> Iterator[Callable[..., None]]:
+    """A progress bar; call what it gives with the number done, and with the number in all where that has changed."""
     with tqdm(total=total, desc=what, unit=unit, ncols=88) as bar:
-        yield lambda done: bar.update(done - bar.n)
+
+        def on_step(done: int, total: int | None = None) -> None:
+            bar.total = bar.total if total is None else total
+            bar.update(done - bar.n)
+
+        yield on_step

@@ -10,14 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.cli import export
 from a124core.cli.main import main
+from a124core.cli.writers import WRITERS
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, refresh
 
-SMALL = ("--size", "24", "--frames", "2", "--views", "2")
+SMALL = ("--size", "24", "--frames", "2", "--views", "2", "--resolution", "16", "--faces", "200")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_folders_are_named_by_their_format(field: Path, tmp_path: Path) -> None:
 def test_all_writes_one_of_each(field: Path, tmp_path: Path) -> None:
     out = tmp_path / "all"
     assert run(field, "--format", "all", "--out", out, *SMALL) == 0
-    assert len(list(out.iterdir())) == len(export.WRITERS)
+    assert len(list(out.iterdir())) == len(WRITERS)
 
 
 def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
@@ -73,6 +73,9 @@ def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
         (["--out", "a.avi"], "--format"),
         (["--out", "a"], "--format"),
         (["--out", "a.mp4", "--format", "gif"], "does not end in .gif"),
+        (["--out", "a.mp4", "--format", "flipbook"], "does not end in .glb"),
+        (["--out", "a.glb", "--faces", "3"], "faces"),
+        (["--out", "a.html", "--resolution", "2"], "resolution"),
         (["--out", "con.mp4"], "Windows"),
         (["--out", "a?.mp4"], "character"),
         (["--out", "a.mp4", "--time", "1.5"], "0 to 1"),
