@@ -118,6 +118,9 @@ class Page:
             self.errors.append(" ".join(str(a.get("value", a.get("description"))) for a in said["args"]))
         elif kind == "Log.entryAdded" and said["entry"]["level"] == "error":
             self.errors.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
+        elif kind == "Page.javascriptDialogOpening":  # "leave without saving?": yes
+            leave = {"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}
+            self.stream.sendall(_frame(json.dumps(leave).encode()))
         elif kind == "Network.requestWillBeSent":
             self.requests.append(said["request"]["url"])
 
