@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from ..camera_paths import Still
@@ -52,7 +53,7 @@ def export_file(options: object) -> None:
     jobs = {form: out} if form != ALL else {name: out / _usual_name(name) for name in WRITERS}
     for name, target in jobs.items():
         make_folder(target.parent)
-        said = WRITERS[name][1](field, target, asked)
+        said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, in a node it is not
         print(f"Written: {target}  {said}")
 
 

@@ -43,6 +43,12 @@ def test_the_ending_chooses_the_film(field: Path, tmp_path: Path, name: str) -> 
     assert [p.name for p in out.parent.iterdir()] == [name]
 
 
+def test_a_folder_above_is_no_bad_name(field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(field, "--out", "../a.glb", *SMALL) == 0 and (tmp_path / "a.glb").stat().st_size > 0
+
+
 def test_folders_are_named_by_their_format(field: Path, tmp_path: Path) -> None:
     assert run(field, "--format", "frames", "--out", tmp_path / "f", *SMALL, "--size", "32x24") == 0
     with Image.open(tmp_path / "f" / "images" / "0001.png") as picture:
