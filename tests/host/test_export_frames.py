@@ -62,3 +62,12 @@ def test_cancel_leaves_no_film(host: Any, asked: Any) -> None:
     entry = host.wait(running, 60)
     assert any(kind == "execution_interrupted" for kind, _ in entry["status"]["messages"])
     assert not list(folder.glob("cancelled*")) and not list(folder.glob(".new-*"))
+
+
+def test_every_way_home_from_one_workflow(host: Any, cut: Any) -> None:
+    prompt = cut("07_export_and_view")
+    outputs = host.run(prompt)["outputs"]
+    told = {prompt[node]["class_type"]: shown for node, shown in outputs.items()}
+    assert {"A124Preview4D", "A124ExportViewer", "A124ExportFrames", "A124ExportMesh", "Preview3D"} <= set(told)
+    model = host.base / "output" / told["Preview3D"]["result"][0]
+    assert model.read_bytes()[:4] == b"glTF"

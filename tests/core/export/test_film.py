@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from a124core.camera_paths import Orbit, Pace, Still, shots
 from a124core.export import files
 from a124core.export.film import FilmOptions, export_film
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import new_field
+from a124core.field.occupancy import empty_occupancy, refresh
 from a124core.render.render import render_clip
 from a124core.stereo import Stereo
 
@@ -87,6 +92,19 @@ def flicker(field, pace: Pace, frames: int) -> tuple[float, float]:  # at the se
 def test_a_looped_scene_has_no_seam(swinging, pace: Pace) -> None:
     seam, inside = flicker(swinging, pace, 24)
     assert 0 < inside and seam <= inside
+
+
+def test_a_looped_grid_of_a_field_has_no_seam() -> None:
+    """The field's own time grids, filled at random: between two of them it changes as much at the seam as elsewhere."""
+    rng = torch.Generator().manual_seed(0)
+    config = FieldConfig(time_grids=4, levels=2, base=4, finest=8, log2_rows=10, hidden=8, loop=True)
+    field = new_field(config, rng)
+    field = replace(field, table=torch.rand(field.table.shape, generator=rng) * 4.0 - 2.0)
+    field = replace(field, occupancy=refresh(empty_occupancy(8, 4, 1.0), field, 1.0, rng))
+    seam, inside = flicker(field, Pace(), 16)
+    assert 0.001 < inside and seam <= inside
+    open_ended = replace(field, config=replace(config, loop=False))
+    assert flicker(open_ended, Pace(), 16)[0] > 2 * flicker(open_ended, Pace(), 16)[1]
 
 
 def test_there_and_back_has_no_seam_and_once_has_one(balls) -> None:
