@@ -6,7 +6,7 @@ import numpy as np
 
 from .nouns import face_vectors
 
-FLOATER = 0.01  # share of the largest part's volume below which a part is a floater
+FLOATER = 0.005  # share of the largest part's volume below which a part is a floater
 BALL = 1.5  # lattice steps: gaps that a ball of this radius cannot enter are closed
 ROUNDS = 8  # of smoothing, each a step in and a step out
 HASTE = (2, 5, 7)  # fast-simplification's agg: at 2 surfaces stay clean, but it may stop early
