@@ -6,7 +6,7 @@ import numpy as np
 
 from .nouns import Surface, spread
 
-SPREAD = 20_000  # points on each surface
+SPREAD = 10_000  # points on each surface
 CANDIDATES = 6  # faces looked at for each point: those of its nearest neighbours among the points of the other surface
 
 
@@ -38,10 +38,10 @@ def closest_on_triangle(point: np.ndarray, corners: np.ndarray) -> np.ndarray:  
     """Nearest point of each triangle: of its plane if that lies inside, else of its three edges."""
     a, b, c = (corners[..., k, :] for k in range(3))
     normal = np.cross(b - a, c - a)
-    square = np.maximum((normal**2).sum(-1, keepdims=True), 1e-30)
-    foot = point - normal * ((point - a) * normal).sum(-1, keepdims=True) / square
+    square = (normal**2).sum(-1, keepdims=True)
+    foot = point - normal * ((point - a) * normal).sum(-1, keepdims=True) / np.maximum(square, 1e-30)
     sides = [(np.cross(q - p, foot - p) * normal).sum(-1) for p, q in ((a, b), (b, c), (c, a))]
-    inside = np.minimum(np.minimum(*sides[:2]), sides[2]) >= 0.0
+    inside = (np.minimum(np.minimum(*sides[:2]), sides[2]) >= 0.0) & (square[..., 0] > 1e-20)  # a needle has no plane
     options = np.stack([_on_edge(point, p, q) for p, q in ((a, b), (b, c), (c, a))])
     nearest = ((options - point) ** 2).sum(-1).argmin(0)
     on_edges = np.take_along_axis(options, nearest[None, ..., None], axis=0)[0]

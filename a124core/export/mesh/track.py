@@ -24,7 +24,7 @@ STIFFNESS = (30.0, 30.0, 30.0, 10.0, 10.0, 10.0, 5.0, 5.0, 3.0, 3.0)  # stiff fi
 LOST = 0.01  # share of the diagonal: a mean distance above it means that tracking has failed
 MISSED = 0.02  # share of the diagonal: with 1 % of a frame's surface farther off than this, smaller steps are tried
 QUICK = 6_000  # points on each surface where a distance is only compared with a limit
-HALVINGS = 1  # of the time between two frames
+HALVINGS = 2  # of the time between two frames
 FAR = 0.05  # share of the diagonal at which a pull has lost half its strength
 
 
