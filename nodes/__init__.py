@@ -3,6 +3,7 @@
 from .cameras import A124Cameras
 from .clip_guidance import A124ClipGuidance
 from .coarse import A124CoarseOptimizer
+from .export_mesh import A124ExportMesh
 from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
 from .fine import A124FineOptimizer
@@ -38,6 +39,7 @@ NODES = {
     "A124FineOptimizer": (A124FineOptimizer, "Animate124: 5 Fine: detail"),
     "A124Cameras": (A124Cameras, "Animate124: 6 Cameras"),
     "A124Render": (A124Render, "Animate124: 6 Render"),
+    "A124ExportMesh": (A124ExportMesh, "Animate124: 7 Export mesh"),
     "A124SaveField": (A124SaveField, "Animate124: 7 Save field"),
     "A124LoadField": (A124LoadField, "Animate124: 7 Load field"),
 }

@@ -29,9 +29,12 @@ WIDGETS = {
     "A124FineOptimizer": ["preset", "memory", "steps", "seed", "resume", "condition"],
     "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes"],
     "A124Render": ["frames", "size", "background"],
+    "A124ExportMesh": [
+        "format", "frames", "fps", "resolution", "faces", "texture", "quantise", "name", "moment",
+    ],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
-}
+}  # fmt: skip
 OUTPUTS = {
     "A124ExamplePicture": ["IMAGE", "MASK"],
     "A124Reference": ["A124_REFERENCE", "IMAGE"],
@@ -53,6 +56,7 @@ OUTPUTS = {
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
     "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
+    "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }  # fmt: skip

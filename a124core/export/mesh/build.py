@@ -12,7 +12,7 @@ import torch
 from ...protocols import Field
 from .distance import surface_distance
 from .frames import colours, frame_at, frame_times, is_loop
-from .nouns import Frame
+from .nouns import Frame, Mesh, vertex_normals
 from .options import MeshOptions, MeshReport, estimated_bytes
 from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
 from .surface import Solid, find_solid
@@ -31,6 +31,11 @@ class Built:
     colour_error: list[float]  # per frame
     notes: list[str]
 
+    def mesh(self, frame: int) -> Mesh:
+        stretch = next(s for s in self.scene.stretches if s.first <= frame <= s.last)
+        points = stretch.points[frame - stretch.first]
+        return Mesh(points, stretch.faces, vertex_normals(points, stretch.faces), stretch.colours)
+
     def report(self, path: Path, kind: str, size: int) -> MeshReport:
         stretches = self.scene.stretches
         return MeshReport(
@@ -40,6 +45,7 @@ class Built:
             max(s.points.shape[1] for s in stretches),
             max(len(s.faces) for s in stretches),
             size,
+            self.mesh(0),
             self.distance,
             self.colour_error,
             [s.first for s in stretches],
