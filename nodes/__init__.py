@@ -4,6 +4,7 @@ from .cameras import A124Cameras
 from .clip_guidance import A124ClipGuidance
 from .coarse import A124CoarseOptimizer
 from .export_frames import A124ExportFrames
+from .export_mesh import A124ExportMesh
 from .export_viewer import A124ExportViewer
 from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
@@ -44,6 +45,7 @@ NODES = {
     "A124ExportFrames": (A124ExportFrames, "Animate124: 7 Export film or frames"),
     "A124Preview4D": (A124Preview4D, "Animate124: 6 Preview 4D"),
     "A124ExportViewer": (A124ExportViewer, "Animate124: 7 Export viewer (one HTML file)"),
+    "A124ExportMesh": (A124ExportMesh, "Animate124: 7 Export mesh"),
     "A124SaveField": (A124SaveField, "Animate124: 7 Save field"),
     "A124LoadField": (A124LoadField, "Animate124: 7 Load field"),
 }

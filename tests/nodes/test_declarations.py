@@ -35,6 +35,9 @@ WIDGETS = {
     ],
     "A124Preview4D": ["resolution", "frames", "megabytes", "seconds", "background"],
     "A124ExportViewer": ["name", "resolution", "frames", "megabytes", "seconds", "background"],
+    "A124ExportMesh": [
+        "format", "frames", "fps", "resolution", "faces", "texture", "quantise", "name", "moment",
+    ],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
 }  # fmt: skip
@@ -62,6 +65,7 @@ OUTPUTS = {
     "A124ExportFrames": ["STRING"],
     "A124Preview4D": [],
     "A124ExportViewer": ["STRING"],
+    "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from .needs import needed
 from .nouns import face_vectors
 
-FLOATER = 0.01  # share of the largest part's volume below which a part is a floater
+FLOATER = 0.005  # share of the largest part's volume below which a part is a floater
 BALL = 1.5  # lattice steps: gaps that a ball of this radius cannot enter are closed
 ROUNDS = 8  # of smoothing, each a step in and a step out
 HASTE = (2, 5, 7)  # fast-simplification's agg: at 2 surfaces stay clean, but it may stop early
@@ -63,8 +64,7 @@ def edges(faces: np.ndarray) -> np.ndarray:  # (E, 2), each once, the smaller in
 
 def reduced(points: np.ndarray, faces: np.ndarray, target: int) -> tuple[np.ndarray, np.ndarray]:
     """At most about `target` faces, by collapsing the edges that matter least (quadric error)."""
-    import fast_simplification
-
+    fast_simplification = needed("fast_simplification", "fast-simplification", "to make do with fewer faces")
     for haste in HASTE:
         if len(faces) > target:
             points, faces = fast_simplification.simplify(points, faces, target_count=target, agg=haste)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from .nouns import spread
+from .nouns import Surface, spread
 
-SPREAD = 20_000  # points on each surface
+SPREAD = 10_000  # points on each surface
 CANDIDATES = 6  # faces looked at for each point: those of its nearest neighbours among the points of the other surface
 
 
-def surface_distance(
-    a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], count: int = SPREAD, seed: int = 0
-) -> float:
-    """Symmetric mean distance between surfaces (points, faces), world units.
+def surface_distance(a: Surface, b: Surface, count: int = SPREAD) -> float:
+    """Symmetric mean distance, world units: the mean of both directions."""
+    there, back = distances(a, b, count)
+    return 0.5 * float(there.mean() + back.mean())
 
-    Mean over points spread evenly on each of the distance to the other's triangles; the mean of both directions. Only
-    near faces are looked at, so that it can come out too large, never too small."""
-    rng = np.random.default_rng(seed)
+
+def distances(a: Surface, b: Surface, count: int = SPREAD) -> tuple[np.ndarray, np.ndarray]:  # (count,) each
+    """From points spread evenly on a to the triangles of b, and from b to a. Only near faces are looked at, so that a
+    distance can come out too large, never too small."""
+    rng = np.random.default_rng(0)
     on_a, on_b = spread(*a, count, rng), spread(*b, count, rng)
-    return 0.5 * float(_one_way(on_a[0], on_b, b).mean() + _one_way(on_b[0], on_a, a).mean())
+    return _one_way(on_a[0], on_b, b), _one_way(on_b[0], on_a, a)
 
 
-def _one_way(points: np.ndarray, on: tuple[np.ndarray, ...], surface: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _one_way(points: np.ndarray, on: tuple[np.ndarray, ...], surface: Surface) -> np.ndarray:
     """Distance of each point to a surface that has been spread with points."""
     from scipy.spatial import cKDTree
 
@@ -36,10 +38,10 @@ def closest_on_triangle(point: np.ndarray, corners: np.ndarray) -> np.ndarray:  
     """Nearest point of each triangle: of its plane if that lies inside, else of its three edges."""
     a, b, c = (corners[..., k, :] for k in range(3))
     normal = np.cross(b - a, c - a)
-    square = np.maximum((normal**2).sum(-1, keepdims=True), 1e-30)
-    foot = point - normal * ((point - a) * normal).sum(-1, keepdims=True) / square
+    square = (normal**2).sum(-1, keepdims=True)
+    foot = point - normal * ((point - a) * normal).sum(-1, keepdims=True) / np.maximum(square, 1e-30)
     sides = [(np.cross(q - p, foot - p) * normal).sum(-1) for p, q in ((a, b), (b, c), (c, a))]
-    inside = np.minimum(np.minimum(*sides[:2]), sides[2]) >= 0.0
+    inside = (np.minimum(np.minimum(*sides[:2]), sides[2]) >= 0.0) & (square[..., 0] > 1e-20)  # a needle has no plane
     options = np.stack([_on_edge(point, p, q) for p, q in ((a, b), (b, c), (c, a))])
     nearest = ((options - point) ** 2).sum(-1).argmin(0)
     on_edges = np.take_along_axis(options, nearest[None, ..., None], axis=0)[0]

@@ -13,7 +13,6 @@ from .frames import colours
 from .glb import write_glb
 from .gltf import gltf
 from .names import checked
-from .nouns import Mesh
 from .options import MeshOptions, MeshReport
 from .sequence import write_sequence
 from .texture import Skin, bake
@@ -112,6 +111,6 @@ def _sequence(
 ) -> MeshReport:
     folder = checked(path)
     built = build(field, options, False, on_progress, device)
-    meshes = [Mesh(s.points[0], s.faces, s.normals()[0], s.colours) for s in built.scene.stretches]
+    meshes = [built.mesh(frame) for frame in range(built.scene.frames)]
     size = write_sequence(folder, meshes, built.times, options.fps, suffix)
     return built.report(folder, f"{suffix[1:].upper()} sequence", size)

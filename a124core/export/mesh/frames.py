@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ...protocols import Field
 from .clean import reduced, smoothed
 from .colour import colours_at
-from .nouns import Mesh, vertex_normals
+from .nouns import Frame, Mesh, vertex_normals
 from .options import MeshOptions
 from .surface import Solid
 
@@ -28,23 +26,16 @@ def is_loop(field: Field) -> bool:
     return bool(getattr(getattr(field, "config", None), "loop", False))
 
 
-def frame_meshes(
-    solid: Solid, times: np.ndarray, options: MeshOptions, on_frame: Callable[[], None]
-) -> tuple[list[Mesh], list[tuple[np.ndarray, np.ndarray]]]:
-    """The decimated mesh of each time, and the full surface it came from, which errors are measured against."""
-    meshes, full = [], []
-    for time in times:
-        points, faces = solid.surface(float(time))
-        if len(faces) == 0:
-            raise ValueError(
-                f"no faces are left at time {time:.2f} after cleaning: raise the resolution (now {options.resolution}) "
-                "if the object is thin, or choose another moment."
-            )
-        points = smoothed(points, faces)
-        full.append((points, faces))
-        meshes.append(coloured(solid, float(time), *reduced(points, faces, options.faces)))
-        on_frame()
-    return meshes, full
+def frame_at(solid: Solid, time: float, options: MeshOptions) -> Frame:
+    """The surface at a time, smoothed; decimated; coloured."""
+    points, faces = solid.surface(time)
+    if len(faces) == 0:
+        raise ValueError(
+            f"no faces are left at time {time:.2f} after cleaning: raise the resolution (now {options.resolution}) "
+            "if the object is thin, or choose another moment."
+        )
+    points = smoothed(points, faces)
+    return Frame(time, coloured(solid, time, *reduced(points, faces, options.faces)), (points, faces))
 
 
 def coloured(solid: Solid, time: float, points: np.ndarray, faces: np.ndarray) -> Mesh:

@@ -17,6 +17,18 @@ class Mesh:
     colours: np.ndarray  # (V, 3) float32 in [0, 1], sRGB as the field and its pictures have them
 
 
+Surface = tuple[np.ndarray, np.ndarray]  # points (V, 3), faces (F, 3)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is known of one moment."""
+
+    time: float  # in [0, 1]
+    mesh: Mesh  # decimated and coloured
+    surface: Surface  # the full one it came from, which errors are measured against
+
+
 def face_vectors(points: np.ndarray, faces: np.ndarray) -> np.ndarray:  # (F, 3)
     """Normals of the faces, as long as twice their area."""
     a, b, c = (points[faces[:, k]] for k in range(3))

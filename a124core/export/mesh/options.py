@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...checks import ABOVE_ZERO, within
+from .nouns import Mesh
 
 VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 + 8
 TARGET_BYTES = 24  # the same vertex in one more frame: 12 + 12
@@ -55,6 +56,7 @@ class MeshReport:
     vertices: int  # of the largest mesh
     faces: int
     bytes: int  # on disk
+    mesh: Mesh  # the first frame
     distance: list[float] = field(default_factory=list)  # per frame, symmetric mean, to the frame's own full surface
     colour_error: list[float] = field(default_factory=list)  # per frame, mean difference to the field's colours
     keys: list[int] = field(default_factory=list)  # frames at which a new template begins; one: tracked throughout

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...protocols import Field
 from ...render.render import occupancy_of
 from .clean import solid
+from .needs import needed
 
 OPAQUE = 3.0  # optical thickness of a quarter of the object at the surface's level: light left, exp(-3) = 5 %
 SOFT = 0.35  # the level is at most this share of the object's middle density: also a faint field has a surface
@@ -113,8 +114,7 @@ def height_of(values: np.ndarray, level: float) -> np.ndarray:  # density (X, Y,
 
 def marching_cubes(height: np.ndarray, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """Where the height is 0: points (V, 3) and faces (F, 3), outward; both empty if there is nothing above 0."""
-    from skimage.measure import marching_cubes as march
-
+    march = needed("skimage.measure", "scikit-image", "to find surfaces").marching_cubes
     if height.max() <= 0.0:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
     points, faces, _, _ = march(height, 0.0, gradient_direction="ascent", allow_degenerate=False)

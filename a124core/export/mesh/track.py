@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .nouns import Mesh, diagonal, spread, vertex_normals
+from .distance import distances, surface_distance
+from .nouns import Frame, Mesh, diagonal, spread, vertex_normals
 from .rigid import Shape
 
 if TYPE_CHECKING:
@@ -20,7 +21,20 @@ COLOUR_REACH = 0.1  # a full step of colour counts as this share of the diagonal
 FACING = 0.2  # smallest cosine between normals that may belong together: a front never goes to a back
 STIFFNESS = (30.0, 30.0, 30.0, 10.0, 10.0, 10.0, 5.0, 5.0, 3.0, 3.0)  # stiff first: whole limbs, then details. Softer
 # than 3 the surface comes nearer still (0.2 % of the diagonal for 0.3 %) but folds over itself where a colour is unsure
+LOST = 0.01  # share of the diagonal: a mean distance above it means that tracking has failed
+MISSED = 0.02  # share of the diagonal: with 1 % of a frame's surface farther off than this, smaller steps are tried
+QUICK = 6_000  # points on each surface where a distance is only compared with a limit
+HALVINGS = 2  # of the time between two frames
 FAR = 0.05  # share of the diagonal at which a pull has lost half its strength
+
+
+@dataclass(frozen=True)
+class Template:
+    """The surface that is moved."""
+
+    mesh: Mesh
+    shape: Shape
+    size: float  # world units: diagonal of the scene
 
 
 @dataclass(frozen=True)
@@ -49,52 +63,73 @@ class Goal:
 
 
 def follow(
-    shape: Shape,
-    colours: np.ndarray,  # (V, 3)
-    key: int,  # the frame that the shape is the surface of
-    span: tuple[int, int],  # first and last frame, key between them
-    frames: list[Mesh],
-    holds: Callable[[int, np.ndarray], bool],  # is frame k, at these points, still on the surface?
+    frames: list[Frame],
+    key: int,  # whose mesh is the template
+    span: tuple[int, int],  # first and last frame to reach, key between them
+    between: Callable[[float], Frame],  # the scene at any other time
+    on_frame: Callable[[], None],
 ) -> dict[int, np.ndarray]:  # frame -> (V, 3) float32
-    """The shape moved onto the frames around its key, each from where its neighbour ended, until it no longer holds."""
-    size = max(diagonal(frames[k].points) for k in range(span[0], span[1] + 1))
-    found = {key: shape.rest}
+    """The template on the frames around its key, each from where its neighbour ended, until one cannot be reached."""
+    size = max(diagonal(frame.mesh.points) for frame in frames)
+    template = Template(frames[key].mesh, Shape(frames[key].mesh.points.astype(float), frames[key].mesh.faces), size)
+    found = {key: template.shape.rest}
     for step, end in ((1, span[1]), (-1, span[0])):
         for k in range(key + step, end + step, step):
-            goal = Goal(frames[k], size)
-            points = fitted(shape, colours, _start(found, k, step, colours, goal), goal)
-            if not holds(k, points):
+            starts = [found[k - step]]
+            if k - 2 * step in found:
+                starts.append(2.0 * found[k - step] - found[k - 2 * step])  # carried on
+            points = approach(template, starts, frames[k - step].time, frames[k], between, HALVINGS)
+            on_frame()
+            if surface_distance((points, template.mesh.faces), frames[k].surface, QUICK) > LOST * size:
                 break
             found[k] = points
     return {k: points.astype(np.float32) for k, points in found.items()}
 
 
-def _start(found: dict[int, np.ndarray], k: int, step: int, colours: np.ndarray, goal: Goal) -> np.ndarray:
-    """The last frame's points, or the last two carried on, whichever lies nearer to the goal."""
-    options = [found[k - step]]
-    if k - 2 * step in found:
-        options.append(2.0 * found[k - step] - found[k - 2 * step])
-    return min(options, key=lambda points: goal.tree.query(goal.place(points, colours))[0].mean())
+def approach(
+    template: Template,
+    starts: list[np.ndarray],  # (V, 3) each, at time `since`; the nearest is taken
+    since: float,
+    frame: Frame,
+    between: Callable[[float], Frame],
+    halvings: int,
+) -> np.ndarray:  # (V, 3)
+    """The template on a frame, as near as it comes; where part of the way is missed, by way of the moment halfway."""
+    goal = Goal(frame.mesh, template.size)
+    start = min(starts, key=lambda points: goal.tree.query(goal.place(points, template.mesh.colours))[0].mean())
+    points = fitted(template, start, goal)
+    if halvings == 0 or missed(points, template, frame) <= MISSED:
+        return points
+    middle = between(0.5 * (since + frame.time))
+    halfway = approach(template, starts[:1], since, middle, between, halvings - 1)
+    again = fitted(template, halfway, goal)
+    return min((points, again), key=lambda candidate: missed(candidate, template, frame))
 
 
-def fitted(shape: Shape, colours: np.ndarray, start: np.ndarray, goal: Goal) -> np.ndarray:  # (V, 3)
+def missed(points: np.ndarray, template: Template, frame: Frame) -> float:
+    """Distance that 1 % of the frame's surface exceeds, a share of the size: a mean alone would not see an antenna."""
+    _, back = distances((points, template.mesh.faces), frame.surface, QUICK)
+    return float(np.quantile(back, 0.99)) / template.size
+
+
+def fitted(template: Template, start: np.ndarray, goal: Goal) -> np.ndarray:  # (V, 3)
     """Pull, and keep the shape, less and less stiffly."""
     points = start
     for stiffness in STIFFNESS:
-        goals, pull = pulls(points, shape.faces, colours, goal)
-        points = shape.moved(points, goals, pull, stiffness)
+        goals, pull = pulls(points, template.mesh, goal)
+        points = template.shape.moved(points, goals, pull, stiffness)
     return points
 
 
 def pulls(
-    points: np.ndarray, faces: np.ndarray, colours: np.ndarray, goal: Goal
+    points: np.ndarray, template: Mesh, goal: Goal
 ) -> tuple[np.ndarray, np.ndarray]:  # goals (V, 3), strengths (V,)
     """Each vertex goes to the nearest place of its colour, and each place of the goal calls its nearest vertex."""
     from scipy.spatial import cKDTree
 
-    normals = vertex_normals(points, faces)
+    normals = vertex_normals(points, template.faces)
     there, there_normals, there_colours = goal.cloud
-    here = goal.place(points, colours)
+    here = goal.place(points, template.colours)
     _, to = goal.tree.query(here)
     _, called = cKDTree(here).query(goal.place(there, there_colours))
     vertex = np.concatenate((np.arange(len(points)), called))

@@ -9,23 +9,17 @@ import numpy as np
 
 from ..files import replacing
 from .colour import linear
+from .needs import needed
 from .scene import Scene, Stretch
 
-INSTALL = "python -m pip install usd-core"
 SUFFIXES = (".usdc", ".usd", ".usda")
 
 
 def modules() -> Any:
-    """pxr, or a sentence that says how to get it."""
-    try:
-        import pxr
-        from pxr import Gf, Kind, Sdf, Usd, UsdGeom, Vt  # noqa: F401 (the import puts them into pxr)
-    except ImportError:
-        raise RuntimeError(
-            f"USD files need the package usd-core, which is not installed: run `{INSTALL}` with the Python that runs "
-            "this program, or choose GLB."
-        ) from None
-    return pxr
+    """pxr with its parts."""
+    for part in ("Gf", "Kind", "Sdf", "Usd", "UsdGeom", "Vt"):
+        needed(f"pxr.{part}", "usd-core", "for USD files (choose GLB to do without)")
+    return needed("pxr", "usd-core", "for USD files")
 
 
 def write_usd(path: Path, scene: Scene) -> int:
