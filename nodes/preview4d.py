@@ -41,7 +41,6 @@ class A124Preview4D:
         options = viewer_options(**widgets)
         packed = baked_bytes(field, options, frame_progress(options.frames, unique_id), bridge.device())
         path = keep_scene(bridge.output_folder().resolve() / FOLDER, packed)
-        bridge.say(unique_id, f"{len(packed) / 1e6:.1f} MB for the viewer.")
         return {"ui": {"a124_volume": [bridge.output_reference(path)]}}
 
 

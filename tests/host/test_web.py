@@ -20,7 +20,7 @@ from tests.web.chromium import NONE, Page, chromium, find_chromium
 
 SECONDS = 120.0  # the host's page is large, the machine may be busy
 PREVIEWS = (2, 3)
-READY = "window.app?.graph && window.app.canvas && document.querySelector('canvas') && !!window.app.extensionManager"
+READY = "window.app?.canvas && window.app.extensionManager && (window.app.graph?.nodes?.length ?? 0) > 0"
 SHOWN = "[2, 3].every((id) => app.graph.getNodeById(id)?.a124Panel?.viewer?.header)"
 
 
@@ -58,7 +58,8 @@ def page(browser: int, host: Host, scene: None) -> Iterator[Page]:
 def visit(page: Page, host: Host) -> None:
     """Open the host's page and wait until its graph is there."""
     page.open(f"http://127.0.0.1:{host.port}/", (1500, 1000))
-    page.until(READY, "the host's page is ready", SECONDS)
+    page.until(READY, "the host's page has opened a workflow", SECONDS)
+    page.run("new Promise((done) => setTimeout(done, 1500))")
 
 
 def workflow() -> dict:

@@ -129,6 +129,7 @@ class Page:
         screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
         self.send("Emulation.setDeviceMetricsOverride", **screen)
         self.send("Page.navigate", url="about:blank")
+        self.until("location.href === 'about:blank'", "the earlier page is left")
         self.send("Page.navigate", url=url)
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'", "the page is loaded")
 

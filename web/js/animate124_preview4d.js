@@ -20,6 +20,12 @@ function chain(node, name, more) {
   };
 }
 
+/** The host keeps the workflow for the next visit when it notes a change, and nobody tells it of properties. */
+function noteChange() {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker); // its name since, and before, frontend 1.45
+}
+
 class Panel {
   constructor(node) {
     this.node = node;
@@ -40,7 +46,10 @@ class Panel {
   take(output) {
     const file = output?.[KEY]?.[0];
     if (!file) return;
-    this.node.properties[KEY] = file;
+    if (JSON.stringify(this.node.properties[KEY]) !== JSON.stringify(file)) {
+      this.node.properties[KEY] = file;
+      noteChange();
+    }
     this.show();
   }
 
