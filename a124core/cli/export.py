@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from ..camera_paths import Still
@@ -53,8 +54,13 @@ def export_file(options: object) -> None:
     jobs = {form: out} if form != ALL else {name: out / _usual_name(name) for name in WRITERS}
     for name, target in jobs.items():
         make_folder(target.parent)
-        said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, in a node it is not
-        print(f"Written: {target}  {said}")
+        try:
+            said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
+            print(f"Written: {target}  {said}")
+        except RuntimeError as error:  # an optional package is missing: the others can still be written
+            if form != ALL:
+                raise
+            print(f"Left out: {target}: {error}", file=sys.stderr)
 
 
 def wishes(options: object) -> Wishes:
