@@ -21,6 +21,8 @@ from tests.web.chromium import NONE, Page, chromium, find_chromium
 SECONDS = 120.0  # the host's page is large, the machine may be busy
 PREVIEWS = (2, 3)
 READY = "window.app?.canvas && window.app.extensionManager && (window.app.graph?.nodes?.length ?? 0) > 0"
+FRONTEND = "(window.__COMFYUI_FRONTEND_VERSION__ ?? '0.0').split('.').slice(0, 2).map(Number)"
+VUE_NODES = [1, 41]  # the frontend that made them the default of new installations; those of 1.27 show no DOM widget
 SHOWN = "[2, 3].every((id) => app.graph.getNodeById(id)?.a124Panel?.viewer?.header)"
 
 
@@ -106,6 +108,8 @@ def look(page: Page, tmp_path: Path, name: str) -> list[int]:
 def test_two_viewers_show_survive_a_reload_and_a_second_queue(
     page: Page, host: Host, tmp_path: Path, vue: bool
 ) -> None:
+    if vue and page.run(FRONTEND) < VUE_NODES:
+        pytest.skip(f"the Vue nodes of frontend {page.run(FRONTEND)} are an early trial without DOM widgets")
     page.run(f"void app.extensionManager.setting.set('Comfy.VueNodes.Enabled', {json.dumps(vue)})")
     page.run("new Promise((done) => setTimeout(done, 500))")
     visit(page, host)
