@@ -21,12 +21,15 @@ from tests.web.chromium import NONE, Page, chromium, find_chromium
 SECONDS = 120.0  # the host's page is large, the machine may be busy
 PREVIEWS = (2, 3)
 READY = "window.app?.canvas && window.app.extensionManager && (window.app.graph?.nodes?.length ?? 0) > 0"
+FRONTEND = "(window.__COMFYUI_FRONTEND_VERSION__ ?? '0.0').split('.').slice(0, 2).map(Number)"
+VUE_NODES = [1, 41]  # the frontend that made them the default of new installations; those of 1.27 show no DOM widget
 SHOWN = "[2, 3].every((id) => app.graph.getNodeById(id)?.a124Panel?.viewer?.header)"
 
 
 @pytest.fixture(scope="module")
 def scene(host: Host) -> None:
-    """A small moving blob as a saved field of the host's."""
+    """A small moving blob as a saved field, and a user who has been here before: newcomers get a dialog."""
+    host.post("/settings", {"Comfy.TutorialCompleted": True})
     rng = torch.Generator().manual_seed(0)
     config = FieldConfig(time_grids=3, levels=2, base=4, finest=16, log2_rows=12, hidden=8, density="softplus",
                          blob_density=8.0, blob_radius=0.5)  # fmt: skip
@@ -97,7 +100,7 @@ def look(page: Page, tmp_path: Path, name: str) -> list[int]:
             "return [r.left, r.top, r.right, r.bottom]; })()"
         )
         assert box[2] - box[0] > 100 and box[3] - box[1] > 60, f"the viewer of node {number} has no room: {box}"
-        counts.append(len(set(picture.crop([round(v) for v in box]).resize((64, 64)).getdata())))
+        counts.append(len(picture.crop([round(v) for v in box]).resize((64, 64)).getcolors(64 * 64)))
     return counts
 
 
@@ -105,6 +108,8 @@ def look(page: Page, tmp_path: Path, name: str) -> list[int]:
 def test_two_viewers_show_survive_a_reload_and_a_second_queue(
     page: Page, host: Host, tmp_path: Path, vue: bool
 ) -> None:
+    if vue and page.run(FRONTEND) < VUE_NODES:
+        pytest.skip(f"the Vue nodes of frontend {page.run(FRONTEND)} are an early trial without DOM widgets")
     page.run(f"void app.extensionManager.setting.set('Comfy.VueNodes.Enabled', {json.dumps(vue)})")
     page.run("new Promise((done) => setTimeout(done, 500))")
     visit(page, host)
