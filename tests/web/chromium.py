@@ -203,9 +203,10 @@ def _upgraded(port: int, path: str) -> socket.socket:
 def _frame(body: bytes) -> bytes:
     """A text message of the web socket protocol; what a client sends is masked, here with zeros."""
     count = len(body)
-    length = bytes([0x80 | count]) if count < 126 else struct.pack(">BH", 0x80 | 126, count)
-    if count >= 2**16:
-        length = struct.pack(">BQ", 0x80 | 127, count)
+    if count < 126:
+        length = bytes([0x80 | count])
+    else:
+        length = struct.pack(">BH", 0x80 | 126, count) if count < 2**16 else struct.pack(">BQ", 0x80 | 127, count)
     return b"\x81" + length + b"\0\0\0\0" + body
 
 

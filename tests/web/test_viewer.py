@@ -103,6 +103,20 @@ def test_the_clock_against_arithmetic(page: Page) -> None:
     assert page.run(run % "true") == pytest.approx([(0.4 * k) % 1.0 for k in range(1, 8)], abs=1e-9)
 
 
+def test_which_frames_lie_around_a_moment(page: Page) -> None:
+    page.run("import('./lib/volume.mjs').then((m) => { window.framesAround = m.framesAround; })")
+
+    def around(time: float, loop: bool) -> list[float]:
+        times = [0.0, 0.25, 0.5, 0.75] if loop else [0.0, 0.5, 1.0]
+        header = f"{{ loop: {str(loop).lower()}, frames: {[{'time': t} for t in times]} }}"
+        return page.run(f"Object.values(framesAround({time}, {header}))")
+
+    assert around(0.6, False) == pytest.approx([1, 2, 0.2])
+    assert around(0.0, False) == [0, 1, 0] and around(1.0, False) == [2, 2, 0]
+    assert around(0.9, True) == pytest.approx([3, 0, 0.6])  # over the seam: the frame after the last is the first
+    assert around(1.0, True) == pytest.approx([3, 0, 1.0]) and around(0.0, True) == [0, 1, 0]
+
+
 def test_it_draws_only_when_something_changes(page: Page) -> None:
     page.run("show('figure.a124vol')")
     page.run("new Promise((done) => setTimeout(done, 200))")
