@@ -76,7 +76,7 @@ def open_template(page: Any, name: str, types: list[str]) -> None:
     if everything.count():
         everything.first.click()
     page.get_by_placeholder("Search").last.fill(name)
-    page.get_by_text(name, exact=True).last.click()
+    page.get_by_text(name, exact=True).filter(visible=True).last.click()
     page.wait_for_function(
         "(types) => window.app.graph._nodes.map(n => n.type).sort() + '' === types", arg=",".join(types)
     )
