@@ -1,8 +1,6 @@
-"""Tiny diffusers folders of every role, written once, and something to look at."""
+"""Something for folder priors to look at."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,17 +9,6 @@ from a124core.cameras import make_cameras
 from a124core.priors.builtin import example_picture
 from a124core.protocols import View
 from a124core.reference import Reference, make_reference
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `--models` is given. diffusers is an extra: where it is missing these tests are skipped."""
-    pytest.importorskip("diffusers", reason="diffusers is not installed: it is an extra, needed for folders of models")
-    pytest.importorskip("transformers", reason="transformers is not installed: needed for folders of models")
-    from tests.tiny_folders import everything
-
-    torch.set_num_threads(1)
-    return everything(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
