@@ -113,7 +113,7 @@ def _with_models(job: Job, models: Models) -> Scene:
     name = "draft" if job.preset == "auto" else job.preset
     stages = tuple(stage for stage in STAGES if stage not in job.skip)
     roles, place = needed(stages, job.with_view, job.refine), place_for(job.memory, job.device)
-    found = learned(models, job.reference, job.prompt, roles, job.refine, name, place)
+    found = learned(models, job.reference, job.prompt, roles, name, place)
     wires = Wires(found.image, found.view, found.video, found.refine, found.still_view)
     return Scene(job, None, wires, _adapted(preset(name), job))
 

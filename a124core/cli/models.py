@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..export.embedding import read_embedding
 from ..priors.diffusers_checks import UNET2D, UNET3D, check_control, unet_config
-from ..priors.diffusers_image import image_prior
 from ..priors.diffusers_place import Place
-from ..priors.diffusers_refine import refine_prior
-from ..priors.diffusers_score import FolderPrior
+from ..priors.diffusers_role import Wanted, folder_guidance
 from ..priors.diffusers_text import Words
-from ..priors.diffusers_upscale import upscale_prior
-from ..priors.diffusers_video import video_prior
-from ..priors.diffusers_view import view_prior
 from ..priors.modelscope_files import unet_file
 from ..priors.pose import ZERO123
-from ..priors.released import NOISE_LEVEL, numbers
+from ..priors.released import numbers
 from ..protocols import Guidance
 from ..reference import Reference
 
@@ -78,7 +74,7 @@ class Models:
 
     def found(self, roles: tuple[str, ...]) -> dict[str, Path]:
         """The roles' paths, or one message on all that are missing."""
-        paths = {role: self.path(role) for role in roles}
+        paths = {role: self.path(role) for role in roles if role in KNOWN}
         missing = [role for role, path in paths.items() if path is None]
         if missing:
             raise ValueError(self._missing(missing))
@@ -102,13 +98,15 @@ class Models:
 
 
 def needed(stages: tuple[str, ...], with_view: bool, refine: str) -> tuple[str, ...]:
-    """The roles that a run asks, in the order of the stages."""
+    """The roles that a run asks. "control" is the ControlNet's folder; "refine" is made of it and the image's."""
     fine = "fine" in stages
+    repairs = fine and refine in ("tile", "naive")
     wanted = {
-        "image": "static" in stages or (fine and refine in ("tile", "naive")),
+        "image": "static" in stages or repairs,
         "view": with_view,
         "video": "coarse" in stages or fine,
         "control": fine and refine == "tile",
+        "refine": repairs,
         "upscale": fine and refine == "upscale",
     }
     return tuple(role for role, asked in wanted.items() if asked)
@@ -126,30 +124,28 @@ class Learned:
 
 
 def learned(
-    models: Models,
-    reference: Reference | None,
-    prompt: str,
-    roles: tuple[str, ...],
-    refine: str,
-    preset: str,
-    place: Place,
+    models: Models, picture: Reference | None, prompt: str, roles: tuple[str, ...], preset: str, place: Place
 ) -> Learned:
     """Every prior of the roles, loaded; the released numbers, or the paper's under its preset."""
     paths, words = models.found(roles), learned_words(models.token)
     check_folders(paths)
-    image = view = video = None
-    if "image" in roles:
-        still = models.static_prompt or f"{STILL}{prompt}"
-        image = image_prior(paths["image"], still, *_asked("image", preset), place, models.negative)
-    if "view" in roles:
-        view = view_prior(paths["view"], reference, models.kind, *_asked("view", preset), place)
-    if "video" in roles:
-        video = video_prior(paths["video"], prompt, *_asked("video", preset), place, models.negative)
-    repair = _refine(models, paths, prompt, refine, preset, place, words) if "video" in roles else None
+    common = {"negative": models.negative, "kind": models.kind, "reference": picture}
+    still, repair = models.static_prompt or f"{STILL}{prompt}", models.refine_prompt or prompt
+
+    def made(role: str, path: str, words_said: str, **more: Any) -> Guidance | None:
+        if path not in paths or role not in roles:
+            return None
+        return folder_guidance(Wanted(role, paths[path], words_said, numbers(role, preset), **common, **more), place)
+
+    view = made("view", "view", "")
+    refine = made("refine", "image", repair, control=paths.get("control"), words=words)
     return Learned(
-        _guidance(image, "image", preset), _guidance(view, "view", preset), _guidance(view, "view", preset, True),
-        _guidance(video, "video", preset), _guidance(repair, "upscale" if refine == "upscale" else "refine", preset),
-    )  # fmt: skip
+        image=made("image", "image", still),
+        still_view=view,
+        view=None if view is None else replace(view, weight=numbers("view", preset, moving=True).weight),
+        video=made("video", "video", prompt),
+        refine=refine or made("upscale", "upscale", repair),
+    )
 
 
 def check_folders(paths: dict[str, Path]) -> None:
@@ -163,20 +159,6 @@ def check_folders(paths: dict[str, Path]) -> None:
         check_control(paths["image"], configs["image"], paths["control"])
 
 
-def _refine(
-    models: Models, paths: dict[str, Path], prompt: str, refine: str, preset: str, place: Place, words: Words | None
-) -> FolderPrior | None:
-    """The refinement prior of the chosen kind; none where the fine stage is left out."""
-    wanted = models.refine_prompt or prompt
-    if "upscale" in paths:
-        cfg, size = _asked("upscale", preset)
-        return upscale_prior(paths["upscale"], wanted, cfg, size, NOISE_LEVEL, place, models.negative)
-    if "control" not in paths and refine != "naive":
-        return None
-    cfg, size = _asked("refine", preset)
-    return refine_prior(paths["image"], paths.get("control"), wanted, cfg, size, place, words, models.negative)
-
-
 def learned_words(path: Path | None) -> Words | None:
     """The one learned word of a file."""
     if path is None:
@@ -187,18 +169,3 @@ def learned_words(path: Path | None) -> Words | None:
             f"{path} holds {len(found)} learned words ({', '.join(found)}): give a file with one, for one subject."
         )
     return {name or path.stem: rows for name, rows in found.items()}
-
-
-def _asked(role: str, preset: str) -> tuple[float, int]:
-    found = numbers(role, preset)
-    return found.cfg, found.size
-
-
-def _guidance(prior: FolderPrior | None, role: str, preset: str, moving: bool = False) -> Guidance | None:
-    if prior is None:
-        return None
-    n = numbers(role, preset, moving)
-    note = f"{role}, from a folder"
-    return Guidance(prior, n.weight, n.t_min, n.t_max, form=n.form, angle_weight=n.angle_weight, note=note)
-
-

@@ -90,7 +90,7 @@ def test_all_missing_models_are_told_at_once(
 
 
 def test_a_run_asks_only_for_what_it_uses() -> None:
-    assert needed(("static", "coarse", "fine"), True, "tile") == ("image", "view", "video", "control")
+    assert needed(("static", "coarse", "fine"), True, "tile") == ("image", "view", "video", "control", "refine")
     assert needed(("static", "coarse", "fine"), False, "upscale") == ("image", "video", "upscale")
     assert needed(("static",), True, "tile") == ("image", "view")
 
