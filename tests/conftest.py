@@ -101,6 +101,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("host")
         if item.get_closest_marker("host") and not host:
             item.add_marker(pytest.mark.skip(reason=NO_HOST))
+        if item.get_closest_marker("network") and os.environ.get("A124_NETWORK") != "1":
+            item.add_marker(pytest.mark.skip(reason="asks a package index: set A124_NETWORK=1"))
         if item.get_closest_marker("gpu") and not gpu:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 

@@ -10,6 +10,7 @@ from ..cutout import MASK_MARKS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
+from .invert import invert_options
 from .job import REFINES
 from .model_args import model_options
 
@@ -29,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     _render(commands.add_parser("render", help="film a saved field from chosen cameras"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
+    invert_options(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
     return top
 
 

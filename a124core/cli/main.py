@@ -18,6 +18,7 @@ from .ablate import ablate
 from .args import parser
 from .folder import Folder
 from .info import describe
+from .invert import invert
 from .job import Job
 from .machine import checked_device
 from .model_args import chosen_models
@@ -128,4 +129,4 @@ def info(options: object) -> None:
     print(describe(options.file))
 
 
-COMMANDS = {"demo": demo, "animate": animate, "render": render_file, "info": info, "ablate": ablate}
+COMMANDS = {"demo": demo, "animate": animate, "render": render_file, "info": info, "ablate": ablate, "invert": invert}
