@@ -51,6 +51,12 @@ CONTROL = {"cross_attention_dim": 768, "attention_head_dim": 8}
 MODELSCOPE = {"cross_attention_dim": 1024, "attention_head_dim": 64, "sample_size": 32}
 VAE = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}  # fmt: skip
+NETWORKS = {
+    "image": ("UNet2DConditionModel", SD15),
+    "view": ("UNet2DConditionModel", ZERO123_XL),
+    "video": ("UNet3DConditionModel", MODELSCOPE),
+    "refine": ("UNet2DConditionModel", SD15),
+}
 ROLES = {"static": ("image", "view"), "coarse": ("view", "video"), "fine": ("view", "video", "refine")}
 SMALL = 64  # pixels that the networks see on a CPU
 PLACES = {
@@ -118,8 +124,7 @@ def _guidance(role: str, setup: Setup, place: Place) -> Guidance:
     numbers = BY_ROLE[role] if setup.full else replace(BY_ROLE[role], size=SMALL)
     if role == "view" and setup.stage != "static":
         numbers = replace(numbers, weight=MOVING_VIEW_WEIGHT)
-    kind, config = {"image": ("UNet2DConditionModel", SD15), "refine": ("UNet2DConditionModel", SD15),
-                    "view": ("UNet2DConditionModel", ZERO123_XL), "video": ("UNet3DConditionModel", MODELSCOPE)}[role]  # fmt: skip
+    kind, config = NETWORKS[role]
     control = _made("ControlNetModel", CONTROL, place, place.dtype) if role == "refine" else None
     network = Network(_made(kind, config, place, place.dtype), scaled_linear_sigmas(), EPS, place, control)
     encoder = Encoder(_made("AutoencoderKL", VAE, place, torch.float32), place)
