@@ -36,7 +36,7 @@ class Known:
 
 KNOWN = {
     "image": Known("stable-diffusion-v1-5/stable-diffusion-v1-5", "4.3 GB", "CreativeML OpenRAIL-M"),
-    "view": Known("kxic/zero123-xl", "5 GB", "see its model card"),
+    "view": Known("Yuyang-z/zero123-xl", "5 GB", "see its model card"),
     "video": Known("ali-vilab/text-to-video-ms-1.7b", "7.4 GB", "CC BY-NC 4.0"),
     "control": Known("lllyasviel/control_v11f1e_sd15_tile", "1.4 GB", "OpenRAIL"),
     "upscale": Known("stabilityai/stable-diffusion-x4-upscaler", "3.5 GB", "CreativeML Open RAIL++-M"),

@@ -21,7 +21,7 @@ from .pose import KINDS, pose_vector
 from .weight_files import read_weights
 from .zero123_file import parts_of_file
 
-EXAMPLE = "kxic/zero123-xl"
+EXAMPLE = "Yuyang-z/zero123-xl"
 CAMERA_PARTS = ("cc_projection", "clip_camera_projection")  # two converters' names for the same layer
 WHITE = (1.0, 1.0, 1.0)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's own

@@ -85,7 +85,7 @@ def test_all_missing_models_are_told_at_once(
     rows = {line.split(":")[0].strip(): line for line in said.splitlines()[1:]}
     assert list(rows) == ["image", "view", "control"]
     assert str(tmp_path / "stable-diffusion-v1-5") in rows["image"] and "OpenRAIL" in rows["image"]
-    assert "kxic/zero123-xl" in rows["view"] and "5 GB" in rows["view"] and "--view-model" in rows["view"]
+    assert "Yuyang-z/zero123-xl" in rows["view"] and "5 GB" in rows["view"] and "--view-model" in rows["view"]
     assert str(tmp_path / "nowhere") in rows["control"]
 
 
