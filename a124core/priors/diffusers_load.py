@@ -61,7 +61,7 @@ def load_part(folder: Path, part: str, wanted: str, dtype: torch.dtype = torch.f
 def _load(path: Path, wanted: str, dtype: torch.dtype) -> nn.Module:
     """diffusers fills what a file lacks with random numbers and a warning: here that is an error."""
     kind = getattr(diffusers(), wanted)
-    options = {"torch_dtype": dtype, "variant": _variant(path), "use_safetensors": _safetensors(path)}
+    options = {"torch_dtype": dtype, **_files(path)}
     try:
         network, info = kind.from_pretrained(
             str(path), local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True, **options
@@ -84,17 +84,14 @@ def weight_files(path: Path) -> list[str]:
     return sorted(p.name for p in path.iterdir() if p.name.endswith(WEIGHTS))
 
 
-def _variant(path: Path) -> str | None:
-    """fp16 where the folder was copied with its 16-bit files only."""
+def _files(path: Path) -> dict[str, Any]:
+    """Which of a part's files to read: 16-bit ones where there are no others, safetensors before pickles."""
     names = weight_files(path)
-    plain = [n for n in names if ".fp16." not in n and "non_ema" not in n]
     if not names:
         raise ValueError(f"{path} holds no weights (.safetensors or .bin): copy the model's folder again.")
-    return None if plain else "fp16"
-
-
-def _safetensors(path: Path) -> bool:
-    return any(".safetensors" in name for name in weight_files(path))
+    plain = [n for n in names if ".fp16." not in n and "non_ema" not in n]
+    safe = any(".safetensors" in n for n in plain or names)
+    return {"variant": None if plain else "fp16", "use_safetensors": safe}
 
 
 def text_encoder(folder: Path) -> nn.Module:
@@ -109,7 +106,7 @@ def transformer_part(folder: Path, part: str, wanted: str) -> nn.Module:
     if came[0] != wanted:
         raise ValueError(f"{path} holds a network {came[0]}, and {wanted} is needed: give another folder.")
     kind = getattr(transformers(), wanted)
-    options = {"use_safetensors": _safetensors(path), "variant": _variant(path)}
+    options = _files(path)
     try:
         with _no_bar():
             network, info = kind.from_pretrained(str(path), local_files_only=True, output_loading_info=True, **options)

@@ -87,7 +87,7 @@ def _filled(reader: Reader, ids: Ids) -> Ids:
 
 
 def prompt_ids(reader: Reader, text: str, words: Words) -> Ids:
-    """The ids of a prompt; learned words are written <token> (where there is one), embedding:name or by their name."""
+    """The ids of a prompt; learned words are written <token> (where there is one), embedding:name or _name_."""
     if not words:
         return list(reader.ids(text))
     found: Ids = []
@@ -101,10 +101,10 @@ def prompt_ids(reader: Reader, text: str, words: Words) -> Ids:
 
 
 def _spots(words: Words) -> dict[str, str]:
-    """How each word may be written, the longest way first."""
+    """How each word may be written, the longest way first. By its bare name only where that is no word by itself."""
     spots = {PLACEHOLDER: next(iter(words))} if len(words) == 1 else {}
     for name in filter(None, words):
-        spots |= {f"embedding:{name}": name, name: name}
+        spots |= {f"embedding:{name}": name} | ({} if name.isalnum() else {name: name})
     return dict(sorted(spots.items(), key=lambda item: -len(item[0])))
 
 

@@ -25,13 +25,17 @@ def test_a_text_is_read_as_the_tokenizer_itself_would(reads: Reader, text: str) 
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("spot", ["<token>", "embedding:fox", "fox"])
+@pytest.mark.parametrize("spot", ["<token>", "embedding:_fox_", "_fox_"])
 def test_a_learned_word_stands_where_it_is_written(reads: Reader, spot: str) -> None:
     """Learned rows that are those of "pq" in the vocabulary: the text is the one with "p q" in it."""
     rows = reads.table().weight[reads.ids("p q")]
-    found = encoded(reads, [prompt_ids(reads, f"a {spot} is b", {"fox": rows})])
+    found = encoded(reads, [prompt_ids(reads, f"a {spot} is b", {"_fox_": rows})])
     assert torch.allclose(found, encoded(reads, [prompt_ids(reads, "a p q is b", {})]), atol=1e-6)
     assert not torch.allclose(found, encoded(reads, [prompt_ids(reads, "a is b", {})]), atol=1e-3)
+
+
+def test_a_plain_word_is_not_taken_for_a_learned_one(reads: Reader) -> None:
+    assert prompt_ids(reads, "a foxglove", {"fox": torch.zeros(1, 32)}) == reads.ids("a foxglove")
 
 
 def test_the_vocabulary_and_the_encoder_are_left_as_they_were(reads: Reader) -> None:
