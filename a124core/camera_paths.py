@@ -3,16 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from .cameras import FOVY, RADIUS, make_cameras, orbit
-from .protocols import Cameras
+from .protocols import Cameras, Pinholes
 
-PathOfCameras = Callable[[int], tuple[Cameras, Tensor]]  # frames -> F cameras, times (F,) in [0, 1]
+
+class PathOfCameras(Protocol):
+    """From where a scene is seen, and when, for any number of frames."""
+
+    keeps_time: bool  # its times are meant exactly so: nothing that loops or plays a scene changes them
+
+    def __call__(self, frames: int) -> tuple[Cameras | Pinholes, Tensor]:
+        """-> F cameras, times (F,) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a scene plays while a film runs."""
+
+    plays: int = 1  # so many times during the film
+    back: bool = False  # each time there and back (ping-pong), which ends where it began
+
+    def __post_init__(self) -> None:
+        if self.plays < 1:
+            raise ValueError(f"the scene was to play {self.plays} times: it must be at least once.")
+
+
+def shots(
+    path: PathOfCameras,
+    frames: int,
+    loops: bool,  # the scene's last moment is its first
+    pace: Pace = Pace(),
+) -> tuple[Cameras | Pinholes, Tensor]:  # F cameras, times (F,)
+    """Cameras and moments of a film. One that plays in a circle shows no moment twice at its seam."""
+    cameras, moments = path(frames)
+    if path.keeps_time:
+        return cameras, moments
+    circle = torch.arange(frames) * pace.plays % frames / frames
+    if pace.back:
+        return cameras, 1.0 - (1.0 - 2.0 * circle).abs()
+    if loops:
+        return cameras, circle
+    return cameras, moments if pace.plays == 1 else _again(frames, pace.plays)
+
+
+def _again(frames: int, plays: int) -> Tensor:  # (F,)
+    """From the first moment to the last, so many times; the cut between them is where it has to be."""
+    long = frames / plays
+    return (torch.arange(frames) % long / max(long - 1.0, 1.0)).clamp(max=1.0)
 
 
 def times(frames: int) -> Tensor:  # (F,)
@@ -35,6 +78,7 @@ class Still:
     azimuth: float = 0.0  # degrees
     radius: float = RADIUS  # world units
     fovy: float = FOVY  # degrees
+    keeps_time: ClassVar[bool] = False
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
         moments = times(frames)
@@ -49,6 +93,10 @@ class Orbit(Still):
     turns: float = 1.0  # negative: the other way
     moment: float | None = None  # scene time in [0, 1] at which everything stands still; None: it plays
 
+    @property
+    def keeps_time(self) -> bool:
+        return self.moment is not None
+
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
         moments = times(frames)
         if self.moment is not None:
@@ -62,16 +110,17 @@ class Spline:
 
     keys: tuple[tuple[float, float, float, float], ...]  # when (0 first frame, 1 last), azimuth, elevation, radius
     fovy: float = FOVY
+    keeps_time: ClassVar[bool] = False
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
         moments = times(frames)
         azimuth, elevation, radius = (
-            _through([key[0] for key in self.keys], [key[k] for key in self.keys], moments) for k in (1, 2, 3)
+            through([key[0] for key in self.keys], [key[k] for key in self.keys], moments) for k in (1, 2, 3)
         )
         return make_cameras(elevation.clamp(-89.0, 89.0), azimuth, radius.clamp(min=0.1), self.fovy), moments
 
 
-def _through(at: list[float], values: list[float], where: Tensor) -> Tensor:  # like where
+def through(at: list[float], values: list[float], where: Tensor) -> Tensor:  # like where
     """Cubic Hermite through (at, values); slopes are central differences, one-sided at the ends; flat outside."""
     slopes = [
         (values[min(i + 1, len(at) - 1)] - values[max(i - 1, 0)]) / (at[min(i + 1, len(at) - 1)] - at[max(i - 1, 0)])
@@ -129,3 +178,20 @@ def angles_towards(position: tuple[float, float, float], target: tuple[float, fl
     if x == y == z == 0.0:
         raise ValueError("the camera stands on its own target: move it away.")
     return math.degrees(math.atan2(y, math.hypot(x, z))), math.degrees(math.atan2(x, z))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Any path, while the scene stands still at one moment."""
+
+    path: PathOfCameras
+    moment: float  # scene time in [0, 1]
+    keeps_time: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.moment <= 1.0:
+            raise ValueError(f"the moment is {self.moment}: scene time runs from 0 to 1.")
+
+    def __call__(self, frames: int) -> tuple[Cameras | Pinholes, Tensor]:
+        cameras, moments = self.path(frames)
+        return cameras, torch.full_like(moments, self.moment)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .protocols import Cameras
+from .protocols import Cameras, Pinholes
 
 Numbers = float | Sequence[float] | Tensor
 
@@ -79,24 +79,39 @@ def camera_to_world(cameras: Cameras) -> Tensor:  # (B, 4, 4)
     return torch.cat([top, bottom], dim=1)
 
 
+def pinholes(cameras: Cameras | Pinholes) -> Pinholes:
+    """The same cameras as matrices, one eye each, the optical axis in the middle of the picture."""
+    if isinstance(cameras, Pinholes):
+        return cameras
+    c2w = camera_to_world(cameras)[:, None]
+    return Pinholes(c2w, cameras.fovy, c2w.new_zeros(len(cameras), 1, 2))
+
+
+def focal_length(fovy: Tensor, height: int) -> Tensor:  # like fovy
+    """In pixels: height / (2 tan(fovy / 2)). Pixels are square."""
+    return height / (2 * torch.tan(torch.deg2rad(fovy) / 2))
+
+
 def pixel_rays(
-    cameras: Cameras,
-    size: tuple[int, int],  # H, W
-) -> tuple[Tensor, Tensor]:  # origins, directions: (B, H*W, 3), world
-    """One ray through the centre of each pixel, row by row from the top left.
+    cameras: Cameras | Pinholes,
+    size: tuple[int, int],  # H, W of each eye's part
+) -> tuple[Tensor, Tensor]:  # origins, directions: (B, H * E * W, 3), world
+    """One ray through the centre of each pixel, row by row from the top left; E eyes stand side by side.
 
     Directions are not normalised: along the optical axis they have length 1, so the parameter of the ray is z-depth.
     """
     height, width = size
-    device = cameras.elevation.device
+    seen = pinholes(cameras)
+    device = seen.fovy.device
     x = torch.arange(width, device=device) + 0.5 - width / 2
     y = height / 2 - 0.5 - torch.arange(height, device=device)
-    grid = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(1, -1, 2)
-    focal = height / (2 * torch.tan(torch.deg2rad(cameras.fovy) / 2))
-    grid = grid / focal[:, None, None]
-    right, up, back, centre = camera_to_world(cameras)[:, None, :3].unbind(dim=-1)
-    directions = grid[..., 1:] * right + grid[..., :1] * up - back
-    return centre.expand_as(directions), directions
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    focal = focal_length(seen.fovy, height)[:, None, None, None]
+    shift = (height * seen.centre)[:, None, :, None]  # (B, 1, E, 1, 2)
+    right_of, above = (x[None, :, None] - shift[..., 0]) / focal, (y[None, :, None] - shift[..., 1]) / focal
+    right, up, back, centre = seen.c2w[:, None, :, None, :3].unbind(dim=-1)  # (B, 1, E, 1, 3)
+    directions = right_of[..., None] * right + above[..., None] * up - back  # (B, H, E, W, 3)
+    return tuple(rays.reshape(len(seen), -1, 3) for rays in (centre.expand_as(directions), directions))
 
 
 def angle_between(cameras: Cameras, reference: Cameras) -> Tensor:  # (B,) degrees, 0 to 180

@@ -33,6 +33,29 @@ class Cameras:
 
 
 @dataclass(frozen=True)
+class Pinholes:
+    """F pictures from cameras that stand anywhere. Several eyes see their own part of a picture, side by side."""
+
+    c2w: Tensor  # (F, E, 4, 4) camera to world, E eyes, the left one first
+    fovy: Tensor  # (F,) degrees, vertical
+    centre: Tensor  # (F, E, 2) where the axis meets the eye's part, right and up of its middle, in picture heights
+
+    def __len__(self) -> int:
+        return self.c2w.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> Pinholes:
+        """The chosen pictures; F stays a dimension."""
+        return Pinholes(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def to(self, device: torch.device | str) -> Pinholes:
+        return Pinholes(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    @property
+    def eyes(self) -> int:
+        return self.c2w.shape[1]
+
+
+@dataclass(frozen=True)
 class Shading:
     """How density gradients and albedo become colour. mode is one of SHADING_MODES."""
 

@@ -4,11 +4,15 @@ from .cameras import A124Cameras
 from .clip_guidance import A124ClipGuidance
 from .coarse import A124CoarseOptimizer
 from .diffusers_guidance import A124DiffusersGuidance
+from .export_frames import A124ExportFrames
+from .export_mesh import A124ExportMesh
+from .export_viewer import A124ExportViewer
 from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
 from .fine import A124FineOptimizer
 from .image_guidance import A124ImageGuidance
 from .modelscope import A124ModelScopeLoader
+from .preview4d import A124Preview4D
 from .prior_check import A124PriorCheck
 from .priors import A124BuiltInPriors
 from .reference import A124ExamplePicture, A124Reference
@@ -40,6 +44,10 @@ NODES = {
     "A124FineOptimizer": (A124FineOptimizer, "Animate124: 5 Fine: detail"),
     "A124Cameras": (A124Cameras, "Animate124: 6 Cameras"),
     "A124Render": (A124Render, "Animate124: 6 Render"),
+    "A124ExportFrames": (A124ExportFrames, "Animate124: 7 Export film or frames"),
+    "A124Preview4D": (A124Preview4D, "Animate124: 6 Preview 4D"),
+    "A124ExportViewer": (A124ExportViewer, "Animate124: 7 Export viewer (one HTML file)"),
+    "A124ExportMesh": (A124ExportMesh, "Animate124: 7 Export mesh"),
     "A124SaveField": (A124SaveField, "Animate124: 7 Save field"),
     "A124LoadField": (A124LoadField, "Animate124: 7 Load field"),
 }

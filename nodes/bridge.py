@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ..a124core.checks import plain_name
 from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
+from ..a124core.export.mesh.nouns import Mesh
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
 JOB_BYTES = 4 * 2**30  # asked for beside the models: field, its optimiser, renderer, one picture in the VAE encoder
@@ -131,6 +134,19 @@ def progress(total: int, node_id: str | None = None) -> Report:
     return report
 
 
+def counting(node_id: str | None = None) -> Callable[[int, int, str], None]:
+    """For work that tells (done, total, what): moves the node's bar and hears a cancel."""
+    report: Report | None = None
+
+    def on_progress(done: int, total: int, what: str) -> None:
+        nonlocal report
+        stop_if_cancelled()
+        report = report or progress(total, node_id)
+        report(done, None)
+
+    return on_progress
+
+
 def say(node_id: str | None, text: str) -> None:
     """Show a line of text on the node."""
     server = getattr(getattr(_host("server"), "PromptServer", None), "instance", None)
@@ -155,16 +171,72 @@ def output_folder() -> Path:
 
 
 def free_output_path(prefix: str, suffix: str) -> Path:
-    """The next unused numbered file name under our output folder."""
+    """The next unused numbered name under our output folder, for a file, or for a folder where suffix is empty."""
     root = output_folder().resolve()
-    start = (root / prefix).resolve()
-    if not prefix.strip() or root not in start.parents:
+    start = (root / plain_name(prefix)).resolve()
+    if root not in start.parents:  # a link inside the folder may lead out of it
         raise ValueError(f"the name {prefix!r} does not stay in {root}: use a plain name such as 'field'.")
     start.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while (path := start.with_name(f"{start.name}_{number:05}_{suffix}")).exists():
         number += 1
     return path
+
+
+def output_reference(path: Path) -> dict[str, str]:
+    """How the host's /view names a file below our output folder."""
+    below = path.relative_to(output_folder().resolve().parent)
+    return {"filename": below.name, "subfolder": below.parent.as_posix(), "type": "output"}
+
+
+def users_file(text: str) -> Path:
+    """A file that a widget names, in the host's input folder or in our output folder; nowhere else is looked."""
+    paths = _host("folder_paths")
+    roots = [output_folder()] if paths is None else [Path(paths.get_input_directory()), output_folder()]
+    for root in (root.resolve() for root in roots):
+        path = (root / text).resolve()
+        if root in path.parents and path.is_file():
+            return path
+    raise ValueError(f"{text!r} is neither in the input folder nor in {roots[-1]}: put the file there.")
+def below_output(path: Path) -> str:
+    """The path as the host's own nodes want it: below its output folder, with forward slashes."""
+    return path.relative_to(output_folder().resolve().parent).as_posix()
+
+
+# 3D files and meshes: socket types that newer hosts have
+
+
+def shown_3d(path: Path) -> dict[str, list[dict[str, str]]]:
+    """What the host shows as a 3D result; nothing for a folder."""
+    if path.is_dir():
+        return {}
+    return {"3d": [output_reference(path)]}
+
+
+def to_file_3d(path: Path) -> Any:
+    """The host's File3D where it has one, else the path below its output folder."""
+    types = getattr(_host("comfy_api.latest"), "Types", None)
+    if hasattr(types, "File3D") and path.is_file():
+        return types.File3D(str(path), path.suffix[1:])
+    return below_output(path)
+
+
+@dataclass(frozen=True)
+class PlainMesh:
+    """MESH as every host since 0.3 reads it."""
+
+    vertices: Tensor  # (1, V, 3)
+    faces: Tensor  # (1, F, 3)
+
+
+def to_mesh(mesh: Mesh) -> Any:
+    """A MESH of one item, with colours where the host's has them."""
+    vertices, faces = torch.from_numpy(mesh.points)[None], torch.from_numpy(mesh.faces).long()[None]
+    types = getattr(_host("comfy_api.latest"), "Types", None)
+    try:
+        return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(mesh.colours)[None], unlit=True)
+    except (AttributeError, TypeError):
+        return PlainMesh(vertices, faces)
 
 
 def file_stamp(text: str) -> tuple[int, int] | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..a124core.camera_paths import Orbit, PathOfCameras, Spline, Still, angles_towards, read_keys
-from . import sockets
+from ..a124core.camera_track import Track, camera_of, standing
+from ..a124core.export.transforms import read_camera_file
+from ..a124core.stereo import Stereo
+from . import bridge, sockets
 
-KINDS = ("orbit", "turntable", "reference", "spline")
+KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
 EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
 
 
@@ -19,7 +22,7 @@ class A124Cameras:
     SEARCH_ALIASES = ["animate124 camera", "orbit", "turntable", "camera path", "4D"]
     RETURN_TYPES = (sockets.CAMERAS,)
     RETURN_NAMES = ("cameras",)
-    OUTPUT_TOOLTIPS = ("Connect it to Render.",)
+    OUTPUT_TOOLTIPS = ("Connect it to Render or Export frames.",)
     FUNCTION = "make"
 
     @classmethod
@@ -28,7 +31,8 @@ class A124Cameras:
             "required": {
                 "kind": (list(KINDS), {"tooltip": (
                     "orbit: around the object while it moves. turntable: around it while time stands still at "
-                    "'moment'. reference: the picture's own camera, standing. spline: through the keyframes."
+                    "'moment'. reference: the picture's own camera, standing. spline: through the keyframes. "
+                    "camera_info: the connected camera exactly where it stands. file: cameras from a file."
                 )}),
                 "elevation": ("FLOAT", {"default": 0.0, "min": -80.0, "max": 80.0, "step": 1.0, "tooltip": (
                     "Degrees from above. For orbit and turntable."
@@ -57,22 +61,50 @@ class A124Cameras:
                     "Whose camera 'reference' takes. Needed only when its camera was changed."
                 )}),
                 "camera_info": ("LOAD3D_CAMERA", {"tooltip": (
-                    "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth."
+                    "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth. With "
+                    "kind camera_info, position, target, turn and field of view are taken as they are."
+                )}),
+                "eye_distance": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
+                    "Above 0: two eyes, so far from each other, in pictures side by side for a headset or a 3D screen. "
+                    "0.06 is comfortable at distance 1.8."
+                )}),
+                "file": ("STRING", {"default": "", "tooltip": (
+                    "For file: a transforms.json or camera_path.json of nerfstudio, or a JSON list of keys, in the "
+                    "input folder or in output/animate124."
                 )}),
             },
         }  # fmt: skip
 
+    @classmethod
+    def IS_CHANGED(cls, file: str = "", **others: Any) -> str:
+        return str(bridge.file_stamp(file))
+
     def make(
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
-        keyframes: str, reference: Any = None, camera_info: dict | None = None,
+        keyframes: str, reference: Any = None, camera_info: dict | None = None, eye_distance: float = 0.0,
+        file: str = "",
     ) -> tuple[PathOfCameras]:  # fmt: skip
         if kind == "spline":
-            return (Spline(read_keys(keyframes, radius), fovy),)
-        if camera_info is not None:
-            elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
-        if kind == "reference":
-            return (_standing(reference, camera_info, Still(elevation, azimuth, radius, fovy)),)
-        return (Orbit(elevation, azimuth, radius, fovy, turns, moment if kind == "turntable" else None),)
+            path: PathOfCameras = Spline(read_keys(keyframes, radius), fovy)
+        elif kind == "file":
+            path = read_camera_file(bridge.users_file(file))
+        elif kind == "camera_info":
+            path = _exactly(camera_info)
+        else:
+            if camera_info is not None:
+                elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
+            path = Orbit(elevation, azimuth, radius, fovy, turns, moment if kind == "turntable" else None)
+            if kind == "reference":
+                path = _standing(reference, camera_info, Still(elevation, azimuth, radius, fovy))
+        return (Stereo(path, eye_distance) if eye_distance > 0 else path,)
+
+
+def _exactly(camera_info: dict | None) -> Track:
+    """The 3D node's camera, standing, in the scene's units."""
+    if camera_info is None:
+        raise ValueError("kind is camera_info but no camera is connected: wire one, or choose another kind.")
+    c2w, fovy = camera_of(camera_info)
+    return Track(standing([c2w], [fovy]), (0.0,))
 
 
 def _standing(reference: Any, camera_info: dict | None, placed: Still) -> Still:

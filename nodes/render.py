@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..a124core.camera_paths import PathOfCameras, looped
+from ..a124core.camera_paths import PathOfCameras, shots
 from ..a124core.field.field4d import Field4D
 from ..a124core.render.render import render_clip
 from . import bridge, sockets
@@ -40,7 +40,7 @@ class A124Render:
                     "How many pictures. They cover the whole scene, so more frames play slower and smoother."
                 )}),
                 "size": ("INT", {"default": 256, "min": 16, "max": 2048, "step": 8, "tooltip": (
-                    "Width and height of a picture, pixels."
+                    "Width and height of a picture, pixels. Two eyes make it twice as wide."
                 )}),
                 "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject."}),
             },
@@ -58,8 +58,7 @@ class A124Render:
             bridge.stop_if_cancelled()
             report(done, None)
 
-        where, time = cameras(frames)
-        time = looped(time) if field.config.loop else time
+        where, time = shots(cameras, frames, field.config.loop)
         clip = render_clip(
             field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=bridge.device()
         )

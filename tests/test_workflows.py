@@ -22,6 +22,7 @@ CORE: dict[str, tuple[dict[str, str], list[str], int]] = {
     "GetVideoComponents": ({"video": "VIDEO"}, ["IMAGE", "AUDIO", "FLOAT"], 0),
     "LoadImage": ({}, ["IMAGE", "MASK"], 2),
     "PreviewImage": ({"images": "IMAGE"}, [], 0),
+    "Preview3D": ({"model_file": "STRING"}, [], 1),
     "CreateVideo": ({"images": "IMAGE", "audio": "AUDIO"}, ["VIDEO"], 1),
     "SaveVideo": ({"video": "VIDEO"}, [], 3),
     "MarkdownNote": ({}, [], 1),
@@ -66,7 +67,7 @@ def schema(node: dict, pack: ModuleType) -> tuple[dict[str, str], list[str], dic
 def test_there_are_workflows_with_a_picture_each() -> None:
     assert [f.stem for f in FILES] == [
         "01_quickstart", "02_rewire_motion", "03_native_paper", "04_mixed_priors", "05_clip_driven", "06_refine_only",
-        "08_diffusers_folders",
+        "07_export_and_view", "08_diffusers_folders",
     ]  # fmt: skip
     for file in FILES:
         assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"

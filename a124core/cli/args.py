@@ -10,8 +10,10 @@ from ..cutout import MASK_MARKS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
+from .export import export_words
 from .invert import invert_options
 from .job import REFINES
+from .looks import camera_words, film_words
 from .model_args import model_options
 
 EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
@@ -28,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _animate(commands.add_parser("animate", help="animate a picture of your own"))
     _render(commands.add_parser("render", help="film a saved field from chosen cameras"))
+    export_words(commands.add_parser("export", help="a saved field as films, pictures and models for other programs"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
     invert_options(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
@@ -83,17 +86,8 @@ def _render(p: argparse.ArgumentParser) -> None:
     p.add_argument("field", type=Path, help="field.safetensors")
     p.add_argument("--out", type=Path, required=True, help="film (.mp4, .gif, .webp), or a folder for PNG frames, "
                    "masks and transforms.json")  # fmt: skip
-    p.add_argument("--cameras", default="orbit", help="orbit, still, or a transforms.json (%(default)s)")
-    p.add_argument("--elevation", type=float, default=0.0, help="degrees from which the camera looks down")
-    p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
-    p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
-    p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
-    p.add_argument("--turns", type=float, default=1.0, help="of the orbit")
-    p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
-    p.add_argument("--frames", type=int, default=48, help="pictures from the first moment to the last (%(default)s)")
-    p.add_argument("--fps", type=float, default=16.0, help="pictures a second (%(default)s)")
-    p.add_argument("--size", type=int, default=256, help="pixels a side (%(default)s)")
-    p.add_argument("--device", default="cpu")
+    camera_words(p)
+    film_words(p)
 
 
 def _info(p: argparse.ArgumentParser) -> None:

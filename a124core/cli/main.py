@@ -16,6 +16,7 @@ from ..prompt import checked_prompt
 from ..reference import Reference, make_reference
 from .ablate import ablate
 from .args import parser
+from .export import export_file
 from .folder import Folder
 from .info import describe
 from .invert import invert
@@ -28,6 +29,7 @@ from .run import run_job
 from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture
+WRITE_AT_ONCE = ("render", "export")  # commands whose file or folder appears when it is complete
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if hasattr(options, "resume"):
             print(f"Stopped at once. To continue from the last snapshot: {_resume_line(arguments)}", file=sys.stderr)
+        elif options.command in WRITE_AT_ONCE:
+            print("Stopped: nothing was written, an earlier file is kept.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         return _failed(error, 2)
@@ -129,4 +133,12 @@ def info(options: object) -> None:
     print(describe(options.file))
 
 
-COMMANDS = {"demo": demo, "animate": animate, "render": render_file, "info": info, "ablate": ablate, "invert": invert}
+COMMANDS = {
+    "demo": demo,
+    "animate": animate,
+    "render": render_file,
+    "export": export_file,
+    "info": info,
+    "ablate": ablate,
+    "invert": invert,
+}

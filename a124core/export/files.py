@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,49 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: str | Path, ours: tuple[str, ...]) -> Iterator[Path]:
+    """The same for a folder. What stood there before goes away at the end, and only if nothing but ours was in it."""
+    path = Path(path)
+    _check_ours(path, ours)
+    try:
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
+    except OSError as error:
+        raise _plain(error, path) from error
+    try:
+        yield fresh
+        os.chmod(fresh, 0o777 & ~_umask())
+        _swap(fresh, path)
+    except OSError as error:
+        raise _plain(error, path) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _check_ours(path: Path, ours: tuple[str, ...]) -> None:
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file, a folder is written here: choose another name.")
+    others = sorted({entry.name for entry in path.iterdir()} - set(ours)) if path.exists() else []
+    if others:
+        raise ValueError(f"{path} holds {others[0]!r}, which is no export of this kind: choose a new or empty folder.")
+
+
+def _swap(fresh: Path, path: Path) -> None:
+    """fresh takes path's place; if that fails, what was there is there again."""
+    if not path.exists():
+        os.replace(fresh, path)
+        return
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=".old-"))
+    os.replace(path, aside / "was")
+    try:
+        os.replace(fresh, path)
+    except OSError:
+        os.replace(aside / "was", path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def _temporary(path: Path) -> Path:
     """An empty file beside path with the same suffix: writers choose their format by it."""
     try:
@@ -51,9 +95,13 @@ def _temporary(path: Path) -> Path:
 
 def _share(path: Path) -> None:
     """Temporary files are private; results get the permissions of any other file."""
+    os.chmod(path, 0o666 & ~_umask())
+
+
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
+    return mask
 
 
 def _plain(error: Exception, path: Path) -> OSError:

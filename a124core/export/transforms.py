@@ -1,93 +1,130 @@
-"""Cameras as nerfstudio's transforms.json, out and in."""
+"""Cameras as nerfstudio's transforms.json, out and in. Conventions: docs/frames.md."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..cameras import camera_to_world, make_cameras
-from ..protocols import Cameras
+from ..camera_paths import PathOfCameras
+from ..camera_track import Track, evenly, matrix_of, read_key_list, standing
+from ..cameras import focal_length, pinholes
+from ..protocols import Cameras, Pinholes
 from .files import write_json
 
-TOLERANCE = 0.02  # how far a camera's axis may pass the origin (share of its distance), and its horizon may tilt
+STRAIGHT = {"k1": 0.0, "k2": 0.0, "p1": 0.0, "p2": 0.0}  # a pinhole has no distortion
+UNEQUAL = 0.01  # by how much fl_x and fl_y may differ, as a share
 
 
 def write_transforms(
     path: str | Path,
-    cameras: Cameras,  # F
+    cameras: Cameras | Pinholes,  # F, one eye each
     time: Tensor,  # (F,)
     size: tuple[int, int],  # H, W pixels
-    files: list[str] | None = None,  # F names; default images/0000.png ...
+    files: Mapping[str, list[str]] | None = None,  # key of a frame -> F names; default file_path images/0000.png ...
+    more: Mapping[str, Any] | None = None,  # further entries beside "frames"
 ) -> None:
-    """OpenGL camera-to-world matrices, which ours are (right, up, back); y is up in the world; time per frame."""
-    height, width = size
+    """OpenGL camera-to-world matrices, which ours are (right, up, back); y is up in the world; time per frame.
+
+    Intrinsics that all frames share stand once at the top, with camera_angle_x for readers of Blender's form."""
+    seen = pinholes(cameras)
+    if seen.eyes != 1:
+        raise ValueError("pictures of two eyes side by side have no one camera: set the eyes' distance to 0.")
+    names = files or {"file_path": [f"images/{k:04d}.png" for k in range(len(seen))]}
+    lenses = [_lens(seen, k, size) for k in range(len(seen))]
+    shared = all(lens == lenses[0] for lens in lenses)
     frames = []
-    for k, matrix in enumerate(camera_to_world(cameras).tolist()):
-        focal = height / (2.0 * math.tan(math.radians(float(cameras.fovy[k])) / 2.0))
-        frames.append(
-            {
-                "file_path": files[k] if files else f"images/{k:04d}.png",
-                "transform_matrix": matrix,
-                "time": float(time[k]),
-                **{"fl_x": focal, "fl_y": focal, "cx": width / 2.0, "cy": height / 2.0, "w": width, "h": height},
-            }
-        )
-    write_json(path, {"camera_model": "OPENCV", "frames": frames})
+    for k, (matrix, moment) in enumerate(zip(seen.c2w[:, 0].tolist(), time.tolist(), strict=True)):
+        frame: dict[str, Any] = {key: column[k] for key, column in names.items()}
+        frames.append({**frame, "time": moment, "transform_matrix": matrix, **({} if shared else lenses[k])})
+    top = {**lenses[0], "camera_angle_x": 2.0 * math.atan(size[1] / (2.0 * lenses[0]["fl_x"]))} if shared else {}
+    write_json(path, {"camera_model": "OPENCV", **top, **STRAIGHT, **(more or {}), "frames": frames})
 
 
-def read_transforms(path: str | Path) -> tuple[Cameras, Tensor]:  # F cameras, time (F,)
-    """Cameras that look at the origin and stand upright; frames without a time get evenly spaced ones."""
+def _lens(seen: Pinholes, k: int, size: tuple[int, int]) -> dict[str, float]:
+    """Pixels; cx and cy count from the upper left corner of the upper left pixel."""
+    height, width = size
+    focal = float(focal_length(seen.fovy[k].double(), height))
+    right, up = (height * v for v in seen.centre[k, 0].tolist())
+    return {"fl_x": focal, "fl_y": focal, "cx": width / 2 + right, "cy": height / 2 - up, "w": width, "h": height}
+
+
+def read_transforms(path: str | Path) -> tuple[Pinholes, Tensor]:  # F cameras, time (F,)
+    """Cameras that stand and look anywhere; frames without a time get evenly spaced ones."""
+    track = _from_frames(_meta(path), path)
+    return track.keys, torch.tensor(track.time or evenly(len(track.keys)))
+
+
+def read_camera_file(path: str | Path) -> PathOfCameras:
+    """A transforms.json, a camera_path.json of nerfstudio's viewer, or a JSON list of keys, as a path."""
     meta = _meta(path)
-    frames = meta["frames"]
-    angles = [_angles(frame, k, path) for k, frame in enumerate(frames)]
-    fovy = [_fovy({**meta, **frame}, k, path) for k, frame in enumerate(frames)]
-    elevation, azimuth, radius = zip(*angles, strict=True)
-    time = [float(frame.get("time", k / max(1, len(frames) - 1))) for k, frame in enumerate(frames)]
-    if not all(0.0 <= t <= 1.0 for t in time):
-        raise ValueError(f"{path}: a frame's time lies outside 0 .. 1: divide the times by the clip's length.")
-    return make_cameras(elevation, azimuth, radius, fovy), torch.tensor(time)
+    try:
+        if isinstance(meta, dict) and "frames" in meta:
+            return _from_frames(meta, path)
+        if isinstance(meta, dict) and "camera_path" in meta:
+            return _from_viewer(meta["camera_path"])
+        return read_key_list(json.dumps(meta))
+    except ValueError as error:
+        raise error if str(path) in str(error) else ValueError(f"{path}: {error}") from None
 
 
-def _meta(path: str | Path) -> dict[str, Any]:
+def _meta(path: str | Path) -> Any:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} was not found: give the path of a transforms.json.")
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise ValueError(f"{path} is not JSON: give a transforms.json as nerfstudio writes it.") from None
-    if not isinstance(meta, dict) or not isinstance(meta.get("frames"), list) or not meta["frames"]:
+
+
+def _from_frames(meta: Any, path: str | Path) -> Track:
+    frames = meta.get("frames") if isinstance(meta, dict) else None
+    if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
         raise ValueError(f"{path} lists no frames: give a transforms.json as nerfstudio writes it.")
-    return meta
-
-
-def _angles(frame: dict[str, Any], k: int, path: str | Path) -> tuple[float, float, float]:
-    """Elevation, azimuth (degrees) and radius of one matrix."""
     try:
-        c2w = torch.tensor(frame["transform_matrix"], dtype=torch.float32)
-        centre, back, right = c2w[:3, 3], c2w[:3, 2], c2w[:3, 0]
-    except (KeyError, TypeError, ValueError, IndexError):
-        raise ValueError(f"{path}: frame {k} has no 4 x 4 transform_matrix: write it again.") from None
-    radius = float(centre.norm())
-    off_axis = float((centre - (centre @ back) * back).norm())
-    if radius < 1e-6 or off_axis > TOLERANCE * radius or centre @ back < 0 or abs(float(right[1])) > TOLERANCE:
+        keys = standing([matrix_of(f.get("transform_matrix")) for f in frames], [_fovy({**meta, **f}) for f in frames])
+        centre = torch.tensor([[_centre({**meta, **frame})] for frame in frames])
+        time = tuple(float(f["time"]) for f in frames) if all("time" in f for f in frames) else None
+        return Track(Pinholes(keys.c2w, keys.fovy, centre), evenly(len(frames)), time)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _from_viewer(shots: Any) -> Track:
+    """nerfstudio's viewer: camera_to_world (16 numbers), fov (vertical, degrees)."""
+    if not isinstance(shots, list) or not shots or not all(isinstance(shot, dict) for shot in shots):
+        raise ValueError("its camera_path is empty: save it again with at least one camera.")
+    matrices = [matrix_of(shot.get("camera_to_world")) for shot in shots]
+    return Track(standing(matrices, [float(shot.get("fov", 50.0)) for shot in shots]), evenly(len(shots)))
+
+
+def _fovy(lens: dict[str, Any]) -> float:
+    """Degrees, from focal length and height, or from camera_angle_x and the picture's shape."""
+    along, across, height = lens.get("fl_x"), lens.get("fl_y", lens.get("fl_x")), lens.get("h")
+    if any(lens.get(name) for name in ("k1", "k2", "k3", "k4", "p1", "p2")):
+        raise ValueError("its lens is distorted (k1, k2, p1, p2): undistort the pictures and export again.")
+    if across and along and abs(float(across) / float(along) - 1.0) > UNEQUAL:
         raise ValueError(
-            f"{path}: camera {k} does not look at the origin upright: centre the scene at 0, y up, and export again."
+            f"fl_x is {along} and fl_y is {across}: cameras here have square pixels, use one focal length."
         )
-    x, y, z = (centre / radius).tolist()
-    return math.degrees(math.asin(max(-1.0, min(1.0, y)))), math.degrees(math.atan2(x, z)), radius
+    if across and height:
+        return math.degrees(2.0 * math.atan(float(height) / (2.0 * float(across))))
+    if "camera_angle_x" in lens:
+        shape = float(lens.get("h", 1)) / float(lens.get("w", 1)) if "h" in lens and "w" in lens else 1.0
+        return math.degrees(2.0 * math.atan(shape * math.tan(float(lens["camera_angle_x"]) / 2.0)))
+    raise ValueError("a frame has neither fl_y and h nor camera_angle_x: add them.")
 
 
-def _fovy(frame: dict[str, Any], k: int, path: str | Path) -> float:
-    """Degrees, from focal length and height, or from camera_angle_x for square pictures."""
-    focal, height = frame.get("fl_y", frame.get("fl_x")), frame.get("h")
-    if focal and height:
-        return math.degrees(2.0 * math.atan(float(height) / (2.0 * float(focal))))
-    if "camera_angle_x" in frame and frame.get("w", 1) == frame.get("h", 1):
-        return math.degrees(float(frame["camera_angle_x"]))
-    raise ValueError(f"{path}: frame {k} has neither fl_y and h nor camera_angle_x: add them.")
+def _centre(lens: dict[str, Any]) -> list[float]:
+    """Where the axis meets the picture, right and up of its middle, in picture heights."""
+    height, width = lens.get("h"), lens.get("w")
+    if not height or not width:
+        return [0.0, 0.0]
+    x, y = float(lens.get("cx", width / 2)), float(lens.get("cy", height / 2))
+    return [(x - width / 2) / height, (height / 2 - y) / height]

@@ -1,63 +1,126 @@
-"""Frames to a film that plays anywhere: MP4, GIF or WebP."""
+"""Frames to a film that plays anywhere: MP4, or WebM, GIF and WebP, which can be transparent. Written as they come."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import torch
 from einops import rearrange
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import pad
 
 from .files import replacing
 
 CODEC = "libx264"  # with yuv420p every browser and player shows it
-SUFFIXES = (".mp4", ".gif", ".webp")
+SUFFIXES = (".mp4", ".gif", ".webp", ".webm")
+MOST_FPS = 240.0
+GIF_TICK = 0.01  # seconds; a GIF's clock. Pictures shorter than two ticks are slowed down by browsers
+CUT = 0.5  # opacity at which a GIF's pixel is there: it knows no half-transparent ones
 
 
 def write_video(
     path: str | Path,
-    frames: Tensor,  # (F, 3, H, W) in [0, 1]
+    frames: Tensor,  # (F, 3 or 4, H, W) in [0, 1]
     fps: float,
 ) -> None:
-    """The suffix chooses the format; MP4 sides are made even by repeating the last row or column."""
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path.name} ends in {path.suffix!r}: use one of {', '.join(SUFFIXES)}.")
-    if frames.ndim != 4 or frames.shape[1] != 3 or frames.shape[0] == 0:
+    """The suffix chooses the format."""
+    if frames.ndim != 4 or frames.shape[1] not in (3, 4) or frames.shape[0] == 0:
         raise ValueError(f"frames have shape {tuple(frames.shape)}: give (frames, 3, height, width).")
-    if not fps > 0:
-        raise ValueError(f"fps is {fps}: it must be above 0.")
+    write_film(path, iter(frames), fps)
+
+
+def write_film(
+    path: str | Path,
+    frames: Iterator[Tensor],  # each (3, H, W), or (4, H, W) with straight alpha; in [0, 1]; one is held at a time
+    fps: float,
+) -> None:
+    """A film of any length. MP4 and WebM sides are made even by repeating the last row or column."""
+    path = Path(path)
+    write = WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise ValueError(f"{path.name} ends in {path.suffix!r}: use one of {', '.join(SUFFIXES)}.")
+    if not 0 < fps <= MOST_FPS:
+        raise ValueError(f"fps is {fps}: it must be above 0 and at most {MOST_FPS:g}.")
+    if path.suffix.lower() == ".gif" and fps > 0.5 / GIF_TICK:
+        raise ValueError(f"fps is {fps:g}: a GIF shows at most {0.5 / GIF_TICK:g} pictures a second, take WebP or MP4.")
     with replacing(path) as temporary:
-        if path.suffix.lower() == ".mp4":
-            _write_mp4(temporary, to_bytes(_even(frames)), fps)
-        else:
-            _write_animation(temporary, to_bytes(frames), fps)
+        write(temporary, frames, fps)
 
 
-def to_bytes(frames: Tensor) -> np.ndarray:  # (F, 3, H, W) in [0, 1] -> (F, H, W, 3) uint8
+def to_bytes(frames: Tensor) -> np.ndarray:  # (F, C, H, W) in [0, 1] -> (F, H, W, C) uint8
     """Rounded, never min-max stretched: that would shift the colours (release)."""
     levels = (frames.detach().cpu().float().clamp(0.0, 1.0) * 255.0).round().byte()
     return np.ascontiguousarray(rearrange(levels, "f c h w -> f h w c").numpy())
 
 
-def _even(frames: Tensor) -> Tensor:
+def _even(frame: Tensor) -> Tensor:  # (C, H, W)
     """yuv420p halves its colour planes, so both sides must be even."""
-    height, width = frames.shape[-2:]
-    return functional.pad(frames, (0, width % 2, 0, height % 2), mode="replicate")
+    height, width = frame.shape[-2:]
+    return pad(frame[None], (0, width % 2, 0, height % 2), mode="replicate")[0]
 
 
-def _write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
+def _write_mp4(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+    _write_stream(path, frames, fps, CODEC, "yuv420p", {"crf": "18", "preset": "medium"})
+
+
+def _write_webm(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+    """VP9; with alpha in a second stream, which browsers, OBS and editors that know WebM read."""
+    frames = iter(frames)
+    first = next(frames)
+    pixels = "yuva420p" if first.shape[0] == 4 else "yuv420p"
+    options = {"crf": "18", "b": "0", "cpu-used": "4", "auto-alt-ref": "0"}  # alternate frames cannot carry alpha
+    _write_stream(path, chain([first], frames), fps, "libvpx-vp9", pixels, options)
+
+
+def _write_stream(
+    path: Path, frames: Iterable[Tensor], fps: float, codec: str, pixels: str, options: dict[str, str]
+) -> None:
     import imageio.v3 as imageio
 
     with imageio.imopen(path, "w", plugin="pyav") as film:
-        film.init_video_stream(CODEC, fps=fps, pixel_format="yuv420p")
-        film._video_stream.options = {"crf": "18", "preset": "medium"}  # the plugin has no public way to set quality
+        film.init_video_stream(codec, fps=fps, pixel_format=pixels)
+        film._video_stream.options = options  # the plugin has no public way to set quality
         for frame in frames:
-            film.write_frame(frame)
+            film.write_frame(to_bytes(_even(frame)[None])[0], pixel_format="rgba" if len(frame) == 4 else "rgb24")
 
 
-def _write_animation(path: Path, frames: np.ndarray, fps: float) -> None:
-    import imageio.v3 as imageio
+def _write_gif(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+    pictures = (_palette(frame) for frame in frames)
+    _write_animation(path, pictures, fps, GIF_TICK, disposal=2)
 
-    imageio.imwrite(path, frames, plugin="pillow", duration=1000.0 / fps, loop=0)
+
+def _write_webp(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+    pictures = (Image.fromarray(values) for values in (to_bytes(frame[None])[0] for frame in frames))
+    _write_animation(path, pictures, fps, 0.001, quality=90, method=4)
+
+
+def _palette(frame: Tensor) -> Image.Image:
+    """256 colours of its own for each frame; with alpha, one of them is nothing."""
+    picture = Image.fromarray(to_bytes(frame[None, :3])[0])
+    if len(frame) == 3:
+        return picture.quantize(256, Image.Quantize.MEDIANCUT)
+    picture = picture.quantize(255, Image.Quantize.MEDIANCUT)
+    picture.paste(255, mask=Image.fromarray((frame[3] < CUT).numpy().astype(np.uint8) * 255))
+    picture.info["transparency"] = 255
+    return picture
+
+
+def _write_animation(path: Path, pictures: Iterator[Image.Image], fps: float, tick: float, **options: object) -> None:
+    """Each picture lasts until the tick nearest to the next one's moment, so that no rounding adds up."""
+    first = next(pictures)
+    rest = list(pictures)
+    ends = torch.round(torch.arange(len(rest) + 2) / fps / tick).long()
+    lasting = (ends.diff() * round(1000 * tick)).tolist()[: len(rest) + 1]
+    first.save(path, save_all=True, append_images=rest, duration=lasting, loop=0, **options)
+
+
+WRITERS: dict[str, Callable[[Path, Iterable[Tensor], float], None]] = {
+    ".mp4": _write_mp4,
+    ".gif": _write_gif,
+    ".webp": _write_webp,
+    ".webm": _write_webm,
+}

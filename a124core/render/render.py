@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,13 @@ from torch import Tensor
 from ..cameras import pixel_rays
 from ..field.gradient import density_gradient, normals_from
 from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, refresh
-from ..protocols import Cameras, Field, Shading
+from ..protocols import Cameras, Field, Pinholes, Shading
 from .composite import accumulate, over, render_weights, transmittance
 from .sample import Marched, Rays, Samples, place_samples
 from .shading import shade
 
 DARK = 1e-4  # transmittance below which a ray is at its end (release)
+FAINT = 1e-5  # weight of a sample that no finished picture shows: a hundred of them stay under half a level of 255
 PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
 RAYS_AT_ONCE = 2**13  # finished pictures are rendered in pieces of this many rays: small enough for a CPU's cache
 
@@ -37,12 +38,12 @@ class Render:
 
 @dataclass(frozen=True)
 class Clip:
-    """F finished pictures on the CPU."""
+    """F finished pictures on the CPU, H rows, W columns (E times as many for cameras of E eyes)."""
 
-    image: Tensor  # (F, 3, S, S) in [0, 1]
-    mask: Tensor  # (F, 1, S, S) opacity
-    depth: Tensor  # (F, 1, S, S) z-depth in world units, opacity-weighted
-    normal: Tensor  # (F, 3, S, S) (n + 1) / 2 in world axes
+    image: Tensor  # (F, 3, H, W) in [0, 1]
+    mask: Tensor  # (F, 1, H, W) opacity
+    depth: Tensor  # (F, 1, H, W) z-depth in world units, opacity-weighted
+    normal: Tensor  # (F, 3, H, W) (n + 1) / 2 in world axes, opacity-weighted
 
 
 def render(
@@ -98,14 +99,23 @@ def _pixels(
     return Render(image, opacity, sums[:, 4:5], normal, weights, sample_normals, placed, marched)
 
 
-def camera_rays(cameras: Cameras, time: Tensor, size: int, jitter: Tensor | None = None) -> Rays:
+def camera_rays(
+    cameras: Cameras | Pinholes,  # F
+    time: Tensor,  # (F,)
+    size: int | tuple[int, int],  # side of a square, or H, W
+    jitter: Tensor | None = None,
+) -> Rays:
     """All pixels of F cameras at their times, frame by frame, row by row."""
-    origins, directions = pixel_rays(cameras, (size, size))
+    origins, directions = pixel_rays(cameras, _sides(size))
+    time = time.to(origins)[:, None].expand(-1, origins.shape[1]).reshape(-1)
     origins, directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
-    time = time.to(origins)[:, None].expand(-1, size * size).reshape(-1)
     if jitter is None:
         jitter = torch.zeros_like(time)
     return Rays(origins, directions, time, jitter)
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:  # H, W
+    return (size, size) if isinstance(size, int) else size
 
 
 def marched(occupancy: Occupancy) -> Marched:
@@ -114,12 +124,11 @@ def marched(occupancy: Occupancy) -> Marched:
     return Marched(occupied, occupied_box(occupied))
 
 
-@torch.no_grad()
 def render_clip(
     field: Field,
-    cameras: Cameras,  # F cameras
+    cameras: Cameras | Pinholes,  # F cameras
     time: Tensor,  # (F,)
-    size: int,
+    size: int | tuple[int, int],  # side of a square, or H, W
     samples: int | None = None,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     on_frame: Callable[[int], None] | None = None,  # called with the frames done
@@ -127,19 +136,43 @@ def render_clip(
     normals: bool = True,
 ) -> Clip:
     """Finished pictures with ambient light only. Parts of the field that are not worth sampling are skipped."""
+    frames = []
+    for frame in render_frames(field, cameras, time, size, samples, background, device, normals):
+        frames.append((frame.image, frame.mask, frame.depth, frame.normal))
+        if on_frame is not None:
+            on_frame(len(frames))
+    return Clip(*(torch.cat(planes) for planes in zip(*frames, strict=True)))
+
+
+def render_frames(
+    field: Field,
+    cameras: Cameras | Pinholes,  # F cameras
+    time: Tensor,  # (F,)
+    size: int | tuple[int, int],
+    samples: int | None = None,
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    device: torch.device | str | None = None,
+    normals: bool = True,
+) -> Iterator[Clip]:  # F clips of one frame
+    """The same, picture by picture: what is written as it comes needs no memory for a whole film."""
     if device is not None and hasattr(field, "to"):
         field = field.to(device)
-    home = getattr(field, "table", cameras.azimuth).device
+    home = getattr(field, "table", cameras.fovy).device
     space = marched(occupancy_of(field, home))
-    frames = []
     for k in range(len(cameras)):
         rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
-        parts = [_still(field, rays[i : i + RAYS_AT_ONCE], space, samples, background, normals)
-                 for i in range(0, len(rays), RAYS_AT_ONCE)]  # fmt: skip
-        frames.append([torch.cat(p).T.reshape(-1, size, size).cpu() for p in zip(*parts, strict=True)])
-        if on_frame is not None:
-            on_frame(k + 1)
-    image, mask, depth, normal = (torch.stack(p) for p in zip(*frames, strict=True))
+        yield _frame(field, rays, space, _sides(size)[0], samples, background, normals)
+
+
+@torch.no_grad()
+def _frame(
+    field: Field, rays: Rays, space: Marched, height: int, samples: int | None, background: tuple[float, ...],
+    normals: bool,
+) -> Clip:  # one frame  # fmt: skip
+    parts = [_still(field, rays[i : i + RAYS_AT_ONCE], space, samples, background, normals)
+             for i in range(0, len(rays), RAYS_AT_ONCE)]  # fmt: skip
+    planes = (torch.cat(part).T.reshape(1, -1, height, len(rays) // height).cpu() for part in zip(*parts, strict=True))
+    image, mask, depth, normal = planes
     return Clip(image.clamp(0.0, 1.0), mask.clamp(0.0, 1.0), depth, normal)
 
 
@@ -148,16 +181,16 @@ def _still(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ground = torch.tensor(background, device=rays.origins.device)
     seen = render(field, rays, space, samples or PREVIEW_SAMPLES, ground, Shading())
-    normal = _normal(field, seen, len(rays)) if normals else torch.zeros_like(seen.image)
+    normal = _seen_normals(field, seen) if normals else torch.zeros_like(seen.image)
     return seen.image, seen.opacity, seen.depth, normal
 
 
-def _normal(field: Field, seen: Render, rays: int) -> Tensor:  # (R, 3)
-    """As in a Render with normals, but the gradient, which costs most, is asked only where something is seen."""
-    lit = torch.nonzero(seen.weights > DARK).squeeze(1)
-    placed = seen.samples[lit]
+def _seen_normals(field: Field, seen: Render) -> Tensor:  # (R, 3) sum of weights times (n + 1) / 2
+    """Only of what a pixel shows: most samples lie in the air or inside, and a gradient costs more than a colour."""
+    shown = seen.weights > FAINT
+    placed = seen.samples[shown]
     normals = normals_from(density_gradient(field, placed.xyz, placed.time))
-    return accumulate(seen.weights[lit], 0.5 * (normals + 1.0), placed.ray, rays)
+    return accumulate(seen.weights[shown], 0.5 * (normals + 1.0), placed.ray, len(seen.image))
 
 
 def occupancy_of(field: Field, device: torch.device) -> Occupancy:

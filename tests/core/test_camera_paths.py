@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from a124core.camera_paths import Orbit, Spline, Still, angles_towards, read_keys, times
+from a124core.camera_paths import Frozen, Orbit, Pace, Spline, Still, angles_towards, read_keys, shots, times
 from a124core.cameras import camera_to_world, make_cameras
 
 
@@ -69,3 +69,26 @@ def test_angles_of_two_points_are_those_of_the_rig() -> None:
         assert azimuth == pytest.approx(float(cameras.azimuth[k]), abs=1e-3)
     with pytest.raises(ValueError, match="own target"):
         angles_towards((1.0, 2.0, 3.0), (1.0, 2.0, 3.0))
+
+
+def played(frames: int, loops: bool, **pace: object) -> list[float]:
+    return [round(float(t), 4) for t in shots(Still(), frames, loops, Pace(**pace))[1]]
+
+
+def test_a_scene_plays_once_again_in_a_circle_and_there_and_back() -> None:
+    assert played(5, False) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert played(6, False, plays=2) == [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
+    assert played(4, True) == [0.0, 0.25, 0.5, 0.75], "the last moment is the first, and not shown twice"
+    assert played(8, True, plays=2) == [0.0, 0.25, 0.5, 0.75] * 2
+    assert played(8, False, back=True) == [0.0, 0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25]
+    assert played(8, False, back=True, plays=2) == [0.0, 0.5, 1.0, 0.5] * 2
+    assert played(1, False, plays=3) == played(1, True, back=True) == [0.0]
+    with pytest.raises(ValueError, match="at least once"):
+        Pace(plays=0)
+
+
+def test_moments_that_are_meant_are_not_changed() -> None:
+    for path in (Orbit(moment=1.0), Frozen(Still(), 1.0)):
+        assert shots(path, 3, True, Pace(2, True))[1].tolist() == [1.0] * 3
+    with pytest.raises(ValueError, match="0 to 1"):
+        Frozen(Still(), 1.5)

@@ -215,6 +215,10 @@ CUTS = {
     "A124CoarseOptimizer": {"steps": 1},
     "A124FineOptimizer": {"steps": 1},
     "A124Render": {"frames": 2, "size": 32},
+    "A124Preview4D": {"resolution": 16, "frames": 2},
+    "A124ExportViewer": {"resolution": 16, "frames": 2},
+    "A124ExportFrames": {"frames": 2, "width": 32, "height": 32},
+    "A124ExportMesh": {"frames": 2, "resolution": 32, "faces": 500},
 }
 
 

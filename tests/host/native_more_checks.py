@@ -51,6 +51,26 @@ def a_reference():
     return make(image, disc, None, None, "subject", False, 20.0, 0.0, 1.8, 40.0)
 
 
+def check_fp8():
+    """The UNet's weights rounded to 8 bits: no gradient passes through them, so such a file works. On a CPU the host
+    keeps them in full precision, so the rounding is all that is seen of it here."""
+    import safetensors.torch
+
+    weights = comfy.utils.load_torch_file(str(base.MODELS / "checkpoints" / "tiny_sd15.safetensors"))
+    rounded = {
+        name: value.to(torch.float8_e4m3fn) if name.startswith("model.diffusion_model.") and value.ndim > 1 else value
+        for name, value in weights.items()
+    }
+    safetensors.torch.save_file(rounded, str(base.MODELS / "checkpoints" / "tiny_fp8.safetensors"))
+    model = base.checkpoint("tiny_fp8").model
+    priors = [base.image_guidance(model=m).prior for m in (model, base.SD15.model)]
+    x, view = noise(21, 1, 4, 8, 8) * 3, view_at([0.0])
+    answers = [prior.denoise(x, prior.sigmas[500].expand(1), view) for prior in priors]
+    image = picture(22).requires_grad_(True)
+    (priors[0].encode(image) * noise(23, 1, 4, 8, 8)).sum().backward()
+    return {"apart": apart(*answers), "gradient": float(image.grad.abs().sum())}
+
+
 def check_view():
     """Two poses in one batch, Zero123's numbers typed out, against the bare UNet; then Stable-Zero123's last number."""
     found = base.checkpoint("tiny_zero123", vision=True)

@@ -91,6 +91,11 @@ def test_patches_and_embeddings_of_the_wired_model_take_effect(figures: dict) ->
     assert found["word"] > 0.01
 
 
+def test_weights_of_8_bits_work(figures: dict) -> None:
+    found = of(figures, "fp8")
+    assert 1e-4 < found["apart"] < 0.3 and found["gradient"] > 0
+
+
 def test_the_controlnet_sees_each_steps_own_picture(figures: dict) -> None:
     found = of(figures, "control")
     assert max(found["first"], found["second"], found["naive"]) < PARITY

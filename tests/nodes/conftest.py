@@ -14,14 +14,20 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
-LEAVES = ("PreviewImage", "CreateVideo", "SaveVideo", "MarkdownNote", "Note")  # the host's: nothing of ours behind them
+LEAVES = ("PreviewImage", "Preview3D", "CreateVideo", "SaveVideo", "MarkdownNote", "Note")  # the host's last nodes
 MODELS = (
     "CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "ControlNetLoader", "A124ModelScopeLoader",
     "A124DiffusersGuidance",
 )  # fmt: skip
 STEPS = 3
 torch.set_num_threads(1)  # small pictures: on a busy machine, more threads spend their time waiting for each other
-CUT = {"A124Render": {"frames": 3, "size": 24}, "A124ExamplePicture": {}}
+CUT = {
+    "A124Render": {"frames": 3, "size": 24},
+    "A124Preview4D": {"resolution": 16, "frames": 2},
+    "A124ExportViewer": {"resolution": 16, "frames": 2},
+    "A124ExportFrames": {"frames": 2, "width": 24, "height": 24},
+    "A124ExportMesh": {"frames": 2, "resolution": 16, "faces": 200},
+}
 
 
 @pytest.fixture

@@ -31,11 +31,20 @@ WIDGETS = {
     "A124StaticOptimizer": ["preset", "memory", "steps", "seed", "resume"],
     "A124CoarseOptimizer": ["preset", "memory", "steps", "seed", "resume"],
     "A124FineOptimizer": ["preset", "memory", "steps", "seed", "resume", "condition"],
-    "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes"],
+    "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes",
+                    "eye_distance", "file"],
     "A124Render": ["frames", "size", "background"],
+    "A124ExportFrames": [
+        "format", "frames", "fps", "width", "height", "background", "plays", "ping_pong", "views", "name",
+    ],
+    "A124Preview4D": ["resolution", "frames", "megabytes", "seconds", "background"],
+    "A124ExportViewer": ["name", "resolution", "frames", "megabytes", "seconds", "background"],
+    "A124ExportMesh": [
+        "format", "frames", "fps", "resolution", "faces", "texture", "quantise", "name", "moment",
+    ],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
-}
+}  # fmt: skip
 OUTPUTS = {
     "A124ExamplePicture": ["IMAGE", "MASK"],
     "A124Reference": ["A124_REFERENCE", "IMAGE"],
@@ -60,6 +69,10 @@ OUTPUTS = {
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
     "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
+    "A124ExportFrames": ["STRING"],
+    "A124Preview4D": [],
+    "A124ExportViewer": ["STRING"],
+    "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }  # fmt: skip

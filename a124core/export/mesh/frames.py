@@ -1,0 +1,48 @@
+"""A field to one mesh for each frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...protocols import Field
+from .clean import reduced, smoothed
+from .colour import colours_at
+from .nouns import Frame, Mesh, vertex_normals
+from .options import MeshOptions
+from .surface import Solid
+
+REACH = 4.0  # lattice steps: how long the ray is on which a surface finds its colour
+
+
+def frame_times(field: Field, options: MeshOptions) -> np.ndarray:  # (F,) in [0, 1]
+    """Spread over the whole scene. The last moment of a scene that loops is its first, so it is not shown twice."""
+    if options.moment is not None or options.frames == 1:
+        return np.array([options.moment or 0.0])
+    loop = is_loop(field)
+    return np.arange(options.frames) / (options.frames if loop else options.frames - 1)
+
+
+def is_loop(field: Field) -> bool:
+    return bool(getattr(getattr(field, "config", None), "loop", False))
+
+
+def frame_at(solid: Solid, time: float, options: MeshOptions) -> Frame:
+    """The surface at a time, smoothed; decimated; coloured."""
+    points, faces = solid.surface(time)
+    if len(faces) == 0:
+        raise ValueError(
+            f"no faces are left at time {time:.2f} after cleaning: raise the resolution (now {options.resolution}) "
+            "if the object is thin, or choose another moment."
+        )
+    points = smoothed(points, faces)
+    return Frame(time, coloured(solid, time, *reduced(points, faces, options.faces)), (points, faces))
+
+
+def coloured(solid: Solid, time: float, points: np.ndarray, faces: np.ndarray) -> Mesh:
+    """Points and faces with what the field says about them."""
+    normals = vertex_normals(points, faces)
+    return Mesh(points, faces, normals, colours(solid, time, points, normals))
+
+
+def colours(solid: Solid, time: float, points: np.ndarray, normals: np.ndarray) -> np.ndarray:  # (V, 3) sRGB
+    return colours_at(solid.field, time, points, normals, REACH * solid.lattice.step)

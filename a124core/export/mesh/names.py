@@ -1,0 +1,18 @@
+"""Where a mesh may be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...checks import plain_name
+
+
+def checked(path: str | Path, suffixes: tuple[str, ...] = ()) -> Path:
+    """The path, if its last part is a name that every system takes and ends in one of the suffixes (none: a folder)."""
+    path = Path(path)
+    if ".." in path.parts:
+        raise ValueError(f"{str(path)!r} is no plain file name: leave out '..'.")
+    plain_name(path.name)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path.name!r} ends in {path.suffix!r}: this format needs {' or '.join(suffixes)}.")
+    return path

@@ -1,0 +1,73 @@
+"""What can be chosen when a field becomes meshes, and what is told afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...checks import ABOVE_ZERO, within
+from .nouns import Mesh
+
+VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 + 8
+TARGET_BYTES = 24  # the same vertex in one more frame: 12 + 12
+SMALL_VERTEX_BYTES = 20  # quantised: 8 + 4 + 8, each padded to four bytes
+SMALL_TARGET_BYTES = 12  # 8 + 4
+
+
+@dataclass(frozen=True)
+class MeshOptions:
+    """How many meshes, how fine, and how they are kept."""
+
+    frames: int = 16  # meshes over the whole scene; the paper trains 16 frames too
+    fps: float = 8.0  # frames a second of the animation: 16 frames play in two seconds
+    resolution: int = 96  # lattice steps along the object's longest side
+    faces: int = 10_000  # triangles of a mesh after decimation, at most
+    texture: int = 0  # pixels a side of a picture for the colours (GLB only); 0: a colour at each vertex
+    quantise: bool = False  # 16-bit positions, 8-bit normals (GLB only): half the size, needs KHR_mesh_quantization
+    moment: float | None = None  # scene time in [0, 1]: that moment alone, standing still; None: it moves
+
+    def __post_init__(self) -> None:
+        within(self, 1, 1000, "frames")
+        within(self, ABOVE_ZERO, 1000, "fps")
+        within(self, 16, 512, "resolution")
+        within(self, 100, 2_000_000, "faces")
+        if self.texture:
+            within(self, 64, 4096, "texture")
+        if self.moment is not None:
+            within(self, 0.0, 1.0, "moment")
+
+
+def estimated_bytes(vertices: int, faces: int, frames: int, options: MeshOptions, fixed: bool = True) -> int:
+    """Size of a GLB: one mesh with a shape for each frame (fixed topology), or that many meshes. Textures left out."""
+    once, again = (SMALL_VERTEX_BYTES, SMALL_TARGET_BYTES) if options.quantise else (VERTEX_BYTES, TARGET_BYTES)
+    indices = 3 * faces * (2 if vertices < 2**16 - 1 else 4)
+    if fixed:
+        return vertices * (once + again * (frames - 1)) + indices
+    return frames * (vertices * once + indices)
+
+
+@dataclass(frozen=True)
+class MeshReport:
+    """What was written, and how near it is to the field. Distances are shares of the scene's bounding-box diagonal."""
+
+    path: Path
+    kind: str
+    frames: int
+    vertices: int  # of the largest mesh
+    faces: int
+    bytes: int  # on disk
+    mesh: Mesh  # the first frame
+    distance: list[float] = field(default_factory=list)  # per frame, symmetric mean, to the frame's own full surface
+    colour_error: list[float] = field(default_factory=list)  # per frame, mean difference to the field's colours
+    keys: list[int] = field(default_factory=list)  # frames at which a new template begins; one: tracked throughout
+    notes: list[str] = field(default_factory=list)  # one sentence each: what came out otherwise than asked for
+
+    def sentence(self) -> str:
+        """For the user, one line."""
+        size = f"{self.bytes / 1e6:.1f} MB" if self.bytes >= 1e5 else f"{self.bytes / 1e3:.1f} kB"
+        parts = [f"{self.kind}: {self.frames} frames, {self.faces} faces, {size}"]
+        if self.distance:
+            parts.append(f"at most {100 * max(self.distance):.2f} % of its size off the field's surface")
+        if self.colour_error:
+            parts.append(f"colours {100 * sum(self.colour_error) / len(self.colour_error):.1f} % off")
+        return " ".join([", ".join(parts) + ".", *self.notes])

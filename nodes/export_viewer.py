@@ -1,0 +1,45 @@
+"""7 Export viewer: the scene and its viewer as one HTML file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..a124core.export.html import export_html
+from ..a124core.field.field4d import Field4D
+from . import bridge, sockets
+from .viewer_widgets import frame_progress, viewer_options, viewer_widgets
+
+
+class A124ExportViewer:
+    """Writes a page that anyone can open, without ComfyUI and without a network."""
+
+    DESCRIPTION = "Saves the scene with its viewer as one HTML file in output/animate124: double-click it, send it."
+    CATEGORY = "Animate124/4 Result"
+    SEARCH_ALIASES = ["animate124 export", "HTML", "4D viewer", "share", "web page"]
+    RETURN_TYPES = ("STRING",)
+    RETURN_NAMES = ("path",)
+    OUTPUT_TOOLTIPS = ("Where the file is.",)
+    OUTPUT_NODE = True
+    FUNCTION = "export"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
+                "name": ("STRING", {"default": "viewer", "tooltip": (
+                    "Name of the file in output/animate124; a number is appended, nothing is overwritten."
+                )}),
+                **viewer_widgets(),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
+        options = viewer_options(**widgets)
+        path = bridge.free_output_path(name, ".html")
+        size = export_html(field, path, options, frame_progress(options.frames, unique_id), bridge.device())
+        text = f"Saved {path.relative_to(bridge.output_folder().resolve())} ({size / 1e6:.1f} MB)."
+        bridge.say(unique_id, text)
+        return {"ui": {"text": [text]}, "result": (str(path),)}

@@ -1,0 +1,138 @@
+"""export: every format from a saved field, and what a hand can get wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from a124core.cli.main import main
+from a124core.cli.writers import WRITERS
+from a124core.export.checkpoint import save_field
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import new_field
+from a124core.field.occupancy import empty_occupancy, refresh
+
+SMALL = ("--size", "24", "--frames", "2", "--views", "2", "--resolution", "16", "--faces", "200")
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A blob with patterns that nothing was trained into."""
+    rng = torch.Generator().manual_seed(0)
+    config = FieldConfig(time_grids=2, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
+    made = new_field(config, rng)
+    made = replace(made, table=made.table * (3.0 / made.table.abs().max()))
+    path = tmp_path_factory.mktemp("field") / "field.safetensors"
+    save_field(path, replace(made, occupancy=refresh(empty_occupancy(16, 1, 1.0), made, 1.0, rng)))
+    return path
+
+
+def run(*arguments: object) -> int:
+    return main(["export", *(str(a) for a in arguments)])
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.webp"])
+def test_the_ending_chooses_the_film(field: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "new" / name
+    assert run(field, "--out", out, *SMALL) == 0 and out.stat().st_size > 0
+    assert [p.name for p in out.parent.iterdir()] == [name]
+
+
+def test_folders_are_named_by_their_format(field: Path, tmp_path: Path) -> None:
+    assert run(field, "--format", "frames", "--out", tmp_path / "f", *SMALL, "--size", "32x24") == 0
+    with Image.open(tmp_path / "f" / "images" / "0001.png") as picture:
+        assert picture.size == (32, 24) and picture.mode == "RGBA"
+    assert run(field, "--format", "capture", "--out", tmp_path / "c", *SMALL) == 0
+    assert len(list((tmp_path / "c" / "images").iterdir())) == 4
+    assert run(field, "--format", "frames", "--out", tmp_path / "f", "--cameras", tmp_path / "c" / "transforms.json",
+               "--size", 24) == 0  # fmt: skip
+    assert len(list((tmp_path / "f" / "depth").iterdir())) == 4, "as many as the file has"
+
+
+def test_all_writes_one_of_each_that_can_be(
+    field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "pxr", None)  # as where usd-core, an extra, is not installed
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(field, "--format", "all", "--out", "../all", *SMALL) == 0, "here a folder above is no bad name"
+    assert len(list((tmp_path / "all").iterdir())) == len(WRITERS) - 1
+    assert "pip install usd-core" in capsys.readouterr().err
+
+
+def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
+    words = ("--cameras", "still", "--eyes", 0.1, "--ping-pong", "--plays", 2, "--background", "green")
+    assert run(field, "--out", tmp_path / "a.webp", *SMALL, *words) == 0
+    with Image.open(tmp_path / "a.webp") as film:
+        assert film.size == (48, 24)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--out", "a.avi"], "--format"),
+        (["--out", "a"], "--format"),
+        (["--out", "a.mp4", "--format", "gif"], "does not end in .gif"),
+        (["--out", "a.mp4", "--format", "flipbook"], "does not end in .glb"),
+        (["--out", "a.glb", "--faces", "3"], "faces"),
+        (["--out", "a.html", "--resolution", "2"], "resolution"),
+        (["--out", "con.mp4"], "Windows"),
+        (["--out", "a?.mp4"], "character"),
+        (["--out", "a.mp4", "--time", "1.5"], "0 to 1"),
+        (["--out", "a.mp4", "--frames", "0"], "frames"),
+        (["--out", "a.mp4", "--fps", "0"], "fps"),
+        (["--out", "a.mp4", "--size", "4"], "size"),
+        (["--out", "a.mp4", "--plays", "0"], "at least once"),
+        (["--out", "a.mp4", "--eyes", "9"], "eyes"),
+        (["--out", "a.mp4", "--cameras", "none.json"], "not found"),
+        (["--out", "a.mp4", "--radius", "-1"], "radius"),
+        (["--out", "a.mp4", "--device", "warp"], "--device cpu"),
+        (["--out", "c", "--format", "capture", "--views", "1"], "views"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(
+    field: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    wrong: list[str], words: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(field, *wrong) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and words in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_field_and_an_empty_one(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(tmp_path / "none.safetensors", "--out", tmp_path / "a.mp4") == 2
+    assert "not found" in capsys.readouterr().err
+    config = FieldConfig(time_grids=2, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
+    empty = new_field(config, torch.Generator().manual_seed(0))
+    save_field(tmp_path / "empty.safetensors", replace(empty, occupancy=empty_occupancy(8, 1, 1.0)))
+    (tmp_path / "a.mp4").write_bytes(b"earlier")
+    assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "a.mp4", *SMALL) == 2
+    assert "every picture is empty" in capsys.readouterr().err and (tmp_path / "a.mp4").read_bytes() == b"earlier"
+
+
+def test_ctrl_c_leaves_nothing_half_written(
+    field: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object) -> Callable:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("a124core.export.film.straight", pressed)
+    monkeypatch.setattr("a124core.export.frames.straight", pressed)
+    for out in (["--out", tmp_path / "a.webm"], ["--format", "frames", "--out", tmp_path / "f"]):
+        assert run(field, *out, *SMALL) == 130
+        assert "nothing was written" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_written(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    assert run(field, "--out", tmp_path / "file" / "a.mp4", *SMALL) == 2
+    said = capsys.readouterr().err
+    assert "cannot be made a folder" in said and said.count("\n") == 1

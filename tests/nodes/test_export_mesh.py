@@ -1,0 +1,94 @@
+"""Export mesh: every format where the host keeps its output, ready for the host's own 3D nodes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+FEW = {"frames": 3, "resolution": 24, "faces": 400}
+
+
+@pytest.fixture
+def field(pack_module: Callable[[str], ModuleType]) -> Any:
+    """A red ball that moves to the right: a field needs no training to have a surface."""
+
+    def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        away = (xyz - torch.stack((0.5 * time - 0.2, 0 * time, 0 * time), 1)).norm(dim=1)
+        return 200.0 * torch.sigmoid((0.3 - away) / 0.002), torch.tensor([0.8, 0.2, 0.1]).expand_as(xyz)
+
+    ball.occupancy = pack_module("a124core.field.occupancy").Occupancy(torch.ones(1, 4, 4, 4), 0.5)
+    return ball
+
+
+def test_an_animated_glb_for_preview_3d(nodes: dict, call_node: Callable, field: Any, workspace: Path) -> None:
+    path, file, mesh = call_node(nodes["A124ExportMesh"], field=field, **FEW)
+    assert path == file == "animate124/mesh_00001_.glb", "without a host the file is its path"
+    raw = (workspace / "mesh_00001_.glb").read_bytes()
+    assert raw[:4] == b"glTF" and struct.unpack_from("<I", raw, 8)[0] == len(raw) and b'"weights"' in raw
+    assert mesh.vertices.shape[0] == mesh.faces.shape[0] == 1 and mesh.vertices.shape[2] == 3
+    assert mesh.faces.max() < mesh.vertices.shape[1] and mesh.vertices[..., 0].mean() == pytest.approx(-0.2, abs=0.02)
+
+
+def test_what_the_node_shows(nodes: dict, field: Any, workspace: Path) -> None:
+    inputs = {"format": "flip-book GLB", "fps": 8.0, "texture": 0, "quantise": True, "name": "cats/tabby", **FEW}
+    shown = nodes["A124ExportMesh"]().export(field, **inputs)["ui"]
+    assert shown["3d"] == [{"filename": "tabby_00001_.glb", "subfolder": "animate124/cats", "type": "output"}]
+    assert shown["text"][0].startswith("Saved animate124/cats/tabby_00001_.glb. Flip-book GLB: 3 frames")
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("PLY sequence", ".ply"), ("OBJ sequence", ".obj")])
+def test_a_sequence_is_a_folder(
+    nodes: dict, call_node: Callable, field: Any, workspace: Path, format: str, suffix: str
+) -> None:
+    path = call_node(nodes["A124ExportMesh"], field=field, format=format, **{**FEW, "frames": 1, "moment": 1.0})[0]
+    assert path == "animate124/mesh_00001_"
+    assert [p.name for p in sorted((workspace / "mesh_00001_").iterdir())] == [f"frame_0000{suffix}", "frames.json"]
+
+
+def test_a_still_shows_its_moment(nodes: dict, call_node: Callable, field: Any) -> None:
+    mesh = call_node(nodes["A124ExportMesh"], field=field, **{**FEW, "frames": 1, "moment": 1.0})[2]
+    assert mesh.vertices[..., 0].mean() == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["../away", "", "a?b", "a|b"])
+def test_no_bad_name_is_taken(nodes: dict, call_node: Callable, field: Any, workspace: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"use a plain name|use letters"):
+        call_node(nodes["A124ExportMesh"], field=field, name=name, **FEW)
+    assert not list(workspace.rglob("*.glb"))
+
+
+def test_a_cancel_leaves_nothing(
+    nodes: dict, call_node: Callable, field: Any, workspace: Path, pack_module: Callable, monkeypatch: Any
+) -> None:
+    def cancelled() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pack_module("nodes.bridge"), "stop_if_cancelled", cancelled)
+    with pytest.raises(KeyboardInterrupt):
+        call_node(nodes["A124ExportMesh"], field=field, **FEW)
+    assert not list(workspace.rglob("*.*"))
+
+
+def test_the_hosts_own_types_are_used_where_it_has_them(
+    workspace: Path, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The constructors as in ComfyUI 0.28: File3D(source, format), MESH(vertices, faces, ..., vertex_colors, unlit)."""
+    types = SimpleNamespace(
+        File3D=lambda source, file_format="": ("File3D", source, file_format),
+        MESH=lambda vertices, faces, uvs=None, vertex_colors=None, unlit=False: ("MESH", vertex_colors.shape, unlit),
+    )
+    bridge = pack_module("nodes.bridge")
+    monkeypatch.setattr(bridge, "_host", lambda name: SimpleNamespace(Types=types) if "api" in name else None)
+    path = workspace / "a.glb"
+    workspace.mkdir(parents=True)
+    path.write_bytes(b"glTF")
+    assert bridge.to_file_3d(path.resolve()) == ("File3D", str(path.resolve()), "glb")
+    mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=np.ones((4, 3), "f4"))
+    assert bridge.to_mesh(mesh) == ("MESH", (1, 4, 3), True)

@@ -1,0 +1,109 @@
+"""A browser, a small web site with the viewer and two baked scenes, and a fresh tab for each test."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from a124core.export.volume import VolumeOptions
+from a124core.export.volume_file import write_volume
+from tests.web.chromium import NONE, Page, chromium, find_chromium
+from tests.web.scenes import figure, two_balls
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Modules with the type that browsers insist on, and no log."""
+
+    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One browser for all tests -> its debugging port."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip(NONE)
+    with chromium(program, tmp_path_factory.mktemp("chromium") / "profile") as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def site(browser: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that is served: the viewer's modules, a page, baked scenes."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "web" / "lib", folder / "lib")
+    shutil.copy(ROOT / "tests" / "web" / "page.html", folder)
+    write_volume(figure, folder / "figure.a124vol", VolumeOptions(resolution=64, frames=9))
+    write_volume(two_balls, folder / "balls.a124vol", VolumeOptions(resolution=64, frames=1))
+    whole = (folder / "figure.a124vol").read_bytes()
+    (folder / "cut.a124vol").write_bytes(whole[: len(whole) // 2])
+    (folder / "short.a124vol").write_bytes(whole[:10])
+    (folder / "newer.a124vol").write_bytes(whole[:8] + b"\x07" + whole[9:])
+    (folder / "other.a124vol").write_bytes(b"<html>not found</html>")
+    broken = bytearray(whole)
+    broken[-3000] ^= 0xFF
+    (folder / "broken.a124vol").write_bytes(broken)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def tab(browser: int) -> Iterator[Page]:
+    """An empty tab."""
+    page = Page(browser)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(tab: Page, address: str) -> Page:
+    """A tab with the viewer's page; at the end nothing may have gone wrong in it."""
+    tab.open(f"{address}/page.html")
+    tab.until("window.ready")
+    return tab
+
+
+@pytest.fixture
+def shot(page: Page) -> Callable[..., torch.Tensor]:
+    """(viewer, elevation, azimuth, radius, time) -> its picture (3, S, S), the middle square of what it draws."""
+
+    def take(index: int, elevation: float, azimuth: float, radius: float, time: float) -> torch.Tensor:
+        placed = f"{{elevation: {elevation}, azimuth: {azimuth}, radius: {radius}}}"
+        page.run(f"Object.assign(viewers[{index}].camera, {placed}); viewers[{index}].showTime({time})")
+        return square(decoded(*page.run(f"pixels({index})"))[:3])
+
+    return take
+
+
+def decoded(width: int, height: int, text: str) -> torch.Tensor:  # (4, H, W) in [0, 1]
+    """Pixels that came as base64, rows from below."""
+    values = torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
+    return values.view(height, width, 4).flip(0).permute(2, 0, 1).float() / 255.0
+
+
+def square(picture: torch.Tensor) -> torch.Tensor:
+    """The middle of a picture that is wider than high."""
+    _, height, width = picture.shape
+    left = (width - height) // 2
+    return picture[:, :, left : left + height]

@@ -1,0 +1,135 @@
+"""The scene in a headset, emulated: each eye against our renderer, and depth against disparity."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from a124core.protocols import Shading
+from a124core.render.render import marched, render
+from a124core.render.sample import Rays
+from tests.web.chromium import Page
+from tests.web.conftest import ROOT, decoded
+from tests.web.scenes import FAR_BLUE, NEAR_RED, Scene, figure, psnr
+
+SIZE = 128
+LENSES = {"left": (-0.5, 0.38, -0.44, 0.44), "right": (-0.38, 0.5, -0.44, 0.44)}  # as in xr_emulator.js
+APART = 0.064 * 1.8  # between the eyes, world units: a metre is 1.8 of them where the viewer places the scene
+START = (0.0, 1.6, 0.0)  # metres, where the head is when the session begins
+AGREEMENT = 30.0  # dB; the promise is 25
+
+
+@pytest.fixture
+def headset(tab: Page, address: str) -> Page:
+    """The viewer's page in a browser that has a headset."""
+    tab.before_load((ROOT / "tests" / "web" / "xr_emulator.js").read_text(encoding="utf-8"))
+    tab.open(f"{address}/page.html")
+    tab.until("window.ready")
+    return tab
+
+
+def enter(page: Page, name: str, kind: str = "vr") -> None:
+    """Show a file and press the button."""
+    page.run(f"show('{name}')")
+    page.until(f"viewers[0].root.querySelector('[data-name={kind}]')", "the button is there")
+    page.run(f"viewers[0].root.querySelector('[data-name={kind}]').click()")
+    page.until("xr.frames > 1")
+
+
+def eyes(page: Page) -> dict[str, torch.Tensor]:  # (4, SIZE, SIZE) each
+    page.until(f"xr.frames > {page.run('xr.frames') + 1}", "a frame begins and ends")
+    both = decoded(*page.run("xr.pixels()"))
+    return {"left": both[:, :, :SIZE], "right": both[:, :, SIZE:]}
+
+
+def expected(scene: Scene, time: float, eye: str, head: torch.Tensor) -> torch.Tensor:  # (3, SIZE, SIZE)
+    """Our renderer through that eye's lens. head: (4, 4), where the head is in world units and axes."""
+    low_x, high_x, low_y, high_y = LENSES[eye]
+    share = (torch.arange(SIZE) + 0.5) / SIZE
+    y, x = torch.meshgrid(high_y - share * (high_y - low_y), low_x + share * (high_x - low_x), indexing="ij")
+    right, up, back, centre = head[:3].unbind(1)
+    origin = centre + right * (APART / 2 if eye == "right" else -APART / 2)
+    directions = x.reshape(-1, 1) * right + y.reshape(-1, 1) * up - back
+    moment = torch.full((SIZE * SIZE,), time)
+    rays = Rays(origin.expand_as(directions), directions, moment, torch.zeros_like(moment))
+    seen = render(scene, rays, marched(scene.occupancy), 256, torch.ones(3), Shading())
+    return seen.image.T.reshape(3, SIZE, SIZE)
+
+
+def turned(degrees: float, x: float, y: float, z: float) -> torch.Tensor:  # (4, 4)
+    """A head that looked along -z, turned to the left, at a place."""
+    a = math.radians(degrees)
+    cos, sin = math.cos(a), math.sin(a)
+    return torch.tensor([[cos, 0, sin, x], [0, 1, 0, y], [-sin, 0, cos, z], [0, 0, 0, 1.0]])
+
+
+def place(page: Page, head: torch.Tensor) -> None:
+    page.run(f"xr.head = {head.T.flatten().tolist()}")
+
+
+def test_each_eye_sees_what_our_renderer_sees(headset: Page) -> None:
+    enter(headset, "figure.a124vol")
+    seen = eyes(headset)
+    front = turned(0.0, 0.0, 0.0, 1.8)  # a metre before the scene, as far as the reference camera
+    for eye in ("left", "right"):
+        assert psnr(seen[eye][:3], expected(figure, 0.0, eye, front)) >= AGREEMENT
+    other = {"left": "right", "right": "left"}
+    assert psnr(seen["left"][:3], expected(figure, 0.0, other["left"], front)) < 22, "the eyes are not exchanged"
+    assert headset.errors == []
+
+
+def test_one_can_walk_around_it(headset: Page) -> None:
+    place(headset, turned(30.0, *START))  # whichever way one looks at first, the scene is before one
+    enter(headset, "figure.a124vol")
+    seen = eyes(headset)
+    assert psnr(seen["left"][:3], expected(figure, 0.0, "left", turned(0.0, 0.0, 0.0, 1.8))) >= AGREEMENT
+    # Then to the scene's right side and 0.2 m up: in the room the scene's own axes are turned by 30 degrees.
+    there = turned(90.0, 1.6, 0.36, 0.1)
+    room = torch.eye(4)
+    room[:3, 3] = torch.tensor([-math.sin(math.radians(30)), 1.6, -math.cos(math.radians(30))])  # the scene's middle
+    metres = there.clone()
+    metres[:3, 3] /= 1.8
+    place(headset, room @ turned(30.0, 0.0, 0.0, 0.0) @ metres)
+    seen = eyes(headset)
+    for eye in ("left", "right"):
+        assert psnr(seen[eye][:3], expected(figure, 0.0, eye, there)) >= AGREEMENT
+    assert headset.errors == []
+
+
+def test_near_things_differ_more_between_the_eyes(headset: Page) -> None:
+    enter(headset, "balls.a124vol")
+    seen = eyes(headset)
+    red, blue = (
+        tangent(seen["left"], channel, "left") - tangent(seen["right"], channel, "right") for channel in (0, 2)
+    )
+    assert red > blue > 0
+    assert red == pytest.approx(APART / (1.8 - NEAR_RED[2]), rel=0.03)
+    assert blue == pytest.approx(APART / (1.8 - FAR_BLUE[2]), rel=0.03)
+
+
+def tangent(picture: torch.Tensor, channel: int, eye: str) -> float:
+    """Where a ball of that colour stands from left to right, as a tangent in its eye's lens."""
+    others = [c for c in range(3) if c != channel]
+    weight = (picture[channel] - picture[others].amax(0)).clamp_min(0.0).sum(0)
+    share = float((weight * (torch.arange(SIZE) + 0.5)).sum() / weight.sum()) / SIZE
+    low, high = LENSES[eye][:2]
+    return low + share * (high - low)
+
+
+def test_ar_shows_the_room_behind_and_the_page_comes_back(headset: Page) -> None:
+    enter(headset, "figure.a124vol", "ar")
+    assert float(eyes(headset)["left"][3, 0, 0]) == 0.0
+    headset.run("xr.session.end()")
+    assert headset.run("viewers[0].session") is None
+    frames = headset.run("xr.frames")
+    headset.run("new Promise((done) => setTimeout(done, 100))")
+    assert headset.run("xr.frames") <= frames + 1
+    assert headset.errors == []
+
+
+def test_no_headset_no_button(page: Page) -> None:
+    page.run("show('figure.a124vol')")
+    page.run("new Promise((done) => setTimeout(done, 50))")
+    assert page.run("viewers[0].root.querySelector('[data-name=vr], [data-name=ar]')") is None

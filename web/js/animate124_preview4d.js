@@ -1,0 +1,94 @@
+// The 4D viewer inside A124Preview4D. The viewer itself is loaded when the first scene is there to be shown.
+
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { sendCamera } from "../lib/send_camera.mjs";
+
+const NODE = "A124Preview4D";
+const KEY = "a124_volume"; // of the node's ui output, and of the property that brings the scene back after a reload
+const GONE = "The baked scene is no longer on the server: change a value of this node and queue it again.";
+const HEIGHT = 360; // pixels at first
+const LEAST = 220; // pixels
+
+/** What happens on a node besides what happened there before. */
+function chain(node, name, more) {
+  const before = node[name];
+  node[name] = function (...args) {
+    const result = before?.apply(this, args);
+    more(...args);
+    return result;
+  };
+}
+
+/** The host keeps the workflow for the next visit when it notes a change, and nobody tells it of properties. */
+function noteChange() {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker); // its name since, and before, frontend 1.45
+}
+
+class Panel {
+  constructor(node) {
+    this.node = node;
+    this.element = document.createElement("div");
+    Object.assign(this.element.style, { width: "100%", height: "100%", minHeight: `${LEAST}px` });
+    const widget = node.addDOMWidget("viewer", "A124_VIEWER", this.element, {
+      serialize: false, hideOnZoom: false, getMinHeight: () => LEAST, getValue: () => "", setValue: () => {},
+    });
+    widget.serialize = false; // no value in saved workflows either
+    node.setSize([Math.max(node.size[0], 320), node.computeSize()[1] + HEIGHT - LEAST]);
+    chain(node, "onExecuted", (output) => this.take(output));
+    chain(node, "onConfigure", () => this.show());
+    chain(node, "onAdded", () => this.show());
+    chain(node, "onRemoved", () => this.dispose());
+  }
+
+  /** A result of the node: { filename, subfolder, type } of a baked scene. */
+  take(output) {
+    const file = output?.[KEY]?.[0];
+    if (!file) return;
+    if (JSON.stringify(this.node.properties[KEY]) !== JSON.stringify(file)) {
+      this.node.properties[KEY] = file;
+      noteChange();
+    }
+    this.show();
+  }
+
+  async show() {
+    const file = this.node.properties?.[KEY];
+    const name = JSON.stringify(file ?? null);
+    if (!file || name === this.shown) return; // results may come twice: executed, and restored from history
+    this.shown = name;
+    const { Viewer } = await import(new URL("../lib/viewer.mjs", import.meta.url));
+    if (this.shown !== name) return;
+    this.viewer ??= this.#made(Viewer);
+    try {
+      const answer = await api.fetchApi(`/view?${new URLSearchParams(file)}`);
+      if (!answer.ok) throw new Error(answer.status === 404 ? GONE : `The server answered ${answer.status}: ${GONE}`);
+      const buffer = await answer.arrayBuffer();
+      if (this.shown === name) await this.viewer.load(buffer);
+    } catch (error) {
+      this.viewer?.say(error.message);
+    }
+  }
+
+  #made(Viewer) {
+    const viewer = new Viewer(this.element);
+    viewer.controls.add("send", "⇥", "Send this camera to the Cameras node", () => {
+      viewer.say(sendCamera(app, viewer.camera));
+      setTimeout(() => viewer.say(""), 4000);
+    });
+    return viewer;
+  }
+
+  dispose() {
+    this.viewer?.dispose();
+    this.viewer = this.shown = null;
+  }
+}
+
+app.registerExtension({
+  name: "animate124.preview4d",
+  nodeCreated(node) {
+    if ((node.comfyClass ?? node.constructor?.comfyClass) === NODE) node.a124Panel = new Panel(node);
+  },
+});

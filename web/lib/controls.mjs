@@ -1,0 +1,97 @@
+// Buttons, slider and menus under the picture.
+
+import { MODES } from "./clock.mjs";
+
+export const BACKGROUNDS = {
+  white: [1, 1, 1, 1], black: [0, 0, 0, 1], grey: [0.5, 0.5, 0.5, 1], green: [0, 1, 0, 1], transparent: [0, 0, 0, 0],
+};
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
+
+export const STYLE = `
+:host, .viewer { display: block; width: 100%; height: 100%; min-height: 0; }
+.viewer { display: flex; flex-direction: column; position: relative; box-sizing: border-box; overflow: hidden;
+  font: 12px/1.3 system-ui, sans-serif; color: #ddd; background: #222; border-radius: 6px; }
+.stage { position: relative; flex: 1 1 auto; min-height: 60px; background:
+  repeating-conic-gradient(#bbb 0 25%, #eee 0 50%) 0 0 / 16px 16px; }
+canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; outline: none; touch-action: none;
+  cursor: grab; }
+canvas:active { cursor: grabbing; }
+canvas:focus-visible { outline: 2px solid #6af; outline-offset: -2px; }
+.message { position: absolute; inset: auto 0 0 0; padding: 6px 8px; background: rgba(0, 0, 0, 0.75); color: #fff;
+  pointer-events: none; }
+.message:empty { display: none; }
+.bar { display: flex; flex-wrap: wrap; gap: 4px; padding: 4px; align-items: center; flex: 0 0 auto; }
+button, select { font: inherit; color: #eee; background: #3a3a3a; border: 1px solid #555; border-radius: 4px;
+  min-width: 26px; height: 24px; padding: 0 6px; cursor: pointer; }
+button:hover, select:hover { background: #4a4a4a; }
+button[aria-pressed="true"] { background: #2f6fab; border-color: #58a0e0; }
+input[type="range"] { flex: 1 1 60px; min-width: 60px; margin: 0; accent-color: #58a0e0; }
+output { min-width: 2.6em; text-align: right; font-variant-numeric: tabular-nums; }
+[hidden] { display: none; }
+`;
+
+function element(tag, properties = {}, attributes = {}) {
+  const made = Object.assign(document.createElement(tag), properties);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function button(name, label, title, onclick) {
+  const made = element("button", { textContent: label, title, onclick }, { "data-name": name, "aria-label": title });
+  made.type = "button";
+  return made;
+}
+
+function menu(name, title, values, labels, onchoice) {
+  const made = element("select", { title }, { "data-name": name, "aria-label": title });
+  values.forEach((value, k) => made.append(element("option", { value, textContent: labels[k] })));
+  made.onchange = () => onchoice(made.value);
+  return made;
+}
+
+/** The bar of a viewer; call show() after anything changed. */
+export class Controls {
+  constructor(viewer) {
+    this.viewer = viewer;
+    const { clock } = viewer;
+    this.play = button("play", "▶", "Play or pause (space)", () => viewer.toggle());
+    this.slider = element("input", { type: "range", min: 0, max: 1, step: 0.001, title: "Scene time" },
+      { "data-name": "time", "aria-label": "Scene time" });
+    this.slider.oninput = () => viewer.showTime(Number(this.slider.value));
+    this.label = element("output");
+    this.speed = menu("speed", "Speed", SPEEDS, SPEEDS.map((s) => `${s}×`), (v) => { clock.speed = Number(v); });
+    this.mode = menu("mode", "At the end", MODES, ["↻ loop", "⇄ to and fro"], (v) => { clock.mode = v; });
+    this.turntable = button("turntable", "⟳", "Turntable", () => viewer.turn(!viewer.turning));
+    this.ground = menu("background", "Background", Object.keys(BACKGROUNDS), Object.keys(BACKGROUNDS),
+      (v) => viewer.showGround(BACKGROUNDS[v]));
+    this.moving = [this.play, this.slider, this.label, this.speed, this.mode]; // a still scene has no use for these
+    this.bar = element("div", { className: "bar" });
+    this.bar.append(
+      ...this.moving, this.turntable, this.ground,
+      button("reset", "⌂", "Back to the first camera (double click)", () => viewer.reset()),
+      button("screenshot", "⤓", "Save this picture", () => viewer.screenshot()),
+    );
+    for (const kind of ["pointerdown", "wheel", "keydown", "dblclick", "contextmenu"]) {
+      this.bar.addEventListener(kind, (event) => event.stopPropagation());
+    }
+  }
+
+  /** One more button: sending the camera, entering VR. */
+  add(name, label, title, onclick) {
+    const made = button(name, label, title, onclick);
+    this.bar.append(made);
+    return made;
+  }
+
+  show() {
+    const { clock, turning, ground, header } = this.viewer;
+    this.play.textContent = clock.playing ? "❚❚" : "▶";
+    this.slider.value = clock.time;
+    this.label.textContent = clock.time.toFixed(2);
+    this.speed.value = clock.speed;
+    this.mode.value = clock.mode;
+    this.turntable.setAttribute("aria-pressed", turning);
+    this.ground.value = Object.keys(BACKGROUNDS).find((name) => `${BACKGROUNDS[name]}` === `${ground}`) ?? "";
+    for (const part of this.moving) part.hidden = !header || header.frames.length < 2;
+  }
+}

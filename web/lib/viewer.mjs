@@ -1,0 +1,179 @@
+// The viewer: a picture of a moving scene that can be turned, in any element of a page.
+
+import { axesOf, lensOf, newCamera } from "./camera.mjs";
+import { Clock } from "./clock.mjs";
+import { Controls, STYLE } from "./controls.mjs";
+import { listenToGestures } from "./gestures.mjs";
+import { Renderer } from "./renderer.mjs";
+import { framesAround, inflateFrame, readVolume } from "./volume.mjs";
+import { offerXr } from "./xr.mjs";
+
+const TURN_DEGREES = 36; // a second, on the turntable
+const SHARPEST = 2; // device pixels per CSS pixel that are worth their time
+const SLOW = 1 / 20; // seconds between pictures above which they become coarser while something moves
+const COARSEST = 0.35; // share of the pixels of a side that is never gone below
+
+export class Viewer {
+  /** Lives in container until dispose(). It draws only when something changed, plays or turns, and is visible. */
+  constructor(container) {
+    this.root = container.shadowRoot ?? container.attachShadow({ mode: "open" });
+    this.root.innerHTML = `<style>${STYLE}</style><div class="viewer"><div class="stage"><canvas tabindex="0"
+      aria-label="Moving 3D scene: drag to turn, wheel to zoom, right drag to move"></canvas>
+      <div class="message" role="status"></div></div></div>`;
+    this.canvas = this.root.querySelector("canvas");
+    this.message = this.root.querySelector(".message");
+    this.clock = new Clock();
+    this.camera = newCamera();
+    this.ground = [1, 1, 1, 1];
+    this.turning = false;
+    this.scale = 1; // share of the pixels of a side, lower where the graphics card is slow
+    this.loads = 0;
+    this.controls = new Controls(this);
+    this.root.querySelector(".viewer").append(this.controls.bar);
+    listenToGestures(this.canvas, {
+      camera: () => this.camera, changed: () => this.changed(), reset: () => this.reset(), toggle: () => this.toggle(),
+    });
+    this.#watch();
+    this.controls.show();
+  }
+
+  #watch() {
+    this.visible = false;
+    this.sizes = new ResizeObserver(() => this.changed());
+    this.sizes.observe(this.canvas);
+    this.views = new IntersectionObserver(([entry]) => {
+      this.visible = entry.isIntersecting;
+      this.changed();
+    });
+    this.views.observe(this.canvas);
+    this.canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault();
+      this.renderer = null;
+    });
+    this.canvas.addEventListener("webglcontextrestored", () => this.buffer && this.load(this.buffer));
+  }
+
+  /** Show the scene of a file (ArrayBuffer). What goes wrong is said in the picture, in one sentence. */
+  async load(buffer) {
+    const load = ++this.loads; // a later call ends an earlier one
+    try {
+      const { header, frames } = readVolume(buffer);
+      this.renderer ??= new Renderer(this.canvas);
+      this.renderer.begin(header);
+      for (const [k, packed] of frames.entries()) {
+        const frame = await inflateFrame(packed, header.size);
+        if (load !== this.loads || !this.renderer) return;
+        this.renderer.addFrame(frame);
+        this.say(`Loading ${k + 1} of ${frames.length}`);
+      }
+      this.#begin(buffer, header);
+      this.say("");
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  /** A scene is complete. One that replaces another keeps the camera and whether it plays. */
+  #begin(buffer, header) {
+    const first = !this.header;
+    this.buffer = buffer;
+    this.header = header;
+    const { time, speed, playing, direction } = this.clock;
+    Object.assign(this.clock, new Clock(header), first ? { playing: header.frames.length > 1 } : { time, speed, playing, direction });
+    if (first) {
+      this.ground = [...header.background, 1];
+      this.reset();
+      offerXr(this);
+    }
+    this.changed();
+  }
+
+  say(text) {
+    this.message.textContent = text;
+  }
+
+  toggle() {
+    this.clock.playing = !this.clock.playing;
+    this.changed();
+  }
+
+  showTime(time) {
+    this.clock.time = time;
+    this.clock.playing = false;
+    this.changed();
+  }
+
+  turn(turning) {
+    this.turning = turning;
+    this.changed();
+  }
+
+  showGround(ground) {
+    this.ground = ground;
+    this.changed();
+  }
+
+  reset() {
+    this.camera = newCamera(this.header?.camera);
+    this.turning = false;
+    this.changed();
+  }
+
+  /** Draw soon: everything that alters what is to be seen ends here. */
+  changed() {
+    this.controls.show();
+    this.waiting ??= requestAnimationFrame((now) => this.#frame(now));
+  }
+
+  #frame(now) {
+    this.waiting = null;
+    const moves = (this.clock.playing || this.turning) && this.visible && !this.session;
+    const seconds = this.last === undefined ? 0 : (now - this.last) / 1000;
+    this.last = moves ? now : undefined;
+    if (!this.renderer || !this.header || !this.visible || this.session) return;
+    this.clock.advance(Math.min(seconds, 1));
+    if (this.turning) this.camera.azimuth += TURN_DEGREES * Math.min(seconds, 1);
+    this.scale = moves ? this.#bearable(seconds) : 1;
+    this.draw();
+    if (moves) this.changed();
+  }
+
+  /** Fewer pixels where pictures come too slowly, more again where there is time. */
+  #bearable(seconds) {
+    this.pace = 0.8 * (this.pace ?? seconds) + 0.2 * seconds;
+    if (this.pace > SLOW) return Math.max(COARSEST, this.scale * 0.93);
+    return this.pace < SLOW / 2 ? Math.min(1, this.scale * 1.03) : this.scale;
+  }
+
+  /** The picture, now. */
+  draw() {
+    const sharp = Math.min(devicePixelRatio || 1, SHARPEST) * this.scale;
+    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((v) => Math.max(1, Math.round(v * sharp)));
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+    const eye = { ...axesOf(this.camera), lens: lensOf(this.camera, width / height) };
+    this.renderer.draw(eye, framesAround(this.clock.time, this.header), this.ground, [0, 0, width, height]);
+  }
+
+  /** The picture as a PNG file, in full sharpness. */
+  screenshot() {
+    if (!this.renderer || !this.header) return;
+    this.scale = 1;
+    this.draw();
+    this.canvas.toBlob((blob) => {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: "animate124.png" });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+  }
+
+  dispose() {
+    this.loads++;
+    this.session?.end();
+    this.sizes.disconnect();
+    this.views.disconnect();
+    cancelAnimationFrame(this.waiting);
+    this.renderer?.dispose();
+    this.renderer = this.header = this.buffer = null;
+    this.root.innerHTML = "";
+  }
+}

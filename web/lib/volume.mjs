@@ -1,0 +1,111 @@
+// A viewer file to frames of RGBA bytes. docs/viewer-format.md describes the file; a124core/export writes it.
+
+const MAGIC = "A124VOL\n";
+const VERSION = 1;
+export const BRICK = 4; // cells along one side of the bricks that empty space is skipped by
+
+/** Header and compressed frames of a file; throws one sentence for anything else. */
+export function readVolume(buffer) {
+  const bytes = new Uint8Array(buffer);
+  const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length));
+  if (magic !== MAGIC) throw new Error("This is not a viewer file: queue the node again.");
+  if (bytes.length < MAGIC.length + 8) throw damaged();
+  const view = new DataView(buffer);
+  const version = view.getUint32(MAGIC.length, true);
+  if (version !== VERSION) {
+    throw new Error(`The file has version ${version}, this viewer reads ${VERSION}: queue the node again.`);
+  }
+  const start = MAGIC.length + 8 + view.getUint32(MAGIC.length + 4, true);
+  const header = parseHeader(bytes.subarray(MAGIC.length + 8, start));
+  const frames = header.frames.map(({ offset, bytes: count }) => {
+    if (start + offset + count > bytes.length) throw damaged();
+    return bytes.subarray(start + offset, start + offset + count);
+  });
+  return { header, frames };
+}
+
+function damaged() {
+  return new Error("The viewer file is incomplete or damaged: queue the node again.");
+}
+
+function parseHeader(bytes) {
+  try {
+    const header = JSON.parse(new TextDecoder().decode(bytes));
+    if (header.size.length !== 3 || header.box.length !== 2 || !header.frames.length) throw damaged();
+    return header;
+  } catch {
+    throw damaged();
+  }
+}
+
+/** One frame: interleaved cells (density, red, green, blue; x fastest) and the bricks that are not empty. */
+export async function inflateFrame(packed, size) {
+  let planes;
+  try {
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch {
+    throw damaged();
+  }
+  if (planes.length !== 4 * size[0] * size[1] * size[2]) throw damaged();
+  const cells = interleave(planes, size[0]);
+  return { cells, bricks: bricksOf(cells, size) };
+}
+
+/** Undo the differences along x and weave the four planes together. */
+function interleave(planes, width) {
+  const count = planes.length / 4;
+  const cells = new Uint8Array(planes.length);
+  for (let channel = 0; channel < 4; channel++) {
+    for (let row = 0; row < count; row += width) {
+      let value = 0;
+      for (let x = row; x < row + width; x++) {
+        value = (value + planes[channel * count + x]) & 255;
+        cells[4 * x + channel] = value;
+      }
+    }
+  }
+  return cells;
+}
+
+export function brickSize(size) {
+  return size.map((n) => Math.ceil(n / BRICK));
+}
+
+/** 255 where a brick, or a cell that interpolation reaches from it, has density. */
+function bricksOf(cells, [width, height, depth]) {
+  const [bw, bh, bd] = brickSize([width, height, depth]);
+  const bricks = new Uint8Array(bw * bh * bd);
+  for (let z = 0, cell = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, cell += 4) {
+        if (cells[cell] === 0) continue;
+        for (const k of reached(z, bd)) for (const j of reached(y, bh)) for (const i of reached(x, bw)) {
+          bricks[(k * bh + j) * bw + i] = 255;
+        }
+      }
+    }
+  }
+  return bricks;
+}
+
+/** The bricks from which interpolation can reach a cell: its own, and a neighbour where it lies at the border. */
+function reached(cell, count) {
+  const brick = Math.floor(cell / BRICK);
+  const found = [brick];
+  if (cell % BRICK === 0 && brick > 0) found.push(brick - 1);
+  if (cell % BRICK === BRICK - 1 && brick + 1 < count) found.push(brick + 1);
+  return found;
+}
+
+/** Scene time -> the two frames around it and the share of the second. */
+export function framesAround(time, header) {
+  const times = header.frames.map((frame) => frame.time);
+  const last = times.length - 1;
+  let from = 0;
+  while (from < last && times[from + 1] <= time) from++;
+  if (from === last && !header.loop) return { from, to: from, share: 0 };
+  const to = from === last ? 0 : from + 1;
+  const end = from === last ? 1 : times[to];
+  return { from, to, share: Math.min(1, Math.max(0, (time - times[from]) / (end - times[from]))) };
+}
