@@ -137,8 +137,8 @@ def test_encoding_is_the_mode_times_the_scale_and_has_the_joint_gradient(
 # Parity: the same weights, called by hand
 
 
-def by_hand(models: Path, folder: str, text: str) -> tuple[Any, Any]:
-    """UNet, and what the text encoder says of a text."""
+def by_hand(models: Path, folder: str, text: str) -> Tensor:
+    """What the folder's text encoder says of a text, through transformers alone."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
     path = models / folder
