@@ -24,7 +24,8 @@ STIFFNESS = (30.0, 30.0, 30.0, 10.0, 10.0, 10.0, 5.0, 5.0, 3.0, 3.0)  # stiff fi
 LOST = 0.01  # share of the diagonal: a mean distance above it means that tracking has failed
 MISSED = 0.02  # share of the diagonal: with 1 % of a frame's surface farther off than this, smaller steps are tried
 QUICK = 6_000  # points on each surface where a distance is only compared with a limit
-HALVINGS = 2  # of the time between two frames
+CUTS = (2, 4)  # steps that the way from frame to frame is cut into
+HELPS = 0.9  # a cut that leaves more than this share of what was missed is not worth another
 FAR = 0.05  # share of the diagonal at which a pull has lost half its strength
 
 
@@ -78,7 +79,7 @@ def follow(
             starts = [found[k - step]]
             if k - 2 * step in found:
                 starts.append(2.0 * found[k - step] - found[k - 2 * step])  # carried on
-            points = approach(template, starts, frames[k - step].time, frames[k], between, HALVINGS)
+            points = approach(template, starts, frames[k - step].time, frames[k], between)
             on_frame()
             if surface_distance((points, template.mesh.faces), frames[k].surface, QUICK) > LOST * size:
                 break
@@ -92,18 +93,26 @@ def approach(
     since: float,
     frame: Frame,
     between: Callable[[float], Frame],
-    halvings: int,
 ) -> np.ndarray:  # (V, 3)
-    """The template on a frame, as near as it comes; where part of the way is missed, by way of the moment halfway."""
+    """The template on a frame, as near as it comes. Where part of the surface is missed the way there is cut into 2,
+    then 4 steps, as long as that helps: it does not where the field itself is torn between two times."""
     goal = Goal(frame.mesh, template.size)
     start = min(starts, key=lambda points: goal.tree.query(goal.place(points, template.mesh.colours))[0].mean())
     points = fitted(template, start, goal)
-    if halvings == 0 or missed(points, template, frame) <= MISSED:
-        return points
-    middle = between(0.5 * (since + frame.time))
-    halfway = approach(template, starts[:1], since, middle, between, halvings - 1)
-    again = fitted(template, halfway, goal)
-    return min((points, again), key=lambda candidate: missed(candidate, template, frame))
+    lost = missed(points, template, frame)
+    for steps in CUTS:
+        if lost <= MISSED:
+            break
+        walked = starts[0]
+        for k in range(1, steps):
+            middle = between(since + (frame.time - since) * k / steps)
+            walked = fitted(template, walked, Goal(middle.mesh, template.size))
+        walked = fitted(template, walked, goal)
+        still_lost = missed(walked, template, frame)
+        if still_lost > HELPS * lost:
+            break
+        points, lost = walked, still_lost
+    return points
 
 
 def missed(points: np.ndarray, template: Template, frame: Frame) -> float:
