@@ -24,8 +24,12 @@ STIFFNESS = (30.0, 30.0, 30.0, 10.0, 10.0, 10.0, 5.0, 5.0, 3.0, 3.0)  # stiff fi
 LOST = 0.01  # share of the diagonal: a mean distance above it means that tracking has failed
 MISSED = 0.02  # share of the diagonal: with 1 % of a frame's surface farther off than this, smaller steps are tried
 QUICK = 6_000  # points on each surface where a distance is only compared with a limit
-CUTS = (2, 4)  # steps that the way from frame to frame is cut into
-HELPS = 0.9  # a cut that leaves more than this share of what was missed is not worth another
+STRIDE = 0.06  # share of the diagonal that the fastest 1 % of a surface may go in one step
+MOST_STEPS = 4  # from frame to frame, at first
+RETURN = (
+    0.03  # share of the diagonal: a place whose own nearest vertex is farther off than this is not the vertex's own.
+)
+# Where the field has lost a limb for a moment, it is carried along and not drawn into what is left
 FAR = 0.05  # share of the diagonal at which a pull has lost half its strength
 
 
@@ -94,25 +98,34 @@ def approach(
     frame: Frame,
     between: Callable[[float], Frame],
 ) -> np.ndarray:  # (V, 3)
-    """The template on a frame, as near as it comes. Where part of the surface is missed the way there is cut into 2,
-    then 4 steps, as long as that helps: it does not where the field itself is torn between two times."""
-    goal = Goal(frame.mesh, template.size)
-    start = min(starts, key=lambda points: goal.tree.query(goal.place(points, template.mesh.colours))[0].mean())
-    points = fitted(template, start, goal)
+    """The template on a frame, as near as it comes: in steps so short that each starts near its end.
+
+    Where part of the surface is missed all the same, twice as many steps are tried; in vain where the field itself is
+    torn between two times."""
+    steps = 1 + min(int(missed(starts[0], template, frame) / STRIDE), MOST_STEPS - 1)
+    points = walk(template, starts, since, frame, between, steps)
     lost = missed(points, template, frame)
-    for steps in CUTS:
-        if lost <= MISSED:
-            break
-        walked = starts[0]
-        for k in range(1, steps):
-            middle = between(since + (frame.time - since) * k / steps)
-            walked = fitted(template, walked, Goal(middle.mesh, template.size))
-        walked = fitted(template, walked, goal)
-        still_lost = missed(walked, template, frame)
-        if still_lost > HELPS * lost:
-            break
-        points, lost = walked, still_lost
-    return points
+    if lost <= MISSED:
+        return points
+    again = walk(template, starts[:1], since, frame, between, 2 * steps)
+    return again if missed(again, template, frame) < lost else points
+
+
+def walk(
+    template: Template,
+    starts: list[np.ndarray],
+    since: float,
+    frame: Frame,
+    between: Callable[[float], Frame],
+    steps: int,
+) -> np.ndarray:  # (V, 3)
+    """From moment to moment, the last of which is the frame's."""
+    for k in range(1, steps + 1):
+        stop = frame if k == steps else between(since + (frame.time - since) * k / steps)
+        goal = Goal(stop.mesh, template.size)
+        start = min(starts, key=lambda points, g=goal: g.tree.query(g.place(points, template.mesh.colours))[0].mean())
+        starts = [fitted(template, start, goal)]
+    return starts[0]
 
 
 def missed(points: np.ndarray, template: Template, frame: Frame) -> float:
@@ -146,6 +159,8 @@ def pulls(
     apart = np.linalg.norm(there[place] - points[vertex], axis=1)
     strength = 1.0 / (1.0 + (apart / (FAR * goal.size)) ** 2)
     strength *= (normals[vertex] * there_normals[place]).sum(1) > FACING
+    away = np.linalg.norm(points - points[called[to]], axis=1)
+    strength[: len(points)] /= 1.0 + (away / (RETURN * goal.size)) ** 2
     strength[len(points) :] *= len(points) / len(there)  # both directions weigh the same
     total = np.bincount(vertex, strength, len(points))
     sums = [np.bincount(vertex, strength * there[place, a], len(points)) for a in range(3)]
