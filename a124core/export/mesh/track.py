@@ -26,10 +26,9 @@ MISSED = 0.02  # share of the diagonal: with 1 % of a frame's surface farther of
 QUICK = 6_000  # points on each surface where a distance is only compared with a limit
 STRIDE = 0.06  # share of the diagonal that the fastest 1 % of a surface may go in one step
 MOST_STEPS = 4  # from frame to frame, at first
-RETURN = (
-    0.03  # share of the diagonal: a place whose own nearest vertex is farther off than this is not the vertex's own.
-)
-# Where the field has lost a limb for a moment, it is carried along and not drawn into what is left
+# Share of the diagonal: a place whose nearest vertex is another one, farther off than this, is not for this vertex.
+# Where the field has lost a limb for a moment, the limb is so carried along, not drawn into what is left.
+RETURN = 0.03
 FAR = 0.05  # share of the diagonal at which a pull has lost half its strength
 
 
