@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d
 from ..render.render import Clip
 
 CLEAR = 1.0 / 255.0  # opacity that rounds to nothing in 8 bits
-REACHES = (3, 7, 15, 31)  # pixels; how wide a window an empty pixel takes its colour from, the narrowest first
+REACHES = (3, 7)  # pixels; how wide a window an empty pixel takes its colour from, the narrowest first
 SOLID = 0.5  # opacity from which a pixel has a depth and a normal
 
 
@@ -20,7 +20,7 @@ def straight(
     """Red, green, blue, alpha, where colour is not multiplied by alpha (PNG, WebP and VP9 mean it so).
 
     Empty pixels take the colour of what is near. It is never seen, but filters, halved colour planes and lossy coders
-    mix neighbours, and black would come back as a dark edge."""
+    mix neighbours, and black would come back as a dark edge. Farther off they are white, for programs without alpha."""
     alpha = mask * (mask >= CLEAR)
     image = image * (mask >= CLEAR)
     colour, empty = image / alpha.clamp(min=CLEAR), alpha == 0
@@ -29,6 +29,7 @@ def straight(
         filled = empty & (weight > 1e-6)
         colour = torch.where(filled, near / weight.clamp(min=1e-6), colour)
         empty = empty & ~filled
+    colour = torch.where(empty, 1.0, colour)
     return torch.cat((colour.clamp(0.0, 1.0), alpha), dim=1)
 
 
