@@ -114,6 +114,7 @@ def _learn(
     made = host_inversion.word_model(model, clip, vae, init_word, bridge.device())
     watch = Watch(config.steps, keep, unique_id)
     try:
+        made.begin()
         return learn_token(
             image, made.encode, made.denoise, made.sigmas, made.start(), config, seed, watch.on_step, keep.newest(),
             made.decode,
