@@ -204,6 +204,8 @@ def users_file(text: str) -> Path:
         if root in path.parents and path.is_file():
             return path
     raise ValueError(f"{text!r} is neither in the input folder nor in {roots[-1]}: put the file there.")
+
+
 def below_output(path: Path) -> str:
     """The path as the host's own nodes want it: below its output folder, with forward slashes."""
     return path.relative_to(output_folder().resolve().parent).as_posix()
@@ -243,26 +245,3 @@ def to_mesh(mesh: Mesh) -> Any:
         return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(mesh.colours)[None], unlit=True)
     except (AttributeError, TypeError):
         return PlainMesh(vertices, faces)
-
-
-def file_stamp(text: str) -> tuple[int, int] | None:
-    """Size and mtime of the input, output or model file that a widget's text names, if it names one."""
-    if len(text) > 500 or "\n" in text or "." not in text:
-        return None
-    for path in _candidates(text):
-        try:
-            if path.is_file():
-                return path.stat().st_size, path.stat().st_mtime_ns
-        except (OSError, ValueError):
-            continue
-    return None
-
-
-def _candidates(text: str) -> list[Path]:
-    found = [output_folder() / text]
-    paths = _host("folder_paths")
-    if paths is not None:
-        found.append(Path(paths.get_annotated_filepath(text)))
-        for name in list(paths.folder_names_and_paths):
-            found += [Path(folder) / text for folder in paths.get_folder_paths(name)]
-    return found

@@ -14,11 +14,10 @@ from ..a124core.stages.loop import FieldLostError
 from ..a124core.stages.presets import MEMORY, PRESETS, auto_preset, preset, with_memory
 from ..a124core.stages.snapshot import Snapshot
 from . import bridge
-from .identity import identity
+from .identity import Graph, identity
 from .keep import Keep
 from .watch import Watch
 
-HIDDEN = {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
 Optimise = Callable[[OnStep, Snapshot | None], Field4D]
 
 
@@ -65,11 +64,11 @@ def run(
     reference: Any,
     inputs: dict[str, Any],  # everything the result depends on, used where the host shows no graph
     resume: str,
-    prompt: dict | None = None,
+    graph: Graph | None = None,
     unique_id: str | None = None,
 ) -> Field4D:
     """Take the finished result of the same inputs, or go on from their snapshot, or begin."""
-    name = f"{stage}-{identity(prompt, unique_id, stage, reference, inputs)}"
+    name = f"{stage}-{identity(graph, unique_id, stage, reference, inputs)}"
     keep = Keep(bridge.output_folder() / "snapshots" / name)
     if resume == "restart":
         keep.clear()

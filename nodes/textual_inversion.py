@@ -14,11 +14,10 @@ from torch import Tensor
 from ..a124core.export.embedding import load_progress, read_embedding, save_progress, write_embedding
 from ..a124core.personalise import TokenConfig, TokenSnapshot, TokenStep, learn_token
 from . import bridge, host_inversion, sockets
-from .identity import identity
+from .identity import HIDDEN, identity
 
 WHITE = (1.0, 1.0, 1.0)
 SHOW_SECONDS, SAVE_SECONDS = 5.0, 120.0
-HIDDEN = {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
 
 
 class A124TextualInversion:
@@ -89,13 +88,13 @@ class A124TextualInversion:
     def learn(
         self, model: Any, clip: Any, vae: Any, reference: Any, init_word: str, name: str, steps: int, batch: int,
         chunk: int, rate: float, size: int, seed: int, resume: str, picture: Tensor | None = None,
-        prompt: dict | None = None, unique_id: str | None = None,
+        graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Any, str]:  # fmt: skip
         path = embedding_path(name)
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
         image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else bridge.from_image(picture)[0]
         inputs = {"config": config, "seed": seed, "word": init_word, "picture": image}
-        folder = f"token-{identity(prompt, unique_id, 'token', reference, inputs)}"
+        folder = f"token-{identity(graph, unique_id, 'token', reference, inputs)}"
         keep = Progress(bridge.output_folder() / "snapshots" / folder, resume == "restart")
         word = keep.finished()
         if word is None:

@@ -132,6 +132,10 @@ def test_modelscope_judges_a_clip_as_one_item(figures: dict) -> None:
     assert found["one item"] and found["parity"] < PARITY and found["gradient"] < PARITY
 
 
+def test_files_behind_the_texts_of_a_graph_are_looked_at(figures: dict) -> None:
+    assert [name for name, right in of(figures, "files").items() if not right] == []
+
+
 WRONG = {
     "edit model": "text-to-picture",
     "CLIP width": "wire the CLIP",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,9 +29,9 @@ class Cancelled(BaseException):
 
 
 @pytest.fixture
-def static(nodes: dict[str, type], call_node: Callable, reference: Any) -> Callable:
+def static(nodes: dict[str, type], call_node: Callable, reference: Any, queued: type) -> Callable:
     def run(**inputs: Any) -> Any:
-        given = {"reference": reference, "prompt": PROMPT, "unique_id": "3", **inputs}
+        given = {"reference": reference, "graph": queued(PROMPT), "unique_id": "3", **inputs}
         return call_node(nodes["A124StaticOptimizer"], **given)[0]
 
     return run
@@ -62,7 +61,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def test_a_cancelled_run_goes_on_to_the_same_result(static: Callable, cancel_after: Callable, workspace: Path) -> None:
-    whole = static(unique_id=None, prompt=None)
+    whole = static(unique_id=None, graph=None)
     cancel_after(2)
     with pytest.raises(Cancelled):
         static()
@@ -87,7 +86,7 @@ def test_memory_changes_the_way_not_the_result(
 ) -> None:
     presets = pack_module("a124core.stages.presets")
     monkeypatch.setitem(presets.MEMORY, "low", 100)  # rays: a picture of the test has 256
-    whole = static(prompt=None)
+    whole = static(graph=None)
     cancel_after(1)
     with pytest.raises(Cancelled):
         static(memory="full")
@@ -153,44 +152,13 @@ def test_the_oldest_runs_go_when_the_limit_is_reached(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
 ) -> None:
     keep = pack_module("nodes.keep")
-    static(seed=1, prompt=None)
+    static(seed=1, graph=None)
     old = next(workspace.glob("snapshots/*"))
     os.utime(old, (1, 1))
     monkeypatch.setattr(keep, "LIMIT_GB", 1e-9)
-    static(seed=2, prompt=None)
+    static(seed=2, graph=None)
     left = list(workspace.glob("snapshots/*"))
     assert old not in left and len(left) == 1
-
-
-def test_identity_is_what_the_result_depends_on(
-    pack_module: Callable[[str], ModuleType], reference: Any, tmp_path: Path
-) -> None:
-    identity = pack_module("nodes.identity").identity
-
-    def of(prompt: dict, node: str = "3", picture: Any = reference) -> str:
-        return identity(prompt, node, "static", picture, {})
-
-    def changed(node: str, **inputs: Any) -> dict:
-        other = deepcopy(PROMPT)
-        other[node]["inputs"] |= inputs
-        return other
-
-    renamed = {"7": PROMPT["1"], "8": deepcopy(PROMPT["2"]), "9": deepcopy(PROMPT["3"])}
-    renamed["8"]["inputs"] |= {"image": ["7", 0], "mask": ["7", 1]}
-    renamed["9"]["inputs"] |= {"reference": ["8", 0]}
-    base = of(PROMPT)
-    assert of(renamed, "9") == base, "node ids do not matter"
-    assert of(changed("3", resume="restart", memory="low")) == base
-    assert of({**PROMPT, "4": {"class_type": "A124Render", "inputs": {"field": ["3", 0]}}}) == base
-    different = [
-        changed("3", seed=1), changed("3", steps=9), changed("2", mask_marks="subject"), changed("1", image="x.png"),
-        changed("2", mask=["1", 0]),
-    ]  # fmt: skip
-    assert len({base, *map(of, different)}) == 6
-    file = tmp_path / "output" / "animate124" / "disc.png"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"1")
-    assert of(PROMPT) != base, "the file behind a name is looked at"
 
 
 def test_all_stages_run_leave_their_input_alone_and_can_do_without_a_guidance(
