@@ -13,7 +13,8 @@ from types import SimpleNamespace
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import native_checks as base  # noqa: E402
-import folder_paths  # noqa: E402 I001 (the host's, whose folder native_checks entered)
+
+import folder_paths  # noqa: E402  # isort: skip  (the host's, whose folder native_checks entered)
 from tiny_modelscope import Sizes, random_weights  # noqa: E402
 
 del sys.path[:2]
