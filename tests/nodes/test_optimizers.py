@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -129,9 +130,48 @@ def test_an_error_leaves_a_snapshot(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(bridge, "stop_if_cancelled", break_down)
-    with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory"):
+    with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory") as error:
         static()
+    assert "'size'" not in str(error.value), "no guidance asks a model"
     assert len(list(workspace.glob("snapshots/static-*/*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize("memory", ["full", "low"])
+def test_out_of_memory_names_the_guidances_size_where_models_are_asked(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, nodes: dict[str, type],
+    call_node: Callable, memory: str,
+) -> None:  # fmt: skip
+    """Whatever ran out: the encoder at the guidance's size wants more than a render."""
+    guidance = call_node(nodes["A124BuiltInPriors"], prompt="a disc is swaying")[0]
+    native = HoldsModels(guidance.prior)
+
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(pack_module("nodes.bridge"), "stop_if_cancelled", full)
+    with pytest.raises(torch.OutOfMemoryError, match="smaller 'size' or unplug one.*begins anew") as error:
+        static(image_guidance=replace(guidance, prior=native), memory=memory)
+    assert ("set 'memory' to" in str(error.value)) == (memory == "full")
+    assert native.closed == 1
+
+
+class HoldsModels:
+    """A prior that lets go of models at the end of a run."""
+
+    def __init__(self, prior: Any) -> None:
+        self.prior, self.closed = prior, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.prior, name)
+
+    def models(self) -> list:
+        return []
+
+    def room(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def test_the_figures_of_a_run_are_sent_to_the_browser(
