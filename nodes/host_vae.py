@@ -18,7 +18,7 @@ from .host_copy import run_again
 # Bytes a pixel for a gradient in float32, the largest of a CPU run: SD's VAE 362 MiB at 256 x 256, 1224 MiB at
 # 512 x 512 (678 and 3194 if its blocks were not run again)
 PICTURE_BYTES = 6 * 2**10
-CLIP_BYTES = 13 * 2**10  # and a frame, of Wan's VAE, which keeps a whole clip: 872 MiB for 17 frames of 64 x 64
+CLIP_BYTES = 15 * 2**10  # and a frame, of Wan's VAE, which keeps a whole clip: 3953 MiB for 17 frames of 128 x 128
 CLIP_FRAMES = 17  # the method's 16 in the 1 + 4 k that Wan's VAE takes
 UNUSED = ("decoder", "taesd_decoder", "post_quant_conv")
 _copies: weakref.WeakKeyDictionary[Any, PrivateEncoder] = weakref.WeakKeyDictionary()

@@ -13,8 +13,6 @@ from types import SimpleNamespace
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import native_checks as base  # noqa: E402
-
-import folder_paths  # noqa: E402  # isort: skip  (the host's, whose folder native_checks entered)
 from tiny_modelscope import Sizes, random_weights  # noqa: E402
 
 del sys.path[:2]
@@ -240,42 +238,6 @@ def check_more_refusals():
         "upscaler with SD's VAE": refused(lambda: guidance("A124UpscaleGuidance", **x4_wires, vae=found.vae)),
         "another sampling": refused(lambda: base.image_guidance(turned)),
     }  # fmt: skip
-
-
-def check_files():
-    """A result depends on the files behind the texts of its graph, wherever the host's loaders would look for them."""
-    roots = {name: base.MODELS / "stamps" / name for name in ("input", "first", "second", "embeddings", "diffusers")}
-    for root in roots.values():
-        root.mkdir(parents=True, exist_ok=True)
-    folder_paths.set_input_directory(str(roots["input"]))
-    folder_paths.add_model_folder_path("checkpoints", str(roots["first"]))
-    folder_paths.add_model_folder_path("checkpoints", str(roots["second"]))
-    folder_paths.add_model_folder_path("embeddings", str(roots["embeddings"]))
-    folder_paths.add_model_folder_path("diffusers", str(roots["diffusers"]))
-    stamps = base.part("nodes.host_files").file_stamps
-    far = base.MODELS / "stamps" / "far" / "model.ckpt"
-    cases = {
-        "input": ("fox.png", roots["input"] / "fox.png"),
-        "input, marked": ("fox.png [input]", roots["input"] / "fox.png"),
-        "first of two": ("fox.ckpt", roots["first"] / "fox.ckpt"),
-        "second of two": ("fox.ckpt", roots["second"] / "fox.ckpt"),
-        "word": ("a (embedding:fox:1.2), dancing", roots["embeddings"] / "fox.pt"),
-        "word, long prompt": ("x " * 400 + "\n embedding:fox", roots["embeddings"] / "fox.pt"),
-        "folder": ("sd15", roots["diffusers"] / "sd15" / "unet" / "weights.safetensors"),
-        "absolute": (str(far), far),
-        "absolute folder": (str(far.parent), far),
-    }
-    found = {}
-    for name, (text, file) in cases.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        missing = stamps(text)
-        file.write_text("1")
-        first = stamps(text)
-        file.write_text("22")
-        found[name] = float(missing != first != stamps(text) == stamps(text))
-    found["nothing"] = float(not any(stamps(text) for text in ("", "/", "..", "a\0b", "auto", "../stamps/input")))
-    return found
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def test_out_of_memory_names_the_guidances_size_where_models_are_asked(
     call_node: Callable, memory: str,
 ) -> None:  # fmt: skip
     """Whatever ran out: the encoder at the guidance's size wants more than a render."""
-    guidance = call_node(nodes["A124BuiltInPriors"], prompt="a disc is swaying")[0]
+    guidance = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying")[0]
     native = HoldsModels(guidance.prior)
 
     def full() -> None:
