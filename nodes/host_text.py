@@ -67,8 +67,8 @@ def check_words(clip: Any, text: str) -> None:
     """Raises ValueError for an `embedding:name` that the host would drop with a line in its log."""
     if words_read(clip, text) >= text.count(MARK):
         return
-    names = [n.strip(",)") for n in re.findall(rf"{MARK}([^\s<\[]+)", text)]
-    missing = [n for n in names if not words_read(clip, f"{MARK}{n.partition(':')[0]}")]
+    names = re.findall(rf"{MARK}([^\s,:()<\[\]]+)", text)
+    missing = [name for name in names if not words_read(clip, f"{MARK}{name}")]
     if not missing:
         raise ValueError(f"a word in {text!r} runs into the text before it: put a space in front of each '{MARK}'.")
     raise ValueError(
