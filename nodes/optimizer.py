@@ -98,7 +98,8 @@ def run(
 def models_at_hand(guidances: list[Guidance | None]) -> Iterator[None]:
     """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
     priors = _with_models(guidances)
-    room = bridge.JOB_BYTES + max((prior.room() for prior in priors), default=0)  # encoders are used one at a time
+    encoders = [prior.room() for prior in priors if hasattr(prior, "room")]  # one is asked at a time
+    room = bridge.JOB_BYTES + max(encoders, default=0)
     bridge.make_room([model for prior in priors for model in prior.models()], room)
     try:
         with bridge.room_kept(room if priors else 0):

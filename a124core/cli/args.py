@@ -11,8 +11,10 @@ from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
 from .export import export_words
+from .invert import invert_options
 from .job import REFINES
 from .looks import camera_words, film_words
+from .model_args import model_options
 
 EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
 
@@ -31,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     export_words(commands.add_parser("export", help="a saved field as films, pictures and models for other programs"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
+    invert_options(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
     return top
 
 
@@ -49,7 +52,8 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
-    p.add_argument("--priors", choices=("builtin",), default="builtin", help="where scores come from")
+    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="where scores "
+                   "come from: built-in scenes, or models in diffusers folders")  # fmt: skip
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value in (("elevation", 0.0), ("azimuth", 0.0), ("radius", RADIUS), ("fovy", FOVY)):
@@ -59,10 +63,12 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="unplug the multi-view prior")
     p.add_argument("--refine", choices=REFINES, default="tile", help="the refinement prior: tile; the paper's "
-                   "counter-example, an upscaler that never saw the picture; or none")  # fmt: skip
+                   "counter-example, an upscaler that never saw the picture; naive: the learned word "
+                   "alone (diffusers folders only); or none")  # fmt: skip
     p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="which moments are practised")
     p.add_argument("--reference-mode", choices=("paper", "released"), help="when the picture supervises moving stages")
     p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs")
+    model_options(p)
     _run_options(p)
 
 

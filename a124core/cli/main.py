@@ -19,8 +19,10 @@ from .args import parser
 from .export import export_file
 from .folder import Folder
 from .info import describe
+from .invert import invert
 from .job import Job
 from .machine import checked_device
+from .model_args import chosen_models
 from .render import render_file
 from .report import summary
 from .run import run_job
@@ -104,6 +106,7 @@ def animate(options: object) -> None:
         condition=options.condition,
         memory=options.memory,
         device=checked_device(options.device),
+        models=chosen_models(options),
     )
     _run(job, options)
 
@@ -137,4 +140,5 @@ COMMANDS = {
     "export": export_file,
     "info": info,
     "ablate": ablate,
+    "invert": invert,
 }

@@ -21,10 +21,10 @@ def distances(a: Surface, b: Surface, count: int = SPREAD) -> tuple[np.ndarray, 
     distance can come out too large, never too small."""
     rng = np.random.default_rng(0)
     on_a, on_b = spread(*a, count, rng), spread(*b, count, rng)
-    return _one_way(on_a[0], on_b, b), _one_way(on_b[0], on_a, a)
+    return one_way(on_a[0], on_b, b), one_way(on_b[0], on_a, a)
 
 
-def _one_way(points: np.ndarray, on: tuple[np.ndarray, ...], surface: Surface) -> np.ndarray:
+def one_way(points: np.ndarray, on: tuple[np.ndarray, ...], surface: Surface) -> np.ndarray:
     """Distance of each point to a surface that has been spread with points."""
     from scipy.spatial import cKDTree
 

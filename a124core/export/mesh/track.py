@@ -24,7 +24,11 @@ STIFFNESS = (30.0, 30.0, 30.0, 10.0, 10.0, 10.0, 5.0, 5.0, 3.0, 3.0)  # stiff fi
 LOST = 0.01  # share of the diagonal: a mean distance above it means that tracking has failed
 MISSED = 0.02  # share of the diagonal: with 1 % of a frame's surface farther off than this, smaller steps are tried
 QUICK = 6_000  # points on each surface where a distance is only compared with a limit
-HALVINGS = 2  # of the time between two frames
+STRIDE = 0.06  # share of the diagonal that the fastest 1 % of a surface may go in one step
+MOST_STEPS = 4  # from frame to frame, at first
+# Share of the diagonal: a place whose nearest vertex is another one, farther off than this, is not for this vertex.
+# Where the field has lost a limb for a moment, the limb is so carried along, not drawn into what is left.
+RETURN = 0.03
 FAR = 0.05  # share of the diagonal at which a pull has lost half its strength
 
 
@@ -78,7 +82,7 @@ def follow(
             starts = [found[k - step]]
             if k - 2 * step in found:
                 starts.append(2.0 * found[k - step] - found[k - 2 * step])  # carried on
-            points = approach(template, starts, frames[k - step].time, frames[k], between, HALVINGS)
+            points = approach(template, starts, frames[k - step].time, frames[k], between)
             on_frame()
             if surface_distance((points, template.mesh.faces), frames[k].surface, QUICK) > LOST * size:
                 break
@@ -92,18 +96,35 @@ def approach(
     since: float,
     frame: Frame,
     between: Callable[[float], Frame],
-    halvings: int,
 ) -> np.ndarray:  # (V, 3)
-    """The template on a frame, as near as it comes; where part of the way is missed, by way of the moment halfway."""
-    goal = Goal(frame.mesh, template.size)
-    start = min(starts, key=lambda points: goal.tree.query(goal.place(points, template.mesh.colours))[0].mean())
-    points = fitted(template, start, goal)
-    if halvings == 0 or missed(points, template, frame) <= MISSED:
+    """The template on a frame, as near as it comes: in steps so short that each starts near its end.
+
+    Where part of the surface is missed all the same, twice as many steps are tried; in vain where the field itself is
+    torn between two times."""
+    steps = 1 + min(int(missed(starts[0], template, frame) / STRIDE), MOST_STEPS - 1)
+    points = walk(template, starts, since, frame, between, steps)
+    lost = missed(points, template, frame)
+    if lost <= MISSED:
         return points
-    middle = between(0.5 * (since + frame.time))
-    halfway = approach(template, starts[:1], since, middle, between, halvings - 1)
-    again = fitted(template, halfway, goal)
-    return min((points, again), key=lambda candidate: missed(candidate, template, frame))
+    again = walk(template, starts[:1], since, frame, between, 2 * steps)
+    return again if missed(again, template, frame) < lost else points
+
+
+def walk(
+    template: Template,
+    starts: list[np.ndarray],
+    since: float,
+    frame: Frame,
+    between: Callable[[float], Frame],
+    steps: int,
+) -> np.ndarray:  # (V, 3)
+    """From moment to moment, the last of which is the frame's."""
+    for k in range(1, steps + 1):
+        stop = frame if k == steps else between(since + (frame.time - since) * k / steps)
+        goal = Goal(stop.mesh, template.size)
+        start = min(starts, key=lambda points, g=goal: g.tree.query(g.place(points, template.mesh.colours))[0].mean())
+        starts = [fitted(template, start, goal)]
+    return starts[0]
 
 
 def missed(points: np.ndarray, template: Template, frame: Frame) -> float:
@@ -137,6 +158,8 @@ def pulls(
     apart = np.linalg.norm(there[place] - points[vertex], axis=1)
     strength = 1.0 / (1.0 + (apart / (FAR * goal.size)) ** 2)
     strength *= (normals[vertex] * there_normals[place]).sum(1) > FACING
+    away = np.linalg.norm(points - points[called[to]], axis=1)
+    strength[: len(points)] /= 1.0 + (away / (RETURN * goal.size)) ** 2
     strength[len(points) :] *= len(points) / len(there)  # both directions weigh the same
     total = np.bincount(vertex, strength, len(points))
     sums = [np.bincount(vertex, strength * there[place, a], len(points)) for a in range(3)]

@@ -1,0 +1,137 @@
+"""`invert`: a new word for the picture's subject, learned on a Stable Diffusion folder."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from tqdm import tqdm
+
+from ..export.embedding import load_progress, save_progress, write_embedding
+from ..export.sheets import side_by_side, write_picture
+from ..personalise import TokenConfig, TokenSnapshot, TokenStep, learn_token
+from ..pictures import read_picture
+from ..priors.diffusers_place import place_for
+from ..priors.diffusers_word import folder_word
+from .job import check_folder
+from .machine import checked_device
+from .watch import Interrupted
+
+SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
+SUFFIX = ".safetensors"
+
+
+def invert_options(p: argparse.ArgumentParser) -> None:
+    """The release's script: 3,000 steps of 16 crops at 512 pixels, learning rate 1e-4."""
+    default = TokenConfig()
+    p.add_argument("--image", type=Path, required=True, help="picture of the subject, with its background as released")
+    p.add_argument("--image-model", type=Path, required=True, metavar="DIR", help="a Stable Diffusion folder")
+    p.add_argument("--word", required=True, help="the kind of thing, in one plain word, as which it begins")
+    p.add_argument("--out", type=Path, required=True, help=f"file for the word, NAME{SUFFIX}; prompts write <token>")
+    p.add_argument("--steps", type=int, default=default.steps)
+    p.add_argument("--batch", type=int, default=default.batch, help="crops a step looks at (%(default)s)")
+    p.add_argument("--chunk", type=int, default=2, help="crops that pass through the model at once; less needs less "
+                   "memory, the result is the same (%(default)s)")  # fmt: skip
+    p.add_argument("--rate", type=float, default=default.lr, help="learning rate (%(default)s)")
+    p.add_argument("--size", type=int, default=default.size, help="pixels a side (%(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="same seed, same word")
+    p.add_argument("--resume", action="store_true", help="continue the interrupted run beside --out")
+    p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def invert(options: Any) -> None:
+    """Everything is looked at before the first step; Ctrl-C keeps the last one."""
+    if options.out.suffix != SUFFIX:
+        raise ValueError(f"--out is {options.out}: the word's file must end in {SUFFIX}.")
+    config = TokenConfig(
+        steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
+    )
+    picture, _, _ = read_picture(options.image)
+    check_folder(options.out.parent)
+    keep = Progress(options.out)
+    start = keep.begin(options.resume)
+    made = folder_word(options.image_model, options.word.strip(), place_for("full", checked_device(options.device)))
+    with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
+        model = (made.encode, made.denoise, made.sigmas, made.start())
+        word = learn_token(picture, *model, config, options.seed, watch, start, made.decode)
+    keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
+    print(f"Written: {options.out}, {len(word)} row(s) of {word.shape[1]}. Use it: animate --priors diffusers --token "
+          f"{options.out} --refine-prompt 'a <token> is dancing'")  # fmt: skip
+
+
+class Progress:
+    """The word's file, where its learning stands, and a picture of it."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.state, self.picture = (out.with_name(f"{out.stem}.{end}") for end in ("progress", "preview.png"))
+
+    def begin(self, resume: bool) -> TokenSnapshot | None:
+        """What an interrupted run left is either continued or left alone."""
+        if resume and not self.state.is_file():
+            raise ValueError(f"{self.state} is not there, so nothing was interrupted: leave out --resume.")
+        if not resume and self.state.is_file():
+            raise ValueError(
+                f"an interrupted run is kept in {self.state}: add --resume to continue it, delete the file to begin "
+                "again, or choose another --out."
+            )
+        return TokenSnapshot(*load_progress(self.state)) if resume else None
+
+    def save(self, step: TokenStep) -> None:
+        found = step.snapshot()
+        save_progress(self.state, found.tensors, found.meta)
+
+    def show(self, step: TokenStep) -> None:
+        write_picture(self.picture, side_by_side(*step.preview().split(1)))
+
+    def finish(self, word: Tensor, about: dict[str, str]) -> None:
+        write_embedding(self.out, word, {"made_by": "animate124", **about})
+        self.state.unlink(missing_ok=True)
+
+
+class Watch:
+    """Bar, preview, snapshots; a Ctrl-C is answered after the step."""
+
+    def __init__(self, keep: Progress, bar: tqdm) -> None:
+        self.keep, self.bar, self.stop = keep, bar, False
+        self.saved = self.shown = time.monotonic()
+
+    def __call__(self, step: TokenStep) -> None:
+        self.bar.update(1)
+        self.bar.set_postfix(loss=f"{step.loss:.3f}")
+        if self.stop:
+            self.keep.save(step)
+            raise Interrupted("invert")
+        now = time.monotonic()
+        if now - self.saved > SAVE_SECONDS and step.step < step.steps:
+            self.keep.save(step)
+            self.saved = now
+        if now - self.shown > SHOW_SECONDS or step.step == step.steps:
+            self.keep.show(step)
+            self.shown = now
+
+
+@contextmanager
+def following(steps: int, done: int, keep: Progress, quiet: bool) -> Iterator[Watch]:
+    """The first Ctrl-C asks to stop after this step, the second stops at once."""
+    every = 0.5 if sys.stderr.isatty() else 10.0
+    with tqdm(total=steps, initial=done, desc="invert", unit="step", mininterval=every, disable=quiet) as bar:
+        watch = Watch(keep, bar)
+
+        def asked(number: int, frame: Any) -> None:
+            watch.stop = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        before = signal.signal(signal.SIGINT, asked)
+        try:
+            yield watch
+        finally:
+            signal.signal(signal.SIGINT, before)

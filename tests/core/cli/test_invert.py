@@ -1,0 +1,81 @@
+"""`invert` on a tiny folder: the gradient reaches the word alone, and a stopped run goes on to the same word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from a124core.cli import invert as command
+from a124core.cli.main import main
+from a124core.export.embedding import read_embedding
+from a124core.personalise import TEMPLATES
+from a124core.priors.diffusers_place import Place
+from a124core.priors.diffusers_word import folder_word
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "red.png"
+    Image.new("RGB", (48, 48), "red").save(path)
+    return path
+
+
+def invert(models: Path, picture: Path, out: Path, *more: object) -> int:
+    folder = models / "stable-diffusion-v1-5"
+    words = ("invert", "--image", picture, "--image-model", folder, "--word", "a", "--out", out)
+    few = ("--steps", 4, "--batch", 2, "--chunk", 1, "--size", 16, "--rate", 0.01, "--quiet")
+    return main([str(a) for a in (*words, *few, *more)])
+
+
+def test_a_stopped_run_goes_on_to_the_same_word(
+    models: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    assert invert(models, picture, whole) == 0
+    follow = command.Watch.__call__
+
+    def pressed(self: command.Watch, step: object) -> None:
+        self.stop = step.step == 2
+        follow(self, step)
+
+    monkeypatch.setattr(command.Watch, "__call__", pressed)
+    assert invert(models, picture, cut) == 130 and not cut.exists()
+    monkeypatch.undo()
+    assert "--resume" in capsys.readouterr().out
+    assert invert(models, picture, cut) == 2 and "an interrupted run is kept" in capsys.readouterr().err
+    assert invert(models, picture, cut, "--resume") == 0
+    words = [read_embedding(path)[""] for path in (whole, cut)]
+    assert torch.equal(*words) and words[0].shape == (1, 32)
+    assert {p.name for p in tmp_path.iterdir()} == {whole.name, cut.name, "whole.preview.png", "cut.preview.png"}
+
+
+def test_the_gradient_is_that_of_the_embedding_row(models: Path, rng: torch.Generator) -> None:
+    """The new word in the place of its row in the vocabulary: the same texts, and a gradient to the word alone."""
+    made = folder_word(models / "stable-diffusion-v1-5", "a", Place())
+    token = made.start().requires_grad_(True)
+    templates = [TEMPLATES[0], TEMPLATES[4]]
+    plain = [made.reads.ids(t.format("")) + made.reads.ids("a") for t in templates]
+    from a124core.priors.diffusers_text import encoded
+
+    assert torch.allclose(made.texts(token, templates), encoded(made.reads, plain), atol=1e-6)
+    x_t = torch.randn(2, 4, 8, 8, generator=rng)
+    made.denoise(x_t, made.sigmas[[100, 700]], token, templates).square().sum().backward()
+    assert token.grad.abs().sum() > 0 and token.grad.isfinite().all()
+    networks = (made.unet, made.reads.encoder, made.encoder.vae)
+    assert all(p.grad is None for n in networks for p in n.parameters())
+
+
+def test_what_cannot_work_is_told_before_anything_is_loaded(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for out, more, words in (
+        (tmp_path / "word.bin", (), "must end in .safetensors"),
+        (tmp_path / "word.safetensors", ("--resume",), "nothing was interrupted"),
+        (tmp_path / "word.safetensors", ("--image-model", models / "zero123-xl"), "reads 8 channels, 4 are needed"),
+        (tmp_path / "word.safetensors", ("--word", " "), "the word to begin with"),
+    ):
+        assert invert(models, picture, out, *more) == 2
+        assert words in capsys.readouterr().err
