@@ -241,10 +241,12 @@ def _report(
         seen = decode(guess).detach().float().cpu().clamp(0.0, 1.0)
         return torch.cat((image, resize(seen, image.shape[-2:])))
 
+    state = adam.state[token]
+    tensors = {"token": token.detach(), "mean": state["exp_avg"], "square": state["exp_avg_sq"]}
+    # a few kilobytes, copied now: a later step that fails half-way has already drawn numbers
+    tensors = {name: t.cpu().clone() for name, t in tensors.items()} | {"random": rng.get_state()}
+
     def snapshot() -> TokenSnapshot:
-        state = adam.state[token]
-        tensors = {"token": token.detach(), "mean": state["exp_avg"], "square": state["exp_avg_sq"]}
-        tensors = {name: t.cpu().clone() for name, t in tensors.items()} | {"random": rng.get_state()}
         return TokenSnapshot(tensors, {"step": step, **_identity(config, seed, start)})
 
     return TokenStep(step, config.steps, loss, preview, snapshot)

@@ -32,7 +32,7 @@ from .prior_probe import (
     pose_heard,
 )
 from .prior_scene import Pictures, Scene, with_condition
-from .protocols import Guidance
+from .protocols import Guidance, Prior
 from .reference import Reference
 from .stages.presets import auto_preset
 
@@ -124,6 +124,7 @@ def _look_through(probe: Probe, scene: Scene, trusted: bool, embedding: str, fou
     found.add(say.without_effect(role, guidance.weight, guidance.t_max))
     if role == "refine":
         found.add(say.token_missing(guidance.note, embedding))
+        found.notes += [] if _reads_condition(probe.prior) else [say.NAIVE]
     shown = list(scene.shown(role, probe.prior.cameras))
     latents = [probe.encode(s.image) for s in shown]
     card = colour_card(len(shown[0].image), scene.size)
@@ -197,11 +198,16 @@ def _interrogate(
     if role in say.DRIFT and scene.reference is not None:
         figures["drift"] = colour_drift(preview, x0, believed, scene.reference.mask)
         found.add(say.another_subject(role, figures["drift"]))
-    if role == "refine":
+    if role == "refine" and _reads_condition(probe.prior):
         figures["condition"] = condition_heard(probe, front)
         found.add(say.condition_ignored(figures["condition"]))
     if role == "view":
         _ask_for_pose(probe, scene, front, x0, trusted, figures, found)
+
+
+def _reads_condition(prior: Prior) -> bool:
+    """Has it something to look at the picture with that it repairs? Without, it is a right graph too."""
+    return getattr(prior, "reads_condition", True)
 
 
 def _ask_for_pose(

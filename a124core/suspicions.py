@@ -23,6 +23,10 @@ CFG_EXACT = 20.0  # exact priors are made for 1 to 3
 HEARD = 1e-3  # change of an answer per unit of cfg, relative: float16 alone stays below
 ASKED = 1e-4  # change of an answer with pose or condition, relative
 TURNED_FITS = 1.2  # another pose must fit this many times better
+NAIVE = (
+    "The refine guidance has no ControlNet, so it does not see the picture that it repairs: the paper's naive "
+    "personalised prior."
+)
 DRIFT = {"view": 0.15, "refine": 0.09}  # mean change of colour over the subject when the picture itself is shown
 
 
@@ -190,8 +194,8 @@ def condition_ignored(change: float) -> str | None:
     if change >= ASKED:
         return None
     return (
-        "The refine guidance does not look at the picture that it repairs. Wire a tile ControlNet; if you left it out "
-        "on purpose (the paper's naive personalised prior), all is well."
+        "The refine guidance does not look at the picture that it repairs: wire a tile ControlNet of its MODEL's "
+        "family."
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,7 @@ from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes
 from ..a124core.export.mesh.nouns import Mesh
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
-JOB_BYTES = 4 * 2**30  # asked for beside the models: field, its optimiser, renderer, one picture in the VAE encoder
+JOB_BYTES = 3 * 2**30  # kept free beside the models for field, its optimiser and renderer; encoders want more
 
 
 def _host(name: str) -> ModuleType | None:
@@ -98,8 +99,8 @@ def device() -> torch.device:
     return best_device() if management is None else management.get_torch_device()
 
 
-def make_room(models: list | None = None) -> None:
-    """One request before a long job: the host loads the models that the job asks and keeps room for field and renderer.
+def make_room(models: list | None = None, room: int = JOB_BYTES) -> None:
+    """One request before a long job: the host loads the models that the job asks and keeps so many bytes beside them.
 
     Without such models it takes all of its own off the accelerator. Of clones, which share weights, one is loaded.
     """
@@ -108,10 +109,25 @@ def make_room(models: list | None = None) -> None:
         return
     if models:
         with torch.inference_mode():
-            management.load_models_gpu(list({id(m.model): m for m in models}.values()), memory_required=JOB_BYTES)
+            management.load_models_gpu(list({id(m.model): m for m in models}.values()), memory_required=room)
     elif device().type != "cpu":
         management.unload_all_models()
         management.soft_empty_cache()
+
+
+@contextmanager
+def room_kept(room: int) -> Iterator[None]:
+    """So many bytes stay free whatever the host loads meanwhile: each of its own requests, one for every question to a
+    MODEL, knows only what that MODEL needs."""
+    management = _host("comfy.model_management")
+    if not hasattr(management, "EXTRA_RESERVED_VRAM"):
+        yield
+        return
+    management.EXTRA_RESERVED_VRAM += room
+    try:
+        yield
+    finally:
+        management.EXTRA_RESERVED_VRAM -= room
 
 
 def stop_if_cancelled() -> None:
@@ -198,6 +214,8 @@ def users_file(text: str) -> Path:
         if root in path.parents and path.is_file():
             return path
     raise ValueError(f"{text!r} is neither in the input folder nor in {roots[-1]}: put the file there.")
+
+
 def below_output(path: Path) -> str:
     """The path as the host's own nodes want it: below its output folder, with forward slashes."""
     return path.relative_to(output_folder().resolve().parent).as_posix()
@@ -237,26 +255,3 @@ def to_mesh(mesh: Mesh) -> Any:
         return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(mesh.colours)[None], unlit=True)
     except (AttributeError, TypeError):
         return PlainMesh(vertices, faces)
-
-
-def file_stamp(text: str) -> tuple[int, int] | None:
-    """Size and mtime of the input, output or model file that a widget's text names, if it names one."""
-    if len(text) > 500 or "\n" in text or "." not in text:
-        return None
-    for path in _candidates(text):
-        try:
-            if path.is_file():
-                return path.stat().st_size, path.stat().st_mtime_ns
-        except (OSError, ValueError):
-            continue
-    return None
-
-
-def _candidates(text: str) -> list[Path]:
-    found = [output_folder() / text]
-    paths = _host("folder_paths")
-    if paths is not None:
-        found.append(Path(paths.get_annotated_filepath(text)))
-        for name in list(paths.folder_names_and_paths):
-            found += [Path(folder) / text for folder in paths.get_folder_paths(name)]
-    return found

@@ -9,6 +9,7 @@ from ..a124core.camera_track import Track, camera_of, standing
 from ..a124core.export.transforms import read_camera_file
 from ..a124core.stereo import Stereo
 from . import bridge, sockets
+from .host_files import file_stamps
 
 KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
 EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
@@ -77,7 +78,7 @@ class A124Cameras:
 
     @classmethod
     def IS_CHANGED(cls, file: str = "", **others: Any) -> str:
-        return str(bridge.file_stamp(file))
+        return str(file_stamps(file))
 
     def make(
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,

@@ -9,6 +9,7 @@ from ..a124core.field.field4d import Field4D
 from ..a124core.stages.coarse import optimise_coarse
 from . import bridge, optimizer, sockets
 from .field_config import with_choices
+from .identity import HIDDEN
 
 
 class A124CoarseOptimizer:
@@ -41,14 +42,14 @@ class A124CoarseOptimizer:
                     "Of its choices the time grids and the loop count here. Not needed as a rule."
                 )}),
             },
-            "hidden": optimizer.HIDDEN,
+            "hidden": HIDDEN,
         }  # fmt: skip
 
     @bridge.outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         view_guidance: Any = None, video_guidance: Any = None, field_config: Any = None,
-        prompt: dict | None = None, unique_id: str | None = None,
+        graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Field4D]:  # fmt: skip
         guidances = [view_guidance, video_guidance]
         chosen = optimizer.chosen_preset(preset, guidances)
@@ -61,4 +62,4 @@ class A124CoarseOptimizer:
             )
 
         inputs = {"of": field, "config": config, "grid": grid, "seed": seed, "guidances": guidances}
-        return (optimizer.run("coarse", optimise, config, reference, inputs, resume, prompt, unique_id),)
+        return (optimizer.run("coarse", optimise, config, reference, inputs, resume, graph, unique_id),)

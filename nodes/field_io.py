@@ -7,6 +7,7 @@ from pathlib import Path
 from ..a124core.export.checkpoint import load_field, save_field
 from ..a124core.field.field4d import Field4D
 from . import bridge, sockets
+from .host_files import file_stamps
 
 SUFFIX = ".safetensors"
 
@@ -63,7 +64,7 @@ class A124LoadField:
 
     @classmethod
     def IS_CHANGED(cls, file: str) -> str:
-        return str(bridge.file_stamp(file))
+        return str(file_stamps(file))
 
     @bridge.outside_inference
     def load(self, file: str) -> tuple[Field4D]:

@@ -9,6 +9,7 @@ from ..a124core.field.field4d import Field4D
 from ..a124core.stages.config import CONDITIONS
 from ..a124core.stages.fine import optimise_fine
 from . import bridge, optimizer, sockets
+from .identity import HIDDEN
 
 
 class A124FineOptimizer:
@@ -41,14 +42,14 @@ class A124FineOptimizer:
                     "Judges details against the picture: this wire repairs the colours."
                 )}),
             },
-            "hidden": optimizer.HIDDEN,
+            "hidden": HIDDEN,
         }  # fmt: skip
 
     @bridge.outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, condition: str,
         reference: Any = None, view_guidance: Any = None, video_guidance: Any = None, refine_guidance: Any = None,
-        prompt: dict | None = None, unique_id: str | None = None,
+        graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Field4D]:  # fmt: skip
         guidances = [view_guidance, video_guidance, refine_guidance]
         chosen = optimizer.chosen_preset(preset, guidances)
@@ -58,4 +59,4 @@ class A124FineOptimizer:
             return optimise_fine(field, reference, *guidances, config, seed, on_step, start, bridge.device())
 
         inputs = {"of": field, "config": config, "seed": seed, "guidances": guidances}
-        return (optimizer.run("fine", optimise, config, reference, inputs, resume, prompt, unique_id),)
+        return (optimizer.run("fine", optimise, config, reference, inputs, resume, graph, unique_id),)

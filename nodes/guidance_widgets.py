@@ -31,24 +31,24 @@ def weight(default: float, tooltip: str) -> tuple:
     return ("FLOAT", {"default": default, "min": 0.0, "max": 1e4, "step": 0.001, "tooltip": tooltip})
 
 
-def noise(low: float, high: float) -> dict[str, tuple]:
-    """The range of noise levels, as shares of the schedule."""
+def noise(low: float, high: float, source: str = "as released") -> dict[str, tuple]:
+    """The range of noise levels, as shares of the schedule; source: where the two numbers are from."""
     steps = {"min": 0.0, "max": 1.0, "step": 0.01}
     return {
         "t_min": ("FLOAT", {"default": low, **steps, "tooltip": (
-            f"Lowest noise level that is drawn, as a share of the schedule. {low} as released."
+            f"Lowest noise level that is drawn, as a share of the schedule. {low} {source}."
         )}),
         "t_max": ("FLOAT", {"default": high, **steps, "tooltip": (
-            f"Highest noise level that is drawn. {high} as released. Lower it when the result is over-saturated."
+            f"Highest noise level that is drawn. {high} {source}. Lower it when the result is over-saturated."
         )}),
     }  # fmt: skip
 
 
-def size(default: int) -> tuple:
+def size(default: int, source: str = "as released") -> tuple:
     return ("INT", {
         "default": default, "min": 64, "max": 2048, "step": 64,
         "tooltip": (
-            f"Renders are resized to this many pixels before the MODEL sees them. {default} as released; "
+            f"Renders are resized to this many pixels before the MODEL sees them. {default} {source}; "
             "smaller is faster and needs less memory."
         ),
     })  # fmt: skip

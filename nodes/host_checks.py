@@ -55,8 +55,15 @@ def check_text(model: Any, conditioning: list) -> None:
 
 def check_control(model: Any, control: Any) -> None:
     """A ControlNet made for the MODEL's family."""
+    import comfy.controlnet
+
+    if isinstance(control, comfy.controlnet.ControlLora):
+        raise ValueError(
+            "the CONTROL_NET is a control LoRA, which the host builds anew from the whole MODEL at every step: wire a "
+            "full tile ControlNet (for SD 1.5: control_v11f1e_sd15_tile), or leave it unplugged."
+        )
     network = getattr(control, "control_model", None)
-    if network is None:  # adapters and control LoRAs bring no network of their own
+    if network is None:  # adapters bring no network of their kind
         return
     wanted, came = text_width(model.model.diffusion_model), text_width(network)
     if wanted != came:
@@ -71,9 +78,9 @@ def text_width(network: Any) -> int | None:
     """How wide the words are that a network reads (UNet, ControlNet, Wan); None: it has no place of these names."""
     if hasattr(network, "text_width"):  # our ModelScope: its layers in time have an attn2 that reads no words
         return network.text_width
-    for name, value in network.state_dict().items():
-        if name.endswith(("attn2.to_k.weight", "text_embedding.0.weight")):
-            return int(value.shape[-1])
+    for name, part in network.named_modules():
+        if name.endswith(("attn2.to_k", "text_embedding.0")):
+            return int(part.in_features)  # not the weight's shape: GGUF keeps it as raw bytes
     return None
 
 

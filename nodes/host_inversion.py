@@ -9,14 +9,14 @@ from __future__ import annotations
 import copy
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from .host_checks import text_width
+from .host_copy import own_copy, private_copy, run_again, spare_norms
 from .host_vae import private_encoder
 
 
@@ -68,15 +68,20 @@ class WordModel:
         pictures = self.vae.decode(self.model.model.process_latent_out(x0.float()).cpu())
         return pictures.detach().float().cpu().clone().movedim(-1, 1)
 
+    def begin(self) -> None:
+        """To the accelerator."""
+        for part in (self.unet, self.text, self.sampling):
+            part.to(self.device)
+
     def rest(self) -> None:
         """Give the accelerator's memory back."""
-        self.unet.to("cpu")
-        self.text.to("cpu")
+        for part in (self.unet, self.text, self.sampling):
+            part.to("cpu")
         self.encoder.rest()
 
 
 def word_model(model: Any, clip: Any, vae: Any, init_word: str, device: torch.device) -> WordModel:
-    """Private copies with the wires' LoRAs in them; the host's models are put away first."""
+    """Private copies on the CPU with the wires' LoRAs in them; the host's models are put away first."""
     import comfy.model_management as management
     import comfy.model_sampling as kinds
 
@@ -89,26 +94,26 @@ def word_model(model: Any, clip: Any, vae: Any, init_word: str, device: torch.de
         )
     text = text_part(clip)
     word_ids(clip, init_word)
+    _check_width(model, text)
     for patcher in (model, clip.patcher):
         management.free_memory(1e30, patcher.load_device)  # unpatched, so that copies hold the wire's patches alone
     half = device.type != "cpu" and management.should_use_bf16(device)
     dtype = torch.bfloat16 if half else torch.float32
     with torch.inference_mode(False), torch.no_grad():
-        unet = _copy(model.model.diffusion_model, model.patches, "diffusion_model.", dtype)
-        words = _copy(text, clip.patcher.patches, f"{_name(clip)}.", torch.float32)
+        unet = private_copy(model.model.diffusion_model, model.patches, "diffusion_model.", dtype)
+        words = private_copy(text, clip.patcher.patches, f"{_name(clip)}.", torch.float32)
         if clip.layer_idx is not None:
             words.set_clip_options({"layer": clip.layer_idx})
-        sampling = copy.deepcopy(sampling)
-    _spare_norms(unet)
-    _spare_norms(words)
-    _checkpointed(unet)
+        sampling = own_copy(sampling)
+    spare_norms(unet)
+    spare_norms(words)
+    for block in (*unet.input_blocks, unet.middle_block, *unet.output_blocks):
+        for part in block:
+            run_again(part)
     options = copy.copy(model.model_options.get("transformer_options", {}))
-    made = WordModel(
-        unet.to(device), words.to(device), sampling.to(device), options, private_encoder(vae), model, vae, clip,
-        init_word, device, dtype,
+    return WordModel(
+        unet, words, sampling, options, private_encoder(vae), model, vae, clip, init_word, device, dtype
     )  # fmt: skip
-    _check_width(made)
-    return made
 
 
 def text_part(clip: Any) -> nn.Module:
@@ -125,55 +130,13 @@ def _name(clip: Any) -> str:
     return str(getattr(clip.cond_stage_model, "clip", ""))
 
 
-def _check_width(made: WordModel) -> None:
-    from .host_checks import text_width
-
-    wanted, came = text_width(made.unet), made.start().shape[-1]
+def _check_width(model: Any, text: nn.Module) -> None:
+    """Before anything is copied."""
+    wanted, came = text_width(model.model.diffusion_model), text.transformer.get_input_embeddings().weight.shape[-1]
     if wanted is not None and wanted != came:
         raise ValueError(
             f"the CLIP's words are {came} wide, but the MODEL reads {wanted}: wire the CLIP of the same checkpoint."
         )
-
-
-def _copy(module: nn.Module, patches: dict, prefix: str, dtype: torch.dtype) -> nn.Module:
-    """A frozen copy of normal tensors on the CPU, patched as the wire says."""
-    import comfy.lora
-
-    made = copy.deepcopy(module).to("cpu")
-    for name, parameter in list(made.named_parameters()):
-        if not parameter.is_floating_point() or type(parameter.data) is not Tensor:
-            raise ValueError(
-                "the MODEL's weights are quantised (GGUF, scaled fp8 ...), and no gradient passes through those: load "
-                "the checkpoint in 16 bits."
-            )
-        weight = parameter.detach().to(torch.float32, copy=True)
-        if prefix + name in patches:
-            weight = comfy.lora.calculate_weight(patches[prefix + name], weight, prefix + name)
-        owner = made.get_submodule(name.rpartition(".")[0])
-        setattr(owner, name.rpartition(".")[2], nn.Parameter(weight.to(dtype), requires_grad=False))
-    for part in made.modules():
-        if hasattr(part, "comfy_cast_weights"):
-            part.comfy_cast_weights = False  # weights stay where they are: no paging, no casting
-    made.dtype = dtype
-    return made.eval()
-
-
-def _spare_norms(module: nn.Module) -> None:
-    """The host adds to x in place, as in x += attention(norm(x)); a norm's gradient needs the x it saw: a copy."""
-    for part in module.modules():
-        if isinstance(part, (nn.LayerNorm, nn.GroupNorm)):
-            part.forward = partial(_on_copy, part.forward)
-
-
-def _on_copy(forward: Any, x: Tensor) -> Tensor:
-    return forward(x.clone())
-
-
-def _checkpointed(unet: nn.Module) -> None:
-    """Blocks are run again when their gradient is due, so that one block's activations are kept at a time."""
-    for block in (*unet.input_blocks, unet.middle_block, *unet.output_blocks):
-        for part in block:
-            part.forward = partial(checkpoint, part.forward, use_reentrant=False)
 
 
 def token_ids(clip: Any, text: str) -> list[int]:

@@ -12,7 +12,7 @@ from ..a124core.protocols import View
 from .host_checks import check_channels, check_clip, check_control, check_text, check_vae
 from .host_scorer import Conds, Scorer
 from .host_text import ViewText, encode_text
-from .host_vae import PrivateEncoder, latent_scale, private_encoder
+from .host_vae import PrivateEncoder, gradient_bytes, latent_scale, private_encoder
 
 
 class Conditions(Protocol):
@@ -32,6 +32,7 @@ class NativePrior:
     def __init__(self, model: Any, vae: Any, conditions: Conditions, cfg: float, size: int, clip: bool = False) -> None:
         check_vae(model, vae)
         self.vae, self.conditions, self.size, self.is_clip = vae, conditions, size, clip
+        self.reads_condition = getattr(conditions, "reads_condition", False)  # the picture that it is to repair
         self.scorer = Scorer(model, conditions.conds, cfg)
         self.sigmas = self.scorer.sigmas
         self.scale = latent_scale(model)
@@ -55,6 +56,10 @@ class NativePrior:
     def models(self) -> list:
         """The host's models that it asks, for one request for room."""
         return self.scorer.models()
+
+    def room(self) -> int:
+        """Bytes that the VAE's encoder wants beside its weights, for the gradient of what it encodes at once."""
+        return gradient_bytes(self.vae, self.size)
 
     def close(self) -> None:
         """After the last step, or when a run is cancelled."""
@@ -96,6 +101,8 @@ def video_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: 
 
 class TileControl:
     """The text, and in front of the ControlNet the picture to be repaired, a new one at every step."""
+
+    reads_condition = True
 
     def __init__(self, text: ViewText, control: Any, words: list, vae: Any, size: int) -> None:
         self.text, self.control, self.vae, self.size = text, control, vae, size

@@ -23,28 +23,36 @@ class Scorer:
         self.conds = conds  # CONDITIONING by name; "positive" and "negative" must be among them
         self.flow = is_flow(model)
         self.sigmas = sigma_table(model, self.flow)
-        self.shape: tuple[int, ...] | None = None
-        self.ready: dict[str, Conds] = {}  # the same names, with what the MODEL needs of them
-        self.net: Any = None
+        self._forget()
 
     @torch.inference_mode()
     def open(self, shape: tuple[int, ...]) -> None:
         """What CFGGuider does before its first step (measured on ComfyUI 0.3.64 to 0.28.1)."""
+        self.close()
+        try:
+            self._open(shape)
+        except BaseException:  # out of memory, a cancel: nothing may stay half open
+            self.close()
+            raise
+
+    def _open(self, shape: tuple[int, ...]) -> None:
         import comfy.model_patcher
         import comfy.sampler_helpers as helpers
         import comfy.samplers as samplers
 
-        self.close()
         device = self.model.load_device
         self.options = comfy.model_patcher.create_model_options_clone(self.model.model_options)
-        conds = {name: helpers.convert_cond(cond) for name, cond in self.conds.items()}
-        samplers.preprocess_conds_hooks(conds)
-        helpers.prepare_model_patcher(self.model, conds, self.options)
-        samplers.filter_registered_hooks_on_conds(conds, self.options)
-        self.net, conds, self.extra = helpers.prepare_sampling(self.model, shape, conds, self.options)
+        self.ready = {name: helpers.convert_cond(cond) for name, cond in self.conds.items()}
+        samplers.preprocess_conds_hooks(self.ready)
+        helpers.prepare_model_patcher(self.model, self.ready, self.options)
+        samplers.filter_registered_hooks_on_conds(self.ready, self.options)
+        self.room = _room(self.model, shape, self.ready)
+        self.net, self.ready, self.extra = helpers.prepare_sampling(self.model, shape, self.ready, self.options)
         samplers.cast_to_load_options(self.options, device=device, dtype=self.model.model_dtype())
         self.model.pre_run()
-        self.ready = samplers.process_conds(self.net, torch.zeros(shape, device=device), conds, device, seed=0)
+        self.ready = samplers.process_conds(
+            self.net, torch.zeros(shape, device=device), self.ready, device, seed=0
+        )
         schedule = self.net.model_sampling.sigmas.flip(0)  # patches made for a part of a schedule look at it
         self.options.setdefault("transformer_options", {})["sample_sigmas"] = schedule.to(device)
         self.shape = shape
@@ -62,7 +70,7 @@ class Scorer:
     def _ask(self, x: Tensor, level: Tensor, positive: Conds, negative: Conds) -> Tensor:
         import comfy.samplers
 
-        load_again(self.models())
+        load_again(self.models(), self.room)
         self.net.current_patcher = self.model  # one slot, shared by all clones of a MODEL
         return comfy.samplers.sampling_function(
             self.net, x, level, negative, positive, self.cfg, model_options=self.options, seed=0
@@ -79,23 +87,43 @@ class Scorer:
     @torch.inference_mode()
     def close(self) -> None:
         """Leave the MODEL as it was found. The host unloads it when it needs the room."""
-        if self.net is None:
+        if self.options is None:
             return
         import comfy.sampler_helpers as helpers
         import comfy.samplers as samplers
 
-        samplers.cast_to_load_options(self.options, device=self.model.offload_device)
-        self.model.cleanup()
-        helpers.cleanup_models(self.ready, self.extra)
-        self.net, self.ready, self.shape, self.extra = None, {}, None, []
+        try:
+            samplers.cast_to_load_options(self.options, device=self.model.offload_device)
+            self.model.cleanup()
+            helpers.cleanup_models(self.ready, self.extra)
+        finally:
+            self.model.restore_hook_patches()
+            self._forget()
+
+    def _forget(self) -> None:
+        self.options: dict | None = None  # a copy of the MODEL's, while it is open
+        self.net: Any = None
+        self.shape: tuple[int, ...] | None = None
+        self.ready: dict[str, Conds] = {}  # the same names as conds, with what the MODEL needs of them
+        self.extra: list = []  # ControlNets and the like, loaded with the MODEL
+        self.room = (0.0, 0.0)  # bytes that one question wants, and at least needs, beside the weights
 
 
-def load_again(models: list) -> None:
+def _room(model: Any, shape: tuple[int, ...], conds: dict[str, Conds]) -> tuple[float, float]:
+    """The estimate that the host loads a MODEL by before it samples."""
+    import comfy.sampler_helpers as helpers
+
+    _, more = helpers.get_additional_models(conds, model.model_dtype())
+    return tuple(needed + more for needed in helpers.estimate_memory(model, shape, conds))
+
+
+def load_again(models: list, room: tuple[float, float]) -> None:
     """Clones share their weights: another guidance's clone, or a preview, may have put these models away."""
     import comfy.model_management as management
 
     if not all(_is_loaded(model, management.current_loaded_models) for model in models):
-        management.load_models_gpu(models)
+        wanted, least = room
+        management.load_models_gpu(models, memory_required=wanted, minimum_memory_required=least)
 
 
 def _is_loaded(model: Any, entries: list) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from ..a124core.priors.view_text import SIDES, view_weights
 from ..a124core.protocols import View
 from .host_scorer import Conds, Scorer
+
+MARK = "embedding:"  # in front of a learned word, as the host reads it
 
 Conditioning = list  # the host's CONDITIONING: [[tensor, options]]
 
@@ -47,6 +50,8 @@ def encode_text(clip: Any, text: str) -> Conditioning:
         raise ValueError(
             "the checkpoint brought no CLIP: wire one from Load CLIP, of the family that the MODEL was trained with."
         )
+    if MARK in text:
+        check_words(clip, text)
     found = clip.encode_from_tokens_scheduled(clip.tokenize(text))
     if len(found) != 1 or "hooks" in found[0][1]:
         raise ValueError(
@@ -54,6 +59,36 @@ def encode_text(clip: Any, text: str) -> Conditioning:
             "wire the CLIP from before the hook nodes, and a LoRA through Load LoRA."
         )
     return [[found[0][0].to("cpu", copy=True), {k: v for k, v in found[0][1].items() if v is not None}]]
+
+
+def check_words(clip: Any, text: str) -> None:
+    """Raises ValueError for an `embedding:name` that the host would drop with a line in its log."""
+    if words_read(clip, text) >= text.count(MARK):
+        return
+    names = re.findall(rf"{MARK}([^\s,:()<\[\]]+)", text)
+    missing = [name for name in names if not words_read(clip, f"{MARK}{name}")]
+    if not missing:
+        raise ValueError(f"a word in {text!r} runs into the text before it: put a space in front of each '{MARK}'.")
+    raise ValueError(
+        f"{MARK}{missing[0]} is not read: no file of that name lies in models/embeddings, or it is as wide as another "
+        "family's words (SD 1.5 768, SD 2 1024); correct the name, learn the word with this checkpoint, or take it out."
+    )
+
+
+def words_read(clip: Any, text: str) -> int:
+    """How many learned words of the right width a text encoder finds in a text; of several encoders, the most."""
+    return max(_read_by(clip, name, rows) for name, rows in clip.tokenize(text, return_word_ids=True).items())
+
+
+def _read_by(clip: Any, name: str, rows: list) -> int:
+    tokenizer = getattr(clip.tokenizer, f"clip_{name}", getattr(clip.tokenizer, name, None))
+    width = getattr(tokenizer, "embedding_size", None)
+    found = {word for row in rows for token, _, word in row if _is_word(token, width)}
+    return len(found)
+
+
+def _is_word(token: Any, width: int | None) -> bool:
+    return isinstance(token, Tensor) and width in (None, token.shape[-1])
 
 
 @torch.inference_mode()

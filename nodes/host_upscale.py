@@ -39,6 +39,8 @@ def upscale_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size
 class SmallPicture:
     """The text, and the frame to be enlarged, roughened by as much noise as the MODEL is told."""
 
+    reads_condition = True
+
     def __init__(self, text: ViewText, noise_level: int) -> None:
         self.text, self.noise_level = text, noise_level
         self.conds = text.conds

@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ..a124core.priors.by_parts import encode_by_parts
+from .host_copy import run_again
 
+# Bytes a pixel for a gradient in float32, the largest of a CPU run: SD's VAE 362 MiB at 256 x 256, 1224 MiB at
+# 512 x 512 (678 and 3194 if its blocks were not run again)
+PICTURE_BYTES = 6 * 2**10
+CLIP_BYTES = 15 * 2**10  # and a frame, of Wan's VAE, which keeps a whole clip: 3953 MiB for 17 frames of 128 x 128
+CLIP_FRAMES = 17  # the method's 16 in the 1 + 4 k that Wan's VAE takes
 UNUSED = ("decoder", "taesd_decoder", "post_quant_conv")
 _copies: weakref.WeakKeyDictionary[Any, PrivateEncoder] = weakref.WeakKeyDictionary()
 
@@ -41,9 +47,11 @@ class PrivateEncoder:
         for module in model.modules():
             if hasattr(module, "comfy_cast_weights"):
                 module.comfy_cast_weights = False  # weights stay where they are: no paging, no casting
+        self.is_clip = getattr(vae, "latent_dim", 2) == 3  # a video VAE: (B, 3, F, H, W) -> (B, C, f, h, w)
+        for part in [] if self.is_clip else blocks(getattr(model, "encoder", None)):
+            run_again(part)
         self.model = model.eval().requires_grad_(False)
         self.to_input = vae.process_input
-        self.is_clip = getattr(vae, "latent_dim", 2) == 3  # a video VAE: (B, 3, F, H, W) -> (B, C, f, h, w)
         self.stride = (getattr(vae, "downscale_index_formula", None) or (1,))[0]  # frames for each latent frame
 
     def pictures(self, image: Tensor) -> Tensor:
@@ -68,6 +76,24 @@ class PrivateEncoder:
     def rest(self) -> None:
         """Give the accelerator's memory back."""
         self.model.to("cpu")
+
+
+def blocks(encoder: Any) -> list[nn.Module]:
+    """The blocks of a picture encoder of Stable Diffusion's kind, one after the other; none of any other kind.
+
+    Not for a video VAE: its blocks hand frames from call to call, so they cannot be run a second time.
+    """
+    found = []
+    for level in getattr(encoder, "down", ()):
+        found += [*getattr(level, "block", ()), *getattr(level, "attn", ()), getattr(level, "downsample", None)]
+    found += [*encoder.mid.children()] if found and hasattr(encoder, "mid") else []
+    return [part for part in found if part is not None]
+
+
+def gradient_bytes(vae: Any, size: int) -> int:
+    """What one backward pass through the encoder keeps, for pictures of size x size."""
+    whole_clip = CLIP_FRAMES * CLIP_BYTES if getattr(vae, "latent_dim", 2) == 3 else PICTURE_BYTES
+    return whole_clip * size * size
 
 
 def latent_scale(model: Any) -> Callable[[Tensor], Tensor]:

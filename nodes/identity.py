@@ -4,52 +4,82 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from ..a124core import __version__
-from . import bridge
+from .host_files import file_stamps
 
-FREE_INPUTS = ("resume", "memory")  # of our optimizers: how to get there, not where
+HIDDEN = {"graph": "DYNPROMPT", "unique_id": "UNIQUE_ID"}  # what a node asks of the host to know what it depends on
+FREE_INPUTS = ("resume", "memory")  # of our nodes: how to get there, not where
+FREE_OF = {"A124TextualInversion": ("chunk", "name")}
 
 
-def identity(prompt: dict | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> str:
+class Graph(Protocol):
+    """The host's DYNPROMPT: the queued nodes and those that other nodes' expansions (loops) added."""
+
+    def has_node(self, node_id: str) -> bool: ...
+
+    def get_node(self, node_id: str) -> dict: ...
+
+
+class UnknownInputError(ValueError):
+    """Something that cannot be told from others of its kind, such as a loaded model."""
+
+
+def identity(graph: Graph | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> str:
     """Hex digits made of everything upstream of a node, and of the reference picture itself.
 
-    inputs stands in for the graph where the host shows none (a node made by another node's expansion).
+    inputs stands in for the graph where there is none (a script). What cannot be told apart that way, a native prior,
+    gets digits that nothing has again: better no result kept than that of another run.
     """
-    known = prompt is not None and unique_id in prompt
-    graph = upstream(prompt, unique_id) if known else digest(inputs)
-    return digest([__version__, stage, graph, reference])[:24]
+    try:
+        known = graph is not None and unique_id is not None and graph.has_node(unique_id)
+        told = upstream(graph, unique_id, {}) if known else digest(inputs)
+        return digest([__version__, stage, told, reference])[:24]
+    except UnknownInputError:
+        return secrets.token_hex(12)
 
 
-def upstream(prompt: dict, node_id: str, seen: dict[str, str] | None = None) -> str:
+def upstream(graph: Graph, node_id: str, seen: dict[str, str]) -> str:
     """SHA-256 of a node's class and literals and, through its links, of all its ancestors. Node ids do not enter."""
-    seen = {} if seen is None else seen
     if node_id not in seen:
-        node = prompt[node_id]
-        ours = node["class_type"].startswith("A124")
-        described = {
-            name: _described(value, prompt, seen)
-            for name, value in node["inputs"].items()
-            if not (ours and name in FREE_INPUTS)
-        }
-        seen[node_id] = digest([node["class_type"], described])
+        node = graph.get_node(node_id)
+        kind = node["class_type"]
+        free = (*FREE_INPUTS, *FREE_OF.get(kind, ())) if kind.startswith("A124") else ()
+        literals = {name: value for name, value in node["inputs"].items() if name not in free}
+        described = {name: _described(value, graph, seen) for name, value in literals.items()}
+        seen[node_id] = digest([kind, described, _own_stamp(kind, literals)])
     return seen[node_id]
 
 
-def _described(value: Any, prompt: dict, seen: dict[str, str]) -> Any:
-    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[0] in prompt:
-        return [upstream(prompt, value[0], seen), value[1]]
+def _own_stamp(kind: str, literals: dict[str, Any]) -> Any:
+    """What a node of ours tells the host of the files that it finds by itself."""
+    from . import NODE_CLASS_MAPPINGS  # which imports all nodes, those that ask for an identity among them
+
+    ask = getattr(NODE_CLASS_MAPPINGS.get(kind), "IS_CHANGED", None)
+    try:
+        return None if ask is None else ask(**{n: v for n, v in literals.items() if not isinstance(v, list)})
+    except (TypeError, ValueError, OSError):  # a name comes by a wire, or a file is gone: the node itself says so
+        return None
+
+
+def _described(value: Any, graph: Graph, seen: dict[str, str]) -> Any:
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and graph.has_node(value[0]):
+        return [upstream(graph, value[0], seen), value[1]]
     if isinstance(value, str):
-        return [value, bridge.file_stamp(value)]
+        return [value, file_stamps(value)]
     return value
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of numbers, texts, tensors and whatever dataclasses, dicts and lists hold of them."""
+    """SHA-256 of numbers, texts, tensors and whatever dataclasses, dicts and lists hold of them.
+
+    Raises UnknownInputError for anything else.
+    """
     sha = hashlib.sha256()
     _feed(sha, value)
     return sha.hexdigest()
@@ -70,4 +100,4 @@ def _feed(sha: Any, value: Any) -> None:
     elif value is None or isinstance(value, str | int | float | bool):
         sha.update(json.dumps(value).encode() + b";")
     else:
-        sha.update(type(value).__qualname__.encode())
+        raise UnknownInputError(f"a {type(value).__qualname__} cannot be told from another.")

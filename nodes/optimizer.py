@@ -14,11 +14,10 @@ from ..a124core.stages.loop import FieldLostError
 from ..a124core.stages.presets import MEMORY, PRESETS, auto_preset, preset, with_memory
 from ..a124core.stages.snapshot import Snapshot
 from . import bridge
-from .identity import identity
+from .identity import Graph, identity
 from .keep import Keep
 from .watch import Watch
 
-HIDDEN = {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
 Optimise = Callable[[OnStep, Snapshot | None], Field4D]
 
 
@@ -65,11 +64,11 @@ def run(
     reference: Any,
     inputs: dict[str, Any],  # everything the result depends on, used where the host shows no graph
     resume: str,
-    prompt: dict | None = None,
+    graph: Graph | None = None,
     unique_id: str | None = None,
 ) -> Field4D:
     """Take the finished result of the same inputs, or go on from their snapshot, or begin."""
-    name = f"{stage}-{identity(prompt, unique_id, stage, reference, inputs)}"
+    name = f"{stage}-{identity(graph, unique_id, stage, reference, inputs)}"
     keep = Keep(bridge.output_folder() / "snapshots" / name)
     if resume == "restart":
         keep.clear()
@@ -78,7 +77,8 @@ def run(
         return done
     start = _same_memory(keep.newest(), config)
     watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
-    with models_at_hand(inputs.get("guidances", [])):
+    guidances = inputs.get("guidances", [])
+    with models_at_hand(guidances):
         try:
             field = optimise(watch.on_step, start)
         except FieldLostError:  # a snapshot of it would only be lost again
@@ -87,7 +87,7 @@ def run(
             watch.save_last()
             if bridge.is_out_of_memory(error):
                 # still of its kind, so that the host frees its models
-                error.args = (f"{_less_memory(stage, config)}\n{error}",)
+                error.args = (f"{_less_memory(stage, config, bool(_with_models(guidances)))}\n{error}",)
             raise
     problem = keep.finish(field)
     bridge.say(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
@@ -97,25 +97,32 @@ def run(
 @contextmanager
 def models_at_hand(guidances: list[Guidance | None]) -> Iterator[None]:
     """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
-    priors = [g.prior for g in guidances if g is not None and hasattr(g.prior, "close")]
-    bridge.make_room([model for prior in priors for model in prior.models()])
+    priors = _with_models(guidances)
+    encoders = [prior.room() for prior in priors if hasattr(prior, "room")]  # one is asked at a time
+    room = bridge.JOB_BYTES + max(encoders, default=0)
+    bridge.make_room([model for prior in priors for model in prior.models()], room)
     try:
-        yield
+        with bridge.room_kept(room if priors else 0):
+            yield
     finally:
         for prior in priors:
             prior.close()
 
 
-def _less_memory(stage: str, config: StageConfig) -> str:
-    """What to do when memory ran out; every next try goes on from the snapshot."""
+def _with_models(guidances: list[Guidance | None]) -> list[Any]:
+    """The priors that ask models of the host's."""
+    return [g.prior for g in guidances if g is not None and hasattr(g.prior, "close")]
+
+
+def _less_memory(stage: str, config: StageConfig, native: bool) -> str:
+    """What to do when memory ran out. Who asked for it is not known: a render, or a MODEL and its VAE."""
     chunk = config.render.chunk
     smaller = [name for name, rays in MEMORY.items() if rays and (not chunk or rays < chunk)]
-    advice = (
-        f"set 'memory' to {' or '.join(smaller)}: the result is the same"
-        if smaller
-        else "'memory' is low already: give the guidances a smaller 'size', unplug one, or take a smaller preset"
-    )
-    return f"the {stage} stage is out of memory: {advice}. With the same inputs it goes on from its last step."
+    ways = [f"set 'memory' to {' or '.join(smaller)}, with which it goes on from its last step"] if smaller else []
+    others = ["give the guidances a smaller 'size' or unplug one"] if native else []
+    others.append("take a smaller preset")
+    ways.append(f"{', or '.join(others)}, with which it begins anew")
+    return f"the {stage} stage is out of memory: {'; if that is not enough, '.join(ways)}."
 
 
 def _same_memory(snapshot: Snapshot | None, config: StageConfig) -> Snapshot | None:

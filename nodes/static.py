@@ -8,6 +8,7 @@ from ..a124core.field.field4d import Field4D
 from ..a124core.stages.static import optimise_static
 from . import bridge, optimizer, sockets
 from .field_config import with_choices
+from .identity import HIDDEN
 
 
 class A124StaticOptimizer:
@@ -33,14 +34,14 @@ class A124StaticOptimizer:
                 "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides against the picture."}),
                 "field_config": (sockets.FIELD_CONFIG, {"tooltip": "How the scene is stored. Not needed as a rule."}),
             },
-            "hidden": optimizer.HIDDEN,
+            "hidden": HIDDEN,
         }
 
     @bridge.outside_inference
     def optimise(
         self, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         image_guidance: Any = None, view_guidance: Any = None, field_config: Any = None,
-        prompt: dict | None = None, unique_id: str | None = None,
+        graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Field4D]:  # fmt: skip
         chosen = optimizer.chosen_preset(preset, [image_guidance, view_guidance])
         config = optimizer.adjusted(chosen.static, steps, memory)
@@ -52,4 +53,4 @@ class A124StaticOptimizer:
             )
 
         inputs = {"config": config, "field": grid, "seed": seed, "guidances": [image_guidance, view_guidance]}
-        return (optimizer.run("static", optimise, config, reference, inputs, resume, prompt, unique_id),)
+        return (optimizer.run("static", optimise, config, reference, inputs, resume, graph, unique_id),)

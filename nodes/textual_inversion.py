@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from safetensors import safe_open
 from torch import Tensor
 
-from ..a124core.export.embedding import load_progress, read_embedding, save_progress, write_embedding
-from ..a124core.personalise import TokenConfig, TokenSnapshot, TokenStep, learn_token
+from ..a124core.personalise import TokenConfig, TokenStep, learn_token
 from . import bridge, host_inversion, sockets
-from .identity import identity
+from .identity import HIDDEN, identity
+from .word_files import Progress, embedding_path, write_word
 
 WHITE = (1.0, 1.0, 1.0)
 SHOW_SECONDS, SAVE_SECONDS = 5.0, 120.0
-HIDDEN = {"prompt": "PROMPT", "unique_id": "UNIQUE_ID"}
 
 
 class A124TextualInversion:
@@ -89,21 +86,23 @@ class A124TextualInversion:
     def learn(
         self, model: Any, clip: Any, vae: Any, reference: Any, init_word: str, name: str, steps: int, batch: int,
         chunk: int, rate: float, size: int, seed: int, resume: str, picture: Tensor | None = None,
-        prompt: dict | None = None, unique_id: str | None = None,
+        graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Any, str]:  # fmt: skip
-        path = embedding_path(name)
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
         image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else bridge.from_image(picture)[0]
-        inputs = {"config": config, "seed": seed, "word": init_word, "picture": image}
-        folder = f"token-{identity(prompt, unique_id, 'token', reference, inputs)}"
-        keep = Progress(bridge.output_folder() / "snapshots" / folder, resume == "restart")
+        inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
+        run = identity(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
+        path = embedding_path(name, None if resume == "restart" else run)
+        keep = Progress(bridge.output_folder() / "snapshots" / f"token-{run}", resume == "restart")
         word = keep.finished()
         if word is None:
             word = _learn(model, clip, vae, init_word.strip(), image, config, seed, keep, unique_id)
-            keep.finish(word)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_embedding(path, word, {"made_by": "animate124", "init_word": init_word.strip(), "steps": str(steps)})
-        bridge.say(unique_id, f"embedding:{name} holds {len(word)} vector(s), learned from {init_word.strip()!r}.")
+        try:
+            write_word(path, word, {"init_word": init_word.strip(), "steps": str(steps), "run": run})
+        finally:  # a word that could not be written there is found again here
+            problem = keep.finish(word)
+        said = f"embedding:{name} holds {len(word)} vector(s), learned from {init_word.strip()!r}."
+        bridge.say(unique_id, f"{said}\n{problem}" if problem else said)
         return clip.clone(), f"embedding:{name}"
 
 
@@ -114,15 +113,27 @@ def _learn(
     made = host_inversion.word_model(model, clip, vae, init_word, bridge.device())
     watch = Watch(config.steps, keep, unique_id)
     try:
+        made.begin()
         return learn_token(
             image, made.encode, made.denoise, made.sigmas, made.start(), config, seed, watch.on_step, keep.newest(),
             made.decode,
         )  # fmt: skip
-    except BaseException:  # cancelled, out of memory: the last good step must survive
+    except BaseException as error:  # cancelled, out of memory: the last good step must survive
         watch.save()
+        if bridge.is_out_of_memory(error):
+            error.args = (f"{_less_memory(config)}\n{error}",)  # still of its kind, so that the host frees its models
         raise
     finally:
         made.rest()
+
+
+def _less_memory(config: TokenConfig) -> str:
+    advice = (
+        "set 'chunk' to 1: it goes on from its last step"
+        if config.chunk > 1
+        else "'chunk' is 1 already: give it a smaller 'size', with which it begins anew"
+    )
+    return f"textual inversion is out of memory: {advice}."
 
 
 class Watch:
@@ -130,7 +141,8 @@ class Watch:
 
     def __init__(self, steps: int, keep: Progress, node_id: str | None) -> None:
         self.report: Callable = bridge.progress(steps, node_id)
-        self.keep, self.last = keep, None
+        self.keep, self.node_id = keep, node_id
+        self.last: TokenStep | None = None
         self.shown = self.saved = time.monotonic()
 
     def on_step(self, step: TokenStep) -> None:
@@ -145,57 +157,7 @@ class Watch:
             self.save()
 
     def save(self) -> None:
-        if self.last is not None:
-            self.keep.save(self.last.snapshot())
+        """It never raises: the reason for being called must not be hidden, and learning goes on without it."""
+        if self.last is not None and (problem := self.keep.save(self.last.snapshot())):
+            bridge.say(self.node_id, problem)
         self.saved = time.monotonic()
-
-
-class Progress:
-    """What is kept on disk of one run: where it stands, then the word."""
-
-    def __init__(self, folder: Path, restart: bool) -> None:
-        self.state, self.word = folder / "progress.safetensors", folder / "word.safetensors"
-        if restart:
-            self.state.unlink(missing_ok=True)
-            self.word.unlink(missing_ok=True)
-
-    def newest(self) -> TokenSnapshot | None:
-        try:
-            return TokenSnapshot(*load_progress(self.state)) if self.state.is_file() else None
-        except ValueError:  # a damaged file counts as absent
-            return None
-
-    def finished(self) -> Tensor | None:
-        try:
-            return read_embedding(self.word)[""] if self.word.is_file() else None
-        except ValueError:
-            return None
-
-    def save(self, snapshot: TokenSnapshot) -> None:
-        self.state.parent.mkdir(parents=True, exist_ok=True)
-        save_progress(self.state, snapshot.tensors, snapshot.meta)
-
-    def finish(self, word: Tensor) -> None:
-        self.word.parent.mkdir(parents=True, exist_ok=True)
-        write_embedding(self.word, word)
-        self.state.unlink(missing_ok=True)
-
-
-def embedding_path(name: str) -> Path:
-    """Where the host looks for `embedding:name`. A file that somebody else made is never written over."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-        raise ValueError(f"the name {name!r} cannot be a word: use letters, digits, - and _, such as my_panda.")
-    folder = host_inversion.embeddings_folder()
-    path = folder / f"{name}.safetensors"
-    taken = [p for p in folder.glob(f"{name}.*") if p != path and p.suffix in (".pt", ".bin")]
-    if taken or (path.is_file() and not _ours(path)):
-        raise ValueError(f"an embedding {name} that was not learned here is in {folder}: choose another name.")
-    return path
-
-
-def _ours(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="pt") as opened:
-            return (opened.metadata() or {}).get("made_by") == "animate124"
-    except Exception:  # noqa: BLE001 (whatever it is, it is not ours)
-        return False

@@ -34,8 +34,8 @@ class A124UpscaleGuidance:
                 )),
                 "cfg": guidance_widgets.cfg(9.0, "The upscaler's own default; the paper prints none."),
                 "weight": guidance_widgets.weight(1.0, "How strongly it pulls. 1, as the tile ControlNet's."),
-                **guidance_widgets.noise(0.2, 0.8),
-                "size": guidance_widgets.size(512),
+                **guidance_widgets.noise(0.2, 0.8, "as for the tile ControlNet, for the paper prints none"),
+                "size": guidance_widgets.size(512, "is four times the released render"),
                 "noise_level": ("INT", {"default": 20, "min": 0, "max": 350, "tooltip": (
                     "How much noise roughens the small picture that it enlarges: more lets it invent more. 20 is the "
                     "upscaler's own default."

@@ -61,6 +61,8 @@ def _hint_factor(control: Path) -> int:
 class TileControl:
     """The text, and for the ControlNet its fixed text and the picture to be repaired, a new one at every step."""
 
+    reads_condition = True
+
     def __init__(self, text: ViewText, fixed: Tensor, factor: int) -> None:
         self.text, self.fixed, self.factor = text, fixed, factor
 

@@ -148,6 +148,7 @@ class FolderPrior:
         self.network, self.encoder, self.conditions = network, encoder, conditions
         self.cfg, self.size, self.is_clip = cfg, size, clip
         self.sigmas = network.sigmas
+        self.reads_condition = getattr(conditions, "reads_condition", False)  # the picture that it is to repair
 
     def encode(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w); a clip becomes one item (1, C, F, h, w)."""

@@ -40,6 +40,8 @@ def upscale_prior(
 class SmallPicture:
     """The text, and the frame to be enlarged, roughened by as much noise as the network is told."""
 
+    reads_condition = True
+
     def __init__(self, text: ViewText, sigma: Tensor, level: int) -> None:
         self.text, self.sigma, self.level = text, sigma, level
 

@@ -39,6 +39,13 @@ class Misfit:
         return self.answer(self.right, x_t, sigma, view)
 
 
+@dataclass(frozen=True)
+class Naive(Misfit):
+    """It has nothing to look at the picture with that it repairs, and says so: the paper's naive prior."""
+
+    reads_condition = False
+
+
 def misfit(guidance: Guidance, answer: Denoise, gain: float = 1.0) -> Guidance:
     return replace(guidance, prior=Misfit(guidance.prior, answer, gain))
 

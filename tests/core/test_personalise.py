@@ -103,6 +103,27 @@ def test_going_on_from_a_file_gives_the_same_word(augment: bool, tmp_path) -> No
         learn(replace(config, lr=0.5), picture, resume=resume)
 
 
+@pytest.mark.parametrize("chunk", [0, 1, 3])
+def test_a_step_that_fails_half_way_does_not_change_the_word(chunk: int) -> None:
+    """Out of memory in the last piece of step 8: the snapshot of step 7 leads to the same word."""
+    config = replace(TOY, steps=12, augment=True, chunk=chunk)
+    picture = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+    steps: list[TokenStep] = []
+    asked_in_8: list[int] = []
+
+    def breaks(x_t: Tensor, *asked) -> Tensor:
+        if len(steps) == 7:
+            asked_in_8.append(len(x_t))
+            if sum(asked_in_8) == config.batch:  # its last piece
+                raise MemoryError
+        return denoise(x_t, *asked)
+
+    whole = learn(config, picture)
+    with pytest.raises(MemoryError):
+        learn_token(picture, encode, breaks, SIGMAS, torch.zeros(1, 4), config, 0, steps.append)
+    assert torch.equal(learn(config, picture, resume=steps[-1].snapshot()), whole)
+
+
 def test_pictures_reach_the_encoder_in_0_to_1_at_full_contrast() -> None:
     """The release's augmented branch stayed in [0, 1] where [-1, 1] was due: the range is the encoder's own affair."""
     board = (torch.arange(64).view(1, 1, -1, 1) // 32 + torch.arange(64).view(1, 1, 1, -1) // 32) % 2

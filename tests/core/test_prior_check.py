@@ -82,6 +82,15 @@ def test_a_clip_is_no_reason_for_alarm(scene: Scene) -> None:
     assert found.sheet.shape[2] < 300  # one row: a clip knows one camera
 
 
+def test_a_refine_guidance_without_a_controlnet_is_a_note_not_an_alarm(scene: Scene) -> None:
+    """The paper's naive prior answers any picture to repair alike, which of a prior with a ControlNet is suspicious."""
+    deaf = wrong.misfit(scene.priors.refine, wrong.fixed_condition)
+    naive = replace(deaf, prior=wrong.Naive(deaf.prior.right, deaf.prior.answer))
+    found = scene.check({"refine": naive})
+    assert found.suspicions == () and "no ControlNet" in found.report, found.report
+    assert any("not look at" in s for s in scene.check({"refine": deaf}).suspicions)
+
+
 def palette(guidance: Guidance, name: str) -> Guidance:
     """A tile prior whose pictures have other colours: no learned word."""
     setup = guidance.prior.setup

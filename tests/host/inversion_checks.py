@@ -24,6 +24,7 @@ import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 import torch  # noqa: E402
+from comfy_execution.graph import DynamicPrompt  # noqa: E402
 
 torch.set_num_threads(1)
 WORK = MODELS.parent / "inversion"
@@ -62,7 +63,13 @@ def digest(model, clip, vae):
 
 @torch.inference_mode()
 def learn(models, **changes):
-    return PACK["A124TextualInversion"]().learn(*models, reference(), **{**TINY, **changes})
+    """As the host calls the node, with the queued graph that it is in."""
+    given = {**TINY, **changes}
+    queued = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny_sd15.safetensors"}}}
+    wires = {name: ["1", k] for k, name in enumerate(("model", "clip", "vae"))}
+    queued["2"] = {"class_type": "A124TextualInversion", "inputs": {**wires, **given}}
+    hidden = {"graph": DynamicPrompt(queued), "unique_id": "2"}
+    return PACK["A124TextualInversion"]().learn(*models, reference(), **given, **hidden)
 
 
 def apart(a, b):
@@ -167,11 +174,57 @@ def a_lora_takes_part():
     return {"change": apart(seen[1], seen[0])}
 
 
+def attention_patches_meet_their_block():
+    """A patch on one block of the wired MODEL: the gradient through checkpoints, and what each block was told."""
+    model, clip, vae = MODELS_LOADED
+    told = []
+
+    def patch(q, context, value, options):
+        told.append((*options["block"], options["block_index"]))
+        return q, context, value * (3.0 if options["block"][0] == "output" else 0.5)
+
+    with torch.inference_mode():
+        patched = model.clone()
+        patched.set_model_attn2_patch(patch)
+    made = host_inversion.word_model(patched, clip, vae, "robot", torch.device("cpu"))
+    x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def gradient():
+        told.clear()
+        token = made.start().requires_grad_(True)
+        made.denoise(x, torch.tensor([2.0]), token, ["a photo of a {}"]).square().mean().backward()
+        return token.grad, sorted(told)
+
+    again, asked = gradient()
+    for block in (*made.unet.input_blocks, made.unet.middle_block, *made.unet.output_blocks):
+        for layer in block:
+            layer.__dict__.pop("forward")
+    plain, once = gradient()
+    return {"gradient": apart(again, plain), "twice": asked == sorted(2 * once), "blocks": len(set(once))}
+
+
+def a_narrow_clip_is_refused_before_anything_is_copied():
+    model, clip, vae = MODELS_LOADED
+    copied, copy_of = [], host_inversion.private_copy
+    host_inversion.private_copy = lambda *a: copied.append(1) or copy_of(*a)
+    embeddings = clip.cond_stage_model.clip_l.transformer.get_input_embeddings()
+    whole = embeddings.weight
+    try:
+        embeddings.weight = torch.nn.Parameter(torch.zeros(9, 512), requires_grad=False)
+        host_inversion.word_model(model, clip, vae, "robot", torch.device("cpu"))
+        return {"said": "accepted"}
+    except ValueError as error:
+        return {"said": str(error), "copied": len(copied)}
+    finally:
+        embeddings.weight, host_inversion.private_copy = whole, copy_of
+
+
 def words_that_cannot_work():
     model, clip, vae = MODELS_LOADED
     found = {}
     for name, changes in {
-        "empty": {"init_word": " "}, "path": {"name": "../up"}, "taken": {"name": "foreign"},
+        "empty": {"init_word": " ", "name": "empty"}, "path": {"name": "../up"}, "taken": {"name": "foreign"},
+        "another's": {"init_word": "animal"},
     }.items():  # fmt: skip
         (WORK / "embeddings").mkdir(parents=True, exist_ok=True)
         torch.save({"emb_params": torch.zeros(1, 768)}, WORK / "embeddings" / "foreign.pt")
@@ -188,6 +241,8 @@ CHECKS = (
     copies_say_what_the_host_says,
     a_cancelled_run_goes_on_to_the_same_word,
     a_lora_takes_part,
+    attention_patches_meet_their_block,
+    a_narrow_clip_is_refused_before_anything_is_copied,
     words_that_cannot_work,
 )
 

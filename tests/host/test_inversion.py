@@ -49,6 +49,19 @@ def test_a_lora_on_the_wire_takes_part(figures: dict) -> None:
     assert figures["a_lora_takes_part"].get("change", 0) > 1e-4, figures["a_lora_takes_part"]
 
 
-@pytest.mark.parametrize(("what", "words"), [("empty", "plain word"), ("path", "letters"), ("taken", "another name")])
+def test_an_attention_patch_meets_its_own_block_also_in_the_gradient(figures: dict) -> None:
+    found = figures["attention_patches_meet_their_block"]
+    assert found.get("twice") and found["gradient"] < 1e-4 and found["blocks"] >= 3, found
+
+
+def test_a_clip_of_another_width_is_refused_before_anything_is_copied(figures: dict) -> None:
+    found = figures["a_narrow_clip_is_refused_before_anything_is_copied"]
+    assert "words are 512 wide" in found.get("said", "") and found["copied"] == 0, found
+
+
+WRONG = {"empty": "plain word", "path": "letters", "taken": "another name", "another's": "set resume to restart"}
+
+
+@pytest.mark.parametrize(("what", "words"), WRONG.items())
 def test_words_that_cannot_work_are_refused(figures: dict, what: str, words: str) -> None:
     assert words in figures["words_that_cannot_work"].get(what, ""), figures["words_that_cannot_work"]

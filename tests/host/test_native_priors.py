@@ -40,9 +40,9 @@ def models(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def figures(comfyui_path: Path, models: Path) -> dict:
-    """All that native_checks.py and native_more_checks.py measured, by check."""
+    """All that native_checks.py, native_more_checks.py and native_life_checks.py measured, by check."""
     found = {}
-    for script in ("native_checks.py", "native_more_checks.py"):
+    for script in ("native_checks.py", "native_more_checks.py", "native_life_checks.py"):
         out = in_host(script, comfyui_path, models)
         line = next(line for line in out.splitlines() if line.startswith("REPORT "))
         found |= json.loads(line.removeprefix("REPORT "))
@@ -130,6 +130,36 @@ def test_a_flow_matching_video_model_judges_a_clip(figures: dict) -> None:
 def test_modelscope_judges_a_clip_as_one_item(figures: dict) -> None:
     found = of(figures, "modelscope_clip")
     assert found["one item"] and found["parity"] < PARITY and found["gradient"] < PARITY
+
+
+def test_files_behind_the_texts_of_a_graph_are_looked_at(figures: dict) -> None:
+    assert [name for name, right in of(figures, "files").items() if not right] == []
+
+
+def test_a_learned_word_that_would_be_dropped_is_refused(figures: dict) -> None:
+    said = of(figures, "words")
+    assert "embedding:nobody is not read" in said["missing"] and "embedding:wide is not read" in said["wide"]
+    assert "put a space" in said["glued"] and said["read"] == "NOT REFUSED"
+
+
+def test_a_control_lora_is_refused(figures: dict) -> None:
+    assert "full tile ControlNet" in of(figures, "control_lora")
+
+
+def test_an_error_while_a_model_is_opened_leaves_nothing_half_open(figures: dict) -> None:
+    found = of(figures, "opening")
+    for place in ("process_conds", "prepare_sampling", "cast_to_load_options"):
+        assert found[place] == "shut" and found[f"{place} again"] < 1e-5, found
+
+
+def test_room_is_kept_beside_the_models_for_the_whole_job(figures: dict) -> None:
+    found = of(figures, "room")
+    assert found.pop("requests") >= 4 and all(found.values()), found
+
+
+def test_the_encoder_keeps_one_block_at_a_time_and_its_gradient_is_the_same(figures: dict) -> None:
+    found = of(figures, "encoder_blocks")
+    assert found["equal"] and found["gradient"] > 0 and found["share"] < 0.4, found
 
 
 WRONG = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -133,8 +133,27 @@ def run_workflow(nodes: dict[str, type]) -> Callable[..., dict[int, tuple]]:
     return run
 
 
+@dataclass(frozen=True)
+class Queued:
+    """A queued prompt as DYNPROMPT shows it; added: nodes that another node's expansion brought."""
+
+    prompt: dict[str, dict]
+    added: dict[str, dict] = field(default_factory=dict)
+
+    def has_node(self, node_id: str) -> bool:
+        return node_id in self.prompt or node_id in self.added
+
+    def get_node(self, node_id: str) -> dict:
+        return self.added.get(node_id) or self.prompt[node_id]
+
+
+@pytest.fixture
+def queued() -> type[Queued]:
+    return Queued
+
+
 def api_prompt(workflow: dict, nodes: dict[str, type]) -> dict[str, dict]:
-    """The PROMPT that the host would show to hidden inputs: class and inputs of every node of ours."""
+    """The prompt that the frontend would queue: class and inputs of every node of ours."""
     sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
     prompt = {}
     for node in workflow["nodes"]:
@@ -155,7 +174,7 @@ def _run_one(node: dict, prompt: dict, node_class: type, results: dict[int, tupl
         name: results[int(value[0])][value[1]] if isinstance(value, list) else value
         for name, value in prompt[str(node["id"])]["inputs"].items()
     }
-    hidden = {"prompt": prompt, "unique_id": str(node["id"])}
+    hidden = {"graph": Queued(prompt), "unique_id": str(node["id"])}
     asked = node_class.INPUT_TYPES().get("hidden", {})
     return call(node_class, **inputs, **{name: hidden[name] for name in asked})
 

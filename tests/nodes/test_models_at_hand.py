@@ -14,7 +14,7 @@ def test_they_are_closed_after_the_last_step_and_after_a_cancel(
 ) -> None:
     optimizer = pack_module("nodes.optimizer")
     closed: list[str] = []
-    native = SimpleNamespace(models=lambda: [], close=lambda: closed.append("closed"))
+    native = SimpleNamespace(models=lambda: [], room=lambda: 0, close=lambda: closed.append("closed"))
     guidances = [None, SimpleNamespace(prior=native), SimpleNamespace(prior=object())]  # the last holds nothing
     if ends_well:
         with optimizer.models_at_hand(guidances):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,9 +30,9 @@ class Cancelled(BaseException):
 
 
 @pytest.fixture
-def static(nodes: dict[str, type], call_node: Callable, reference: Any) -> Callable:
+def static(nodes: dict[str, type], call_node: Callable, reference: Any, queued: type) -> Callable:
     def run(**inputs: Any) -> Any:
-        given = {"reference": reference, "prompt": PROMPT, "unique_id": "3", **inputs}
+        given = {"reference": reference, "graph": queued(PROMPT), "unique_id": "3", **inputs}
         return call_node(nodes["A124StaticOptimizer"], **given)[0]
 
     return run
@@ -62,7 +62,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def test_a_cancelled_run_goes_on_to_the_same_result(static: Callable, cancel_after: Callable, workspace: Path) -> None:
-    whole = static(unique_id=None, prompt=None)
+    whole = static(unique_id=None, graph=None)
     cancel_after(2)
     with pytest.raises(Cancelled):
         static()
@@ -87,7 +87,7 @@ def test_memory_changes_the_way_not_the_result(
 ) -> None:
     presets = pack_module("a124core.stages.presets")
     monkeypatch.setitem(presets.MEMORY, "low", 100)  # rays: a picture of the test has 256
-    whole = static(prompt=None)
+    whole = static(graph=None)
     cancel_after(1)
     with pytest.raises(Cancelled):
         static(memory="full")
@@ -130,9 +130,48 @@ def test_an_error_leaves_a_snapshot(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(bridge, "stop_if_cancelled", break_down)
-    with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory"):
+    with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory") as error:
         static()
+    assert "'size'" not in str(error.value), "no guidance asks a model"
     assert len(list(workspace.glob("snapshots/static-*/*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize("memory", ["full", "low"])
+def test_out_of_memory_names_the_guidances_size_where_models_are_asked(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, nodes: dict[str, type],
+    call_node: Callable, memory: str,
+) -> None:  # fmt: skip
+    """Whatever ran out: the encoder at the guidance's size wants more than a render."""
+    guidance = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying")[0]
+    native = HoldsModels(guidance.prior)
+
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(pack_module("nodes.bridge"), "stop_if_cancelled", full)
+    with pytest.raises(torch.OutOfMemoryError, match="smaller 'size' or unplug one.*begins anew") as error:
+        static(image_guidance=replace(guidance, prior=native), memory=memory)
+    assert ("set 'memory' to" in str(error.value)) == (memory == "full")
+    assert native.closed == 1
+
+
+class HoldsModels:
+    """A prior that lets go of models at the end of a run."""
+
+    def __init__(self, prior: Any) -> None:
+        self.prior, self.closed = prior, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.prior, name)
+
+    def models(self) -> list:
+        return []
+
+    def room(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def test_the_figures_of_a_run_are_sent_to_the_browser(
@@ -153,44 +192,13 @@ def test_the_oldest_runs_go_when_the_limit_is_reached(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
 ) -> None:
     keep = pack_module("nodes.keep")
-    static(seed=1, prompt=None)
+    static(seed=1, graph=None)
     old = next(workspace.glob("snapshots/*"))
     os.utime(old, (1, 1))
     monkeypatch.setattr(keep, "LIMIT_GB", 1e-9)
-    static(seed=2, prompt=None)
+    static(seed=2, graph=None)
     left = list(workspace.glob("snapshots/*"))
     assert old not in left and len(left) == 1
-
-
-def test_identity_is_what_the_result_depends_on(
-    pack_module: Callable[[str], ModuleType], reference: Any, tmp_path: Path
-) -> None:
-    identity = pack_module("nodes.identity").identity
-
-    def of(prompt: dict, node: str = "3", picture: Any = reference) -> str:
-        return identity(prompt, node, "static", picture, {})
-
-    def changed(node: str, **inputs: Any) -> dict:
-        other = deepcopy(PROMPT)
-        other[node]["inputs"] |= inputs
-        return other
-
-    renamed = {"7": PROMPT["1"], "8": deepcopy(PROMPT["2"]), "9": deepcopy(PROMPT["3"])}
-    renamed["8"]["inputs"] |= {"image": ["7", 0], "mask": ["7", 1]}
-    renamed["9"]["inputs"] |= {"reference": ["8", 0]}
-    base = of(PROMPT)
-    assert of(renamed, "9") == base, "node ids do not matter"
-    assert of(changed("3", resume="restart", memory="low")) == base
-    assert of({**PROMPT, "4": {"class_type": "A124Render", "inputs": {"field": ["3", 0]}}}) == base
-    different = [
-        changed("3", seed=1), changed("3", steps=9), changed("2", mask_marks="subject"), changed("1", image="x.png"),
-        changed("2", mask=["1", 0]),
-    ]  # fmt: skip
-    assert len({base, *map(of, different)}) == 6
-    file = tmp_path / "output" / "animate124" / "disc.png"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"1")
-    assert of(PROMPT) != base, "the file behind a name is looked at"
 
 
 def test_all_stages_run_leave_their_input_alone_and_can_do_without_a_guidance(
