@@ -22,6 +22,7 @@ from ..a124core.checks import plain_name
 from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
 from ..a124core.export.mesh.nouns import Mesh
 
+VIDEOS = (".mp4", ".webm")  # what the host's VIDEO takes
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
 JOB_BYTES = 4 * 2**30  # asked for beside the models: field, its optimiser, renderer, one picture in the VAE encoder
 
@@ -219,6 +220,14 @@ def to_file_3d(path: Path) -> Any:
     if hasattr(types, "File3D") and path.is_file():
         return types.File3D(str(path), path.suffix[1:])
     return below_output(path)
+
+
+def to_video(path: Path) -> Any:
+    """The host's VIDEO of an MP4 or WebM file; None where the host has no such type, or for anything else."""
+    inputs = getattr(_host("comfy_api.latest"), "InputImpl", None)
+    if path.suffix in VIDEOS and hasattr(inputs, "VideoFromFile"):
+        return inputs.VideoFromFile(str(path))
+    return None
 
 
 @dataclass(frozen=True)

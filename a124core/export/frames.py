@@ -58,7 +58,8 @@ def seen_with_depth(
     device: torch.device | str | None,
 ):  # -> Iterator[Clip] of single frames  # fmt: skip
     """Rendered on black, so that colour is known times alpha."""
-    return watched(render_frames(field, cameras, time, size, background=BLACK, device=device), on_frame)
+    seen = render_frames(field, cameras, time, size, background=BLACK, device=device, on_piece=on_frame)
+    return watched(seen, on_frame)
 
 
 def write_set(folder: Path, stem: str, clip: Clip) -> dict[str, str]:  # key in transforms.json -> file
