@@ -127,9 +127,13 @@ def progress(total: int, node_id: str | None = None) -> Report:
     utils = _host("comfy.utils")
     if utils is None:
         return lambda done, picture=None: None
-    bar = utils.ProgressBar(total, node_id=node_id)
+    bar, told = utils.ProgressBar(total, node_id=node_id), -1
 
     def report(done: int, picture: Any = None) -> None:
+        nonlocal told
+        if done == told and picture is None:
+            return  # work that only listens for a cancel: nothing has moved
+        told = done
         bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, max(picture.size)))
 
     return report
