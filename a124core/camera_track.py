@@ -109,8 +109,11 @@ def read_key_list(text: str) -> PathOfCameras:
 def camera_of(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4), fovy in degrees
     """One camera: "transform_matrix", or "position" with "quaternion" (x, y, z, w) or "target"; "fov" is vertical.
 
-    LOAD3D_CAMERA is such a key: right-handed, y up, looks along -z, like ours. Points are lists or {x, y, z}."""
-    fovy = _number(key, "fov", FOVY)
+    LOAD3D_CAMERA is such a key: right-handed, y up, looks along -z, like ours. Points are lists or {x, y, z}. "zoom"
+    divides the picture plane, as three.js means it."""
+    if key.get("cameraType", "perspective") != "perspective":
+        raise ValueError(f"the camera is {key['cameraType']}: switch it to perspective, which has a field of view.")
+    fovy = _zoomed(_number(key, "fov", FOVY), _number(key, "zoom", 1.0))
     if "transform_matrix" in key:
         return matrix_of(key["transform_matrix"]), fovy
     if "azimuth" in key:
@@ -121,6 +124,13 @@ def camera_of(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4), fo
     turn = key.get("quaternion")
     c2w[:3, :3] = _look(position, _point(key, "target", (0.0, 0.0, 0.0))) if turn is None else _turned(key)
     return c2w, fovy
+
+
+def _zoomed(fovy: float, zoom: float) -> float:
+    """Degrees, as three.js' PerspectiveCamera.getEffectiveFOV: 2 atan(tan(fov / 2) / zoom)."""
+    if not zoom > 0.0:
+        raise ValueError(f"a camera's zoom is {zoom:g}: write a number above 0.")
+    return math.degrees(2.0 * math.atan(math.tan(math.radians(fovy) / 2.0) / zoom)) if zoom != 1.0 else fovy
 
 
 def matrix_of(rows: Any) -> Tensor:  # (4, 4)

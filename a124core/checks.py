@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 ANY = float("inf")  # no upper bound
 ABOVE_ZERO = 1e-30  # lower bound of a number that divides or scales
 RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{k}" for port in ("COM", "LPT") for k in range(1, 10))}  # Windows
 FORBIDDEN = '<>:"|?*\\'  # in file names, on Windows
-LONGEST = 120  # characters of one part: every common file system takes 255 bytes, and a number and a suffix follow
+LONGEST = 120  # bytes of one part: every common file system takes 255, and a number and a suffix follow
 
 
 def within(config: object, low: float, high: float, *names: str) -> None:
@@ -46,4 +48,4 @@ def _trouble(part: str) -> str:
         return f"holds a character that file names cannot have ({FORBIDDEN} and control characters)"
     if part[-1] in ". " or part[0] == " ":
         return "begins or ends with a space, or ends with a dot"
-    return f"is longer than {LONGEST} characters" if len(part) > LONGEST else ""
+    return f"is longer than {LONGEST} bytes (a letter takes 1 to 4)" if len(os.fsencode(part)) > LONGEST else ""

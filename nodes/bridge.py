@@ -23,6 +23,7 @@ from ..a124core.checks import plain_name
 from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
 from ..a124core.export.mesh.nouns import Mesh
 
+VIDEOS = (".mp4", ".webm")  # what the host's VIDEO takes
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
 JOB_BYTES = 3 * 2**30  # kept free beside the models for field, its optimiser and renderer; encoders want more
 
@@ -142,9 +143,13 @@ def progress(total: int, node_id: str | None = None) -> Report:
     utils = _host("comfy.utils")
     if utils is None:
         return lambda done, picture=None: None
-    bar = utils.ProgressBar(total, node_id=node_id)
+    bar, told = utils.ProgressBar(total, node_id=node_id), -1
 
     def report(done: int, picture: Any = None) -> None:
+        nonlocal told
+        if done == told and picture is None:
+            return  # work that only listens for a cancel: nothing has moved
+        told = done
         bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, max(picture.size)))
 
     return report
@@ -237,6 +242,14 @@ def to_file_3d(path: Path) -> Any:
     if hasattr(types, "File3D") and path.is_file():
         return types.File3D(str(path), path.suffix[1:])
     return below_output(path)
+
+
+def to_video(path: Path) -> Any:
+    """The host's VIDEO of an MP4 or WebM file; None where the host has no such type, or for anything else."""
+    inputs = getattr(_host("comfy_api.latest"), "InputImpl", None)
+    if path.suffix in VIDEOS and hasattr(inputs, "VideoFromFile"):
+        return inputs.VideoFromFile(str(path))
+    return None
 
 
 @dataclass(frozen=True)

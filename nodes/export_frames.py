@@ -28,9 +28,9 @@ class A124ExportFrames:
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 export", "4D", "save video", "transparent video", "transforms.json", "nerfstudio",
                       "gaussian splatting", "depth"]  # fmt: skip
-    RETURN_TYPES = ("STRING",)
-    RETURN_NAMES = ("path",)
-    OUTPUT_TOOLTIPS = ("The film, or the folder.",)
+    RETURN_TYPES = ("STRING", "VIDEO")
+    RETURN_NAMES = ("path", "video")
+    OUTPUT_TOOLTIPS = ("The film, or the folder.", "The film, for nodes that take videos: of MP4 and WebM.")
     OUTPUT_NODE = True
     FUNCTION = "export"
 
@@ -95,7 +95,7 @@ class A124ExportFrames:
             write = export_film if format in FILMS else export_frames
             write(field, path, cameras or Orbit(), film, _counting(frames, unique_id), *where)
         bridge.say(unique_id, f"Saved {path.relative_to(bridge.output_folder().resolve())}.")
-        return {"ui": _shown(path), "result": (str(path),)}
+        return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
 
 
 def _counting(total: int, unique_id: str | None) -> Callable[[int], None]:

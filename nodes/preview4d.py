@@ -13,7 +13,7 @@ from . import bridge, sockets
 from .viewer_widgets import frame_progress, viewer_options, viewer_widgets
 
 FOLDER = "viewer"  # in output/animate124: the host empties its temp folder, and a saved workflow shows the scene again
-LIMIT = 2**30  # bytes of all baked scenes together; those used longest ago go first
+LIMIT = 2**30  # bytes of all baked scenes together; those baked longest ago go first: who looks at one is not told here
 
 
 class A124Preview4D:
@@ -45,7 +45,7 @@ class A124Preview4D:
 
 
 def keep_scene(folder: Path, packed: bytes) -> Path:
-    """Write a baked scene, or find it there already; then drop what was used longest ago beyond the limit."""
+    """Write a baked scene, or find it there already; then drop what was baked longest ago beyond the limit."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(packed).hexdigest()[:16]}{SUFFIX}"
     with replacing(path) as temporary:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..a124core.camera_paths import PathOfCameras, shots
+from ..a124core.cameras import pinholes
+from ..a124core.export.room import check_room
 from ..a124core.field.field4d import Field4D
 from ..a124core.render.render import render_clip
 from . import bridge, sockets
 
+PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendered, then as the four outputs
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "grey": (0.5, 0.5, 0.5), "green": (0.0, 1.0, 0.0)}
 
 
@@ -59,6 +62,8 @@ class A124Render:
             report(done, None)
 
         where, time = shots(cameras, frames, field.config.loop)
+        taken = frames * size * size * pinholes(where[:1]).eyes * PIXEL_BYTES
+        check_room(taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames")
         clip = render_clip(
             field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=bridge.device()
         )

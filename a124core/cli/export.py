@@ -7,16 +7,15 @@ import os
 import sys
 from pathlib import Path
 
-from ..camera_paths import Still
 from ..checks import plain_name
-from ..export.capture import CaptureOptions
+from ..device import is_out_of_memory
 from ..export.checkpoint import load_field
-from ..export.film import WHITE
 from ..export.mesh import MeshOptions
 from ..export.volume import VolumeOptions
-from .looks import BACKGROUNDS, camera_words, chosen_film, chosen_path, film_words, make_folder
-from .machine import checked_device
-from .writers import WRITERS, Wishes
+from ..field.field4d import Field4D
+from .looks import BACKGROUNDS, camera_words, film_words, make_folder
+from .wishes import Wishes
+from .writers import WRITERS
 
 ALL = "all"
 OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written, by the same formats
@@ -49,41 +48,63 @@ def export_file(options: object) -> None:
     """Check everything that can be checked, load, write."""
     out = Path(options.out)
     form = checked_format(options.format, out)
-    asked = wishes(options)
+    asked = checked_wishes(options, form)
     field = load_field(options.field)
-    jobs = {form: out} if form != ALL else {name: out / _usual_name(name) for name in WRITERS}
-    for name, target in jobs.items():
-        make_folder(target.parent)
+    if form != ALL:
+        _written(form, field, out, asked)
+        return
+    failed = [name for name in WRITERS if not _tried(name, field, out / _usual_name(name), asked)]
+    if failed:
+        raise ValueError(f"not written, for the reasons above: {', '.join(failed)}.")
+
+
+def checked_wishes(options: object, form: str) -> Wishes:
+    """The words that this format hears, checked before anything is loaded or written; others are refused."""
+    usual = usual_words()
+    said = {name for name, value in usual.items() if getattr(options, name) != value}
+    unheard = sorted(said - {*WRITERS[form][2]}) if form != ALL else []
+    if unheard:
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in unheard)
+        raise ValueError(f"{words} would change nothing in the format {form}: leave out what it has no use for.")
+    asked = Wishes(options, options.frames)
+    asked.device  # noqa: B018 (checked by being made)
+    for name in WRITERS if form == ALL else (form,):
         try:
-            said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
-            print(f"Written: {target}  {said}")
-        except RuntimeError as error:  # an optional package is missing: the others can still be written
-            if form != ALL:
-                raise
-            print(f"Left out: {target}: {error}", file=sys.stderr)
+            WRITERS[name][3](asked)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") if form == ALL else error from None
+    return asked
 
 
-def wishes(options: object) -> Wishes:
-    """All words of the command line, checked before anything is loaded or written."""
-    frames = options.frames
-    path = chosen_path(options)
-    ground = BACKGROUNDS[options.background]
-    film = chosen_film(options, ground)
-    capture = CaptureOptions(options.views, frames or 16, options.size, options.radius, options.fovy)
-    given = {name: value for name, value in (("frames", frames), ("resolution", options.resolution)) if value}
-    pace = {} if options.fps is None else {"fps": options.fps}
-    mesh = MeshOptions(**given, **pace, faces=options.faces, texture=options.texture, quantise=options.quantise,
-                       moment=options.time)  # fmt: skip
-    lasts = {} if options.fps is None or frames is None else {"seconds": frames / options.fps}
-    camera = Still(options.elevation, options.azimuth, options.radius, options.fovy)
-    viewer = VolumeOptions(**given, **lasts, megabytes=options.megabytes, background=ground or WHITE, camera=camera)
-    return Wishes(path, film, capture, mesh, viewer, checked_device(options.device))
+def usual_words() -> dict[str, object]:
+    """What a word that only some formats hear is when nobody says it."""
+    parser = argparse.ArgumentParser()
+    export_words(parser)
+    heard = {word for _, _, words, _ in WRITERS.values() for word in words}
+    return {name: parser.get_default(name) for name in heard}
+
+
+def _written(name: str, field: Field4D, target: Path, asked: Wishes) -> None:
+    make_folder(target.parent)
+    said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
+    print(f"Written: {target}  {said}")
+
+
+def _tried(name: str, field: Field4D, target: Path, asked: Wishes) -> bool:
+    """One of many: what is missing or does not fit costs this one only. False if it went wrong; a package that is not
+    installed is no failure."""
+    try:
+        _written(name, field, target, asked)
+    except (RuntimeError, ValueError) as error:
+        print(f"Left out: {target}: {error}", file=sys.stderr)
+        return not isinstance(error, ValueError) and not is_out_of_memory(error)
+    return True
 
 
 def checked_format(wanted: str | None, out: Path) -> str:
     """The format, from the option or the ending; both must agree."""
     plain_name(out.name)
-    by_ending = {ending: name for name, (ending, _) in reversed(WRITERS.items()) if ending} | OTHER_ENDINGS
+    by_ending = {ending: name for name, (ending, *_) in reversed(WRITERS.items()) if ending} | OTHER_ENDINGS
     found = by_ending.get(out.suffix.lower())
     form = wanted or found
     if form is None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
-import torch
-
-from ..camera_paths import PathOfCameras
-from ..export.capture import CaptureOptions, export_capture
-from ..export.film import FilmOptions, export_film
+from ..export.capture import export_capture
+from ..export.film import export_film
 from ..export.frames import export_frames
 from ..export.html import export_html
 from ..export.mesh import (
-    MeshOptions,
     MeshReport,
     export_animated_glb,
     export_flipbook_glb,
@@ -22,21 +18,9 @@ from ..export.mesh import (
     export_ply,
     export_usd,
 )
-from ..export.volume import VolumeOptions
 from ..field.field4d import Field4D
 from .looks import counting
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What was asked for, checked, in the words of the core."""
-
-    cameras: PathOfCameras
-    film: FilmOptions
-    capture: CaptureOptions
-    mesh: MeshOptions
-    viewer: VolumeOptions
-    device: torch.device
+from .wishes import Wishes
 
 
 def _film(field: Field4D, target: Path, asked: Wishes) -> str:
@@ -72,18 +56,29 @@ def _mesh(export: Callable[..., MeshReport]) -> Callable[[Field4D, Path, Wishes]
     return write
 
 
+_films, _captures, _meshes, _viewers = (attrgetter(name) for name in ("film", "capture", "mesh", "viewer"))
+
+PICTURES = ("frames", "fps", "size", "plays", "ping_pong", "cameras", "elevation", "azimuth", "radius", "fovy", "turns",
+            "time", "eyes")  # fmt: skip
+FILM = (*PICTURES, "background")
+CAPTURE = ("frames", "size", "views", "radius", "fovy")
+VIEWER = ("frames", "fps", "resolution", "megabytes", "background", "elevation", "azimuth", "radius", "fovy")
+MESH = ("frames", "fps", "time", "resolution", "faces")
+GLB = (*MESH, "texture", "quantise")
+
 Write = Callable[[Field4D, Path, Wishes], str]  # -> what to tell the user
-WRITERS: dict[str, tuple[str, Write]] = {  # format -> ending ("": a folder), what writes it
-    "glb": (".glb", _mesh(export_animated_glb)),
-    "flipbook": (".glb", _mesh(export_flipbook_glb)),
-    "usd": (".usdc", _mesh(export_usd)),
-    "ply": ("", _mesh(export_ply)),
-    "obj": ("", _mesh(export_obj)),
-    "frames": ("", _frames),
-    "capture": ("", _capture),
-    "mp4": (".mp4", _film),
-    "webm": (".webm", _film),
-    "gif": (".gif", _film),
-    "webp": (".webp", _film),
-    "html": (".html", _html),
+WRITERS: dict[str, tuple[str, Write, tuple[str, ...], Callable[[Wishes], object]]] = {
+    # format -> ending ("": a folder), what writes it, the words it hears, what makes and so checks its options
+    "glb": (".glb", _mesh(export_animated_glb), GLB, _meshes),
+    "flipbook": (".glb", _mesh(export_flipbook_glb), GLB, _meshes),
+    "usd": (".usdc", _mesh(export_usd), MESH, _meshes),
+    "ply": ("", _mesh(export_ply), MESH, _meshes),
+    "obj": ("", _mesh(export_obj), MESH, _meshes),
+    "frames": ("", _frames, PICTURES, _films),
+    "capture": ("", _capture, CAPTURE, _captures),
+    "mp4": (".mp4", _film, FILM, _films),
+    "webm": (".webm", _film, FILM, _films),
+    "gif": (".gif", _film, FILM, _films),
+    "webp": (".webp", _film, FILM, _films),
+    "html": (".html", _html, VIEWER, _viewers),
 }

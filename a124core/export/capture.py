@@ -19,15 +19,15 @@ from ..render.sample import DIAGONAL
 from .alpha import true_depth, true_normal
 from .files import replacing, replacing_folder
 from .film import SIDES, OnFrame, loops
-from .frames import FOLDERS, UNIT, seen_with_depth, write_set
-from .transforms import write_transforms
+from .frames import FOLDERS, MASKS, UNIT, seen_with_depth, write_set
+from .transforms import check_written_here, write_transforms
 
 BAND = (-30.0, 70.0)  # degrees of elevation: as far below the horizon as the built-in priors are asked, almost the top
 GOLDEN = 180.0 * (3.0 - math.sqrt(5.0))  # degrees between neighbours of a sunflower's seeds
 EVERY = 8  # of this many cameras one is held out for testing, as is usual since LLFF
 POINTS = 20_000  # of the first moment's surface, to start a 3DGS from
 SPLITS = ("train", "val", "test")
-OURS = (*FOLDERS.values(), "transforms.json", *(f"transforms_{split}.json" for split in SPLITS), "points.ply")
+OURS = (*FOLDERS.values(), MASKS, "transforms.json", *(f"transforms_{split}.json" for split in SPLITS), "points.ply")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def export_capture(
     cameras, time = around[camera], moments.repeat(options.views)
     stems = [f"c{k:03d}_t{m:04d}" for k in range(options.views) for m in range(options.moments)]
     tested = torch.tensor(held_out(options.views))[camera]
-    with replacing_folder(folder, OURS) as fresh:
+    with replacing_folder(folder, OURS, check_written_here) as fresh:
         files: list[dict[str, str]] = []
         points: list[Tensor] = []
         for k, clip in enumerate(seen_with_depth(field, cameras, time, options.size, on_frame, device)):
@@ -98,7 +98,7 @@ def export_capture(
 def _write_cameras(
     folder: Path, cameras: Cameras, time: Tensor, size: tuple[int, int], files: list[dict[str, str]], tested: Tensor
 ) -> None:
-    names = {key: [f[key] for f in files] for key in FOLDERS if key != "mask_path"}
+    names = {key: [f[key] for f in files] for key in FOLDERS}
     kept = {"train": ~tested, "val": tested, "test": tested}
     lists = {f"{split}_filenames": [n for n, k in zip(names["file_path"], kept[split], strict=True) if k]
              for split in SPLITS}  # fmt: skip

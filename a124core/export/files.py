@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: str | Path, ours: tuple[str, ...]) -> Iterator[Path]:
-    """The same for a folder. What stood there before goes away at the end, and only if nothing but ours was in it."""
+def replacing_folder(
+    path: str | Path,
+    ours: tuple[str, ...],  # names that may stand in it
+    sure: Callable[[Path], None] = lambda path: None,  # raises ValueError if what is there is not ours all the same
+) -> Iterator[Path]:
+    """The same for a folder. What stood there before goes away at the end, and only if nothing but ours was in it,
+    then and now."""
     path = Path(path)
-    _check_ours(path, ours)
+    _check_ours(path, ours, sure)
     try:
         fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
     except OSError as error:
@@ -52,6 +57,7 @@ def replacing_folder(path: str | Path, ours: tuple[str, ...]) -> Iterator[Path]:
     try:
         yield fresh
         os.chmod(fresh, 0o777 & ~_umask())
+        _check_ours(path, ours, sure)
         _swap(fresh, path)
     except OSError as error:
         raise _plain(error, path) from error
@@ -59,12 +65,14 @@ def replacing_folder(path: str | Path, ours: tuple[str, ...]) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _check_ours(path: Path, ours: tuple[str, ...]) -> None:
+def _check_ours(path: Path, ours: tuple[str, ...], sure: Callable[[Path], None]) -> None:
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file, a folder is written here: choose another name.")
     others = sorted({entry.name for entry in path.iterdir()} - set(ours)) if path.exists() else []
     if others:
         raise ValueError(f"{path} holds {others[0]!r}, which is no export of this kind: choose a new or empty folder.")
+    if path.exists() and any(path.iterdir()):
+        sure(path)
 
 
 def _swap(fresh: Path, path: Path) -> None:

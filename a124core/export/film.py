@@ -10,19 +10,22 @@ import torch
 from torch import Tensor
 
 from ..camera_paths import Pace, PathOfCameras, shots
+from ..cameras import pinholes
 from ..checks import plain_name, within
 from ..protocols import Field
 from ..render.render import Clip, render_frames
 from .alpha import straight
+from .room import check_room
 from .video import MOST_FPS, write_film
 
 TRANSPARENT = (".webm", ".gif", ".webp")  # formats that have alpha
+HELD = {".gif": 1, ".webp": 4}  # bytes of a pixel that is kept until the end
 WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 SIDES = (16, 4096)  # pixels
 MOST_FRAMES = 100_000
 NOTHING = 0.02  # opacity below which a pixel shows nothing
 
-OnFrame = Callable[[int], None]  # called with the frames done; a cancel is an exception out of it
+OnFrame = Callable[[int], None]  # called with the frames done, also within a frame; a cancel is an exception out of it
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,18 @@ def export_film(
     where, time = shots(cameras, options.frames, loops(field), options.pace)
     clear = options.background is None and Path(path).suffix.lower() in TRANSPARENT
     ground = BLACK if clear else options.background or WHITE
-    seen = render_frames(field, where, time, options.size, background=ground, device=device, normals=False)
+    _check_memory(Path(path).suffix.lower(), options, pinholes(where[:1]).eyes)
+    seen = render_frames(field, where, time, options.size, background=ground, device=device, normals=False,
+                         on_piece=on_frame)  # fmt: skip
     write_film(path, (_pixels(clip, clear) for clip in watched(seen, on_frame)), options.fps)
+
+
+def _check_memory(suffix: str, options: FilmOptions, eyes: int) -> None:
+    """Of the formats that are written when all pictures are there."""
+    if suffix in HELD:
+        bytes_ = options.frames * options.size[0] * options.size[1] * eyes * HELD[suffix]
+        what = f"a {suffix[1:].upper()} of {options.frames} pictures"
+        check_room(bytes_, what, "take MP4 or WebM, or fewer or smaller pictures")
 
 
 def loops(field: Field) -> bool:

@@ -19,13 +19,14 @@ from ..render.sample import DIAGONAL
 from .alpha import straight, true_depth, true_normal
 from .files import replacing_folder
 from .film import BLACK, FilmOptions, OnFrame, loops, watched
-from .transforms import write_transforms
+from .transforms import check_written_here, write_transforms
 from .video import to_bytes
 
 UNIT = 1e-3  # world units of one step of a depth picture; nerfstudio's default depth_unit_scale_factor
 DEEPEST = 65535  # the last step of 16 bits; 0 says that nothing is there
-FOLDERS = {"file_path": "images", "depth_file_path": "depth", "normal_file_path": "normals", "mask_path": "masks"}
-OURS = (*FOLDERS.values(), "transforms.json")
+FOLDERS = {"file_path": "images", "depth_file_path": "depth", "normal_file_path": "normals"}  # key of a frame -> folder
+MASKS = "masks"  # not named in transforms.json: a trainer would leave the empty pixels out and never learn them
+OURS = (*FOLDERS.values(), MASKS, "transforms.json")
 
 
 def export_frames(
@@ -43,7 +44,7 @@ def export_frames(
     if pinholes(where).eyes != 1:
         raise ValueError("pictures of two eyes have no one camera: set the eyes' distance to 0, or make a film.")
     digits = max(4, len(str(len(where) - 1)))  # names must sort like the frames
-    with replacing_folder(folder, OURS) as fresh:
+    with replacing_folder(folder, OURS, check_written_here) as fresh:
         files: dict[str, list[str]] = {key: [] for key in FOLDERS}
         for k, clip in enumerate(seen_with_depth(field, where, time, options.size, on_frame, device)):
             for key, name in write_set(fresh, f"{k:0{digits}d}", clip).items():
@@ -57,21 +58,22 @@ def seen_with_depth(
     device: torch.device | str | None,
 ):  # -> Iterator[Clip] of single frames  # fmt: skip
     """Rendered on black, so that colour is known times alpha."""
-    return watched(render_frames(field, cameras, time, size, background=BLACK, device=device), on_frame)
+    seen = render_frames(field, cameras, time, size, background=BLACK, device=device, on_piece=on_frame)
+    return watched(seen, on_frame)
 
 
 def write_set(folder: Path, stem: str, clip: Clip) -> dict[str, str]:  # key in transforms.json -> file
-    """The four PNG files of one frame."""
+    """The four PNG files of one frame; the mask is not among the names."""
     pictures = {
         "file_path": to_bytes(straight(clip.image, clip.mask))[0],
         "depth_file_path": depth_steps(true_depth(clip, DIAGONAL / PREVIEW_SAMPLES))[0],
         "normal_file_path": to_bytes(0.5 * (true_normal(clip) + 1.0))[0],
-        "mask_path": to_bytes(clip.mask)[0, ..., 0],
     }
     names = {key: f"{FOLDERS[key]}/{stem}.png" for key in pictures}
-    for key, values in pictures.items():
-        (folder / FOLDERS[key]).mkdir(exist_ok=True)
-        Image.fromarray(values).save(folder / names[key])
+    mask = to_bytes(clip.mask)[0, ..., 0]
+    for name, values in (*((names[key], pictures[key]) for key in pictures), (f"{MASKS}/{stem}.png", mask)):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(values).save(folder / name)
     return names
 
 

@@ -36,8 +36,10 @@ style-src 'unsafe-inline'; img-src data: blob:">
 <script type="module">
 {script}
 const text = atob(document.getElementById("scene").textContent);
+const bytes = new Uint8Array(text.length);
+for (let k = 0; k < bytes.length; k++) bytes[k] = text.charCodeAt(k);
 globalThis.shown = new Viewer(document.getElementById("viewer"));
-shown.load(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
+shown.load(bytes.buffer);
 </script>
 </body>
 </html>

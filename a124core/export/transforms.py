@@ -18,6 +18,7 @@ from ..protocols import Cameras, Pinholes
 from .files import write_json
 
 STRAIGHT = {"k1": 0.0, "k2": 0.0, "p1": 0.0, "p2": 0.0}  # a pinhole has no distortion
+GENERATOR = "ComfyUI-Animate124"  # by which a folder that may be written again is known from anyone's data
 UNEQUAL = 0.01  # by how much fl_x and fl_y may differ, as a share
 
 
@@ -43,7 +44,8 @@ def write_transforms(
         frame: dict[str, Any] = {key: column[k] for key, column in names.items()}
         frames.append({**frame, "time": moment, "transform_matrix": matrix, **({} if shared else lenses[k])})
     top = {**lenses[0], "camera_angle_x": 2.0 * math.atan(size[1] / (2.0 * lenses[0]["fl_x"]))} if shared else {}
-    write_json(path, {"camera_model": "OPENCV", **top, **STRAIGHT, **(more or {}), "frames": frames})
+    about = {"generator": GENERATOR, "camera_model": "OPENCV", **top, **STRAIGHT, **(more or {})}
+    write_json(path, {**about, "frames": frames})
 
 
 def _lens(seen: Pinholes, k: int, size: tuple[int, int]) -> dict[str, float]:
@@ -52,6 +54,18 @@ def _lens(seen: Pinholes, k: int, size: tuple[int, int]) -> dict[str, float]:
     focal = float(focal_length(seen.fovy[k].double(), height))
     right, up = (height * v for v in seen.centre[k, 0].tolist())
     return {"fl_x": focal, "fl_y": focal, "cx": width / 2 + right, "cy": height / 2 - up, "w": width, "h": height}
+
+
+def check_written_here(folder: Path) -> None:
+    """Stop if a folder holds anything that was not written with its transforms.json, or if that is not by us."""
+    meta = _meta(folder / "transforms.json") if (folder / "transforms.json").is_file() else None
+    if not isinstance(meta, dict) or meta.get("generator") != GENERATOR:
+        raise ValueError(f"{folder} was not written by this program: choose a new or empty folder.")
+    stems = {Path(str(frame.get("file_path"))).stem for frame in meta.get("frames", ())}
+    for file in sorted(folder.glob("*/**/*")):
+        ours = file.suffix == ".png" and file.stem in stems and file.parent.parent == folder
+        if not ours or file.is_symlink():
+            raise ValueError(f"{folder} holds {file.name!r}, which is not of its export: choose a new or empty folder.")
 
 
 def read_transforms(path: str | Path) -> tuple[Pinholes, Tensor]:  # F cameras, time (F,)

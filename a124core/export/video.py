@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch.nn.functional import pad
 
 from .files import replacing
 
+BT709 = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}  # ITU-T H.273; range 1: 16 to 235
 CODEC = "libx264"  # with yuv420p every browser and player shows it
 SUFFIXES = (".mp4", ".gif", ".webp", ".webm")
 MOST_FPS = 240.0
@@ -79,13 +81,24 @@ def _write_webm(path: Path, frames: Iterable[Tensor], fps: float) -> None:
 def _write_stream(
     path: Path, frames: Iterable[Tensor], fps: float, codec: str, pixels: str, options: dict[str, str]
 ) -> None:
-    import imageio.v3 as imageio
+    """BT.709 at every size, and the file says so: what is not said is guessed from the number of lines."""
+    import av
 
-    with imageio.imopen(path, "w", plugin="pyav") as film:
-        film.init_video_stream(codec, fps=fps, pixel_format=pixels)
-        film._video_stream.options = options  # the plugin has no public way to set quality
-        for frame in frames:
-            film.write_frame(to_bytes(_even(frame)[None])[0], pixel_format="rgba" if len(frame) == 4 else "rgb24")
+    rate = Fraction(fps).limit_denominator(65535)
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codec, rate, options=options)
+        stream.pix_fmt = pixels
+        for name, value in BT709.items():
+            setattr(stream.codec_context, name, value)
+        for k, frame in enumerate(frames):
+            values = to_bytes(_even(frame)[None])[0]
+            picture = av.VideoFrame.from_ndarray(values, "rgba" if len(frame) == 4 else "rgb24")
+            picture = picture.reformat(format=pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+            picture.pts, picture.time_base = k, 1 / rate
+            if k == 0:
+                stream.height, stream.width = values.shape[:2]
+            film.mux(stream.encode(picture))
+        film.mux(stream.encode(None))
 
 
 def _write_gif(path: Path, frames: Iterable[Tensor], fps: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from ..field.occupancy import Occupancy, occupied_box
 from ..protocols import Field
 from ..render.render import occupancy_of
 
-OnProgress = Callable[[int, int], None]  # frames done, frames in all
+OnProgress = Callable[[int, int], None]  # frames done, frames in all; also told in between, so that a cancel is heard
 
 POINTS_AT_ONCE = 2**17  # points asked of the field in one go
 RAW_LIMIT = 2**29  # bytes of all cells, uncompressed: what a browser can be asked to keep on a graphics card
@@ -75,7 +76,8 @@ def bake_volume(
     peak = _peak(occupancy, box, size)
     frames = []
     for k, moment in enumerate(moments):
-        frames.append(_bake_frame(field, occupancy, float(moment), box, size, peak))
+        between = partial(on_progress, k, len(moments)) if on_progress is not None else None
+        frames.append(_bake_frame(field, occupancy, float(moment), box, size, peak, between))
         if on_progress is not None:
             on_progress(k + 1, len(moments))
     cells = torch.stack(frames)
@@ -122,14 +124,17 @@ def _peak(occupancy: Occupancy, box: Tensor, size: tuple[int, int, int]) -> floa
 
 
 def _bake_frame(
-    field: Field, occupancy: Occupancy, moment: float, box: Tensor, size: tuple[int, int, int], peak: float
-) -> Tensor:  # (4, Z, Y, X) uint8
+    field: Field, occupancy: Occupancy, moment: float, box: Tensor, size: tuple[int, int, int], peak: float,
+    between: Callable[[], None] | None = None,  # a cancel is an exception out of it
+) -> Tensor:  # (4, Z, Y, X) uint8  # fmt: skip
     """One moment; cells that no marcher would sample are left empty without a look."""
     xyz = _centres(box, size).to(occupancy.grid.device)
     wanted = torch.nonzero(_worth_a_look(occupancy, moment, xyz)).squeeze(1)
     density, albedo = torch.zeros(len(xyz), device=xyz.device), torch.zeros(len(xyz), 3, device=xyz.device)
     for some in wanted.split(POINTS_AT_ONCE):
         density[some], albedo[some] = field(xyz[some], xyz.new_full((len(some),), moment))
+        if between is not None:
+            between()
     shape = size[::-1]
     bytes_ = bytes_of_density(density, peak).reshape(1, *shape)
     colour = _spread((albedo.clamp(0.0, 1.0) * 255.0).T.reshape(3, *shape), bytes_[0] >= COLOURED)

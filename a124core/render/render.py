@@ -131,13 +131,13 @@ def render_clip(
     size: int | tuple[int, int],  # side of a square, or H, W
     samples: int | None = None,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    on_frame: Callable[[int], None] | None = None,  # called with the frames done
+    on_frame: Callable[[int], None] | None = None,  # called with the frames done, also between pieces of a frame
     device: torch.device | str | None = None,
     normals: bool = True,
 ) -> Clip:
     """Finished pictures with ambient light only. Parts of the field that are not worth sampling are skipped."""
     frames = []
-    for frame in render_frames(field, cameras, time, size, samples, background, device, normals):
+    for frame in render_frames(field, cameras, time, size, samples, background, device, normals, on_frame):
         frames.append((frame.image, frame.mask, frame.depth, frame.normal))
         if on_frame is not None:
             on_frame(len(frames))
@@ -153,6 +153,7 @@ def render_frames(
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     device: torch.device | str | None = None,
     normals: bool = True,
+    on_piece: Callable[[int], None] | None = None,  # called with the frames done: where a cancel is heard in between
 ) -> Iterator[Clip]:  # F clips of one frame
     """The same, picture by picture: what is written as it comes needs no memory for a whole film."""
     if device is not None and hasattr(field, "to"):
@@ -161,21 +162,22 @@ def render_frames(
     space = marched(occupancy_of(field, home))
     for k in range(len(cameras)):
         rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
-        yield _frame(field, rays, space, _sides(size)[0], samples, background, normals)
+        parts = []
+        for i in range(0, len(rays), RAYS_AT_ONCE):
+            parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], space, samples, background, normals))
+            if on_piece is not None:
+                on_piece(k)
+        yield _frame(parts, _sides(size)[0])
 
 
-@torch.no_grad()
-def _frame(
-    field: Field, rays: Rays, space: Marched, height: int, samples: int | None, background: tuple[float, ...],
-    normals: bool,
-) -> Clip:  # one frame  # fmt: skip
-    parts = [_still(field, rays[i : i + RAYS_AT_ONCE], space, samples, background, normals)
-             for i in range(0, len(rays), RAYS_AT_ONCE)]  # fmt: skip
-    planes = (torch.cat(part).T.reshape(1, -1, height, len(rays) // height).cpu() for part in zip(*parts, strict=True))
+def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int) -> Clip:  # one frame
+    """Pieces of an image, row by row, put together."""
+    planes = (torch.cat(part).T.unflatten(1, (height, -1))[None].cpu() for part in zip(*parts, strict=True))
     image, mask, depth, normal = planes
     return Clip(image.clamp(0.0, 1.0), mask.clamp(0.0, 1.0), depth, normal)
 
 
+@torch.no_grad()
 def _still(
     field: Field, rays: Rays, space: Marched, samples: int | None, background: tuple[float, ...], normals: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -37,6 +37,12 @@ def test_the_hosts_camera() -> None:
     plain, fovy = camera_of(info)
     exact, _ = camera_of(turned)
     assert fovy == 35 and torch.allclose(plain, exact, atol=1e-6)
+    _, near = camera_of({**info, "zoom": 2})
+    assert math.tan(math.radians(near / 2)) == pytest.approx(math.tan(math.radians(35 / 2)) / 2)
+    with pytest.raises(ValueError, match="orthographic: switch it to perspective"):
+        camera_of({**info, "cameraType": "orthographic"})
+    with pytest.raises(ValueError, match="zoom"):
+        camera_of({**info, "zoom": 0})
     rolled, _ = camera_of({**info, "quaternion": [0.5, 0.5, 0.5, 0.5]})
     assert torch.allclose(rolled[:3, 2], torch.tensor([1.0, 0.0, 0.0]), atol=1e-6), "rolled about its axis, same way"
     assert not torch.allclose(rolled[:3, :3], exact[:3, :3], atol=0.1)

@@ -19,7 +19,7 @@ def test_plain_names_pass(name: str) -> None:
         ("/tmp/a", "does not stay"), ("a/", "does not stay"), ("a//b", "does not stay"), (".", "does not stay"),
         ("CON", "Windows"), ("nul.txt", "Windows"), ("a/Lpt1", "Windows"), ("com9.mp4", "Windows"), ("aux ", "Windows"),
         ("a\\b", "character"), ("C:x", "character"), ("a?", "character"), ("a\n", "character"), ("a\x00", "character"),
-        ("a.", "ends with a dot"), ("a ", "space"), (" a", "space"), ("x" * 121, "longer"),
+        ("a.", "ends with a dot"), ("a ", "space"), (" a", "space"), ("x" * 121, "longer"), ("猫" * 41, "longer"),
     ],
 )  # fmt: skip
 def test_others_are_refused_in_one_sentence(name: str, words: str) -> None:

@@ -64,6 +64,14 @@ def test_cancel_leaves_no_film(host: Any, asked: Any) -> None:
     assert not list(folder.glob("cancelled*")) and not list(folder.glob(".new-*"))
 
 
+def test_the_hosts_save_video_takes_the_film(host: Any, asked: Any) -> None:
+    prompt = asked(format="MP4", name="handed")
+    saved = {"video": ["100", 1], "filename_prefix": "handed on", "format": "auto", "codec": "auto"}
+    prompt["101"] = {"class_type": "SaveVideo", "inputs": saved}
+    (shown,) = host.run(prompt)["outputs"]["101"]["images"]
+    assert (host.base / "output" / shown["subfolder"] / shown["filename"]).stat().st_size > 0
+
+
 def test_every_way_home_from_one_workflow(host: Any, cut: Any) -> None:
     prompt = cut("07_export_and_view")
     outputs = host.run(prompt)["outputs"]

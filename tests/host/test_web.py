@@ -150,10 +150,15 @@ def test_camera_losses_and_a_lost_file(page: Page, host: Host) -> None:
     assert page.run("optimizer.widgets.length") == widgets + 1
     assert page.run("optimizer.a124Sparkline.text.textContent") == "coarse 29 / 100, 61 s left"
     assert page.run("optimizer.serialize().widgets_values.length") == widgets
-    for file in (host.base / "output" / "animate124" / "viewer").iterdir():
+    kept = {file: file.read_bytes() for file in (host.base / "output" / "animate124" / "viewer").iterdir()}
+    for file in kept:
         file.unlink()
     page.run("(() => { const p = app.graph.getNodeById(3).a124Panel; p.dispose(); return p.show(); })()")
     assert "no longer on the server" in page.run("app.graph.getNodeById(3).a124Panel.viewer.message.textContent")
+    for path, content in kept.items():
+        path.write_bytes(content)
+    page.run("app.graph.getNodeById(3).a124Panel.show()")
+    page.until("app.graph.getNodeById(3).a124Panel.viewer.ready", "the same file is shown when it is there again")
     page.run("void app.graph.remove(app.graph.getNodeById(2))")
     assert page.run("viewer.root.childElementCount") == 0, "a removed node gives its graphics context back"
     assert [e for e in ours(page) if "404" not in e] == []

@@ -69,7 +69,7 @@ OUTPUTS = {
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
     "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
-    "A124ExportFrames": ["STRING"],
+    "A124ExportFrames": ["STRING", "VIDEO"],
     "A124Preview4D": [],
     "A124ExportViewer": ["STRING"],
     "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],

@@ -49,7 +49,7 @@ def test_films_are_written_and_shown(
 ) -> None:
     made = export(field=field, format=form, name="cats/tabby")
     path = workspace / "cats" / f"tabby_00001_{suffix}"
-    assert made["result"] == (str(path),) and path.stat().st_size > 0
+    assert made["result"] == (str(path), None) and path.stat().st_size > 0
     shown = {"filename": path.name, "subfolder": "animate124/cats", "type": "output"}
     assert made["ui"] == {"images": [shown], "animated": (plays,)}
     export(field=field, format=form, name="cats/tabby")
@@ -64,7 +64,7 @@ def test_pictures_and_data_sets_are_folders(export: Callable, field: Any, worksp
     with Image.open(workspace / "film_00001_" / "images" / "0000.png") as picture:
         assert picture.mode == "RGBA" and picture.size == (32, 24)
     made = export(field=field, format="data set", views=2)
-    assert made["result"] == (str(workspace / "film_00002_"),)
+    assert made["result"] == (str(workspace / "film_00002_"), None)
     meta = json.loads((workspace / "film_00002_" / "transforms.json").read_text())
     assert len(meta["frames"]) == 6 and (workspace / "film_00002_" / "transforms_train.json").is_file()
 

@@ -49,7 +49,7 @@ def test_old_previews_go_when_there_are_too_many(
         paths.append(module.keep_scene(tmp_path, bytes([k]) * 100))
         os.utime(paths[-1], (1000 + k, 1000 + k))
     assert [p.exists() for p in paths] == [False, True, True]
-    module.keep_scene(tmp_path, bytes([1]) * 100)  # used again: now the newest
+    module.keep_scene(tmp_path, bytes([1]) * 100)  # baked again: now the newest
     module.keep_scene(tmp_path, bytes([9]) * 100)
     assert [p.exists() for p in paths] == [False, True, False]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import functools
 import http.server
+import json
 import shutil
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,7 +58,18 @@ def site(browser: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = bytearray(whole)
     broken[-3000] ^= 0xFF
     (folder / "broken.a124vol").write_bytes(broken)
+    (folder / "bomb.a124vol").write_bytes(with_header(whole, size=[2, 2, 2]))
+    (folder / "huge.a124vol").write_bytes(
+        with_header(whole, size=[1000, 1024, 1024], frames=[{"offset": 0, "bytes": 9}])
+    )
     return folder
+
+
+def with_header(whole: bytes, **changes: object) -> bytes:
+    """The same viewer file with other entries in its header."""
+    (length,) = struct.unpack_from("<I", whole, 12)
+    text = json.dumps({**json.loads(whole[16 : 16 + length]), **changes}).encode()
+    return whole[:12] + struct.pack("<I", len(text)) + text + whole[16 + length :]
 
 
 @pytest.fixture(scope="session")

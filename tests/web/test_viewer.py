@@ -156,6 +156,77 @@ def test_a_lost_graphics_card_comes_back(page: Page, shot: Shot) -> None:
     assert torch.equal(shot(0, 10, 20, 1.8, 0.5), before)
 
 
+def test_the_earlier_scene_stays_until_the_next_is_complete(page: Page, shot: Shot) -> None:
+    page.run("show('figure.a124vol')")
+    before = shot(0, 10, 20, 1.8, 0.5)
+    page.run("viewers[0].turn(true)")  # it draws all the while
+    for name in ("broken", "bomb"):
+        assert page.run(f"file('{name}.a124vol').then((f) => viewers[0].load(f))") is False
+        page.run("new Promise((done) => setTimeout(done, 100))")
+    assert page.run("file('balls.a124vol').then((f) => viewers[0].load(f))") is True
+    page.run("file('figure.a124vol').then((f) => viewers[0].load(f))")
+    page.run("viewers[0].turn(false)")
+    assert page.errors == []
+    page.run("file('broken.a124vol').then((f) => viewers[0].load(f))")
+    assert torch.equal(shot(0, 10, 20, 1.8, 0.5), before)
+
+
+def test_a_card_lost_during_the_first_load_comes_back(page: Page) -> None:
+    page.run("""window.lost = show('figure.a124vol'); new Promise((done) => { const look = () =>
+      viewers[0]?.renderer ? done() : setTimeout(look); look(); })""")
+    page.run("window.lose = viewers[0].renderer.gl.getExtension('WEBGL_lose_context'); lose.loseContext()")
+    page.until("viewers[0].lost")
+    assert "took the graphics card" in page.run("viewers[0].message.textContent")
+    page.run("new Promise((done) => setTimeout(done, 50))")
+    page.run("lose.restoreContext()")
+    page.until("viewers[0].ready && viewers[0].message.textContent === ''")
+    assert page.errors == []
+
+
+def test_out_of_sight_the_card_is_given_back(page: Page, shot: Shot) -> None:
+    page.run("show('figure.a124vol')")
+    before = shot(0, 10, 20, 1.8, 0.5)
+    page.run("viewers[0].rest()")
+    assert page.run("viewers[0].ready"), "not while it is seen"
+    page.run("viewers[0].box.style.display = 'none'")
+    page.until("!viewers[0].visible")
+    page.run("viewers[0].rest()")
+    page.until("viewers[0].lost")
+    page.run("viewers[0].box.style.display = ''")
+    page.until("viewers[0].ready")
+    assert torch.equal(shot(0, 10, 20, 1.8, 0.5), before)
+    assert page.errors == []
+
+
+def test_out_of_sight_nothing_is_loaded_before_it_is_seen(page: Page) -> None:
+    page.run("""(async () => { const box = document.createElement('div'); box.style.display = 'none';
+      document.body.append(box); await show('balls.a124vol'); viewers[0].dispose();
+      const { Viewer } = await import('./lib/viewer.mjs'); window.hidden_one = new Viewer(box);
+      box.style.height = '300px';
+      await hidden_one.load(await file('figure.a124vol')); window.box = box; })()""")
+    assert page.run("!hidden_one.renderer && !hidden_one.ready")
+    page.run("box.style.display = ''")
+    page.until("hidden_one.ready")
+    assert page.errors == []
+
+
+def test_what_a_cameras_node_cannot_take_is_said(page: Page) -> None:
+    page.run("import('./lib/send_camera.mjs').then((m) => { window.sendCamera = m.sendCamera; })")
+    page.run("""window.node = { comfyClass: "A124Cameras", title: "Cameras", inputs: [{ name: "camera_info", link: 3 },
+      { name: "radius", widget: { name: "radius" }, link: 4 }, { name: "fovy", widget: { name: "fovy" }, link: null }],
+      widgets: [{ name: "elevation", value: 0, options: { min: -80, max: 80 } }, { name: "radius", value: 2 },
+      { name: "fovy", value: 1, options: { min: 10, max: 90 } }, { name: "azimuth", value: 0 }] }""")
+    camera = "{ elevation: 88, azimuth: 30, radius: 5, fovy: 40, target: [0, 0.5, 0] }"
+    said = page.run(f"sendCamera({{ graph: {{ nodes: [node] }} }}, {camera}, 0.5)")
+    for words in ("Sent to Cameras.", "left as they are: radius.", "elevation goes to 80 only, here it is 88",
+                  "camera_info", "shift was left out", "upright picture"):  # fmt: skip
+        assert words in said
+    assert page.run("node.widgets.map((w) => w.value)") == [80, 2, 40, 30]
+    page.run("node.inputs = []")
+    plain = "{ elevation: 8, azimuth: 30, radius: 5, fovy: 40, target: [0, 0, 0] }"
+    assert page.run(f"sendCamera({{ graph: {{ nodes: [node] }} }}, {plain}, 1.5)") == "Sent to Cameras."
+
+
 def test_backgrounds_and_the_saved_picture(page: Page, shot: Shot, tmp_path: Path) -> None:
     page.run("show('figure.a124vol')")
     menu = "viewers[0].root.querySelector('[data-name=background]')"
@@ -177,9 +248,11 @@ def test_backgrounds_and_the_saved_picture(page: Page, shot: Shot, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cut", "incomplete or damaged"),
-        ("short", "incomplete or damaged"),
-        ("broken", "incomplete or damaged"),
+        ("cut", "incomplete"),
+        ("short", "incomplete"),
+        ("broken", "a frame does not unpack"),
+        ("bomb", "another size than its header says"),
+        ("huge", "unpacks to 4000 MB"),
         ("newer", "version 7"),
         ("other", "not a viewer file"),
     ],

@@ -2,13 +2,14 @@
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { sendCamera } from "../lib/send_camera.mjs";
+import { fresh } from "./animate124_fresh.js";
 
 const NODE = "A124Preview4D";
 const KEY = "a124_volume"; // of the node's ui output, and of the property that brings the scene back after a reload
 const GONE = "The baked scene is no longer on the server: change a value of this node and queue it again.";
 const HEIGHT = 360; // pixels at first
 const LEAST = 220; // pixels
+const READ = 8000; // milliseconds for a sentence or two
 
 /** What happens on a node besides what happened there before. */
 function chain(node, name, more) {
@@ -58,24 +59,32 @@ class Panel {
     const name = JSON.stringify(file ?? null);
     if (!file || name === this.shown) return; // results may come twice: executed, and restored from history
     this.shown = name;
-    const { Viewer } = await import(new URL("../lib/viewer.mjs", import.meta.url));
-    if (this.shown !== name) return;
-    this.viewer ??= this.#made(Viewer);
     try {
+      const [{ Viewer }, { sendCamera }] = await Promise.all([fresh("viewer.mjs"), fresh("send_camera.mjs")]);
+      if (this.shown !== name) return;
+      this.viewer ??= this.#made(Viewer, sendCamera);
       const answer = await api.fetchApi(`/view?${new URLSearchParams(file)}`);
       if (!answer.ok) throw new Error(answer.status === 404 ? GONE : `The server answered ${answer.status}: ${GONE}`);
       const buffer = await answer.arrayBuffer();
-      if (this.shown === name) await this.viewer.load(buffer);
+      if (this.shown === name && !(await this.viewer.load(buffer))) this.#failed(name);
     } catch (error) {
-      this.viewer?.say(error.message);
+      if (this.shown !== name) return;
+      this.#failed(name);
+      if (this.viewer) this.viewer.say(error.message);
+      else this.element.textContent = `The viewer did not load (${error.message}): queue the node again.`;
     }
   }
 
-  #made(Viewer) {
+  /** The same result, when it comes again, is shown again. */
+  #failed(name) {
+    if (this.shown === name) this.shown = null;
+  }
+
+  #made(Viewer, sendCamera) {
     const viewer = new Viewer(this.element);
     viewer.controls.add("send", "⇥", "Send this camera to the Cameras node", () => {
-      viewer.say(sendCamera(app, viewer.camera));
-      setTimeout(() => viewer.say(""), 4000);
+      viewer.say(sendCamera(app, viewer.camera, viewer.canvas.clientWidth / viewer.canvas.clientHeight));
+      setTimeout(() => viewer.say(""), READ);
     });
     return viewer;
   }

@@ -2,7 +2,7 @@
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { Sparkline } from "../lib/sparkline.mjs";
+import { fresh } from "./animate124_fresh.js";
 
 const EVENT = "animate124.stats";
 const NODES = ["A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer"];
@@ -18,7 +18,7 @@ function nodeOf(id) {
   return node && NODES.includes(node.comfyClass ?? node.type) ? node : null;
 }
 
-function sparklineOf(node) {
+function sparklineOf(node, Sparkline) {
   if (node.a124Sparkline) return node.a124Sparkline;
   const line = new Sparkline();
   const widget = node.addDOMWidget("losses", "A124_LOSSES", line.element, {
@@ -37,10 +37,11 @@ function sparklineOf(node) {
 
 app.registerExtension({
   name: "animate124.stats",
-  setup() {
+  async setup() {
+    const { Sparkline } = await fresh("sparkline.mjs");
     api.addEventListener(EVENT, ({ detail }) => {
       const node = detail && nodeOf(detail.node);
-      if (node) sparklineOf(node).add(detail);
+      if (node) sparklineOf(node, Sparkline).add(detail);
     });
   },
 });

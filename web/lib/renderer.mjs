@@ -16,22 +16,27 @@ export class Renderer {
     this.textures = [];
   }
 
-  /** Forget the frames and take the header of another scene. */
-  begin(header) {
-    this.#forget();
-    this.header = header;
+  /** Stop if a scene is larger than the card takes. */
+  check(header) {
     const largest = this.gl.getParameter(this.gl.MAX_3D_TEXTURE_SIZE);
     if (Math.max(...header.size) > largest) {
       throw new Error(`This graphics card takes ${largest} cells a side, the scene has more: lower its resolution.`);
     }
   }
 
-  addFrame({ cells, bricks }) {
+  /** One frame of a scene of that size, on the card. */
+  upload({ cells, bricks }, size) {
     const { gl } = this;
-    this.textures.push({
-      cells: texture(gl, this.header.size, gl.RGBA8, gl.RGBA, gl.LINEAR, cells),
-      bricks: texture(gl, brickSize(this.header.size), gl.R8, gl.RED, gl.NEAREST, bricks),
-    });
+    return {
+      cells: texture(gl, size, gl.RGBA8, gl.RGBA, gl.LINEAR, cells),
+      bricks: texture(gl, brickSize(size), gl.R8, gl.RED, gl.NEAREST, bricks),
+    };
+  }
+
+  /** From now on these frames under this header; the earlier ones are given back. */
+  show(header, textures) {
+    this.free(this.textures);
+    Object.assign(this, { header, textures });
   }
 
   /** eye: { eye, right, up, back, lens } in scene units; moment: { from, to, share }; ground: [r, g, b, a]. */
@@ -60,16 +65,16 @@ export class Renderer {
 
   /** Give the card's memory back, and the context: browsers allow few. */
   dispose() {
-    this.#forget();
+    this.free(this.textures);
+    this.textures = [];
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
-  #forget() {
-    for (const { cells, bricks } of this.textures) {
+  free(textures) {
+    for (const { cells, bricks } of textures) {
       this.gl.deleteTexture(cells);
       this.gl.deleteTexture(bricks);
     }
-    this.textures = [];
   }
 
   #place(name) {

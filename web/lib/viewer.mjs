@@ -11,6 +11,8 @@ import { offerXr } from "./xr.mjs";
 const TURN_DEGREES = 36; // a second, on the turntable
 const SHARPEST = 2; // device pixels per CSS pixel that are worth their time
 const SLOW = 1 / 20; // seconds between pictures above which they become coarser while something moves
+const AWAY = 30_000; // milliseconds out of sight after which the graphics card is given back: browsers lend it to few
+const LOST = "The browser took the graphics card from this viewer: it comes back when others are closed or out of sight.";
 const COARSEST = 0.35; // share of the pixels of a side that is never gone below
 
 export class Viewer {
@@ -38,39 +40,101 @@ export class Viewer {
   }
 
   #watch() {
-    this.visible = false;
+    this.visible = this.lost = false;
     this.sizes = new ResizeObserver(() => this.changed());
     this.sizes.observe(this.canvas);
-    this.views = new IntersectionObserver(([entry]) => {
-      this.visible = entry.isIntersecting;
-      this.changed();
+    this.looked = new Promise((done) => {
+      this.views = new IntersectionObserver((entries) => {
+        this.#see(entries.at(-1).isIntersecting);
+        done();
+      });
     });
     this.views.observe(this.canvas);
     this.canvas.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault();
+      event.preventDefault(); // or it would never come back
+      this.loads++;
+      this.lost = true;
       this.renderer = null;
+      this.later = this.coming ?? this.later ?? this.buffer;
+      if (!this.resting) this.say(LOST);
+      setTimeout(() => this.#wake());
     });
-    this.canvas.addEventListener("webglcontextrestored", () => this.buffer && this.load(this.buffer));
+    this.canvas.addEventListener("webglcontextrestored", () => {
+      this.lost = false;
+      this.#wake();
+    });
   }
 
-  /** Show the scene of a file (ArrayBuffer). What goes wrong is said in the picture, in one sentence. */
+  #see(visible) {
+    this.visible = visible;
+    clearTimeout(this.away);
+    if (visible) this.#wake();
+    else this.away = setTimeout(() => this.rest(), AWAY);
+    this.changed();
+  }
+
+  /** Give the graphics card back until the viewer is seen again. */
+  rest() {
+    this.resting = !this.visible && !this.session && this.renderer?.gl.getExtension("WEBGL_lose_context");
+    if (this.resting) this.renderer.dispose();
+  }
+
+  /** Take the graphics card back, and load what could not be loaded meanwhile. */
+  #wake() {
+    if (!this.visible) return;
+    if (this.lost && this.resting) {
+      this.resting.restoreContext(); // tells webglcontextrestored
+      this.resting = null;
+    } else if (!this.lost && this.later) this.load(this.later);
+  }
+
+  /** Show the scene of a file (ArrayBuffer), once it can be seen; until it is complete the earlier one stays. What goes
+   * wrong is said in the picture, in one sentence -> false. */
   async load(buffer) {
     const load = ++this.loads; // a later call ends an earlier one
+    this.coming = buffer;
+    this.later = null;
     try {
-      const { header, frames } = readVolume(buffer);
-      this.renderer ??= new Renderer(this.canvas);
-      this.renderer.begin(header);
-      for (const [k, packed] of frames.entries()) {
-        const frame = await inflateFrame(packed, header.size);
-        if (load !== this.loads || !this.renderer) return;
-        this.renderer.addFrame(frame);
-        this.say(`Loading ${k + 1} of ${frames.length}`);
-      }
-      this.#begin(buffer, header);
-      this.say("");
+      const scene = readVolume(buffer);
+      await this.looked;
+      if (load !== this.loads) return true;
+      if (this.visible && !this.lost) await this.#take(scene, load, buffer);
+      else this.later = buffer;
+      return true;
     } catch (error) {
+      if (load !== this.loads) return true;
+      this.coming = null;
       this.say(error.message);
+      return false;
     }
+  }
+
+  /** All frames to the card, then all at once into the picture. */
+  async #take({ header, frames }, load, buffer) {
+    this.renderer ??= new Renderer(this.canvas);
+    const { renderer } = this;
+    renderer.check(header);
+    const textures = [];
+    try {
+      for (const packed of frames) {
+        const frame = await inflateFrame(packed, header.size);
+        if (load !== this.loads) break;
+        textures.push(renderer.upload(frame, header.size));
+        this.say(`Loading ${textures.length} of ${frames.length}`);
+      }
+    } finally {
+      if (textures.length < frames.length) renderer.free(textures);
+    }
+    if (load !== this.loads) return;
+    renderer.show(header, textures);
+    this.coming = null;
+    this.#begin(buffer, header);
+    this.say("");
+  }
+
+  /** Is there a scene on the card? */
+  get ready() {
+    return Boolean(this.header && this.renderer?.textures.length);
   }
 
   /** A scene is complete. One that replaces another keeps the camera and whether it plays. */
@@ -130,7 +194,7 @@ export class Viewer {
     const moves = (this.clock.playing || this.turning) && this.visible && !this.session;
     const seconds = this.last === undefined ? 0 : (now - this.last) / 1000;
     this.last = moves ? now : undefined;
-    if (!this.renderer || !this.header || !this.visible || this.session) return;
+    if (!this.ready || !this.visible || this.session) return;
     this.clock.advance(Math.min(seconds, 1));
     if (this.turning) this.camera.azimuth += TURN_DEGREES * Math.min(seconds, 1);
     this.scale = moves ? this.#bearable(seconds) : 1;
@@ -156,7 +220,7 @@ export class Viewer {
 
   /** The picture as a PNG file, in full sharpness. */
   screenshot() {
-    if (!this.renderer || !this.header) return;
+    if (!this.ready) return;
     this.scale = 1;
     this.draw();
     this.canvas.toBlob((blob) => {
@@ -168,12 +232,13 @@ export class Viewer {
 
   dispose() {
     this.loads++;
+    clearTimeout(this.away);
     this.session?.end();
     this.sizes.disconnect();
     this.views.disconnect();
     cancelAnimationFrame(this.waiting);
     this.renderer?.dispose();
-    this.renderer = this.header = this.buffer = null;
+    this.renderer = this.header = this.buffer = this.coming = this.later = null;
     this.root.innerHTML = "";
   }
 }

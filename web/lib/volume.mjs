@@ -2,6 +2,7 @@
 
 const MAGIC = "A124VOL\n";
 const VERSION = 1;
+const LARGEST = 2 ** 29; // bytes of all cells, unpacked, that a writer may ask a graphics card for
 export const BRICK = 4; // cells along one side of the bricks that empty space is skipped by
 
 /** Header and compressed frames of a file; throws one sentence for anything else. */
@@ -9,47 +10,69 @@ export function readVolume(buffer) {
   const bytes = new Uint8Array(buffer);
   const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length));
   if (magic !== MAGIC) throw new Error("This is not a viewer file: queue the node again.");
-  if (bytes.length < MAGIC.length + 8) throw damaged();
+  if (bytes.length < MAGIC.length + 8) throw incomplete();
   const view = new DataView(buffer);
   const version = view.getUint32(MAGIC.length, true);
   if (version !== VERSION) {
     throw new Error(`The file has version ${version}, this viewer reads ${VERSION}: queue the node again.`);
   }
   const start = MAGIC.length + 8 + view.getUint32(MAGIC.length + 4, true);
+  if (start > bytes.length) throw incomplete();
   const header = parseHeader(bytes.subarray(MAGIC.length + 8, start));
   const frames = header.frames.map(({ offset, bytes: count }) => {
-    if (start + offset + count > bytes.length) throw damaged();
+    if (start + offset + count > bytes.length) throw incomplete();
     return bytes.subarray(start + offset, start + offset + count);
   });
   return { header, frames };
 }
 
-function damaged() {
-  return new Error("The viewer file is incomplete or damaged: queue the node again.");
+function incomplete() {
+  return new Error("The viewer file is incomplete, its end is missing: queue the node again.");
+}
+
+function damaged(what) {
+  return new Error(`The viewer file is damaged, ${what}: queue the node again.`);
 }
 
 function parseHeader(bytes) {
+  let header;
   try {
-    const header = JSON.parse(new TextDecoder().decode(bytes));
-    if (header.size.length !== 3 || header.box.length !== 2 || !header.frames.length) throw damaged();
-    return header;
+    header = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    throw damaged();
+    throw damaged("its header is not JSON");
   }
+  const { size, box, frames } = header ?? {};
+  const counted = [size, box, frames].every(Array.isArray) && size.length === 3 && box.length === 2 && frames.length;
+  if (!counted || !size.every((n) => Number.isInteger(n) && n > 0)) throw damaged("its header does not say its size");
+  const megabytes = (4 * size[0] * size[1] * size[2] * frames.length) / 2 ** 20;
+  if (megabytes > LARGEST / 2 ** 20) {
+    throw new Error(`The scene unpacks to ${Math.round(megabytes)} MB, ${LARGEST / 2 ** 20} are shown: lower its resolution.`);
+  }
+  return header;
 }
 
 /** One frame: interleaved cells (density, red, green, blue; x fastest) and the bricks that are not empty. */
 export async function inflateFrame(packed, size) {
-  let planes;
-  try {
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch {
-    throw damaged();
-  }
-  if (planes.length !== 4 * size[0] * size[1] * size[2]) throw damaged();
-  const cells = interleave(planes, size[0]);
+  if (!globalThis.DecompressionStream) throw new Error("This browser cannot unpack the scene: use one of 2023 or later.");
+  const cells = interleave(await unpacked(packed, 4 * size[0] * size[1] * size[2]), size[0]);
   return { cells, bricks: bricksOf(cells, size) };
+}
+
+/** So many bytes; unpacking stops where there are more. */
+async function unpacked(packed, count) {
+  const bytes = new Uint8Array(count);
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  let filled = 0;
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => { throw damaged("a frame does not unpack"); });
+    if (done || filled + value.length > count) {
+      if (done && filled === count) return bytes;
+      reader.cancel().catch(() => {});
+      throw damaged("a frame has another size than its header says");
+    }
+    bytes.set(value, filled);
+    filled += value.length;
+  }
 }
 
 /** Undo the differences along x and weave the four planes together. */

@@ -15,7 +15,7 @@ export async function offerXr(viewer) {
 }
 
 async function enter(viewer, kind) {
-  if (viewer.session) return;
+  if (viewer.session || !viewer.ready) return;
   try {
     const { gl } = viewer.renderer;
     const session = await navigator.xr.requestSession(kind);
@@ -39,7 +39,7 @@ function run(viewer, session, layer, space, seeThrough) {
   const onFrame = (now, frame) => {
     session.requestAnimationFrame(onFrame);
     const pose = frame.getViewerPose(space);
-    if (!pose || !viewer.renderer) return;
+    if (!pose || !viewer.ready) return;
     place ??= placeBefore(pose.transform, viewer.camera);
     viewer.clock.advance(last === undefined ? 0 : (now - last) / 1000);
     last = now;

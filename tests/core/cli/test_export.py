@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,14 +12,18 @@ import pytest
 import torch
 from PIL import Image
 
+from a124core.cli.export import checked_wishes, export_words
 from a124core.cli.main import main
+from a124core.cli.wishes import Wishes
 from a124core.cli.writers import WRITERS
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, refresh
 
-SMALL = ("--size", "24", "--frames", "2", "--views", "2", "--resolution", "16", "--faces", "200")
+FILM = ("--size", "24", "--frames", "2")
+CAPTURE = (*FILM, "--views", "2")
+SMALL = (*CAPTURE, "--resolution", "16", "--faces", "200")
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +45,15 @@ def run(*arguments: object) -> int:
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.webp"])
 def test_the_ending_chooses_the_film(field: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "new" / name
-    assert run(field, "--out", out, *SMALL) == 0 and out.stat().st_size > 0
+    assert run(field, "--out", out, *FILM) == 0 and out.stat().st_size > 0
     assert [p.name for p in out.parent.iterdir()] == [name]
 
 
 def test_folders_are_named_by_their_format(field: Path, tmp_path: Path) -> None:
-    assert run(field, "--format", "frames", "--out", tmp_path / "f", *SMALL, "--size", "32x24") == 0
+    assert run(field, "--format", "frames", "--out", tmp_path / "f", *FILM, "--size", "32x24") == 0
     with Image.open(tmp_path / "f" / "images" / "0001.png") as picture:
         assert picture.size == (32, 24) and picture.mode == "RGBA"
-    assert run(field, "--format", "capture", "--out", tmp_path / "c", *SMALL) == 0
+    assert run(field, "--format", "capture", "--out", tmp_path / "c", *CAPTURE) == 0
     assert len(list((tmp_path / "c" / "images").iterdir())) == 4
     assert run(field, "--format", "frames", "--out", tmp_path / "f", "--cameras", tmp_path / "c" / "transforms.json",
                "--size", 24) == 0  # fmt: skip
@@ -66,9 +71,36 @@ def test_all_writes_one_of_each_that_can_be(
     assert "pip install usd-core" in capsys.readouterr().err
 
 
+def test_all_goes_on_after_one_that_fails_and_says_so_at_the_end(
+    field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("a124core.cli.export.WRITERS", {k: WRITERS[k] for k in ("frames", "gif", "webp")})
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "notes.txt").write_text("mine")
+    assert run(field, "--format", "all", "--out", tmp_path, *FILM) == 2
+    said = capsys.readouterr().err
+    assert "notes.txt" in said and "error: not written, for the reasons above: frames." in said
+    assert (tmp_path / "scene.gif").is_file() and (tmp_path / "scene.webp").is_file()
+
+
+def test_a_format_is_not_held_to_the_limits_of_another() -> None:
+    words = argparse.ArgumentParser()
+    export_words(words)
+
+    def checked(form: str, *said: str) -> Wishes:
+        return checked_wishes(words.parse_args(["field", "--out", "x", *said]), form)
+
+    assert checked("mp4", "--frames", "300").film.frames == 300
+    assert checked("glb", "--resolution", "320").mesh.resolution == 320
+    assert checked("html", "--resolution", "8").viewer.resolution == 8
+    assert checked("html", "--fps", "16").viewer.seconds == 2.0, "32 frames, where nobody says how many"
+    with pytest.raises(ValueError, match="^html: frames is 300"):
+        checked("all", "--frames", "300")
+
+
 def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
     words = ("--cameras", "still", "--eyes", 0.1, "--ping-pong", "--plays", 2, "--background", "green")
-    assert run(field, "--out", tmp_path / "a.webp", *SMALL, *words) == 0
+    assert run(field, "--out", tmp_path / "a.webp", *FILM, *words) == 0
     with Image.open(tmp_path / "a.webp") as film:
         assert film.size == (48, 24)
 
@@ -94,6 +126,10 @@ def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
         (["--out", "a.mp4", "--radius", "-1"], "radius"),
         (["--out", "a.mp4", "--device", "warp"], "--device cpu"),
         (["--out", "c", "--format", "capture", "--views", "1"], "views"),
+        (["--out", "a.html", "--time", "0.5", "--cameras", "still"], "--cameras, --time would change nothing"),
+        (["--out", "a.html", "--fps", "0"], "fps"),
+        (["--out", "a.mp4", "--faces", "300"], "--faces would change nothing"),
+        (["--out", "a.glb", "--ping-pong"], "--ping-pong would change nothing"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -114,7 +150,7 @@ def test_no_field_and_an_empty_one(field: Path, tmp_path: Path, capsys: pytest.C
     empty = new_field(config, torch.Generator().manual_seed(0))
     save_field(tmp_path / "empty.safetensors", replace(empty, occupancy=empty_occupancy(8, 1, 1.0)))
     (tmp_path / "a.mp4").write_bytes(b"earlier")
-    assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "a.mp4", *SMALL) == 2
+    assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "a.mp4", *FILM) == 2
     assert "every picture is empty" in capsys.readouterr().err and (tmp_path / "a.mp4").read_bytes() == b"earlier"
 
 
@@ -127,12 +163,12 @@ def test_ctrl_c_leaves_nothing_half_written(
     monkeypatch.setattr("a124core.export.film.straight", pressed)
     monkeypatch.setattr("a124core.export.frames.straight", pressed)
     for out in (["--out", tmp_path / "a.webm"], ["--format", "frames", "--out", tmp_path / "f"]):
-        assert run(field, *out, *SMALL) == 130
+        assert run(field, *out, *FILM) == 130
         assert "nothing was written" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_may_not_be_written(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    assert run(field, "--out", tmp_path / "file" / "a.mp4", *SMALL) == 2
+    assert run(field, "--out", tmp_path / "file" / "a.mp4", *FILM) == 2
     said = capsys.readouterr().err
     assert "cannot be made a folder" in said and said.count("\n") == 1

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from a124core.camera_paths import Orbit
+from a124core.export.capture import CaptureOptions, export_capture
 from a124core.export.film import FilmOptions
 from a124core.export.frames import UNIT, depth_steps, export_frames
 from a124core.stereo import Stereo
@@ -28,6 +29,8 @@ def as_nerfstudio_reads(folder: Path) -> list[dict]:
         lens = {key: (meta if key in meta else frame)[key] for key in ("fl_x", "fl_y", "cx", "cy", "w", "h")}
         pictures = {key: np.array(Image.open(folder / frame[key])) for key in frame if key.endswith("path")}
         assert all(p.shape[:2] == (lens["h"], lens["w"]) for p in pictures.values())
+        assert "mask_path" not in frame, "to nerfstudio, pixels to leave out"
+        pictures["mask"] = np.array(Image.open(folder / "masks" / Path(frame["file_path"]).name))
         depth = pictures["depth_file_path"].astype(np.float64) * 0.001
         c2w = np.array(frame["transform_matrix"])
         assert np.allclose(c2w[:3, :3] @ c2w[:3, :3].T, np.eye(3), atol=1e-5) and np.linalg.det(c2w[:3, :3]) > 0
@@ -86,7 +89,7 @@ def test_depth_of_two_views_meets_in_space(folder: Path) -> None:
 
 def test_alpha_mask_depth_and_normals_agree_on_where_nothing_is(folder: Path, balls) -> None:
     for frame in as_nerfstudio_reads(folder):
-        image, mask = frame["file_path"], frame["mask_path"]
+        image, mask = frame["file_path"], frame["mask"]
         assert image.dtype == np.uint8 and image.shape[2] == 4 and frame["depth_file_path"].dtype == np.uint16
         assert np.abs(image[..., 3].astype(int) - mask).max() <= 1
         assert ((frame["depth"] > 0) == (mask >= 128)).mean() > 0.999
@@ -120,9 +123,31 @@ def test_earlier_frames_stay_until_the_new_ones_are_complete(balls, tmp_path: Pa
     assert {p: p.read_bytes() for p in made.rglob("*.*")} == before and [p.name for p in tmp_path.iterdir()] == ["set"]
     export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
     assert len(list((made / "images").iterdir())) == 1 and [p.name for p in tmp_path.iterdir()] == ["set"]
-    (made / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="notes.txt"):
+    for mine in (made / "notes.txt", made / "images" / "holiday.png", made / "images" / "0000.xmp"):
+        mine.write_text("mine")
+        with pytest.raises(ValueError, match=mine.name):
+            export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+        mine.unlink()
+
+    def put(done: int) -> None:
+        (made / "images" / "late.png").write_text("mine")
+
+    with pytest.raises(ValueError, match="late.png"):
+        export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)), put)
+
+
+def test_a_data_set_of_the_user_is_never_replaced(balls, tmp_path: Path) -> None:
+    """Its folders are called as ours, and its cameras may be what is asked for."""
+    made = tmp_path / "data"
+    export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+    meta = json.loads((made / "transforms.json").read_text())
+    del meta["generator"]
+    (made / "transforms.json").write_text(json.dumps(meta))
+    with pytest.raises(ValueError, match="not written by this program"):
         export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+    with pytest.raises(ValueError, match="not written by this program"):
+        export_capture(balls, made, CaptureOptions(2, 1, (16, 16)))
+    assert (made / "images" / "0000.png").is_file() and [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
 def test_refusals(balls, nothing, tmp_path: Path) -> None:

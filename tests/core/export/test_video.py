@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -30,6 +31,27 @@ def test_mp4_plays_everywhere_and_keeps_its_colours(tmp_path: Path) -> None:
     assert read[0, 4, 4, 0] > 200 and read[0, 4, 4, 1] < 50
     meta = imageio.immeta(tmp_path / "a.mp4", plugin="pyav")
     assert meta["codec"] == "h264" and meta["fps"] == 12 and meta["video_format"].startswith("yuv420p")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("planes", [3, 4])
+def test_large_and_small_films_say_which_colours_they_mean(tmp_path: Path, suffix: str, planes: int) -> None:
+    """By the formula of BT.709 (ITU-R BT.709-6, 3.2 to 3.4, 8 bits), not by a decoder that guesses like the coder."""
+    colour = np.array([0.9, 0.3, 0.1])
+    luma = 16 + 219 * colour @ [0.2126, 0.7152, 0.0722]
+    blue = 128 + 224 * (colour[2] - (luma - 16) / 219) / 1.8556
+    red = 128 + 224 * (colour[0] - (luma - 16) / 219) / 1.5748
+    for height in (64, 736):
+        frame = torch.ones(2, planes, height, 64)
+        frame[:, :3] = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1)
+        write_video(tmp_path / f"a{suffix}", frame, 12)
+        with av.open(str(tmp_path / f"a{suffix}")) as film:
+            context = film.streams.video[0].codec_context
+            assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
+            shown = next(film.decode(video=0))
+            assert (shown.height, shown.width) == (height, 64)
+            planes_yuv = shown.reformat(format="yuv444p").to_ndarray()
+        assert np.abs(planes_yuv.mean((1, 2)) - [luma, blue, red]).max() < 1.5
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])

@@ -126,7 +126,7 @@ def test_a_clip_moves_and_reports_frames() -> None:
     rows = torch.arange(32.0)[:, None]
     height = [float((m[0] * rows).sum() / m[0].sum()) for m in clip.mask]
     assert height[1] < height[0] - 4  # row numbers fall as it rises
-    assert done == [1, 2] and clip.image.shape == (2, 3, 32, 32) and clip.depth.shape == (2, 1, 32, 32)
+    assert done == [0, 1, 1, 2] and clip.image.shape == (2, 3, 32, 32) and clip.depth.shape == (2, 1, 32, 32)
 
 
 def test_the_reference_camera_sees_plus_x_on_its_right() -> None:
