@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..a124core.checks import plain_name
 from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
+from ..a124core.export.mesh.colour import linear
 from ..a124core.export.mesh.nouns import Mesh
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
@@ -230,11 +231,12 @@ class PlainMesh:
 
 
 def to_mesh(mesh: Mesh) -> Any:
-    """A MESH of one item, with colours where the host's has them."""
+    """A MESH of one item, with colours where the host's has them: in linear light, as its own nodes give them and its
+    Save GLB writes them into COLOR_0 (nodes_gaussian_splat.py of ComfyUI 0.28.1 says why)."""
     vertices, faces = torch.from_numpy(mesh.points)[None], torch.from_numpy(mesh.faces).long()[None]
     types = getattr(_host("comfy_api.latest"), "Types", None)
     try:
-        return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(mesh.colours)[None], unlit=True)
+        return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(linear(mesh.colours))[None], unlit=True)
     except (AttributeError, TypeError):
         return PlainMesh(vertices, faces)
 

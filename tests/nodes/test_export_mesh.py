@@ -80,15 +80,20 @@ def test_the_hosts_own_types_are_used_where_it_has_them(
     workspace: Path, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The constructors as in ComfyUI 0.28: File3D(source, format), MESH(vertices, faces, ..., vertex_colors, unlit)."""
+
+    def mesh_of(vertices: Any, faces: Any, uvs: Any = None, vertex_colors: Any = None, unlit: bool = False) -> tuple:
+        return "MESH", vertex_colors.shape, vertex_colors.unique().tolist(), unlit
+
     types = SimpleNamespace(
-        File3D=lambda source, file_format="": ("File3D", source, file_format),
-        MESH=lambda vertices, faces, uvs=None, vertex_colors=None, unlit=False: ("MESH", vertex_colors.shape, unlit),
-    )
+        File3D=lambda source, file_format="": ("File3D", source, file_format), MESH=mesh_of
+    )  # fmt: skip
     bridge = pack_module("nodes.bridge")
     monkeypatch.setattr(bridge, "_host", lambda name: SimpleNamespace(Types=types) if "api" in name else None)
     path = workspace / "a.glb"
     workspace.mkdir(parents=True)
     path.write_bytes(b"glTF")
     assert bridge.to_file_3d(path.resolve()) == ("File3D", str(path.resolve()), "glb")
-    mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=np.ones((4, 3), "f4"))
-    assert bridge.to_mesh(mesh) == ("MESH", (1, 4, 3), True)
+    grey = np.full((4, 3), 0.5, "f4")
+    mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=grey)
+    linear = pytest.approx([((0.5 + 0.055) / 1.055) ** 2.4])  # the host writes it into COLOR_0 as it is
+    assert bridge.to_mesh(mesh) == ("MESH", (1, 4, 3), linear, True)

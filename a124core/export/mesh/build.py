@@ -11,11 +11,13 @@ import torch
 
 from ...protocols import Field
 from .distance import surface_distance
-from .frames import colours, frame_at, frame_times, is_loop
+from .frames import colours, frame_at, frame_times, is_loop, keeps_colours
 from .nouns import Frame, Mesh, vertex_normals
 from .options import MeshOptions, MeshReport, estimated_bytes
 from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
 from .surface import Solid, find_solid
+
+FADED = 0.05  # mean difference in colour that docs/exports.md allows a tracked mesh
 
 OnProgress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done. Raising in it cancels
 
@@ -70,7 +72,7 @@ def build(
         frames.append(frame_at(solid, float(time), options))
         count("surface")
     notes: list[str] = []
-    if len(frames) > 1 and stands_still(frames):
+    if len(frames) > 1 and stands_still(frames) and keeps_colours(solid, frames):
         notes.append("The field never moves: one mesh without animation.")
         frames = frames[:1]
     if fixed and len(frames) > 1:
@@ -79,6 +81,8 @@ def build(
     else:
         stretches = flip_book(frames)
     stretches, off = _recoloured(stretches, solid, frames, lambda: count("colour"))
+    if fixed and np.mean(off) > FADED:
+        notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
     scene = Scene(stretches, options.fps, is_loop(field))
     return Built(scene, solid, times[: len(frames)], _distances(stretches, frames), off, notes)
 

@@ -11,6 +11,7 @@ from .nouns import Frame, Mesh, vertex_normals
 from .options import MeshOptions
 from .surface import Solid
 
+SAME = 0.02  # of a colour, in [0, 1]: five of the 255 steps that a screen has
 REACH = 4.0  # lattice steps: how long the ray is on which a surface finds its colour
 
 
@@ -46,3 +47,10 @@ def coloured(solid: Solid, time: float, points: np.ndarray, faces: np.ndarray) -
 
 def colours(solid: Solid, time: float, points: np.ndarray, normals: np.ndarray) -> np.ndarray:  # (V, 3) sRGB
     return colours_at(solid.field, time, points, normals, REACH * solid.lattice.step)
+
+
+def keeps_colours(solid: Solid, frames: list[Frame]) -> bool:
+    """Does the first frame's surface look the same at all times, each vertex of it?"""
+    mesh = frames[0].mesh
+    seen = (colours(solid, frame.time, mesh.points, mesh.normals) for frame in frames[1:])
+    return all(np.abs(now - mesh.colours).max() < SAME for now in seen)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .clean import edges
-from .distance import surface_distance
+from .distance import farthest
 from .nouns import Frame, Mesh, diagonal, vertex_normals
-from .track import QUICK, follow
+from .track import follow
 
 MOST_STRETCHES = 4  # with more templates than these a flip-book says it better
-STILL = 0.001  # share of the diagonal: a scene whose surface moves less stands still
+STILL = 0.001  # share of the diagonal: a scene no point of whose surface is farther off than this stands still
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def flip_book(frames: list[Frame]) -> list[Stretch]:
 
 
 def stands_still(frames: list[Frame]) -> bool:
+    """Is every point of every frame where the first frame has one? A mean would not see a finger."""
     limit = STILL * scene_size(frames)
-    return all(surface_distance(frames[0].surface, frame.surface, QUICK) < limit for frame in frames[1:])
+    return all(farthest(frames[0].surface, frame.surface) < limit for frame in frames[1:])
 
 
 def scene_size(frames: list[Frame]) -> float:

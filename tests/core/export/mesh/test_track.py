@@ -12,6 +12,7 @@ from a124core.export.mesh.build import Built, build
 from a124core.export.mesh.distance import one_way
 from a124core.export.mesh.nouns import diagonal, spread
 from a124core.export.mesh.options import MeshOptions
+from a124core.field.occupancy import Occupancy
 
 
 def test_one_surface_follows_a_known_motion_within_one_percent(built: Built, swinging: object) -> None:
@@ -76,6 +77,32 @@ def test_with_too_many_templates_it_becomes_a_flip_book(growing: object, monkeyp
 def test_a_field_that_never_moves_is_one_mesh(solid: type, sphere_at: Callable) -> None:
     made = build(solid(lambda xyz, time: sphere_at(xyz)), MeshOptions(frames=5, resolution=24, faces=500), fixed=True)
     assert made.scene.frames == 1 and "never moves" in made.notes[0]
+
+
+def test_a_finger_that_moves_is_movement(solid: type, sphere_at: Callable) -> None:
+    """Far less than a hundredth of the surface: a mean would not notice."""
+
+    def shape(xyz: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        tip = xyz - torch.stack((0 * time, 0.45 + 0.06 * time, 0 * time), 1)
+        return torch.minimum(sphere_at(xyz), ((tip / torch.tensor([0.05, 0.25, 0.05])).norm(dim=1) - 1.0) * 0.05)
+
+    made = build(solid(shape), MeshOptions(frames=2, resolution=40, faces=1500), fixed=False)
+    assert not made.notes, "it does move"
+    before, after = (stretch.points[0, :, 1].max() for stretch in made.scene.stretches)
+    assert after > before + 0.03
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_still_body_that_changes_its_colour_is_no_still(sphere_at: Callable, fixed: bool) -> None:
+    def blushing(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        colour = torch.stack((0.2 + 0.6 * time, 0.2 + 0 * time, 0.3 + 0 * time), 1)
+        return 200.0 * torch.sigmoid(-sphere_at(xyz) / 0.002), colour
+
+    blushing.occupancy = Occupancy(torch.ones(1, 4, 4, 4), 0.5)
+    made = build(blushing, MeshOptions(frames=3, resolution=24, faces=400), fixed=fixed)
+    assert made.scene.frames == 3 and ("a flip-book shows them" in " ".join(made.notes)) == fixed
+    if not fixed:
+        assert [s.colours[:, 0].mean() for s in made.scene.stretches] == pytest.approx([0.2, 0.5, 0.8], abs=0.01)
 
 
 def test_a_loop_does_not_show_its_first_moment_twice(solid: type, swinging: object) -> None:
