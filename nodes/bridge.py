@@ -136,14 +136,18 @@ def progress(total: int, node_id: str | None = None) -> Report:
 
 
 def counting(node_id: str | None = None) -> Callable[[int, int, str], None]:
-    """For work that tells (done, total, what): moves the node's bar and hears a cancel."""
+    """For work that tells (done, total, what): moves the node's bar, shows what on the node and hears a cancel."""
     report: Report | None = None
+    told: tuple[int, str] | None = None
 
     def on_progress(done: int, total: int, what: str) -> None:
-        nonlocal report
+        nonlocal report, told
         stop_if_cancelled()
         report = report or progress(total, node_id)
-        report(done, None)
+        if (done, what) != told:
+            report(done, None)
+            say(node_id, f"{done} of {total}: {what}")
+        told = (done, what)
 
     return on_progress
 

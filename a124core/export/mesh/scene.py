@@ -51,10 +51,14 @@ def flip_book(frames: list[Frame]) -> list[Stretch]:
     return [Stretch(k, f.mesh.points[None], f.mesh.faces, f.mesh.colours) for k, f in enumerate(frames)]
 
 
-def stands_still(frames: list[Frame]) -> bool:
+def stands_still(frames: list[Frame], heard: Callable[[], None]) -> bool:
     """Is every point of every frame where the first frame has one? A mean would not see a finger."""
     limit = STILL * scene_size(frames)
-    return all(farthest(frames[0].surface, frame.surface) < limit for frame in frames[1:])
+    for frame in frames[1:]:
+        heard()
+        if farthest(frames[0].surface, frame.surface) >= limit:
+            return False
+    return True
 
 
 def scene_size(frames: list[Frame]) -> float:
@@ -63,7 +67,10 @@ def scene_size(frames: list[Frame]) -> float:
 
 
 def tracked(
-    frames: list[Frame], between: Callable[[float], Frame], on_frame: Callable[[], None]
+    frames: list[Frame],
+    between: Callable[[float], Frame],
+    on_frame: Callable[[], None],
+    heard: Callable[[], None],  # called more often: raising in it cancels
 ) -> list[Stretch] | None:
     """Stretches that cover all frames, each in its key frame's colours; None where too many templates are needed.
 
@@ -73,7 +80,7 @@ def tracked(
     while waiting:
         first, last = waiting.pop()
         key = best_key(frames, first, last)
-        found = follow(frames, key, (first, last), between, on_frame)
+        found = follow(frames, key, (first, last), between, on_frame, heard)
         kept, mesh = sorted(found), frames[key].mesh
         done.append(Stretch(kept[0], np.stack([found[k] for k in kept]), mesh.faces, mesh.colours))
         waiting += [(a, b) for a, b in ((first, kept[0] - 1), (kept[-1] + 1, last)) if a <= b]

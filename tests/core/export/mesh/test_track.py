@@ -12,6 +12,7 @@ from a124core.export.mesh.build import Built, build
 from a124core.export.mesh.distance import one_way
 from a124core.export.mesh.nouns import diagonal, spread
 from a124core.export.mesh.options import MeshOptions
+from a124core.export.mesh.track import STIFFNESS
 from a124core.field.occupancy import Occupancy
 
 
@@ -122,10 +123,41 @@ def test_progress_runs_from_the_first_step_to_the_last_and_can_stop_the_work(swi
     few = MeshOptions(frames=3, resolution=24, faces=500)
     build(swinging, few, fixed=True, on_progress=lambda *step: told.append(step))
     assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
-    assert {total for _, total, _ in told} == {9} and any("MB as an animated GLB" in what for _, _, what in told)
+    assert {total for _, total, _ in told} == {8} and told[-1][0] == 8
 
     def stop(done: int, total: int, what: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         build(swinging, few, fixed=True, on_progress=stop)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_the_size_is_told_from_the_first_surface_on(swinging: object, fixed: bool) -> None:
+    told: list[str] = []
+    few = MeshOptions(frames=2, resolution=24, faces=500, texture=512)
+    build(swinging, few, fixed, lambda done, total, what: told.append(what))
+    size = "about 0.6 MB as a GLB" if fixed else "about 1.1 MB as a GLB"
+    assert "GLB" not in told[0] and {size in what for what in told if "looking" not in what} == {True}
+
+
+def test_a_cancel_is_heard_within_every_long_step(swinging: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several times in the look for the object, in a surface, and in fitting one frame."""
+    monkeypatch.setattr("a124core.export.mesh.surface.SLAB", 4000)
+    told: list[tuple[int, str]] = []
+    few = MeshOptions(frames=3, resolution=24, faces=500)
+    build(swinging, few, fixed=True, on_progress=lambda done, total, what: told.append((done, what.split(",")[0])))
+    assert sum(done == 0 for done, _ in told) > 3 + 3, "each time of the survey, and the slabs of the first surface"
+    assert sum(step == (3, "surface") for step in told) > len(STIFFNESS), "the rounds in which a frame is fitted"
+    assert sum(done == 8 for done, _ in told) > 3, "the distances of the report"
+
+
+def test_a_moment_between_frames_at_which_nothing_is_there_is_passed_over(solid: type, sphere_at: Callable) -> None:
+    """A ball that flies so far that smaller steps are tried, and is gone in the middle of its flight."""
+
+    def shape(xyz: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        at = xyz - torch.stack((0.8 * time - 0.4, 0 * time, 0 * time), 1)
+        return sphere_at(at, radius=0.3) + torch.where((time - 0.5).abs() < 0.1, 9.0, 0.0)
+
+    made = build(solid(shape), MeshOptions(frames=2, resolution=24, faces=500), fixed=True)
+    assert made.scene.frames == 2 and max(made.distance) < 0.02
