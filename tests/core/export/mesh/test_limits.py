@@ -21,7 +21,7 @@ FEW = MeshOptions(frames=3, resolution=24, faces=500)
 
 def test_a_lattice_that_memory_does_not_hold_is_refused_with_one_that_fits() -> None:
     check_lattice((300, 512, 200), 512)
-    with pytest.raises(ValueError, match=r"resolution 512 needs 9\.\d GB of memory.*choose 4\d\d or less"):
+    with pytest.raises(ValueError, match=r"resolution 512 needs 11\.6 GB of memory.*choose 4\d\d or less"):
         check_lattice((525, 525, 525), 512)
 
 

@@ -118,38 +118,35 @@ def test_a_part_that_is_gone_is_said_with_its_time(solid: type, sphere_at: Calla
         build(gone, MeshOptions(frames=3, resolution=24, faces=500), fixed=True)
 
 
-def test_progress_runs_from_the_first_step_to_the_last_and_can_stop_the_work(swinging: object) -> None:
+def test_progress_runs_from_first_to_last_and_is_told_within_every_long_step(
+    swinging: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told can cancel: in the look for the object, in a surface, in fitting one frame, in the figures."""
+    monkeypatch.setattr("a124core.export.mesh.surface.SLAB", 4000)
     told: list[tuple[int, int, str]] = []
     few = MeshOptions(frames=3, resolution=24, faces=500)
     build(swinging, few, fixed=True, on_progress=lambda *step: told.append(step))
-    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
-    assert {total for _, total, _ in told} == {8} and told[-1][0] == 8
+    at = [done for done, _, _ in told]
+    assert at == sorted(at) and at[-1] == 8 and {total for _, total, _ in told} == {8}
+    assert at.count(0) > 3 + 3, "each time of the survey, and the slabs of the first surface"
+    assert at.count(3) > len(STIFFNESS), "the rounds in which a frame is fitted"
+    assert at.count(8) > 3, "the distances of the report"
+
+
+@pytest.mark.parametrize(("fixed", "size"), [(True, "about 0.5 MB as a GLB"), (False, "about 1.1 MB as a GLB")])
+def test_the_size_is_told_from_the_first_surface_on_and_the_work_can_be_stopped(
+    swinging: object, fixed: bool, size: str
+) -> None:
+    told: list[str] = []
 
     def stop(done: int, total: int, what: str) -> None:
-        raise KeyboardInterrupt
+        told.append(what)
+        if done == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(swinging, few, fixed=True, on_progress=stop)
-
-
-@pytest.mark.parametrize("fixed", [True, False])
-def test_the_size_is_told_from_the_first_surface_on(swinging: object, fixed: bool) -> None:
-    told: list[str] = []
-    few = MeshOptions(frames=2, resolution=24, faces=500, texture=512)
-    build(swinging, few, fixed, lambda done, total, what: told.append(what))
-    size = "about 0.6 MB as a GLB" if fixed else "about 1.1 MB as a GLB"
-    assert "GLB" not in told[0] and {size in what for what in told if "looking" not in what} == {True}
-
-
-def test_a_cancel_is_heard_within_every_long_step(swinging: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several times in the look for the object, in a surface, and in fitting one frame."""
-    monkeypatch.setattr("a124core.export.mesh.surface.SLAB", 4000)
-    told: list[tuple[int, str]] = []
-    few = MeshOptions(frames=3, resolution=24, faces=500)
-    build(swinging, few, fixed=True, on_progress=lambda done, total, what: told.append((done, what.split(",")[0])))
-    assert sum(done == 0 for done, _ in told) > 3 + 3, "each time of the survey, and the slabs of the first surface"
-    assert sum(step == (3, "surface") for step in told) > len(STIFFNESS), "the rounds in which a frame is fitted"
-    assert sum(done == 8 for done, _ in told) > 3, "the distances of the report"
+        build(swinging, MeshOptions(frames=2, resolution=24, faces=500, texture=512), fixed, stop)
+    assert told[0] == "looking for the object" and told[-1] == f"surface, {size}"
 
 
 def test_a_moment_between_frames_at_which_nothing_is_there_is_passed_over(solid: type, sphere_at: Callable) -> None:
