@@ -57,7 +57,7 @@ def to_truth(field: object, look: Look) -> None:
         truth = moved(look, TRUTH_SPACING, torch.tensor([float(moment)]), None)[0][0].T.numpy()
         on = spread(mesh.points, mesh.faces, 20_000, np.random.default_rng(0))
         there = nearest(on[0], truth).mean()
-        back = one_way(truth, on, (mesh.points, mesh.faces)).mean()
+        back = one_way(truth, (mesh.points, mesh.faces)).mean()
         found.append(0.5 * (there + back) / diagonal(truth))
     print(f"to the truth: mean {100 * np.mean(found):.2f} %, max {100 * max(found):.2f} %")
 

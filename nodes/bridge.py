@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..a124core.checks import plain_name
 from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
+from ..a124core.export.mesh.colour import linear
 from ..a124core.export.mesh.nouns import Mesh
 
 VIDEOS = (".mp4", ".webm")  # what the host's VIDEO takes
@@ -156,14 +157,18 @@ def progress(total: int, node_id: str | None = None) -> Report:
 
 
 def counting(node_id: str | None = None) -> Callable[[int, int, str], None]:
-    """For work that tells (done, total, what): moves the node's bar and hears a cancel."""
+    """For work that tells (done, total, what): moves the node's bar, shows what on the node and hears a cancel."""
     report: Report | None = None
+    told: tuple[int, str] | None = None
 
     def on_progress(done: int, total: int, what: str) -> None:
-        nonlocal report
+        nonlocal report, told
         stop_if_cancelled()
         report = report or progress(total, node_id)
-        report(done, None)
+        if (done, what) != told:
+            report(done, None)
+            say(node_id, f"{done} of {total}: {what}")
+        told = (done, what)
 
     return on_progress
 
@@ -261,10 +266,11 @@ class PlainMesh:
 
 
 def to_mesh(mesh: Mesh) -> Any:
-    """A MESH of one item, with colours where the host's has them."""
+    """A MESH of one item, with colours where the host's has them: in linear light, as its own nodes give them and its
+    Save GLB writes them into COLOR_0 (nodes_gaussian_splat.py of ComfyUI 0.28.1 says why)."""
     vertices, faces = torch.from_numpy(mesh.points)[None], torch.from_numpy(mesh.faces).long()[None]
     types = getattr(_host("comfy_api.latest"), "Types", None)
     try:
-        return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(mesh.colours)[None], unlit=True)
+        return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(linear(mesh.colours))[None], unlit=True)
     except (AttributeError, TypeError):
         return PlainMesh(vertices, faces)

@@ -54,7 +54,8 @@ class A124ExportMesh:
                     "How many meshes over the whole scene. An animated GLB moves smoothly between them; 1: a still."
                 )}),
                 "fps": ("FLOAT", {"default": 8.0, "min": 0.1, "max": 120.0, "step": 0.1, "tooltip": (
-                    "Frames a second when it plays: 16 frames at 8 play for two seconds."
+                    "Frames a second when it plays. A loop or a flip-book of 16 frames at 8 lasts two seconds; an "
+                    "animated GLB that does not loop ends with its last frame, an eighth of a second earlier."
                 )}),
                 "resolution": ("INT", {"default": 96, "min": 16, "max": 512, "step": 8, "tooltip": (
                     "Steps along the object's longest side at which the surface is looked for. Twice as many take "

@@ -86,11 +86,13 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def counting(what: str, total: int, unit: str = "frame") -> Iterator[Callable[..., None]]:
-    """A progress bar; call what it gives with the number done, and with the number in all where that has changed."""
-    with tqdm(total=total, desc=what, unit=unit, ncols=88) as bar:
+    """A progress bar; call what it gives with the number done, the number in all where that has changed, and what is
+    to be read behind them."""
+    with tqdm(total=total, desc=what, unit=unit, dynamic_ncols=True) as bar:
 
-        def on_step(done: int, total: int | None = None) -> None:
+        def on_step(done: int, total: int | None = None, words: str = "") -> None:
             bar.total = bar.total if total is None else total
+            bar.set_postfix_str(words, refresh=False)
             bar.update(done - bar.n)
 
         yield on_step

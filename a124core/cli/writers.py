@@ -50,7 +50,7 @@ def _html(field: Field4D, target: Path, asked: Wishes) -> str:
 def _mesh(export: Callable[..., MeshReport]) -> Callable[[Field4D, Path, Wishes], str]:
     def write(field: Field4D, target: Path, asked: Wishes) -> str:
         with counting(target.name, asked.mesh.frames, "step") as on_step:
-            report = export(field, target, asked.mesh, lambda done, total, _: on_step(done, total), asked.device)
+            report = export(field, target, asked.mesh, on_step, asked.device)
         return report.sentence()
 
     return write

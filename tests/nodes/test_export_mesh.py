@@ -80,15 +80,33 @@ def test_the_hosts_own_types_are_used_where_it_has_them(
     workspace: Path, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The constructors as in ComfyUI 0.28: File3D(source, format), MESH(vertices, faces, ..., vertex_colors, unlit)."""
+
+    def mesh_of(vertices: Any, faces: Any, uvs: Any = None, vertex_colors: Any = None, unlit: bool = False) -> tuple:
+        return "MESH", vertex_colors.shape, vertex_colors.unique().tolist(), unlit
+
     types = SimpleNamespace(
-        File3D=lambda source, file_format="": ("File3D", source, file_format),
-        MESH=lambda vertices, faces, uvs=None, vertex_colors=None, unlit=False: ("MESH", vertex_colors.shape, unlit),
-    )
+        File3D=lambda source, file_format="": ("File3D", source, file_format), MESH=mesh_of
+    )  # fmt: skip
     bridge = pack_module("nodes.bridge")
     monkeypatch.setattr(bridge, "_host", lambda name: SimpleNamespace(Types=types) if "api" in name else None)
     path = workspace / "a.glb"
     workspace.mkdir(parents=True)
     path.write_bytes(b"glTF")
     assert bridge.to_file_3d(path.resolve()) == ("File3D", str(path.resolve()), "glb")
-    mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=np.ones((4, 3), "f4"))
-    assert bridge.to_mesh(mesh) == ("MESH", (1, 4, 3), True)
+    grey = np.full((4, 3), 0.5, "f4")
+    mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=grey)
+    linear = pytest.approx([((0.5 + 0.055) / 1.055) ** 2.4])  # the host writes it into COLOR_0 as it is
+    assert bridge.to_mesh(mesh) == ("MESH", (1, 4, 3), linear, True)
+
+
+def test_the_node_shows_the_size_before_the_file_is_there(
+    nodes: dict, call_node: Callable, field: Any, workspace: Path, pack_module: Callable, monkeypatch: Any
+) -> None:
+    shown: list[tuple[str | None, str, bool]] = []
+    say = lambda node, text: shown.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
+    monkeypatch.setattr(pack_module("nodes.bridge"), "say", say)
+    call_node(nodes["A124ExportMesh"], field=field, format="flip-book GLB", unique_id="7", **FEW)
+    early = [text for node, text, written in shown if node == "7" and not written]
+    assert early[1].startswith("1 of 6: surface, about ") and early[1].endswith(" kB as a GLB")
+    guess, size = float(early[1].split()[5]), next(workspace.rglob("*.glb")).stat().st_size / 1e3
+    assert guess == pytest.approx(size, rel=0.3) and len(early) == len(set(early)), "near the size, each line once"

@@ -11,13 +11,16 @@ import torch
 
 from ...protocols import Field
 from .distance import surface_distance
-from .frames import colours, frame_at, frame_times, is_loop
+from .frames import colours, frame_at, frame_times, is_loop, keeps_colours
+from .limits import check_frames
 from .nouns import Frame, Mesh, vertex_normals
-from .options import MeshOptions, MeshReport, estimated_bytes
+from .options import MeshOptions, MeshReport, in_words
 from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
+from .steps import OnProgress, Steps
 from .surface import Solid, find_solid
 
-OnProgress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done. Raising in it cancels
+FADED = 0.05  # mean difference in colour that docs/exports.md allows a tracked mesh
+
 
 
 @dataclass(frozen=True)
@@ -59,52 +62,48 @@ def build(
     fixed: bool,  # one topology, tracked; else a mesh of its own for each frame
     on_progress: OnProgress | None = None,
     device: torch.device | str | None = None,
+    most: int | None = None,  # bytes that the file may have; None: any number
 ) -> Built:
-    """Surfaces, then stretches, then colours and figures."""
+    """Surfaces, then stretches, then colours and figures. What would not fit is refused after the first surface."""
     field = field.to(device) if device is not None and hasattr(field, "to") else field
     times = frame_times(field, options)
-    count = _counter(len(times) * (3 if fixed else 2), on_progress)
-    solid = find_solid(field, times, options.resolution)
+    tracks = len(times) - 1 if fixed else 0  # the template is already there
+    steps = Steps(2 * len(times) + tracks, on_progress)
+    solid = find_solid(field, times, options.resolution, steps.heard)
+    frames = _surfaces(solid, times, options, steps, lambda frame, n: check_frames(frame, n, options, fixed, most))
+    notes: list[str] = []
+    if len(frames) > 1 and stands_still(frames, steps.heard) and keeps_colours(solid, frames):
+        notes.append("The field never moves: one mesh without animation.")
+        frames, steps.size = frames[:1], ""
+    if fixed and len(frames) > 1:
+        stretches = _tracked(frames, lambda time: frame_at(solid, time, options), steps, notes)
+        if len(stretches) == len(frames):
+            check_frames(frames[0], len(frames), options, False, most)
+    else:
+        stretches = flip_book(frames)
+    stretches, off = _recoloured(stretches, solid, frames, steps)
+    if fixed and np.mean(off) > FADED:
+        notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
+    scene = Scene(stretches, options.fps, is_loop(field))
+    return Built(scene, solid, times[: len(frames)], _distances(stretches, frames, steps), off, notes)
+
+
+def _surfaces(
+    solid: Solid, times: np.ndarray, options: MeshOptions, steps: Steps, size_of: Callable[[Frame, int], int]
+) -> list[Frame]:
+    """A frame for each time. size_of takes the first and their number, refuses them or says how large the file gets."""
     frames = []
     for time in times:
         frames.append(frame_at(solid, float(time), options))
-        count("surface")
-    notes: list[str] = []
-    if len(frames) > 1 and stands_still(frames):
-        notes.append("The field never moves: one mesh without animation.")
-        frames = frames[:1]
-    if fixed and len(frames) > 1:
-        count(_size_line(frames, options))
-        stretches = _tracked(frames, lambda time: frame_at(solid, time, options), count, notes)
-    else:
-        stretches = flip_book(frames)
-    stretches, off = _recoloured(stretches, solid, frames, lambda: count("colour"))
-    scene = Scene(stretches, options.fps, is_loop(field))
-    return Built(scene, solid, times[: len(frames)], _distances(stretches, frames), off, notes)
-
-
-def _counter(total: int, on_progress: OnProgress | None) -> Callable[[str], None]:
-    done = 0
-
-    def count(what: str) -> None:
-        nonlocal done
-        done = min(done + 1, total)
-        if on_progress is not None:
-            on_progress(done, total, what)
-
-    return count
-
-
-def _size_line(frames: list[Frame], options: MeshOptions) -> str:
-    mesh = frames[0].mesh
-    size = estimated_bytes(len(mesh.points), len(mesh.faces), len(frames), options)
-    return f"about {size / 1e6:.1f} MB as an animated GLB"
+        steps.size = steps.size or f"about {in_words(size_of(frames[0], len(times)))} as a GLB"
+        steps.count("surface")
+    return frames
 
 
 def _tracked(
-    frames: list[Frame], between: Callable[[float], Frame], count: Callable[[str], None], notes: list[str]
+    frames: list[Frame], between: Callable[[float], Frame], steps: Steps, notes: list[str]
 ) -> list[Stretch]:
-    stretches = tracked(frames, between, lambda: count("track"))
+    stretches = tracked(frames, between, lambda: steps.count("track"), steps.heard)
     if stretches is None:
         notes.append(
             f"One surface cannot follow this scene (more than {MOST_STRETCHES} templates were needed): every frame has "
@@ -118,7 +117,7 @@ def _tracked(
 
 
 def _recoloured(
-    stretches: list[Stretch], solid: Solid, frames: list[Frame], on_frame: Callable[[], None]
+    stretches: list[Stretch], solid: Solid, frames: list[Frame], steps: Steps
 ) -> tuple[list[Stretch], list[float]]:
     """Each vertex the median of its colours over its stretch, and per frame the mean error that this leaves."""
     made, off = [], []
@@ -126,17 +125,17 @@ def _recoloured(
         seen = []
         for k, (points, normals) in enumerate(zip(stretch.points, stretch.normals(), strict=True)):
             seen.append(colours(solid, frames[stretch.first + k].time, points, normals))
-            on_frame()
+            steps.count("colour")
         middle = np.median(seen, axis=0).astype(np.float32)
         made.append(replace(stretch, colours=middle))
         off += [float(np.abs(c - middle).mean()) for c in seen]
     return made, off
 
 
-def _distances(stretches: list[Stretch], frames: list[Frame]) -> list[float]:
-    size = scene_size(frames)
-    return [
-        surface_distance((points, stretch.faces), frames[stretch.first + k].surface) / size
-        for stretch in stretches
-        for k, points in enumerate(stretch.points)
-    ]
+def _distances(stretches: list[Stretch], frames: list[Frame], steps: Steps) -> list[float]:
+    size, found = scene_size(frames), []
+    for stretch in stretches:
+        for k, points in enumerate(stretch.points):
+            steps.heard()
+            found.append(surface_distance((points, stretch.faces), frames[stretch.first + k].surface) / size)
+    return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from ...protocols import Field
-from .surface import AT_ONCE, home
+from .surface import AT_ONCE, home, quiet
 
 DEPTHS = 12  # samples of the short ray through the surface
 AHEAD = 0.5  # share of the ray that lies before the surface
@@ -19,6 +21,7 @@ def colours_at(
     points: np.ndarray,  # (V, 3)
     normals: np.ndarray,  # (V, 3)
     reach: float,  # world units: length of the ray, from before the surface to below it
+    heard: Callable[[], None] = quiet,  # called now and then: raising in it cancels
 ) -> np.ndarray:  # (V, 3) sRGB in [0, 1]
     """The field rendered along each inward normal, over nothing else: what lies right at a density's foot has the
     colour of air, what lies deep has none at all, so neither is asked alone."""
@@ -26,10 +29,10 @@ def colours_at(
     depth = (torch.arange(DEPTHS, device=device) + 0.5) / DEPTHS - AHEAD
     origin, way = (torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(device) for a in (points, normals))
     chunk = AT_ONCE // DEPTHS
-    seen = [
-        _seen(field, time, o, w, depth * reach)
-        for o, w in zip(origin.split(chunk), way.split(chunk), strict=True)
-    ]  # fmt: skip
+    seen = []
+    for o, w in zip(origin.split(chunk), way.split(chunk), strict=True):
+        heard()
+        seen.append(_seen(field, time, o, w, depth * reach))
     return torch.cat(seen).cpu().numpy()
 
 

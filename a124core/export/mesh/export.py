@@ -8,13 +8,15 @@ import numpy as np
 import torch
 
 from ...protocols import Field
-from .build import Built, OnProgress, build
+from .build import Built, build
 from .frames import colours
 from .glb import write_glb
 from .gltf import gltf
+from .limits import MOST_GLB
 from .names import checked
 from .options import MeshOptions, MeshReport
-from .sequence import write_sequence
+from .sequence import check_folder, write_sequence
+from .steps import OnProgress
 from .texture import Skin, bake
 from .usd import SUFFIXES, modules, write_usd
 
@@ -28,7 +30,7 @@ def export_animated_glb(
 ) -> MeshReport:
     """One mesh with morph targets, or a few in turn where one cannot follow; else, and saying so, a flip-book."""
     path, options = checked(path, (".glb",)), options or MeshOptions()
-    built = build(field, options, True, on_progress, device)
+    built = build(field, options, True, on_progress, device, MOST_GLB)
     kind = "Animated GLB" if _has_moves(built) else "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
     return built.report(path, kind, _written_glb(path, built, options))
 
@@ -42,7 +44,7 @@ def export_flipbook_glb(
 ) -> MeshReport:
     """A mesh for each frame, shown in turn: parts may join and come apart."""
     path, options = checked(path, (".glb",)), options or MeshOptions()
-    built = build(field, options, False, on_progress, device)
+    built = build(field, options, False, on_progress, device, MOST_GLB)
     kind = "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
     return built.report(path, kind, _written_glb(path, built, options))
 
@@ -110,6 +112,7 @@ def _sequence(
     device: torch.device | str | None,
 ) -> MeshReport:
     folder = checked(path)
+    check_folder(folder, suffix)
     built = build(field, options, False, on_progress, device)
     meshes = [built.mesh(frame) for frame in range(built.scene.frames)]
     size = write_sequence(folder, meshes, built.times, options.fps, suffix)

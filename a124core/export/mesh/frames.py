@@ -7,10 +7,11 @@ import numpy as np
 from ...protocols import Field
 from .clean import reduced, smoothed
 from .colour import colours_at
-from .nouns import Frame, Mesh, vertex_normals
+from .nouns import Frame, Mesh, NoSurface, vertex_normals
 from .options import MeshOptions
 from .surface import Solid
 
+SAME = 0.02  # of a colour, in [0, 1]: five of the 255 steps that a screen has
 REACH = 4.0  # lattice steps: how long the ray is on which a surface finds its colour
 
 
@@ -30,7 +31,7 @@ def frame_at(solid: Solid, time: float, options: MeshOptions) -> Frame:
     """The surface at a time, smoothed; decimated; coloured."""
     points, faces = solid.surface(time)
     if len(faces) == 0:
-        raise ValueError(
+        raise NoSurface(
             f"no faces are left at time {time:.2f} after cleaning: raise the resolution (now {options.resolution}) "
             "if the object is thin, or choose another moment."
         )
@@ -45,4 +46,11 @@ def coloured(solid: Solid, time: float, points: np.ndarray, faces: np.ndarray) -
 
 
 def colours(solid: Solid, time: float, points: np.ndarray, normals: np.ndarray) -> np.ndarray:  # (V, 3) sRGB
-    return colours_at(solid.field, time, points, normals, REACH * solid.lattice.step)
+    return colours_at(solid.field, time, points, normals, REACH * solid.lattice.step, solid.heard)
+
+
+def keeps_colours(solid: Solid, frames: list[Frame]) -> bool:
+    """Does the first frame's surface look the same at all times, each vertex of it?"""
+    mesh = frames[0].mesh
+    seen = (colours(solid, frame.time, mesh.points, mesh.normals) for frame in frames[1:])
+    return all(np.abs(now - mesh.colours).max() < SAME for now in seen)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..files import replacing
+from .limits import MOST_GLB
+from .options import in_words
 
 ARRAY, INDICES = 34962, 34963  # bufferView targets (glTF 2.0, 5.11.5)
 COMPONENT = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}  # componentType by numpy type
 TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+GENERATOR = "ComfyUI-Animate124"
 MAGIC, VERSION = 0x46546C67, 2
 JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 
@@ -65,7 +68,7 @@ def _padded(rows: np.ndarray) -> tuple[np.ndarray, int]:
 def write_glb(path: str | Path, document: dict[str, Any], buffer: Buffer) -> int:
     """The file, complete or not there -> its size in bytes."""
     document = {
-        "asset": {"version": "2.0", "generator": "ComfyUI-Animate124"},
+        "asset": {"version": "2.0", "generator": GENERATOR},
         **document,
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
@@ -73,10 +76,18 @@ def write_glb(path: str | Path, document: dict[str, Any], buffer: Buffer) -> int
     }
     text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    data = bytes(buffer.data) + b"\0" * (-len(buffer.data) % 4)
-    total = 12 + 8 + len(text) + 8 + len(data)
+    padding = b"\0" * (-len(buffer.data) % 4)
+    size = len(buffer.data) + len(padding)
+    total = 12 + 8 + len(text) + 8 + size
+    if total > MOST_GLB:
+        raise ValueError(
+            f"{path} would have {in_words(total)}, and a GLB holds {in_words(MOST_GLB)} at most: choose fewer frames "
+            "or faces, or a smaller texture."
+        )
     with replacing(path) as temporary, open(temporary, "wb") as out:
         out.write(struct.pack("<III", MAGIC, VERSION, total))
         out.write(struct.pack("<II", len(text), JSON_CHUNK) + text)
-        out.write(struct.pack("<II", len(data), BIN_CHUNK) + data)
+        out.write(struct.pack("<II", size, BIN_CHUNK))
+        out.write(buffer.data)
+        out.write(padding)
     return total

@@ -17,6 +17,10 @@ class Mesh:
     colours: np.ndarray  # (V, 3) float32 in [0, 1], sRGB as the field and its pictures have them
 
 
+class NoSurface(ValueError):
+    """There is nothing at a moment."""
+
+
 Surface = tuple[np.ndarray, np.ndarray]  # points (V, 3), faces (F, 3)
 
 

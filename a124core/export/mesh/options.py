@@ -12,6 +12,7 @@ VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 +
 TARGET_BYTES = 24  # the same vertex in one more frame: 12 + 12
 SMALL_VERTEX_BYTES = 20  # quantised: 8 + 4 + 8, each padded to four bytes
 SMALL_TARGET_BYTES = 12  # 8 + 4
+PIXEL_BYTES = 2  # of a texture as PNG, at most: colours that hardly change from pixel to pixel
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class MeshOptions:
     """How many meshes, how fine, and how they are kept."""
 
     frames: int = 16  # meshes over the whole scene; the paper trains 16 frames too
-    fps: float = 8.0  # frames a second of the animation: 16 frames play in two seconds
+    fps: float = 8.0  # frames a second of the animation: 16 frames of a loop play in two seconds
     resolution: int = 96  # lattice steps along the object's longest side
     faces: int = 10_000  # triangles of a mesh after decimation, at most
     texture: int = 0  # pixels a side of a picture for the colours (GLB only); 0: a colour at each vertex
@@ -38,12 +39,21 @@ class MeshOptions:
 
 
 def estimated_bytes(vertices: int, faces: int, frames: int, options: MeshOptions, fixed: bool = True) -> int:
-    """Size of a GLB: one mesh with a shape for each frame (fixed topology), or that many meshes. Textures left out."""
+    """Size of a GLB: one mesh with a shape for each frame (fixed topology), or that many meshes."""
     once, again = (SMALL_VERTEX_BYTES, SMALL_TARGET_BYTES) if options.quantise else (VERTEX_BYTES, TARGET_BYTES)
     indices = 3 * faces * (2 if vertices < 2**16 - 1 else 4)
+    picture = PIXEL_BYTES * options.texture**2
     if fixed:
-        return vertices * (once + again * (frames - 1)) + indices
-    return frames * (vertices * once + indices)
+        return vertices * (once + again * (frames - 1)) + indices + picture
+    return frames * (vertices * once + indices + picture)
+
+
+def in_words(size: int) -> str:
+    """Bytes for the user."""
+    for unit, name in ((1e9, "GB"), (1e5, "MB")):
+        if size >= unit:
+            return f"{size / max(unit, 1e6):.1f} {name}"
+    return f"{size / 1e3:.1f} kB"
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,7 @@ class MeshReport:
 
     def sentence(self) -> str:
         """For the user, one line."""
-        size = f"{self.bytes / 1e6:.1f} MB" if self.bytes >= 1e5 else f"{self.bytes / 1e3:.1f} kB"
-        parts = [f"{self.kind}: {self.frames} frames, {self.faces} faces, {size}"]
+        parts = [f"{self.kind}: {self.frames} frames, {self.faces} faces, {in_words(self.bytes)}"]
         if self.distance:
             parts.append(f"at most {100 * max(self.distance):.2f} % of its size off the field's surface")
         if self.colour_error:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .clean import edges
-from .distance import surface_distance
+from .distance import farthest
 from .nouns import Frame, Mesh, diagonal, vertex_normals
-from .track import QUICK, follow
+from .track import follow
 
 MOST_STRETCHES = 4  # with more templates than these a flip-book says it better
-STILL = 0.001  # share of the diagonal: a scene whose surface moves less stands still
+STILL = 0.001  # share of the diagonal: a scene no point of whose surface is farther off than this stands still
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,14 @@ def flip_book(frames: list[Frame]) -> list[Stretch]:
     return [Stretch(k, f.mesh.points[None], f.mesh.faces, f.mesh.colours) for k, f in enumerate(frames)]
 
 
-def stands_still(frames: list[Frame]) -> bool:
+def stands_still(frames: list[Frame], heard: Callable[[], None]) -> bool:
+    """Is every point of every frame where the first frame has one? A mean would not see a finger."""
     limit = STILL * scene_size(frames)
-    return all(surface_distance(frames[0].surface, frame.surface, QUICK) < limit for frame in frames[1:])
+    for frame in frames[1:]:
+        heard()
+        if farthest(frames[0].surface, frame.surface) >= limit:
+            return False
+    return True
 
 
 def scene_size(frames: list[Frame]) -> float:
@@ -62,7 +67,10 @@ def scene_size(frames: list[Frame]) -> float:
 
 
 def tracked(
-    frames: list[Frame], between: Callable[[float], Frame], on_frame: Callable[[], None]
+    frames: list[Frame],
+    between: Callable[[float], Frame],
+    on_frame: Callable[[], None],
+    heard: Callable[[], None],  # called more often: raising in it cancels
 ) -> list[Stretch] | None:
     """Stretches that cover all frames, each in its key frame's colours; None where too many templates are needed.
 
@@ -72,7 +80,7 @@ def tracked(
     while waiting:
         first, last = waiting.pop()
         key = best_key(frames, first, last)
-        found = follow(frames, key, (first, last), between, on_frame)
+        found = follow(frames, key, (first, last), between, on_frame, heard)
         kept, mesh = sorted(found), frames[key].mesh
         done.append(Stretch(kept[0], np.stack([found[k] for k in kept]), mesh.faces, mesh.colours))
         waiting += [(a, b) for a, b in ((first, kept[0] - 1), (kept[-1] + 1, last)) if a <= b]

@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 import numpy as np
 
-from ..files import replacing, write_json
+from ..files import replacing, replacing_folder, write_json
+from .glb import GENERATOR
 from .nouns import Mesh
 
-OURS = re.compile(r"frame_\d{4}\.(ply|obj)|frames\.json")  # what a folder may hold that is written again
+LIST = "frames.json"
+MOST = 1000  # frames, as MeshOptions allows
 
-WriteMesh = Callable[[Path, Mesh], None]
+
+def check_folder(folder: Path, suffix: str) -> None:
+    """Stop, before any work, unless the folder is new, empty, or holds a sequence of this kind that we wrote."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and a sequence is a folder: choose another name.")
+    held = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+    if held and (not held <= set(_names(suffix)) or not _is_ours(folder / LIST)):
+        raise ValueError(f"{folder} holds other files than a {suffix[1:].upper()} sequence of ours: give a new folder.")
+
+
+def _names(suffix: str) -> tuple[str, ...]:
+    return (*(f"frame_{k:04d}{suffix}" for k in range(MOST)), LIST)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["generator"] == GENERATOR
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def write_sequence(folder: Path, meshes: list[Mesh], times: np.ndarray, fps: float, suffix: str) -> int:
     """frame_0000.ply ... and frames.json (scene times, fps) -> bytes written. All of it, or the folder is as before."""
-    if folder.exists() and not (folder.is_dir() and all(OURS.fullmatch(f.name) for f in folder.iterdir())):
-        raise ValueError(f"{folder} holds other files: give a new folder for the sequence.")
+    check_folder(folder, suffix)
     write = {".ply": write_ply, ".obj": write_obj}[suffix]
-    try:
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-    except OSError as error:
-        raise OSError(f"{folder} was not written ({error.strerror}): choose a folder inside one of yours.") from None
-    try:
-        files = [f"frame_{k:04d}{suffix}" for k in range(len(meshes))]
-        for file, mesh in zip(files, meshes, strict=True):
-            write(fresh / file, mesh)
-        frames = [{"file": f, "time": float(t)} for f, t in zip(files, times, strict=True)]
-        write_json(fresh / "frames.json", {"fps": fps, "frames": frames})
-        total = sum(f.stat().st_size for f in fresh.iterdir())
-        os.chmod(fresh, 0o755)
-        _swap(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return total
-
-
-def _swap(fresh: Path, folder: Path) -> None:
-    """The new folder takes the old one's place; the old one goes last. `fresh` names what is to be thrown away then."""
-    if not folder.exists():
-        os.replace(fresh, folder)
-        return
-    old = fresh.with_name(fresh.name + "-old")
-    os.replace(folder, old)
-    os.replace(fresh, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing_folder(folder, _names(suffix)) as fresh:
+        frames = []
+        for name, mesh, time in zip(_names(suffix), meshes, times, strict=False):  # more names than frames
+            write(fresh / name, mesh)
+            frames.append({"file": name, "time": float(time)})
+        write_json(fresh / LIST, {"generator": GENERATOR, "fps": fps, "frames": frames})
+        return sum(f.stat().st_size for f in fresh.iterdir())
 
 
 def write_ply(path: Path, mesh: Mesh) -> None:
@@ -63,7 +58,7 @@ def write_ply(path: Path, mesh: Mesh) -> None:
     places = [f"property float {name}" for name in ("x", "y", "z", "nx", "ny", "nz")]
     colours = [f"property uchar {name}" for name in ("red", "green", "blue")]
     header = [
-        "ply", "format binary_little_endian 1.0", "comment ComfyUI-Animate124, y up", f"element vertex {len(rows)}",
+        "ply", "format binary_little_endian 1.0", f"comment {GENERATOR}, y up", f"element vertex {len(rows)}",
         *places, *colours, f"element face {len(triangles)}", "property list uchar int vertex_indices", "end_header", "",
     ]  # fmt: skip
     with replacing(path) as temporary:
@@ -78,6 +73,6 @@ def write_obj(path: Path, mesh: Mesh) -> None:
     ]
     normals = ["vn {:.4f} {:.4f} {:.4f}".format(*n) for n in mesh.normals]
     faces = ["f {0}//{0} {1}//{1} {2}//{2}".format(*face) for face in mesh.faces + 1]
-    text = "\n".join(("# ComfyUI-Animate124, y up", *points, *normals, *faces, ""))
+    text = "\n".join((f"# {GENERATOR}, y up", *points, *normals, *faces, ""))
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="ascii")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from ...protocols import Field
 from ...render.render import occupancy_of
 from .clean import solid
+from .limits import check_lattice
 from .needs import needed
 
 OPAQUE = 3.0  # optical thickness of a quarter of the object at the surface's level: light left, exp(-3) = 5 %
@@ -18,6 +20,7 @@ SOFT = 0.35  # the level is at most this share of the object's middle density: a
 CONTRAST = 4.0  # logarithms of density / level are cut at +-4: what is far from the level must not pull the surface
 SMOOTH = 1.0  # lattice steps: width of the Gaussian that takes the stairs out of a density that jumps
 AT_ONCE = 2**17  # points the field is asked for at a time
+SLAB = 4 * AT_ONCE  # lattice points at a time, most of which are in air
 SURVEY = 64  # cells a side of the cube at which the object is looked for
 MARGIN = 3  # lattice steps of air around the object
 
@@ -30,8 +33,10 @@ class Lattice:
     step: float  # world units
     shape: tuple[int, int, int]  # along x, y, z
 
-    def points(self) -> np.ndarray:  # (X * Y * Z, 3), z fastest
-        axes = (self.low[a] + self.step * np.arange(self.shape[a]) for a in range(3))
+    def points(self, first: int = 0, last: int | None = None) -> np.ndarray:  # (X * Y * Z, 3), z fastest
+        """Of all layers along x, or of layers first .. last - 1."""
+        axes = [self.low[a] + self.step * np.arange(self.shape[a]) for a in range(3)]
+        axes[0] = axes[0][first:last]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
 
 
@@ -43,34 +48,55 @@ class Solid:
     occupied: Tensor  # (S, G, G, G) bool, z y x
     lattice: Lattice
     level: float  # density
+    heard: Callable[[], None]  # called now and then in all that is asked: raising in it cancels
 
-    def density(self, time: float) -> np.ndarray:  # (X, Y, Z)
-        return density(self.field, self.occupied, self.lattice.points(), time).reshape(self.lattice.shape)
+    def density(self, time: float) -> np.ndarray:  # (X, Y, Z) float32
+        """A few layers at a time: their points take more memory than their densities."""
+        x, y, z = self.lattice.shape
+        out, deep = np.empty((x, y, z), np.float32), max(1, SLAB // (y * z))
+        for first in range(0, x, deep):
+            self.heard()
+            points = self.lattice.points(first, first + deep)
+            out[first : first + deep] = density(self.field, self.occupied, points, time).reshape(-1, y, z)
+        return out
 
     def surface(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Points (V, 3) float32 and faces (F, 3) int32 of the closed surface, without floaters; may be none."""
-        return marching_cubes(solid(height_of(self.density(time), self.level)), self.lattice)
+        height = height_of(self.density(time), self.level)
+        self.heard()
+        return marching_cubes(solid(height), self.lattice)
 
 
-def find_solid(field: Field, times: np.ndarray, resolution: int) -> Solid:
+def quiet() -> None:
+    """Nobody listens."""
+
+
+def find_solid(field: Field, times: np.ndarray, resolution: int, heard: Callable[[], None] = quiet) -> Solid:
     """Look for the object at all its times; resolution is lattice steps along its longest side.
 
     The level is the density at which a quarter of the object lets through exp(-OPAQUE) of the light."""
     occupied = occupancy_of(field, home(field)).occupied()
     cell = 2.0 / SURVEY
     survey = Lattice(np.full(3, -1.0 + cell / 2), cell, (SURVEY,) * 3).points()
-    found = np.stack([density(field, occupied, survey, float(t)) for t in times])
-    where = found > _level(2.0)
+    where, dense, densest = np.zeros(len(survey), bool), [], 0.0
+    for time in times:
+        heard()
+        found = density(field, occupied, survey, float(time))
+        opaque = found > _level(2.0)
+        where |= opaque
+        dense.append(found[opaque])
+        densest = max(densest, float(found.max()))
     if not where.any():
         raise ValueError(
-            f"the field is empty: nothing in it is opaque (densest {found.max():.3g}, needed {_level(2.0):.3g}). "
+            f"the field is empty: nothing in it is opaque (densest {densest:.3g}, needed {_level(2.0):.3g}). "
             "Optimize it for longer, or choose another field."
         )
-    points = survey[where.any(0)]
-    low, high = points.min(0) - cell, points.max(0) + cell
+    low, high = survey[where].min(0) - cell, survey[where].max(0) + cell
     extent = float((high - low).max()) - cell
-    level = min(_level(extent), SOFT * float(np.median(found[where])))
-    return Solid(field, occupied, _around(low, high, extent / resolution), level)
+    level = min(_level(extent), SOFT * float(np.median(np.concatenate(dense))))
+    lattice = _around(low, high, extent / resolution)
+    check_lattice(lattice.shape, resolution)
+    return Solid(field, occupied, lattice, level, heard)
 
 
 def home(field: Field) -> torch.device:

@@ -13,6 +13,7 @@ from .nouns import vertex_normals
 from .scene import Stretch
 
 BAKED = 3  # frames whose colours a pixel is the median of
+PIXELS = 2**20  # looked at in one go, each some 150 bytes
 GAP = 4  # pixels between the pieces of the picture, so that filtering does not mix them
 
 ColoursAt = Callable[[int, np.ndarray, np.ndarray], np.ndarray]  # frame, points (N, 3), normals (N, 3) -> (N, 3) sRGB
@@ -59,13 +60,29 @@ def rasterised(triangles: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
     """Triangles (F, 3, 2) in pixels -> for every covered pixel its index, a face, barycentric coordinates (P, 3)."""
     low = np.floor(triangles.min(1)).astype(int).clip(0, size - 1)
     count = np.ceil(triangles.max(1)).astype(int).clip(1, size) - low
-    face = np.repeat(np.arange(len(triangles)), count.prod(1))
-    place = np.arange(len(face)) - np.repeat(np.cumsum(count.prod(1)) - count.prod(1), count.prod(1))
+    ends = np.cumsum(count.prod(1))
+    cuts = np.searchsorted(ends, np.arange(PIXELS, ends[-1], PIXELS))
+    found = [_covered(part, low, count, triangles, size) for part in np.split(np.arange(len(low)), cuts) if len(part)]
+    pixel, face, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    pixel, first = np.unique(pixel, return_index=True)
+    return pixel, face[first], weights[first]
+
+
+def _covered(
+    part: np.ndarray,  # indices of the faces that are looked at
+    low: np.ndarray,  # (F, 2) pixel from which a box around each face begins
+    count: np.ndarray,  # (F, 2) pixels that it spans
+    triangles: np.ndarray,
+    size: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same for some of the faces; a pixel may occur more than once."""
+    boxes = count[part].prod(1)
+    face = np.repeat(part, boxes)
+    place = np.arange(len(face)) - np.repeat(np.cumsum(boxes) - boxes, boxes)
     x, y = low[face, 0] + place % count[face, 0], low[face, 1] + place // count[face, 0]
     weights = _barycentric(np.stack((x, y), axis=1) + 0.5, triangles[face])
     inside = weights.min(1) >= -1e-6
-    pixel, first = np.unique((y * size + x)[inside], return_index=True)
-    return pixel, face[inside][first], weights[inside][first]
+    return (y * size + x)[inside], face[inside], weights[inside]
 
 
 def _barycentric(at: np.ndarray, triangles: np.ndarray) -> np.ndarray:  # (P, 2), (P, 3, 2) -> (P, 3)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .distance import distances, surface_distance
-from .nouns import Frame, Mesh, diagonal, spread, vertex_normals
+from .distance import one_way, surface_distance
+from .nouns import Frame, Mesh, NoSurface, diagonal, spread, vertex_normals
 from .rigid import Shape
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Template:
     mesh: Mesh
     shape: Shape
     size: float  # world units: diagonal of the scene
+    heard: Callable[[], None]  # called before each round of fitting: raising in it cancels
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,12 @@ def follow(
     span: tuple[int, int],  # first and last frame to reach, key between them
     between: Callable[[float], Frame],  # the scene at any other time
     on_frame: Callable[[], None],
+    heard: Callable[[], None],
 ) -> dict[int, np.ndarray]:  # frame -> (V, 3) float32
     """The template on the frames around its key, each from where its neighbour ended, until one cannot be reached."""
     size = max(diagonal(frame.mesh.points) for frame in frames)
-    template = Template(frames[key].mesh, Shape(frames[key].mesh.points.astype(float), frames[key].mesh.faces), size)
+    mesh = frames[key].mesh
+    template = Template(mesh, Shape(mesh.points.astype(float), mesh.faces), size, heard)
     found = {key: template.shape.rest}
     for step, end in ((1, span[1]), (-1, span[0])):
         for k in range(key + step, end + step, step):
@@ -118,9 +121,12 @@ def walk(
     between: Callable[[float], Frame],
     steps: int,
 ) -> np.ndarray:  # (V, 3)
-    """From moment to moment, the last of which is the frame's."""
+    """From moment to moment, the last of which is the frame's. Moments at which nothing is there are passed over."""
     for k in range(1, steps + 1):
-        stop = frame if k == steps else between(since + (frame.time - since) * k / steps)
+        try:
+            stop = frame if k == steps else between(since + (frame.time - since) * k / steps)
+        except NoSurface:
+            continue
         goal = Goal(stop.mesh, template.size)
         start = min(starts, key=lambda points, g=goal: g.tree.query(g.place(points, template.mesh.colours))[0].mean())
         starts = [fitted(template, start, goal)]
@@ -129,14 +135,15 @@ def walk(
 
 def missed(points: np.ndarray, template: Template, frame: Frame) -> float:
     """Distance that 1 % of the frame's surface exceeds, a share of the size: a mean alone would not see an antenna."""
-    _, back = distances((points, template.mesh.faces), frame.surface, QUICK)
-    return float(np.quantile(back, 0.99)) / template.size
+    on = spread(*frame.surface, QUICK, np.random.default_rng(0))[0]
+    return float(np.quantile(one_way(on, (points, template.mesh.faces)), 0.99)) / template.size
 
 
 def fitted(template: Template, start: np.ndarray, goal: Goal) -> np.ndarray:  # (V, 3)
     """Pull, and keep the shape, less and less stiffly."""
     points = start
     for stiffness in STIFFNESS:
+        template.heard()
         goals, pull = pulls(points, template.mesh, goal)
         points = template.shape.moved(points, goals, pull, stiffness)
     return points

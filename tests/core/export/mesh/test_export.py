@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,11 +70,39 @@ def test_a_shorter_sequence_replaces_a_longer_one_whole(tmp_path: Path, swinging
     assert len(list((tmp_path / "out").iterdir())) == 3 and [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, swinging: object) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
+@pytest.mark.parametrize("held", [["thesis.txt"], ["frame_0000.ply"], ["frame_0000.ply", "frames.json"]])
+def test_a_folder_with_other_things_is_left_alone_before_any_work(tmp_path: Path, held: list[str]) -> None:
+    """Also where their names are those that we would give."""
+    for name in held:
+        (tmp_path / name).write_text('{"fps": 24, "frames": []}')
     with pytest.raises(ValueError, match="holds other files"):
-        export_ply(swinging, tmp_path, FEW)
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+        export_ply(None, tmp_path, FEW)
+    assert sorted(p.name for p in tmp_path.iterdir()) == held
+
+
+def test_one_kind_of_sequence_does_not_replace_another(tmp_path: Path, swinging: object) -> None:
+    export_obj(swinging, tmp_path / "out", replace(FEW, frames=1))
+    with pytest.raises(ValueError, match="holds other files than a PLY sequence of ours"):
+        export_ply(None, tmp_path / "out", FEW)
+    assert (tmp_path / "out" / "frame_0000.obj").is_file()
+
+
+def test_a_folder_that_cannot_take_its_place_costs_no_earlier_one(
+    tmp_path: Path, swinging: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_ply(swinging, tmp_path / "out", replace(FEW, frames=1))
+    move = os.replace
+
+    def refused(here: Path, there: Path) -> None:
+        if Path(there) == tmp_path / "out" and ".new-" in Path(here).name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        move(here, there)
+
+    monkeypatch.setattr("a124core.export.files.os.replace", refused)
+    with pytest.raises(OSError, match="may not be written"):
+        export_ply(swinging, tmp_path / "out", replace(FEW, frames=2))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["frame_0000.ply", "frames.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_full_disk_costs_no_earlier_file(tmp_path: Path, swinging: object, monkeypatch: pytest.MonkeyPatch) -> None:

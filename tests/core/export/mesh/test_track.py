@@ -12,6 +12,8 @@ from a124core.export.mesh.build import Built, build
 from a124core.export.mesh.distance import one_way
 from a124core.export.mesh.nouns import diagonal, spread
 from a124core.export.mesh.options import MeshOptions
+from a124core.export.mesh.track import STIFFNESS
+from a124core.field.occupancy import Occupancy
 
 
 def test_one_surface_follows_a_known_motion_within_one_percent(built: Built, swinging: object) -> None:
@@ -21,7 +23,7 @@ def test_one_surface_follows_a_known_motion_within_one_percent(built: Built, swi
     for time, points in zip(built.times, stretch.points, strict=True):
         on = spread(points, stretch.faces, 4000, np.random.default_rng(0))
         truth = swinging.surface(float(time))
-        off, missed = swinging.off(on[0], float(time)), one_way(truth, on, (points, stretch.faces))
+        off, missed = swinging.off(on[0], float(time)), one_way(truth, (points, stretch.faces))
         assert 0.5 * (off.mean() + missed.mean()) < 0.01 * size, f"at time {time}"
         assert np.quantile(missed, 0.99) < 0.05 * size, f"a part is missed at time {time}"
 
@@ -78,6 +80,32 @@ def test_a_field_that_never_moves_is_one_mesh(solid: type, sphere_at: Callable) 
     assert made.scene.frames == 1 and "never moves" in made.notes[0]
 
 
+def test_a_finger_that_moves_is_movement(solid: type, sphere_at: Callable) -> None:
+    """Far less than a hundredth of the surface: a mean would not notice."""
+
+    def shape(xyz: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        tip = xyz - torch.stack((0 * time, 0.45 + 0.06 * time, 0 * time), 1)
+        return torch.minimum(sphere_at(xyz), ((tip / torch.tensor([0.05, 0.25, 0.05])).norm(dim=1) - 1.0) * 0.05)
+
+    made = build(solid(shape), MeshOptions(frames=2, resolution=40, faces=1500), fixed=False)
+    assert not made.notes, "it does move"
+    before, after = (stretch.points[0, :, 1].max() for stretch in made.scene.stretches)
+    assert after > before + 0.03
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_still_body_that_changes_its_colour_is_no_still(sphere_at: Callable, fixed: bool) -> None:
+    def blushing(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        colour = torch.stack((0.2 + 0.6 * time, 0.2 + 0 * time, 0.3 + 0 * time), 1)
+        return 200.0 * torch.sigmoid(-sphere_at(xyz) / 0.002), colour
+
+    blushing.occupancy = Occupancy(torch.ones(1, 4, 4, 4), 0.5)
+    made = build(blushing, MeshOptions(frames=3, resolution=24, faces=400), fixed=fixed)
+    assert made.scene.frames == 3 and ("a flip-book shows them" in " ".join(made.notes)) == fixed
+    if not fixed:
+        assert [s.colours[:, 0].mean() for s in made.scene.stretches] == pytest.approx([0.2, 0.5, 0.8], abs=0.01)
+
+
 def test_a_loop_does_not_show_its_first_moment_twice(solid: type, swinging: object) -> None:
     looped = solid(swinging.shape, swinging.turn, loop=True)
     made = build(looped, MeshOptions(frames=4, resolution=24, faces=500), fixed=False)
@@ -90,15 +118,43 @@ def test_a_part_that_is_gone_is_said_with_its_time(solid: type, sphere_at: Calla
         build(gone, MeshOptions(frames=3, resolution=24, faces=500), fixed=True)
 
 
-def test_progress_runs_from_the_first_step_to_the_last_and_can_stop_the_work(swinging: object) -> None:
+def test_progress_runs_from_first_to_last_and_is_told_within_every_long_step(
+    swinging: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told can cancel: in the look for the object, in a surface, in fitting one frame, in the figures."""
+    monkeypatch.setattr("a124core.export.mesh.surface.SLAB", 4000)
     told: list[tuple[int, int, str]] = []
     few = MeshOptions(frames=3, resolution=24, faces=500)
     build(swinging, few, fixed=True, on_progress=lambda *step: told.append(step))
-    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
-    assert {total for _, total, _ in told} == {9} and any("MB as an animated GLB" in what for _, _, what in told)
+    at = [done for done, _, _ in told]
+    assert at == sorted(at) and at[-1] == 8 and {total for _, total, _ in told} == {8}
+    assert at.count(0) > 3 + 3, "each time of the survey, and the slabs of the first surface"
+    assert at.count(3) > len(STIFFNESS), "the rounds in which a frame is fitted"
+    assert at.count(8) > 3, "the distances of the report"
+
+
+@pytest.mark.parametrize(("fixed", "size"), [(True, "about 0.5 MB as a GLB"), (False, "about 1.1 MB as a GLB")])
+def test_the_size_is_told_from_the_first_surface_on_and_the_work_can_be_stopped(
+    swinging: object, fixed: bool, size: str
+) -> None:
+    told: list[str] = []
 
     def stop(done: int, total: int, what: str) -> None:
-        raise KeyboardInterrupt
+        told.append(what)
+        if done == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(swinging, few, fixed=True, on_progress=stop)
+        build(swinging, MeshOptions(frames=2, resolution=24, faces=500, texture=512), fixed, stop)
+    assert told[0] == "looking for the object" and told[-1] == f"surface, {size}"
+
+
+def test_a_moment_between_frames_at_which_nothing_is_there_is_passed_over(solid: type, sphere_at: Callable) -> None:
+    """A ball that flies so far that smaller steps are tried, and is gone in the middle of its flight."""
+
+    def shape(xyz: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        at = xyz - torch.stack((0.8 * time - 0.4, 0 * time, 0 * time), 1)
+        return sphere_at(at, radius=0.3) + torch.where((time - 0.5).abs() < 0.1, 9.0, 0.0)
+
+    made = build(solid(shape), MeshOptions(frames=2, resolution=24, faces=500), fixed=True)
+    assert made.scene.frames == 2 and max(made.distance) < 0.02
