@@ -9,6 +9,9 @@ from torch import Tensor
 
 from .corners import Level, space_corners, time_corners
 from .gather import weighted_rows
+from .torch_composite import render_weights, transmittance
+
+__all__ = ["encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
 
 
 def encode_grid(
@@ -103,9 +106,7 @@ def march(
     near: float = 0.2,
 ) -> tuple[Tensor, Tensor]:  # ray (N,) ascending, start of each step (N,)
     """Equal steps through the box; those whose middle lies in an occupied cell are kept, ray by ray."""
-    first, last = ray_box(origins, directions, box, near)
-    first = torch.ceil((first - near) / step - jitter).clamp_min(0.0)  # the lattice near + (k + jitter) step
-    count = (torch.floor((last - near) / step - jitter) - first + 1).clamp_min(0.0)
+    first, count = lattice(origins, directions, box, step, jitter, near)
     hit = torch.nonzero(count > 0).squeeze(1)
     if hit.numel() == 0:
         return hit, origins.new_zeros(0)
@@ -116,6 +117,15 @@ def march(
     cells = cells + (ray_slice[hit] * occupied[0].numel())[:, None]
     kept = torch.nonzero((occupied.flatten()[cells.flatten()].view_as(wanted) & wanted).flatten()).squeeze(1)
     return hit[torch.div(kept, k.numel(), rounding_mode="floor")], starts.flatten()[kept]
+
+
+def lattice(
+    origins: Tensor, directions: Tensor, box: Tensor, step: float, jitter: Tensor, near: float
+) -> tuple[Tensor, Tensor]:  # (R,), (R,)
+    """Each ray's first step inside the box, and how many there are, on the lattice near + (k + jitter) step."""
+    enters, leaves = ray_box(origins, directions, box, near)
+    first = torch.ceil((enters - near) / step - jitter).clamp_min(0.0)
+    return first, (torch.floor((leaves - near) / step - jitter) - first + 1).clamp_min(0.0)
 
 
 def _cells(origins: Tensor, directions: Tensor, depth: Tensor, size: int) -> Tensor:
