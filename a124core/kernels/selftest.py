@@ -45,8 +45,8 @@ def _grid(which: str, loop: bool) -> Callable[[ModuleType, torch.device], tuple[
     def run(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
         rng = torch.Generator().manual_seed(0)
         table = (torch.rand(4, ROWS, 2, generator=rng) - 0.5).to(device).requires_grad_(True)
-        xyz = (torch.rand(300, 3, generator=rng) * 2.2 - 1.1).to(device)
-        time = torch.rand(300, generator=rng).to(device)
+        xyz = (torch.rand(200, 3, generator=rng) * 2.2 - 1.1).to(device)
+        time = torch.rand(200, generator=rng).to(device)
         values = getattr(ops, which)(table, xyz, time, LEVELS, loop)
         cotangent = torch.rand(values.shape, generator=rng).to(device)
         return values, torch.autograd.grad(values, table, cotangent)[0]

@@ -5,6 +5,7 @@ A program owns BLOCK samples of one level, levels outermost: one level of two ti
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import triton
@@ -82,18 +83,34 @@ def _rise(slope, bit: tl.constexpr):
 
 
 @triton.jit
-def _places(row, first, second, rows):
-    """Where the two values of a corner begin in the flat table: 64 bits, since a table may pass 2^31 numbers."""
-    channel = tl.arange(0, 2)[None, :]
-    low = (first.to(tl.int64) * rows + row)[:, None] * 2 + channel
-    high = (second.to(tl.int64) * rows + row)[:, None] * 2 + channel
-    return low, high
+def _weight(ux, uy, uz, corner: tl.constexpr):
+    return _side(ux, corner & 1) * _side(uy, (corner >> 1) & 1) * _side(uz, corner >> 2)
+
+
+@triton.jit
+def _slopes(ux, uy, uz, kx, ky, kz, corner: tl.constexpr):
+    """d weight / d x, y, z of a corner."""
+    wx, wy, wz = _side(ux, corner & 1), _side(uy, (corner >> 1) & 1), _side(uz, corner >> 2)
+    x = _rise(kx, corner & 1) * wy * wz
+    y = wx * _rise(ky, (corner >> 1) & 1) * wz
+    return x, y, wx * wy * _rise(kz, corner >> 2)
+
+
+@triton.jit
+def _pair(table, place, mask, HALF: tl.constexpr):
+    """The two numbers of a row by one load: table is seen as integers as wide as a row."""
+    both = tl.load(table + place, mask=mask, other=0)
+    if HALF:
+        low, high = both.to(tl.int16).to(tl.float16, bitcast=True), (both >> 16).to(tl.int16).to(tl.float16, bitcast=True)
+    else:
+        low, high = both.to(tl.int32).to(tl.float32, bitcast=True), (both >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+    return low.to(tl.float32), high.to(tl.float32)
 
 
 @triton.jit
 def _gather(
     table, xyz, time, out, numbers, scales, count, grids, rows, width, plane,
-    LOOP: tl.constexpr, SLOPES: tl.constexpr, BLOCK: tl.constexpr,
+    LOOP: tl.constexpr, SLOPES: tl.constexpr, HALF: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """out (N, width) of features or, with SLOPES, (3, N, width) of their derivatives."""
     sample = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -102,26 +119,35 @@ def _gather(
     numbers += level * 8
     x, y, z, ux, uy, uz, kx, ky, kz, inside = _cell(xyz, sample, mask, numbers, scales + level)
     first, second, share = _moments(time, sample, mask, grids, LOOP)
-    low_mask, high_mask = inside[:, None], (inside & (share > 0.0))[:, None]
-    total = tl.zeros([BLOCK, 2], dtype=tl.float32)
-    total_y = tl.zeros([BLOCK, 2], dtype=tl.float32)
-    total_z = tl.zeros([BLOCK, 2], dtype=tl.float32)
+    zero = tl.zeros([BLOCK], dtype=tl.float32)
+    a, b, ay, by, az, bz = zero, zero, zero, zero, zero, zero
     for corner in tl.static_range(8):
-        low, high = _places(_row(x, y, z, corner, numbers), first, second, rows)
-        value = tl.load(table + low, mask=low_mask, other=0.0).to(tl.float32) * (1.0 - share)[:, None]
-        value += tl.load(table + high, mask=high_mask, other=0.0).to(tl.float32) * share[:, None]
-        wx, wy, wz = _side(ux, corner & 1), _side(uy, (corner >> 1) & 1), _side(uz, corner >> 2)
+        row = _row(x, y, z, corner, numbers)
+        a0, b0 = _pair(table, first.to(tl.int64) * rows + row, inside, HALF)
+        a1, b1 = _pair(table, second.to(tl.int64) * rows + row, inside & (share > 0.0), HALF)
+        va, vb = a0 * (1.0 - share) + a1 * share, b0 * (1.0 - share) + b1 * share
         if SLOPES:
-            total += (_rise(kx, corner & 1) * wy * wz)[:, None] * value
-            total_y += (wx * _rise(ky, (corner >> 1) & 1) * wz)[:, None] * value
-            total_z += (wx * wy * _rise(kz, corner >> 2))[:, None] * value
+            sx, sy, sz = _slopes(ux, uy, uz, kx, ky, kz, corner)
+            a, b = a + sx * va, b + sx * vb
+            ay, by = ay + sy * va, by + sy * vb
+            az, bz = az + sz * va, bz + sz * vb
         else:
-            total += (wx * wy * wz)[:, None] * value
-    place = sample.to(tl.int64)[:, None] * width + level * 2 + tl.arange(0, 2)[None, :]
-    tl.store(out + place, total, mask=mask[:, None])
+            w = _weight(ux, uy, uz, corner)
+            a, b = a + w * va, b + w * vb
+    place = out + sample.to(tl.int64) * width + level * 2
+    tl.store(place, a, mask=mask)
+    tl.store(place + 1, b, mask=mask)
     if SLOPES:
-        tl.store(out + plane + place, total_y, mask=mask[:, None])
-        tl.store(out + 2 * plane + place, total_z, mask=mask[:, None])
+        tl.store(place + plane, ay, mask=mask)
+        tl.store(place + plane + 1, by, mask=mask)
+        tl.store(place + 2 * plane, az, mask=mask)
+        tl.store(place + 2 * plane + 1, bz, mask=mask)
+
+
+@triton.jit
+def _add_pair(table, place, share, a, b, mask):
+    tl.atomic_add(table + place * 2, share * a, mask=mask, sem="relaxed")
+    tl.atomic_add(table + place * 2 + 1, share * b, mask=mask, sem="relaxed")
 
 
 @triton.jit
@@ -129,31 +155,34 @@ def _spread(
     grad, xyz, time, table, numbers, scales, count, grids, rows, width, plane,
     LOOP: tl.constexpr, SLOPES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """The transpose of _gather: grad, shaped like its output, is added into table (T, rows, 2), zero before."""
+    """The transpose of _gather: grad, shaped like its output, is added into table (T, rows, 2) float32, zero before."""
     sample = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     level = tl.program_id(1)
     mask = sample < count
     numbers += level * 8
     x, y, z, ux, uy, uz, kx, ky, kz, inside = _cell(xyz, sample, mask, numbers, scales + level)
     first, second, share = _moments(time, sample, mask, grids, LOOP)
-    low_mask, high_mask = inside[:, None], (inside & (share > 0.0))[:, None]
-    place = sample.to(tl.int64)[:, None] * width + level * 2 + tl.arange(0, 2)[None, :]
-    g = tl.load(grad + place, mask=low_mask, other=0.0).to(tl.float32)
-    gy, gz = g, g
+    place = grad + sample.to(tl.int64) * width + level * 2
+    a, b = _two(place, inside)
     if SLOPES:
-        gy = tl.load(grad + plane + place, mask=low_mask, other=0.0).to(tl.float32)
-        gz = tl.load(grad + 2 * plane + place, mask=low_mask, other=0.0).to(tl.float32)
+        ay, by = _two(place + plane, inside)
+        az, bz = _two(place + 2 * plane, inside)
     for corner in tl.static_range(8):
-        low, high = _places(_row(x, y, z, corner, numbers), first, second, rows)
-        wx, wy, wz = _side(ux, corner & 1), _side(uy, (corner >> 1) & 1), _side(uz, corner >> 2)
         if SLOPES:
-            value = (_rise(kx, corner & 1) * wy * wz)[:, None] * g
-            value += (wx * _rise(ky, (corner >> 1) & 1) * wz)[:, None] * gy
-            value += (wx * wy * _rise(kz, corner >> 2))[:, None] * gz
+            sx, sy, sz = _slopes(ux, uy, uz, kx, ky, kz, corner)
+            va, vb = sx * a + sy * ay + sz * az, sx * b + sy * by + sz * bz
         else:
-            value = (wx * wy * wz)[:, None] * g
-        tl.atomic_add(table + low, value * (1.0 - share)[:, None], mask=low_mask, sem="relaxed")
-        tl.atomic_add(table + high, value * share[:, None], mask=high_mask, sem="relaxed")
+            w = _weight(ux, uy, uz, corner)
+            va, vb = w * a, w * b
+        row = _row(x, y, z, corner, numbers)
+        _add_pair(table, first.to(tl.int64) * rows + row, 1.0 - share, va, vb, inside)
+        _add_pair(table, second.to(tl.int64) * rows + row, share, va, vb, inside & (share > 0.0))
+
+
+@triton.jit
+def _two(place, mask):
+    a, b = tl.load(place, mask=mask, other=0.0), tl.load(place + 1, mask=mask, other=0.0)
+    return a.to(tl.float32), b.to(tl.float32)
 
 
 @lru_cache(maxsize=64)
@@ -172,7 +201,9 @@ def gather(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], 
     count, width = xyz.shape[0], 2 * len(levels)
     out = table.new_empty((3, count, width) if slopes else (count, width))
     if out.numel():
-        _launch(_gather, table.contiguous(), xyz, time, out, levels, table.shape, width, loop, slopes)
+        half = table.dtype == torch.float16
+        rows = table.detach().contiguous().view(torch.int32 if half else torch.int64)
+        _launch(_gather, rows, xyz, time, out, levels, table.shape, LOOP=loop, SLOPES=slopes, HALF=half)
     return out
 
 
@@ -184,17 +215,17 @@ def spread(
     """The transpose of gather, added up in float32 whatever the table's precision."""
     total = grad.new_zeros(shape, dtype=torch.float32)
     if grad.numel():
-        _launch(_spread, grad.contiguous(), xyz, time, total, levels, shape, 2 * len(levels), loop, slopes)
+        _launch(_spread, grad.contiguous(), xyz, time, total, levels, shape, LOOP=loop, SLOPES=slopes)
     return total
 
 
 def _launch(
-    kernel: object, source: Tensor, xyz: Tensor, time: Tensor, target: Tensor, levels: tuple[Level, ...],
-    shape: torch.Size, width: int, loop: bool, slopes: bool,
+    kernel: Any, source: Tensor, xyz: Tensor, time: Tensor, target: Tensor, levels: tuple[Level, ...],
+    shape: torch.Size, **flags: bool,
 ) -> None:  # fmt: skip
     numbers, scales = _level_numbers(levels, xyz.device)
-    count = xyz.shape[0]
+    count, width = xyz.shape[0], 2 * len(levels)
     kernel[(triton.cdiv(count, BLOCK), len(levels))](
         source, xyz.contiguous(), time.contiguous(), target, numbers, scales, count, shape[0], shape[1], width,
-        count * width, LOOP=loop, SLOPES=slopes, BLOCK=BLOCK, **EXACT,
+        count * width, **flags, BLOCK=BLOCK, **EXACT,
     )  # fmt: skip
