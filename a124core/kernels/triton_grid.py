@@ -101,9 +101,11 @@ def _pair(table, place, mask, HALF: tl.constexpr):
     """The two numbers of a row by one load: table is seen as integers as wide as a row."""
     both = tl.load(table + place, mask=mask, other=0)
     if HALF:
-        low, high = both.to(tl.int16).to(tl.float16, bitcast=True), (both >> 16).to(tl.int16).to(tl.float16, bitcast=True)
+        low = both.to(tl.int16).to(tl.float16, bitcast=True)
+        high = (both >> 16).to(tl.int16).to(tl.float16, bitcast=True)
     else:
-        low, high = both.to(tl.int32).to(tl.float32, bitcast=True), (both >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+        low = both.to(tl.int32).to(tl.float32, bitcast=True)
+        high = (both >> 32).to(tl.int32).to(tl.float32, bitcast=True)
     return low.to(tl.float32), high.to(tl.float32)
 
 
