@@ -11,7 +11,7 @@ from . import torch_ops
 from .backend import ops_for
 from .corners import Level
 
-__all__ = ["encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
+__all__ = ["accumulate", "encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
 
 TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
 
@@ -47,6 +47,12 @@ def transmittance(density: Tensor, ray: Tensor, rays: int, step: float) -> Tenso
     """torch_ops.transmittance: density (N,), ray (N,) -> (N,)."""
     plain = density.requires_grad or not _all_float32(density)
     return (torch_ops if plain else ops_for(density.device)).transmittance(density, ray, rays, step)
+
+
+def accumulate(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tensor:
+    """torch_ops.accumulate: weights (N,), values (N, C), ray (N,) -> (rays, C)."""
+    ops = ops_for(values.device) if _all_float32(weights, values) else torch_ops
+    return ops.accumulate(weights, values, ray, rays)
 
 
 def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> object:

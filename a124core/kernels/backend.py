@@ -9,6 +9,7 @@ from types import ModuleType
 
 import torch
 
+from ..device import is_current
 from . import torch_ops
 
 CHOICES = ("auto", "torch", "triton")
@@ -17,14 +18,15 @@ log = logging.getLogger(__name__)
 
 def ops_for(device: torch.device) -> ModuleType:
     """torch_ops, or triton_ops where it can run, is wished for and agrees with torch."""
-    return _chosen(device, os.environ.get("A124_KERNELS", "auto").strip().lower() or "auto")
+    wish = os.environ.get("A124_KERNELS", "auto").strip().lower() or "auto"
+    return _chosen(device, wish, _can_run_triton(device))
 
 
 @lru_cache(maxsize=16)
-def _chosen(device: torch.device, wish: str) -> ModuleType:
+def _chosen(device: torch.device, wish: str, possible: bool) -> ModuleType:
     if wish not in CHOICES:
         log.warning("A124_KERNELS is %r: use one of %s. Going on with auto.", wish, ", ".join(CHOICES))
-    if wish == "torch" or not _can_run_triton(device):
+    if wish == "torch" or not possible:
         return torch_ops
     try:
         from . import triton_ops
@@ -40,5 +42,8 @@ def _chosen(device: torch.device, wish: str) -> ModuleType:
 
 
 def _can_run_triton(device: torch.device) -> bool:
-    """CUDA and ROCm; a CPU only through Triton's interpreter, which is for tests."""
-    return device.type == "cuda" or (device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")
+    """CUDA and ROCm, where Triton launches on the current device only; a CPU only through Triton's interpreter, which
+    is for tests."""
+    if device.type == "cpu":
+        return os.environ.get("TRITON_INTERPRET") == "1"
+    return device.type == "cuda" and is_current(device)

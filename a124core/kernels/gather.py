@@ -37,7 +37,7 @@ class _SpreadRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, grad: Tensor, count: int, *bags: Tensor) -> Tensor:
         ctx.save_for_backward(grad, *bags)
-        parts = grad.view(grad.shape[0], len(bags) // 2, -1)
+        parts = _by_level(grad, len(bags) // 2)
         total = grad.new_zeros(count, parts.shape[2])
         table = _paired(total)
         for k, (index, weight) in enumerate(zip(bags[::2], bags[1::2], strict=True)):
@@ -55,12 +55,16 @@ class _SpreadRows(torch.autograd.Function):
 
 def _weight_gradients(needed: tuple[bool, ...], rows: Tensor, grad: Tensor, bags: list[Tensor]) -> list[Tensor | None]:
     """d loss / d weight[k, n] = rows[index[k, n]] . grad[n], where it is asked for; None for every index."""
-    parts = grad.view(grad.shape[0], len(bags) // 2, -1)
+    parts = _by_level(grad, len(bags) // 2)
     found: list[Tensor | None] = [None] * len(bags)
     for k in range(len(bags) // 2):
         if needed[2 * k + 1]:
             found[2 * k + 1] = (rows[bags[2 * k].long()] * parts[:, k]).sum(-1)
     return found
+
+
+def _by_level(grad: Tensor, levels: int) -> Tensor:  # (N, C levels) -> (N, levels, C), also for N = 0
+    return grad.view(grad.shape[0], levels, grad.shape[1] // levels)
 
 
 def _paired(values: Tensor) -> Tensor:

@@ -75,10 +75,21 @@ def _composited(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return torch.cat((weights, light)), torch.autograd.grad(weights, density, cotangent)[0]
 
 
+def _accumulated(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(3)
+    weights = torch.rand(200, generator=rng).to(device).requires_grad_(True)
+    values = torch.rand(200, 5, generator=rng).to(device).requires_grad_(True)
+    ray = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
+    sums = ops.accumulate(weights, values, ray, 10)
+    cotangent = torch.rand(10, 5, generator=rng).to(device)
+    return sums, *torch.autograd.grad(sums, (weights, values), cotangent)
+
+
 CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "encode_grid": _grid("encode_grid", False),
     "encode_grid in a loop": _grid("encode_grid", True),
     "encode_grid_gradient": _grid("encode_grid_gradient", False),
     "march": _marched,
     "render_weights": _composited,
+    "accumulate": _accumulated,
 }

@@ -30,6 +30,16 @@ def transmittance(density: Tensor, ray: Tensor, rays: int, step: float) -> Tenso
     return torch.exp(-before[row, slot])
 
 
+def accumulate(
+    weights: Tensor,  # (N,)
+    values: Tensor,  # (N, C)
+    ray: Tensor,  # (N,) ascending
+    rays: int,
+) -> Tensor:  # (rays, C)
+    """Per-ray sums of weights times values."""
+    return values.new_zeros(rays, values.shape[1]).index_add(0, ray, weights[:, None] * values)
+
+
 def _padded_places(ray: Tensor, rays: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
     """Row and slot of each sample in a table with one row per ray that has samples."""
     count = torch.bincount(ray, minlength=rays)

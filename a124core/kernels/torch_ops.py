@@ -9,9 +9,9 @@ from torch import Tensor
 
 from .corners import Level, space_corners, time_corners
 from .gather import weighted_rows
-from .torch_composite import render_weights, transmittance
+from .torch_composite import accumulate, render_weights, transmittance
 
-__all__ = ["encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
+__all__ = ["accumulate", "encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
 
 
 def encode_grid(

@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-RAYS, STEPS = 8, 32  # of one program: rays, and samples of each at a time
+from .triton_sums import RAYS, STEPS, ray_ends
 
 
 @triton.jit
@@ -95,15 +95,11 @@ def _along_rays(density: Tensor, ends: Tensor, step: float, weights: bool) -> Te
     return out
 
 
-def _ends(ray: Tensor, rays: int) -> Tensor:  # (R,) one past the last sample of each ray
-    return torch.searchsorted(ray, torch.arange(rays, device=ray.device), right=True)
-
-
 def render_weights(density: Tensor, ray: Tensor, rays: int, step: float) -> Tensor:  # (N,)
     """torch_composite.render_weights; once differentiable."""
-    return _Weights.apply(density.contiguous(), _ends(ray, rays), step) if density.numel() else density
+    return _Weights.apply(density.contiguous(), ray_ends(ray, rays), step) if density.numel() else density
 
 
 def transmittance(density: Tensor, ray: Tensor, rays: int, step: float) -> Tensor:  # (N,)
     """torch_composite.transmittance, without a gradient."""
-    return _along_rays(density.contiguous(), _ends(ray, rays), step, weights=False) if density.numel() else density
+    return _along_rays(density.contiguous(), ray_ends(ray, rays), step, weights=False) if density.numel() else density

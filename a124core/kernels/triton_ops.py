@@ -11,8 +11,9 @@ from .corners import Level
 from .triton_composite import render_weights, transmittance
 from .triton_grid import gather, spread
 from .triton_march import march
+from .triton_sums import accumulate
 
-__all__ = ["encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
+__all__ = ["accumulate", "encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
 
 
 class _Gather(torch.autograd.Function):

@@ -20,7 +20,7 @@ def transmittance(density: Tensor, samples: Samples, rays: int) -> Tensor:  # (N
 
 def accumulate(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tensor:  # (N,), (N, C) -> (rays, C)
     """Per-ray sums of weights times values."""
-    return values.new_zeros(rays, values.shape[1]).index_add(0, ray, weights[:, None] * values)
+    return kernels.accumulate(weights, values, ray, rays)
 
 
 def over(colour: Tensor, opacity: Tensor, background: Tensor) -> Tensor:  # (R, 3), (R, 1), (3,) -> (R, 3)

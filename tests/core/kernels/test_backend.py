@@ -47,7 +47,7 @@ def test_where_triton_cannot_be_imported_torch_goes_on(
 ) -> None:
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setitem(sys.modules, "triton", None)
-    for name in ("triton_ops", "triton_grid", "triton_march", "triton_composite"):
+    for name in ("triton_ops", "triton_grid", "triton_march", "triton_composite", "triton_sums"):
         monkeypatch.delitem(sys.modules, f"a124core.kernels.{name}", raising=False)
         monkeypatch.delattr(kernels, name, raising=False)
     with caplog.at_level(logging.WARNING):
@@ -65,7 +65,7 @@ def test_the_choice_works_inside_inference_mode() -> None:
         assert disagreement(torch_ops, torch_ops, CPU) == ""
 
 
-@pytest.mark.parametrize("name", ["encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"])
+@pytest.mark.parametrize("name", torch_ops.__all__)
 def test_a_small_mistake_is_found(name: str) -> None:
     """One part in a thousand off, in one operation."""
 

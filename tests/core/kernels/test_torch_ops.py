@@ -141,6 +141,16 @@ def test_weighted_rows_pass_gradcheck_twice(rng: torch.Generator) -> None:
     assert torch.autograd.gradgradcheck(both, inputs)
 
 
+def test_no_samples_give_no_gradient(rng: torch.Generator) -> None:
+    """A chunk of rays that all miss the object is part of every picture."""
+    config = small()
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng, requires_grad=True)
+    nowhere = torch.zeros(0, 3), torch.zeros(0)
+    values = [operation(table, *nowhere, grid_levels(config)) for operation in (encode_grid, encode_grid_gradient)]
+    torch.autograd.backward(values, [torch.ones_like(v) for v in values])
+    assert values[1].shape == (3, 0, 6) and not table.grad.any()
+
+
 def test_odd_widths_take_the_plain_path(rng: torch.Generator) -> None:
     rows = torch.rand(7, 3, generator=rng)
     index = torch.randint(0, 7, (4, 5), generator=rng)

@@ -35,6 +35,8 @@ COMPILED = [
     ("triton_march", "_walk", [F32, F32, I64, "*u8", F32, I32, F32, I64, I64, F32, I32, "i32", "i32", "fp32", "fp32"],
      {"WRITE": True, "RAYS": 128}),
     ("triton_composite", "_forward", [F32, I64, F32, "i32", "fp32"], {"WEIGHTS": True, "RAYS": 8, "STEPS": 32}),
+    ("triton_sums", "_forward", [F32, F32, I64, F32, "i32"], {"COLUMNS": 5, "RAYS": 8, "STEPS": 32}),
+    ("triton_sums", "_backward", [F32, F32, F32, I64, F32, F32, "i32"], {"COLUMNS": 5, "BLOCK": 256}),
     ("triton_composite", "_backward", [F32, F32, F32, I64, F32, "i32", "fp32"], {"RAYS": 8, "STEPS": 32}),
 ]  # fmt: skip
 

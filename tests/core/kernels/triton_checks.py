@@ -116,7 +116,10 @@ def test_no_samples(ops) -> None:
     config = config_for("hash")
     table = torch.rand(3, rows_per_grid(config), 2).to(DEVICE)
     nowhere = torch.zeros(0, 3, device=DEVICE), torch.zeros(0, device=DEVICE)
-    assert ops.encode_grid(table, *nowhere, grid_levels(config)).shape == (0, 4)
+    table.requires_grad_(True)
+    features = ops.encode_grid(table, *nowhere, grid_levels(config))
+    assert features.shape == (0, 4)
+    assert not torch.autograd.grad(features.sum(), table)[0].any()
     assert ops.encode_grid_gradient(table, *nowhere, grid_levels(config)).shape == (3, 0, 4)
 
 
@@ -153,6 +156,25 @@ def test_compositing(ops, rng: torch.Generator) -> None:
     cotangent = torch.randn(len(ray), generator=rng).to(DEVICE)
     pair = [o.render_weights(finite, ray, 10, 0.02) for o in (ops, torch_ops)]
     same_vector(*(torch.autograd.grad(weights, finite, cotangent)[0] for weights in pair))
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_sums_along_rays(ops, columns: int, rng: torch.Generator) -> None:
+    ray = rays_of([0, 1, 100, 0, 33, 32, 5, 0, 0, 264, 0])
+    weights = torch.rand(len(ray), generator=rng).to(DEVICE).requires_grad_(True)
+    values = torch.randn(len(ray), columns, generator=rng).to(DEVICE).requires_grad_(True)
+    cotangent = torch.randn(11, columns, generator=rng).to(DEVICE)
+    found, wanted = (o.accumulate(weights, values, ray, 11) for o in (ops, torch_ops))
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    pairs = [torch.autograd.grad(sums, (weights, values), cotangent) for sums in (found, wanted)]
+    for a, b in zip(*pairs, strict=True):
+        same_vector(a, b)
+
+
+def test_rays_without_samples(ops) -> None:
+    none, values, ray = (torch.zeros(*size, device=DEVICE) for size in ((0,), (0, 3), (0,)))
+    assert torch.equal(ops.accumulate(none, values, ray.long(), 4), torch.zeros(4, 3, device=DEVICE))
+    assert ops.render_weights(none, ray.long(), 4, 0.1).shape == (0,)
 
 
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
