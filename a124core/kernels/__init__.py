@@ -11,7 +11,15 @@ from . import torch_ops
 from .backend import ops_for
 from .corners import Level
 
-__all__ = ["accumulate", "encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
+__all__ = [
+    "accumulate",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "neighbour_squares",
+    "render_weights",
+    "transmittance",
+]
 
 TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
 
@@ -53,6 +61,12 @@ def accumulate(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tenso
     """torch_ops.accumulate: weights (N,), values (N, C), ray (N,) -> (rays, C)."""
     ops = ops_for(values.device) if _all_float32(weights, values) else torch_ops
     return ops.accumulate(weights, values, ray, rays)
+
+
+def neighbour_squares(values: Tensor, closed: bool) -> Tensor:
+    """torch_ops.neighbour_squares: values (T, M) -> scalar."""
+    ops = ops_for(values.device) if _all_float32(values) and values.numel() else torch_ops
+    return ops.neighbour_squares(values, closed)
 
 
 def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> object:

@@ -85,6 +85,12 @@ def _accumulated(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return sums, *torch.autograd.grad(sums, (weights, values), cotangent)
 
 
+def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    values = torch.rand(5, 1500, generator=torch.Generator().manual_seed(4)).to(device).requires_grad_(True)
+    total = ops.neighbour_squares(values, True)
+    return total, torch.autograd.grad(total, values)[0]
+
+
 CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "encode_grid": _grid("encode_grid", False),
     "encode_grid in a loop": _grid("encode_grid", True),
@@ -92,4 +98,5 @@ CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "march": _marched,
     "render_weights": _composited,
     "accumulate": _accumulated,
+    "neighbour_squares": _neighbours,
 }

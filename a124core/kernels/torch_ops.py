@@ -10,8 +10,17 @@ from torch import Tensor
 from .corners import Level, space_corners, time_corners
 from .gather import weighted_rows
 from .torch_composite import accumulate, render_weights, transmittance
+from .torch_neighbours import neighbour_squares
 
-__all__ = ["accumulate", "encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
+__all__ = [
+    "accumulate",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "neighbour_squares",
+    "render_weights",
+    "transmittance",
+]
 
 
 def encode_grid(

@@ -11,9 +11,18 @@ from .corners import Level
 from .triton_composite import render_weights, transmittance
 from .triton_grid import gather, spread
 from .triton_march import march
+from .triton_neighbours import neighbour_squares
 from .triton_sums import accumulate
 
-__all__ = ["accumulate", "encode_grid", "encode_grid_gradient", "march", "render_weights", "transmittance"]
+__all__ = [
+    "accumulate",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "neighbour_squares",
+    "render_weights",
+    "transmittance",
+]
 
 
 class _Gather(torch.autograd.Function):

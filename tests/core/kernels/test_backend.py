@@ -47,7 +47,7 @@ def test_where_triton_cannot_be_imported_torch_goes_on(
 ) -> None:
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setitem(sys.modules, "triton", None)
-    for name in ("triton_ops", "triton_grid", "triton_march", "triton_composite", "triton_sums"):
+    for name in ("triton_ops", "triton_grid", "triton_march", "triton_composite", "triton_sums", "triton_neighbours"):
         monkeypatch.delitem(sys.modules, f"a124core.kernels.{name}", raising=False)
         monkeypatch.delattr(kernels, name, raising=False)
     with caplog.at_level(logging.WARNING):

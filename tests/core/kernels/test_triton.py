@@ -37,6 +37,8 @@ COMPILED = [
     ("triton_composite", "_forward", [F32, I64, F32, "i32", "fp32"], {"WEIGHTS": True, "RAYS": 8, "STEPS": 32}),
     ("triton_sums", "_forward", [F32, F32, I64, F32, "i32"], {"COLUMNS": 5, "RAYS": 8, "STEPS": 32}),
     ("triton_sums", "_backward", [F32, F32, F32, I64, F32, F32, "i32"], {"COLUMNS": 5, "BLOCK": 256}),
+    ("triton_neighbours", "_forward", [F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
+    ("triton_neighbours", "_backward", [F32, F32, F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
     ("triton_composite", "_backward", [F32, F32, F32, I64, F32, "i32", "fp32"], {"RAYS": 8, "STEPS": 32}),
 ]  # fmt: skip
 

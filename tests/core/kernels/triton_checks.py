@@ -177,6 +177,14 @@ def test_rays_without_samples(ops) -> None:
     assert ops.render_weights(none, ray.long(), 4, 0.1).shape == (0,)
 
 
+@pytest.mark.parametrize(("grids", "closed"), [(2, False), (5, False), (5, True)])
+def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) -> None:
+    values = torch.randn(grids, 1500, generator=rng).to(DEVICE).requires_grad_(True)
+    found, wanted = (o.neighbour_squares(values, closed) for o in (ops, torch_ops))
+    torch.testing.assert_close(found, wanted, atol=0, rtol=1e-5)
+    same_vector(*(torch.autograd.grad(3.0 * total, values)[0] for total in (found, wanted)))
+
+
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
     """Pixels of a shaded picture and their gradient: every operation behind its public name, several programs each."""
     field = new_field(config_for("hash", init_scale=1.0), rng).fork(DEVICE)
