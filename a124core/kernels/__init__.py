@@ -4,6 +4,8 @@ A124_KERNELS = auto, torch or triton chooses (backend.py); whatever a backend do
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
@@ -69,7 +71,7 @@ def neighbour_squares(values: Tensor, closed: bool) -> Tensor:
     return ops.neighbour_squares(values, closed)
 
 
-def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> object:
+def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:
     """Fused kernels give no gradient at points or times: training asks for none, who does ask gets torch."""
     fused = table.dtype in TABLES and table.shape[-1] == 2 and _all_float32(xyz, time)
     return ops_for(table.device) if fused and not (xyz.requires_grad or time.requires_grad) else torch_ops
