@@ -109,11 +109,11 @@ def by_size(size: int, args: argparse.Namespace) -> dict[str, float]:
 
 def show(grids: dict[int, dict[str, float]], sizes: dict[int, dict[str, float]], args: argparse.Namespace) -> None:
     print(f"{args.device}, {torch.get_num_threads()} threads, at most 2^{args.log2_rows} rows a level")
-    print(f"\ntime grids ({args.samples} samples){FIELD:>28}{DENSE:>32}")
+    print(f"\ntime grids ({args.samples} samples){FIELD:>28}{DENSE:>32}{'a grid':>14}")
     first = next(iter(grids.values()))
     for count, spent in grids.items():
-        columns = [f"{spent[k] * 1e3:>16.1f} ms {spent[k] / first[k]:>7.2f}x" for k in (FIELD, DENSE)]
-        print(f"  {count:<10}" + "".join(columns))
+        own = f"{spent[FIELD] * 1e3:>26.1f} ms {spent[FIELD] / first[FIELD]:>7.2f}x"
+        print(f"  {count:<10}{own}{spent[DENSE] * 1e3:>26.1f} ms{spent[DENSE] * 1e3 / count:>11.2f} ms")
     print(f"\npixels    {'samples per ray':>16}{'ms':>12}{'rays':>10}{'time':>10}{'time per sample':>18}")
     base = next(iter(sizes.values()))
     for size, spent in sizes.items():

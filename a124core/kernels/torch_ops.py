@@ -51,12 +51,7 @@ def encode_grid_gradient(
     rows, when = _in_time(table, time, len(levels), loop)
     inside = _inside(points)
     corners = [space_corners(points, level, slopes=True) for level in levels]
-    return torch.stack(
-        [
-            weighted_rows(rows, [_bag(index.clone(), slope[axis], inside, when) for index, _, slope in corners])
-            for axis in range(3)
-        ]
-    )
+    return weighted_rows(rows, [_bag(index, torch.stack(slope), inside, when) for index, _, slope in corners])
 
 
 @dataclass(frozen=True)
@@ -96,12 +91,13 @@ def _inside(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool
 
 
 def _bag(index: Tensor, weight: Tensor, inside: Tensor | None, when: _When) -> tuple[Tensor, Tensor]:
-    """8 corners in space times G grids in time: (8, N) each -> index (8 G, N), weight (8 G, N). Writes over index."""
+    """8 corners times G grids: index (8, N), weight (..., 8, N) -> (8 G, N), (..., 8 G, N). Writes over index."""
     if inside is not None:
         weight = weight * inside
     if when.share is None:
         return index.add_(when.first), weight
-    return (when.first[:, None] + index[None]).flatten(0, 1), (when.share[:, None] * weight[None]).flatten(0, 1)
+    weight = (when.share[:, None] * weight.unsqueeze(-3)).flatten(-3, -2)
+    return (when.first[:, None] + index[None]).flatten(0, 1), weight
 
 
 def march(
