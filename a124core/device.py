@@ -17,6 +17,11 @@ def best_device() -> torch.device:
     return torch.device("cpu")
 
 
+def is_current(device: torch.device) -> bool:
+    """Is this the device that work goes to when none is named? Always so where there is only one of its kind."""
+    return device.type == "cpu" or getattr(torch, device.type).current_device() == (device.index or 0)
+
+
 def synchronize(device: torch.device | str) -> None:
     """Wait until the device has done what it was asked; nothing to wait for on a CPU."""
     name = torch.device(device).type

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .kernels import neighbour_squares
+
 BLUR_TAPS = 9  # side of the blur of normal_blur (release)
 BLUR_STD = 1.7  # its standard deviation, pixels (what OpenCV gives 9 taps)
 WEIGHT_FLOOR = 1e-5  # entropy sees weights in [floor, 1 - floor] (release)
@@ -104,13 +106,9 @@ def _neighbour_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
     """Sum over pairs of neighbouring grids of mean_N of the squared distance, over 16 times the number of pairs."""
     if grids.shape[0] < 2:
         raise ValueError("temporal TV needs at least 2 time grids; a still field has 1: leave its weight at 0.")
-    difference = grids[1:] - grids[:-1]
-    total = difference.square().sum()
-    pairs = grids.shape[0] - 1
-    if loop and grids.shape[0] > 2:
-        total = total + (grids[0] - grids[-1]).square().sum()
-        pairs += 1
-    return total / (TV_LEVELS * pairs * grids.shape[1])
+    closed = loop and grids.shape[0] > 2
+    pairs = grids.shape[0] - 1 + int(closed)
+    return neighbour_squares(grids.flatten(1), closed) / (TV_LEVELS * pairs * grids.shape[1])
 
 
 def time_tv_tables(table: Tensor, loop: bool = False) -> Tensor:  # (T, rows, 2) -> scalar

@@ -1,5 +1,81 @@
-"""One function per operation; callers never name a backend. torch_ops is the specification."""
+"""One function per operation; callers never name a backend. torch_ops is the specification.
 
-from .torch_ops import encode_grid, encode_grid_gradient, march
+A124_KERNELS = auto, torch or triton chooses (backend.py); whatever a backend does not cover is torch's."""
 
-__all__ = ["encode_grid", "encode_grid_gradient", "march"]
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from . import torch_ops
+from .backend import ops_for
+from .corners import Level
+
+__all__ = [
+    "accumulate",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "neighbour_squares",
+    "render_weights",
+    "transmittance",
+]
+
+TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
+
+
+def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
+    """torch_ops.encode_grid: (T, rows, 2), (N, 3), (N,) -> (N, 2 L)."""
+    return _grid_ops(table, xyz, time).encode_grid(table, xyz, time, levels, loop)
+
+
+def encode_grid_gradient(
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False
+) -> Tensor:
+    """torch_ops.encode_grid_gradient: (T, rows, 2), (N, 3), (N,) -> (3, N, 2 L)."""
+    return _grid_ops(table, xyz, time).encode_grid_gradient(table, xyz, time, levels, loop)
+
+
+def march(
+    origins: Tensor, directions: Tensor, ray_slice: Tensor, occupied: Tensor, box: Tensor, step: float, jitter: Tensor,
+    near: float = 0.2,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """torch_ops.march: rays and occupied cells -> ray (N,), start (N,)."""
+    ops = ops_for(origins.device) if _all_float32(origins, directions, box, jitter) else torch_ops
+    return ops.march(origins, directions, ray_slice, occupied, box, step, jitter, near)
+
+
+def render_weights(density: Tensor, ray: Tensor, rays: int, step: float) -> Tensor:
+    """torch_ops.render_weights: density (N,), ray (N,) -> (N,)."""
+    ops = ops_for(density.device) if _all_float32(density) else torch_ops
+    return ops.render_weights(density, ray, rays, step)
+
+
+def transmittance(density: Tensor, ray: Tensor, rays: int, step: float) -> Tensor:
+    """torch_ops.transmittance: density (N,), ray (N,) -> (N,)."""
+    plain = density.requires_grad or not _all_float32(density)
+    return (torch_ops if plain else ops_for(density.device)).transmittance(density, ray, rays, step)
+
+
+def accumulate(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tensor:
+    """torch_ops.accumulate: weights (N,), values (N, C), ray (N,) -> (rays, C)."""
+    ops = ops_for(values.device) if _all_float32(weights, values) else torch_ops
+    return ops.accumulate(weights, values, ray, rays)
+
+
+def neighbour_squares(values: Tensor, closed: bool) -> Tensor:
+    """torch_ops.neighbour_squares: values (T, M) -> scalar."""
+    ops = ops_for(values.device) if _all_float32(values) and values.numel() else torch_ops
+    return ops.neighbour_squares(values, closed)
+
+
+def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:
+    """Fused kernels give no gradient at points or times: training asks for none, who does ask gets torch."""
+    fused = table.dtype in TABLES and table.shape[-1] == 2 and _all_float32(xyz, time)
+    return ops_for(table.device) if fused and not (xyz.requires_grad or time.requires_grad) else torch_ops
+
+
+def _all_float32(*tensors: Tensor) -> bool:
+    return all(t.dtype == torch.float32 for t in tensors)

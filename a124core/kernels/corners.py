@@ -62,7 +62,7 @@ def corner_rows(cell: Tensor, level: Level) -> Tensor:  # (3, N) int32 -> (8, N)
     """Row of each corner. 32-bit wrap-around is harmless: rows is a power of two wherever a modulo is taken."""
     axis = []
     for a in range(3):
-        stride = _as_int32(level.strides[a])
+        stride = as_int32(level.strides[a])
         low = cell[a] * stride
         axis.append(torch.stack((low, low + stride)))
     x, y, z = axis
@@ -77,7 +77,7 @@ def corner_rows(cell: Tensor, level: Level) -> Tensor:  # (3, N) int32 -> (8, N)
     return index.add_(level.offset)
 
 
-def _as_int32(value: int) -> int:
+def as_int32(value: int) -> int:
     """The same low 32 bits as a signed number."""
     value &= 0xFFFFFFFF
     return value - (1 << 32) if value >= 1 << 31 else value

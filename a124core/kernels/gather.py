@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import torch
@@ -19,10 +20,11 @@ class _WeightedRows(torch.autograd.Function):
         columns = []
         for index, weight in zip(bags[::2], bags[1::2], strict=True):
             found = table.index_select(0, index.flatten()).view(*index.shape, *table.shape[1:])
-            columns.append((found * (weight if table.ndim == 1 else weight[..., None])).sum(0))
+            sums = [(found * w).sum(0) for w in _planes(weight, table)]
+            columns.append(torch.stack(sums) if weight.ndim == 3 else sums[0])
         if table.ndim == 1:
-            return torch.view_as_real(torch.stack(columns, dim=1)).flatten(1)
-        return torch.cat(columns, dim=1)
+            return torch.view_as_real(torch.stack(columns, dim=-1)).flatten(-2)
+        return torch.cat(columns, dim=-1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -37,12 +39,13 @@ class _SpreadRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, grad: Tensor, count: int, *bags: Tensor) -> Tensor:
         ctx.save_for_backward(grad, *bags)
-        parts = grad.view(grad.shape[0], len(bags) // 2, -1)
-        total = grad.new_zeros(count, parts.shape[2])
+        parts = _by_level(grad, len(bags) // 2)
+        total = grad.new_zeros(count, parts.shape[-1])
         table = _paired(total)
         for k, (index, weight) in enumerate(zip(bags[::2], bags[1::2], strict=True)):
-            column = _paired(parts[:, k].contiguous())
-            values = column[None] * (weight if table.ndim == 1 else weight[..., None])
+            column = parts[..., k, :].contiguous()
+            planes = [_paired(plane) for plane in (column if weight.ndim == 3 else column[None])]
+            values = reduce(torch.add, (p * w for p, w in zip(planes, _planes(weight, table), strict=True)))
             table.index_add_(0, index.flatten().long(), values.flatten(0, 1))
         return total
 
@@ -54,13 +57,23 @@ class _SpreadRows(torch.autograd.Function):
 
 
 def _weight_gradients(needed: tuple[bool, ...], rows: Tensor, grad: Tensor, bags: list[Tensor]) -> list[Tensor | None]:
-    """d loss / d weight[k, n] = rows[index[k, n]] . grad[n], where it is asked for; None for every index."""
-    parts = grad.view(grad.shape[0], len(bags) // 2, -1)
+    """d loss / d weight[..., k, n] = rows[index[k, n]] . grad[..., n], where it is asked for; None for every index."""
+    parts = _by_level(grad, len(bags) // 2)
     found: list[Tensor | None] = [None] * len(bags)
     for k in range(len(bags) // 2):
         if needed[2 * k + 1]:
-            found[2 * k + 1] = (rows[bags[2 * k].long()] * parts[:, k]).sum(-1)
+            found[2 * k + 1] = (rows[bags[2 * k].long()] * parts[..., k, :].unsqueeze(-3)).sum(-1)
     return found
+
+
+def _by_level(grad: Tensor, levels: int) -> Tensor:  # (..., N, C levels) -> (..., N, levels, C), also for N = 0
+    return grad.reshape(*grad.shape[:-1], levels, grad.shape[-1] // levels)
+
+
+def _planes(weight: Tensor, table: Tensor) -> list[Tensor]:
+    """Each (K, N) of weights, ready to be multiplied with rows of the table."""
+    planes = list(weight) if weight.ndim == 3 else [weight]
+    return planes if table.ndim == 1 else [w[..., None] for w in planes]
 
 
 def _paired(values: Tensor) -> Tensor:
@@ -71,8 +84,8 @@ def _paired(values: Tensor) -> Tensor:
 
 def weighted_rows(
     rows: Tensor,  # (M, C)
-    bags: list[tuple[Tensor, Tensor]],  # per level: index (K, N) integers below M, weight (K, N)
-) -> Tensor:  # (N, C * levels)
-    """sum_k weight[k, n] rows[index[k, n]], level by level."""
+    bags: list[tuple[Tensor, Tensor]],  # per level: index (K, N) integers below M, weight (K, N) or (A, K, N)
+) -> Tensor:  # (N, C * levels) or (A, N, C * levels)
+    """sum_k weight[..., k, n] rows[index[k, n]], level by level. Rows are fetched once for all A."""
     flat = [part for index, weight in bags for part in (index, weight.to(rows.dtype))]
     return _WeightedRows.apply(rows, *flat)

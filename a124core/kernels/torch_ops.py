@@ -9,6 +9,18 @@ from torch import Tensor
 
 from .corners import Level, space_corners, time_corners
 from .gather import weighted_rows
+from .torch_composite import accumulate, render_weights, transmittance
+from .torch_neighbours import neighbour_squares
+
+__all__ = [
+    "accumulate",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "neighbour_squares",
+    "render_weights",
+    "transmittance",
+]
 
 
 def encode_grid(
@@ -39,12 +51,7 @@ def encode_grid_gradient(
     rows, when = _in_time(table, time, len(levels), loop)
     inside = _inside(points)
     corners = [space_corners(points, level, slopes=True) for level in levels]
-    return torch.stack(
-        [
-            weighted_rows(rows, [_bag(index.clone(), slope[axis], inside, when) for index, _, slope in corners])
-            for axis in range(3)
-        ]
-    )
+    return weighted_rows(rows, [_bag(index, torch.stack(slope), inside, when) for index, _, slope in corners])
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,13 @@ def _inside(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool
 
 
 def _bag(index: Tensor, weight: Tensor, inside: Tensor | None, when: _When) -> tuple[Tensor, Tensor]:
-    """8 corners in space times G grids in time: (8, N) each -> index (8 G, N), weight (8 G, N). Writes over index."""
+    """8 corners times G grids: index (8, N), weight (..., 8, N) -> (8 G, N), (..., 8 G, N). Writes over index."""
     if inside is not None:
         weight = weight * inside
     if when.share is None:
         return index.add_(when.first), weight
-    return (when.first[:, None] + index[None]).flatten(0, 1), (when.share[:, None] * weight[None]).flatten(0, 1)
+    weight = (when.share[:, None] * weight.unsqueeze(-3)).flatten(-3, -2)
+    return (when.first[:, None] + index[None]).flatten(0, 1), weight
 
 
 def march(
@@ -103,9 +111,7 @@ def march(
     near: float = 0.2,
 ) -> tuple[Tensor, Tensor]:  # ray (N,) ascending, start of each step (N,)
     """Equal steps through the box; those whose middle lies in an occupied cell are kept, ray by ray."""
-    first, last = ray_box(origins, directions, box, near)
-    first = torch.ceil((first - near) / step - jitter).clamp_min(0.0)  # the lattice near + (k + jitter) step
-    count = (torch.floor((last - near) / step - jitter) - first + 1).clamp_min(0.0)
+    first, count = lattice(origins, directions, box, step, jitter, near)
     hit = torch.nonzero(count > 0).squeeze(1)
     if hit.numel() == 0:
         return hit, origins.new_zeros(0)
@@ -116,6 +122,15 @@ def march(
     cells = cells + (ray_slice[hit] * occupied[0].numel())[:, None]
     kept = torch.nonzero((occupied.flatten()[cells.flatten()].view_as(wanted) & wanted).flatten()).squeeze(1)
     return hit[torch.div(kept, k.numel(), rounding_mode="floor")], starts.flatten()[kept]
+
+
+def lattice(
+    origins: Tensor, directions: Tensor, box: Tensor, step: float, jitter: Tensor, near: float
+) -> tuple[Tensor, Tensor]:  # (R,), (R,)
+    """Each ray's first step inside the box, and how many there are, on the lattice near + (k + jitter) step."""
+    enters, leaves = ray_box(origins, directions, box, near)
+    first = torch.ceil((enters - near) / step - jitter).clamp_min(0.0)
+    return first, (torch.floor((leaves - near) / step - jitter) - first + 1).clamp_min(0.0)
 
 
 def _cells(origins: Tensor, directions: Tensor, depth: Tensor, size: int) -> Tensor:

@@ -126,12 +126,13 @@ def test_gradient_is_the_derivative_of_the_encoding(mode: str, rng: torch.Genera
         torch.testing.assert_close(found[axis], (ahead - behind) / 2e-7, atol=1e-4, rtol=1e-4)
 
 
-def test_weighted_rows_pass_gradcheck_twice(rng: torch.Generator) -> None:
+@pytest.mark.parametrize("planes", [(), (3,)])
+def test_weighted_rows_pass_gradcheck_twice(planes: tuple[int, ...], rng: torch.Generator) -> None:
     rows = torch.rand(9, 2, generator=rng, dtype=torch.float64, requires_grad=True)
     bags = []
     for _ in range(2):
         index = torch.randint(0, 9, (4, 5), generator=rng, dtype=torch.int32)
-        bags.append((index, torch.rand(4, 5, generator=rng, dtype=torch.float64, requires_grad=True)))
+        bags.append((index, torch.rand(*planes, 4, 5, generator=rng, dtype=torch.float64, requires_grad=True)))
 
     def both(rows, first, second):
         return weighted_rows(rows, [(bags[0][0], first), (bags[1][0], second)])
@@ -139,6 +140,24 @@ def test_weighted_rows_pass_gradcheck_twice(rng: torch.Generator) -> None:
     inputs = (rows, bags[0][1], bags[1][1])
     assert torch.autograd.gradcheck(both, inputs)
     assert torch.autograd.gradgradcheck(both, inputs)
+
+
+def test_no_samples_give_no_gradient(rng: torch.Generator) -> None:
+    """A chunk of rays that all miss the object is part of every picture."""
+    config = small()
+    table = torch.rand(3, rows_per_grid(config), 2, generator=rng, requires_grad=True)
+    nowhere = torch.zeros(0, 3), torch.zeros(0)
+    values = [operation(table, *nowhere, grid_levels(config)) for operation in (encode_grid, encode_grid_gradient)]
+    torch.autograd.backward(values, [torch.ones_like(v) for v in values])
+    assert values[1].shape == (3, 0, 6) and not table.grad.any()
+
+
+def test_planes_of_weights_are_as_many_sums(rng: torch.Generator) -> None:
+    for width in (2, 3):
+        rows = torch.rand(9, width, generator=rng)
+        index, weight = torch.randint(0, 9, (4, 5), generator=rng), torch.rand(3, 4, 5, generator=rng)
+        wanted = torch.stack([(rows[index] * plane[..., None]).sum(0) for plane in weight])
+        torch.testing.assert_close(weighted_rows(rows, [(index, weight)]), wanted)
 
 
 def test_odd_widths_take_the_plain_path(rng: torch.Generator) -> None:

@@ -1,0 +1,102 @@
+"""A backend against the specification on a small problem with every kind of level, at first use on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from .corners import PRIMES, Level
+
+ATOL = 1e-5  # of values of the order of 1, in float32
+NORM = 1e-5  # of a gradient, relative to its norm: a wrong row or share is above 1e-2
+STEP = 0.05
+
+LEVELS = (
+    Level(3.0, (1, 5, 25), hashed=False, rows=128, offset=0, wraps=False, smooth=False),
+    Level(11.0, (1, 13, 169), hashed=False, rows=256, offset=128, wraps=True, smooth=False),
+    Level(30.7, PRIMES, hashed=True, rows=256, offset=384, wraps=True, smooth=True),
+)
+ROWS = 640
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def disagreement(backend: ModuleType, specification: ModuleType, device: torch.device) -> str:
+    """The first operation that differs and by how much; "" if there is none."""
+    for name, run in CASES.items():
+        found, wanted = run(backend, device), run(specification, device)
+        for k, (a, b) in enumerate(zip(found, wanted, strict=True)):
+            if a.shape != b.shape or not _close(a, b, is_gradient=k > 0):
+                return f"{name} does not give what torch gives."
+    return ""
+
+
+def _close(a: Tensor, b: Tensor, is_gradient: bool) -> bool:
+    a, b = a.detach().double(), b.detach().double()
+    if is_gradient:
+        return bool((a - b).norm() <= NORM * b.norm())
+    return bool(((a - b).abs() <= ATOL * (1.0 + b.abs())).all())
+
+
+def _grid(which: str, loop: bool) -> Callable[[ModuleType, torch.device], tuple[Tensor, ...]]:
+    def run(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+        rng = torch.Generator().manual_seed(0)
+        table = (torch.rand(4, ROWS, 2, generator=rng) - 0.5).to(device).requires_grad_(True)
+        xyz = (torch.rand(200, 3, generator=rng) * 2.2 - 1.1).to(device)
+        time = torch.rand(200, generator=rng).to(device)
+        values = getattr(ops, which)(table, xyz, time, LEVELS, loop)
+        cotangent = torch.rand(values.shape, generator=rng).to(device)
+        return values, torch.autograd.grad(values, table, cotangent)[0]
+
+    return run
+
+
+def _marched(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(1)
+    occupied = (torch.rand(2, 8, 8, 8, generator=rng) > 0.5).to(device)
+    origins = torch.tensor([[0.1, 0.2, 1.8]]).repeat(40, 1).to(device)
+    directions = torch.cat((torch.rand(40, 2, generator=rng) - 0.5, -torch.ones(40, 1)), dim=1).to(device)
+    box = torch.tensor([[-1.0] * 3, [1.0] * 3]).to(device)
+    ray_slice, jitter = torch.arange(40).to(device) % 2, torch.rand(40, generator=rng).to(device)
+    ray, start = ops.march(origins, directions, ray_slice, occupied, box, STEP, jitter)
+    return start, ray
+
+
+def _composited(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(2)
+    density = (40.0 * torch.rand(200, generator=rng)).to(device).requires_grad_(True)
+    ray = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
+    weights = ops.render_weights(density, ray, 10, STEP)
+    cotangent = torch.rand(200, generator=rng).to(device)
+    light = ops.transmittance(density.detach(), ray, 10, STEP)
+    return torch.cat((weights, light)), torch.autograd.grad(weights, density, cotangent)[0]
+
+
+def _accumulated(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(3)
+    weights = torch.rand(200, generator=rng).to(device).requires_grad_(True)
+    values = torch.rand(200, 5, generator=rng).to(device).requires_grad_(True)
+    ray = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
+    sums = ops.accumulate(weights, values, ray, 10)
+    cotangent = torch.rand(10, 5, generator=rng).to(device)
+    return sums, *torch.autograd.grad(sums, (weights, values), cotangent)
+
+
+def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    values = torch.rand(5, 1500, generator=torch.Generator().manual_seed(4)).to(device).requires_grad_(True)
+    total = ops.neighbour_squares(values, True)
+    return total, torch.autograd.grad(total, values)[0]
+
+
+CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
+    "encode_grid": _grid("encode_grid", False),
+    "encode_grid in a loop": _grid("encode_grid", True),
+    "encode_grid_gradient": _grid("encode_grid_gradient", False),
+    "march": _marched,
+    "render_weights": _composited,
+    "accumulate": _accumulated,
+    "neighbour_squares": _neighbours,
+}

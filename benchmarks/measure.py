@@ -1,0 +1,49 @@
+"""Medians on fresh inputs, and a record of where they were taken."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from a124core.cli.machine import machine, versions
+from a124core.device import synchronize
+from a124core.export.files import replacing
+
+
+def median_seconds(make: Callable[[], tuple], run: Callable[..., Any], device: str, repeats: int) -> float:
+    """Median of `repeats` runs after one that warms up; inputs are made anew before each, outside the clock."""
+    spent, clock = [], clock_for(device)
+    for _ in range(repeats + 1):
+        given = make()
+        synchronize(device)
+        began = clock()
+        run(*given)
+        synchronize(device)
+        spent.append(clock() - began)
+    return statistics.median(spent[1:])
+
+
+def clock_for(device: str) -> Callable[[], float]:
+    """On one CPU thread the process's own time: what else a busy machine does is left out. Else the time of day."""
+    alone = torch.device(device).type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if alone else time.perf_counter
+
+
+def where(device: str) -> dict[str, Any]:
+    """Machine and versions."""
+    chip = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
+    return {"device": device, "chip": chip, "machine": machine(), "versions": versions()}
+
+
+def save(path: str, title: str, device: str, numbers: dict[str, Any]) -> None:
+    """Everything as JSON, in one piece or not at all."""
+    record = {"benchmark": title, **where(device), **numbers}
+    with replacing(Path(path)) as file:
+        file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"written: {path}")

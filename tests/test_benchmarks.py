@@ -1,0 +1,42 @@
+"""What benchmarks compare with must compute the same thing."""
+
+from __future__ import annotations
+
+import torch
+
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import new_field
+from a124core.field.gradient import central_difference
+from benchmarks.field import maker
+from benchmarks.floor import _rows, counted
+from benchmarks.released_port import straight_port
+
+SMALL = FieldConfig(time_grids=5, levels=3, base=4, finest=32, log2_rows=10, init_scale=0.5)
+
+
+def test_the_straight_port_is_the_same_field() -> None:
+    rng = torch.Generator().manual_seed(0)
+    field = new_field(SMALL, rng)
+    port = straight_port(field)
+    xyz, time = maker(100, 7, "cpu", rng)()
+    time[:5] = torch.arange(5) / 4.0
+    density, albedo = port(xyz, time)
+    torch.testing.assert_close(density, field.density(xyz, time), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(albedo, field(xyz, time)[1], rtol=1e-4, atol=1e-5)
+    wanted = central_difference(field, xyz, time)
+    assert (port.gradient(xyz, time) - wanted).norm() < 1e-3 * wanted.norm()
+
+
+def test_the_floor_counts_the_rows_that_samples_touch() -> None:
+    """Samples, 3 levels, 8 corners, 2 time grids, 8 bytes read once, and read and written once more."""
+    rng = torch.Generator().manual_seed(0)
+    field = new_field(SMALL, rng)
+    count = counted(field, 50)
+    assert count["rows"] == _rows(field, *maker(50, 5, "cpu", rng)()).numel() == 50 * 3 * 16
+    assert count["bytes"] == 50 * 3 * 16 * 24
+
+
+def test_samples_come_frame_by_frame() -> None:
+    xyz, time = maker(10, 4, "cpu", torch.Generator().manual_seed(0))()
+    assert xyz.shape == (10, 3) and time.shape == (10,)
+    assert len(torch.unique_consecutive(time)) == 4
