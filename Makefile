@@ -33,7 +33,13 @@ setup: $(READY)
 demo: $(READY)
 	$(PY) -m a124core demo --out "$(OUT)" $(ARGS)
 
-test: $(READY)
+KERNELS := .venv/animate124-kernels-ready
+
+$(KERNELS): requirements-kernels.txt $(READY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-kernels.txt
+	@touch $@
+
+test: $(READY) $(KERNELS)
 	$(PY) -m pytest $(ARGS)
 
 test-fast: $(READY)
