@@ -32,7 +32,10 @@ def learn(
     snapshot_every: int,
     say: Say,
 ) -> None:
-    """Train in place; continue from the folder's snapshot if there is one."""
+    """Train in place; continue from the folder's snapshot if there is one. Dropout stays off: networks as small as
+    these do not overfit, and it would draw from numbers that no snapshot keeps."""
+    for model in models.values():
+        model.eval()
     weights = [p for model in models.values() for p in model.parameters()]
     adam = torch.optim.AdamW(weights, course.rate, (0.9, 0.99), weight_decay=1e-3, fused=True)
     kept = folder / f"{role}.pt"
@@ -50,7 +53,7 @@ def learn(
             with replacing(kept) as temporary:
                 torch.save(state, temporary)
     for model in models.values():
-        model.eval().requires_grad_(False)
+        model.requires_grad_(False)
 
 
 def rate_at(step: int, course: Course) -> float:

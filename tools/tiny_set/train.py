@@ -25,7 +25,7 @@ def train(config: Config, out: Path, say: Say) -> None:
     tokenizer = work / "tokenizer"
     vocabulary = write_tokenizer(tokenizer, config.world, config.nets.text_length)
     desk = _desk(config, work, tokenizer, say)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # of the networks' first weights
     base = _image(desk, vocabulary, work, say)
     parts = {"vae": desk.vae, "scheduler": models.schedule()}
     folders.save_config(out, config)

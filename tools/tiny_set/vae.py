@@ -26,8 +26,8 @@ def linear_vae(pictures: Tensor) -> Any:  # (N, 3, S, S) in [0, 1] -> Autoencode
     images = 2 * pictures - 1
     patches = unfold(images, 2, stride=2).transpose(1, 2).reshape(-1, 12)  # channel, row, column
     mean = patches.mean(0)
-    _, _, axes = torch.pca_lowrank(patches - mean, q=LATENTS, center=False, niter=8)
-    weight = axes.T.contiguous()  # (4, 12), rows of length 1
+    axes = torch.linalg.eigh(torch.cov((patches - mean).T)).eigenvectors.flip(1)[:, :LATENTS]
+    weight = (axes * axes.sum(0).sign()).T.contiguous()  # (4, 12), rows of length 1; the sign is free
     latents = (patches - mean) @ weight.T
     weight = weight / (latents.std(0, keepdim=True).T * SCALING)
     bias = -weight @ mean
