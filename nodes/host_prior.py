@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.nn import functional
 
+from ..a124core.priors.resized import resized
+from ..a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ..a124core.protocols import View
 from .host_checks import check_channels, check_clip, check_control, check_text, check_vae
 from .host_scorer import Conds, Scorer
-from .host_text import DYNAMIC_SUFFIX, STATIC_SUFFIX, ViewText, encode_text
+from .host_text import ViewText, encode_text
 from .host_vae import PrivateEncoder, latent_scale, private_encoder
-
-CONTROL_TEXT = "best quality, high resolution"  # what the ControlNet itself reads (release)
 
 
 class Conditions(Protocol):
@@ -62,15 +61,6 @@ class NativePrior:
         self.scorer.close()
         if self.encoder is not None:
             self.encoder.rest()
-
-
-def resized(image: Tensor, size: int) -> Tensor:
-    """Bilinear, as released; smoothed first where a picture gets smaller."""
-    if image.shape[-1] == size:
-        return image
-    return functional.interpolate(
-        image, (size, size), mode="bilinear", align_corners=False, antialias=image.shape[-1] > size
-    )
 
 
 def image_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: int) -> NativePrior:

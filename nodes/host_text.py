@@ -11,9 +11,6 @@ from ..a124core.priors.view_text import SIDES, view_weights
 from ..a124core.protocols import View
 from .host_scorer import Conds, Scorer
 
-STATIC_SUFFIX = ", 8k, good quality"  # the release's scripts add these to every prompt
-DYNAMIC_SUFFIX = ", high-resolution, 8k, good quality"
-
 Conditioning = list  # the host's CONDITIONING: [[tensor, options]]
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 
+from ..a124core.priors.resized import resized
+from ..a124core.priors.view_text import DYNAMIC_SUFFIX
 from ..a124core.protocols import View
 from .host_checks import check_text, check_vae, kind
-from .host_prior import NativePrior, resized
+from .host_prior import NativePrior
 from .host_scorer import Conds, Scorer
-from .host_text import DYNAMIC_SUFFIX, ViewText
+from .host_text import ViewText
 
 FACTOR = 4  # latents are as large as the small picture
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..a124core.protocols import Cameras, View
+from ..a124core.priors.pose import pose_vector
+from ..a124core.protocols import View
 from ..a124core.reference import Reference
 from .host_checks import check_vae, kind
 from .host_prior import NativePrior
 from .host_scorer import Conds, Scorer
 
-ZERO123, STABLE_ZERO123 = "zero123", "stable-zero123"
 WIDTH = 768  # of the picture's embedding; 4 numbers of the pose follow
 WHITE = (1.0, 1.0, 1.0)
 
@@ -52,20 +51,6 @@ def _embedding(clip_vision: Any, reference: Reference, size: int) -> Tensor:  # 
 
 def _shown(reference: Reference, size: int) -> Tensor:  # IMAGE
     return reference.on(WHITE, size).movedim(1, -1)
-
-
-def pose_vector(cameras: Cameras, reference: Cameras, which: str) -> Tensor:  # (B, 4)
-    """Zero123's spherical difference, [d polar, sin d azimuth, cos d azimuth, d radius], angles in radians.
-
-    Polar counts down from the top and azimuth anticlockwise seen from above, as ours does in our right-handed world.
-    Stable-Zero123 was trained with the absolute polar angle of the picture in place of the distance.
-    """
-    polar = torch.deg2rad(reference.elevation - cameras.elevation)
-    azimuth = torch.deg2rad(cameras.azimuth - reference.azimuth)
-    last = cameras.radius - reference.radius
-    if which == STABLE_ZERO123:
-        last = (math.pi / 2 - torch.deg2rad(reference.elevation)).expand_as(last)
-    return torch.stack([polar, azimuth.sin(), azimuth.cos(), last], dim=-1)
 
 
 class Pose:

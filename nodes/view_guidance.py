@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..a124core.priors.pose import STABLE_ZERO123, ZERO123
 from ..a124core.protocols import Guidance
 from . import bridge, guidance_widgets, sockets
-from .host_view import STABLE_ZERO123, ZERO123, view_prior
+from .host_view import view_prior
 
 
 class A124ViewGuidance:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+STATIC_SUFFIX = ", 8k, good quality"  # the release's scripts add these to every prompt
+DYNAMIC_SUFFIX = ", high-resolution, 8k, good quality"
+CONTROL_TEXT = "best quality, high resolution"  # what the ControlNet itself reads (release)
 SIDES = ("front view", "side view", "back view")  # appended to the prompt after ", " (release)
 
 

@@ -1,0 +1,37 @@
+"""The image prior from a folder: does a render look like the prompt, from the side that it is seen from?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .diffusers_checks import UNET2D, check_text_width, schedule, unet_config
+from .diffusers_load import load_part
+from .diffusers_place import Place
+from .diffusers_score import Encoder, FolderPrior, Network
+from .diffusers_text import Words, view_text
+from .view_text import STATIC_SUFFIX
+
+EXAMPLE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+
+
+def image_prior(
+    folder: Path,
+    prompt: str,
+    cfg: float,
+    size: int,
+    place: Place,
+    negative: str = "",
+    suffix: str = STATIC_SUFFIX,
+    words: Words | None = None,  # learned ones, by name
+) -> FolderPrior:
+    """Any Stable Diffusion 1.x or 2.x folder, eps or v: unet, vae, text_encoder, tokenizer, scheduler."""
+    config = unet_config(folder, 4, EXAMPLE)
+    sigmas, kind = schedule(folder)
+    text, width = view_text(folder, prompt, suffix, negative, words)
+    check_text_width(folder, config, width)
+    network = Network(load_part(folder, "unet", UNET2D, place.dtype, str(place)), sigmas, kind, place)
+    return FolderPrior(network, encoder(folder, place), text, cfg, size)
+
+
+def encoder(folder: Path, place: Place) -> Encoder:
+    return Encoder(load_part(folder, "vae", "AutoencoderKL"), place)

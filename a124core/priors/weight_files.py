@@ -1,0 +1,52 @@
+"""Weights of other people's files: tensors alone, nothing in them is run."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+# Old checkpoints carry the training program's callbacks beside the weights. Their names are read as empty shells.
+SHELLS = (("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"),)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor of a .safetensors, .ckpt, .pth or .bin; a `state_dict` inside is opened."""
+    if not path.is_file():
+        raise ValueError(f"{path} was not found: check its name.")
+    try:
+        found = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"{path} brings more than tensors and was not opened, for your safety: convert it to .safetensors."
+        ) from None
+    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is damaged or holds no weights ({reason}): copy it again.") from None
+    inner = found.get("state_dict", found) if isinstance(found, dict) else {}
+    return {str(n): w for n, w in inner.items() if isinstance(w, Tensor)} if isinstance(inner, dict) else {}
+
+
+def _unpickled(path: Path) -> Any:
+    shells = [_shell(module, name) for module, name in SHELLS]
+    with torch.serialization.safe_globals(shells):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=_mappable(path))
+
+
+def _mappable(path: Path) -> bool:
+    """Files in torch's zip layout need not be read whole."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK" and sys.platform != "win32"
+
+
+def _shell(module: str, name: str) -> type:
+    """A class of that name that does nothing."""
+    shell = type(name, (), {})
+    shell.__module__ = module
+    return shell
