@@ -56,10 +56,10 @@ class Course:
 
 def _courses() -> dict[str, Course]:
     return {
-        "image": Course(steps=2_200, batch=16),
-        "view": Course(steps=1_200, batch=16),
-        "video": Course(steps=500, batch=4),
-        "controlnet": Course(steps=500, batch=16),
+        "image": Course(steps=1_000, batch=16),
+        "view": Course(steps=600, batch=16),
+        "video": Course(steps=300, batch=4),
+        "controlnet": Course(steps=300, batch=16),
     }
 
 
@@ -71,5 +71,5 @@ class Config:
     nets: Nets = field(default_factory=Nets)
     courses: dict[str, Course] = field(default_factory=_courses)
     silent: float = 0.1  # share of a batch whose condition is left out, for classifier-free guidance
-    snapshot_every: int = 100  # steps
+    snapshot_every: int = 50  # steps
     seed: int = 0

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
 
-from a124core.priors.view_text import SIDES, view_weights
+from a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, SIDES, view_weights
 from a124core.protocols import Cameras
 
 from .config import Config, Course
-from .words import CONTROL_TEXT, DYNAMIC_SUFFIX, caption, prompt
+from .words import caption, prompt
 from .world import Album
 
 Lesson = Callable[[torch.Generator], Tensor]  # -> loss
@@ -110,7 +110,10 @@ def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
 
 
 def pose_vector(target: Cameras, reference: Cameras) -> Tensor:  # (B, 4)
-    """Zero123's: difference of polar angles, sine and cosine of the azimuths', difference of radii; radians."""
+    """Zero123's: difference of polar angles, sine and cosine of the azimuths', difference of radii; radians.
+
+    Written here a second time, from its definition: a network that learned it finds a wrong sign in the guidance.
+    """
     azimuth = torch.deg2rad(target.azimuth - reference.azimuth)
     polar = torch.deg2rad(reference.elevation - target.elevation)
     return torch.stack((polar, azimuth.sin(), azimuth.cos(), target.radius - reference.radius), 1)

@@ -8,13 +8,10 @@ import re
 from pathlib import Path
 
 from a124core.personalise import TEMPLATES
-from a124core.priors.view_text import SIDES
+from a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, SIDES, STATIC_SUFFIX
 
 from .config import World
 
-STATIC_SUFFIX = ", 8k, good quality"  # what the guidances add to every prompt
-DYNAMIC_SUFFIX = ", high-resolution, 8k, good quality"
-CONTROL_TEXT = "best quality, high resolution"
 COLOURS = ("natural", "faded")  # adjectives of the reference and of the drifted colours
 DOING = {
     "jump": "jumping", "sway": "swaying", "squash": "squashing", "walk": "walking", "rock": "rocking",
