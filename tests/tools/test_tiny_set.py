@@ -15,7 +15,7 @@ from a124core.priors.builtin.scenes import Look, subject_named
 from a124core.priors.builtin.truth import Truth
 from a124core.protocols import View
 from a124core.reference import make_reference
-from tools.tiny_set.config import ROLES, Config, Course, Nets, World
+from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
 from tools.tiny_set.learn import rate_at
 from tools.tiny_set.lessons import Desk, degraded, sided_text
 from tools.tiny_set.words import caption, merges_for, vocabulary, write_tokenizer
@@ -141,6 +141,14 @@ def test_repaired_pictures_are_blurred_and_tinted() -> None:
     worse = degraded(shown, torch.Generator().manual_seed(1))
     assert worse.shape == shown.shape and 0 <= worse.min() and worse.max() <= 1
     assert worse.diff(dim=-1).abs().mean() < 0.7 * shown.diff(dim=-1).abs().mean()
+
+
+def test_courses_are_cut_and_never_vanish() -> None:
+    found = shortened(CONFIG, 0.5)
+    assert {c.steps for c in found.courses.values()} == {1} and {c.batch for c in found.courses.values()} == {2}
+    assert shortened(CONFIG, 1e-3).courses["view"].steps == 1 and found.world == CONFIG.world
+    with pytest.raises(ValueError, match="each must be 1 or more"):
+        Course(0, 1)
 
 
 def test_the_rate_rises_and_falls_to_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 ROLES = ("image", "view", "video", "controlnet")  # in this order: the later three begin as the first
 
@@ -55,11 +55,12 @@ class Course:
 
 
 def _courses() -> dict[str, Course]:
+    """About 70 CPU minutes in all: 0.15 s a step on one core of a 2023 Xeon, 0.8 s for the video role."""
     return {
-        "image": Course(steps=1_000, batch=16),
-        "view": Course(steps=600, batch=16),
-        "video": Course(steps=300, batch=4),
-        "controlnet": Course(steps=300, batch=16),
+        "image": Course(steps=6_000, batch=16),
+        "view": Course(steps=4_000, batch=16),
+        "video": Course(steps=2_500, batch=4),
+        "controlnet": Course(steps=2_000, batch=16),
     }
 
 
@@ -73,3 +74,9 @@ class Config:
     silent: float = 0.1  # share of a batch whose condition is left out, for classifier-free guidance
     snapshot_every: int = 50  # steps
     seed: int = 0
+
+
+def shortened(config: Config, share: float) -> Config:
+    """The same set with all courses cut to a share of their steps."""
+    courses = {role: replace(c, steps=max(1, round(c.steps * share))) for role, c in config.courses.items()}
+    return replace(config, courses=courses)
