@@ -42,3 +42,9 @@ def keep_freed_pages() -> None:
         libc.mallopt(trim_threshold, never)
     except (OSError, AttributeError):
         return
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Did an allocation fail, on the accelerator or on the CPU?"""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))

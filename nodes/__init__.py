@@ -3,6 +3,7 @@
 from .cameras import A124Cameras
 from .clip_guidance import A124ClipGuidance
 from .coarse import A124CoarseOptimizer
+from .diffusers_guidance import A124DiffusersGuidance
 from .field_config import A124FieldConfig
 from .field_io import A124LoadField, A124SaveField
 from .fine import A124FineOptimizer
@@ -29,6 +30,7 @@ NODES = {
     "A124VideoGuidance": (A124VideoGuidance, "Animate124: 2 Video guidance (any video MODEL)"),
     "A124RefineGuidance": (A124RefineGuidance, "Animate124: 2 Refine guidance (any MODEL)"),
     "A124UpscaleGuidance": (A124UpscaleGuidance, "Animate124: 2 Upscale guidance (SD x4 upscaler)"),
+    "A124DiffusersGuidance": (A124DiffusersGuidance, "Animate124: 2 Diffusers guidance (folders)"),
     "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
     "A124TextualInversion": (A124TextualInversion, "Animate124: 2 Textual inversion (a word for your subject)"),
     "A124PriorCheck": (A124PriorCheck, "Animate124: 2 Prior check"),

@@ -17,7 +17,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..a124core.device import best_device
+from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
 JOB_BYTES = 4 * 2**30  # asked for beside the models: field, its optimiser, renderer, one picture in the VAE encoder
@@ -143,12 +143,6 @@ def send(event: str, values: dict[str, Any]) -> None:
     server = getattr(getattr(_host("server"), "PromptServer", None), "instance", None)
     if server is not None:
         server.send_sync(event, values, server.client_id)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Did an allocation fail, on the accelerator or on the CPU?"""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
 
 
 # Folders

@@ -54,6 +54,17 @@ def pack_module(pack: ModuleType) -> Callable[[str], ModuleType]:
     return lambda path: importlib.import_module(f"{pack.__name__}.{path}")
 
 
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `--models` is given. diffusers is an extra: where it is missing these tests are skipped."""
+    pytest.importorskip("diffusers", reason="diffusers is not installed: it is an extra, needed for folders of models")
+    pytest.importorskip("transformers", reason="transformers is not installed: needed for folders of models")
+    from tests.tiny_folders import everything
+
+    torch.set_num_threads(1)
+    return everything(tmp_path_factory.mktemp("models"))
+
+
 @pytest.fixture
 def rng() -> torch.Generator:
     """A CPU generator with seed 0."""

@@ -33,7 +33,12 @@ LOADERS = {
     "ControlNetLoader": "controlnet",
     "A124ModelScopeLoader": "text2video",
 }
-AT_HAND = {"A124ModelScopeLoader": ["model"], "A124LoadField": ["file"]}  # their lists are what a user's folders hold
+FOLDERS = ("A124DiffusersGuidance",)  # of many files: ComfyUI's dialog fetches single ones
+AT_HAND = {  # their lists are what a user's folders hold
+    "A124ModelScopeLoader": ["model"],
+    "A124DiffusersGuidance": ["model", "control_net"],
+    "A124LoadField": ["file"],
+}
 
 
 @pytest.fixture(params=FILES, ids=lambda p: p.stem)
@@ -61,6 +66,7 @@ def schema(node: dict, pack: ModuleType) -> tuple[dict[str, str], list[str], dic
 def test_there_are_workflows_with_a_picture_each() -> None:
     assert [f.stem for f in FILES] == [
         "01_quickstart", "02_rewire_motion", "03_native_paper", "04_mixed_priors", "05_clip_driven", "06_refine_only",
+        "08_diffusers_folders",
     ]  # fmt: skip
     for file in FILES:
         assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"
@@ -134,7 +140,7 @@ def test_model_loaders_say_where_their_file_comes_from_and_goes(workflow: dict) 
 
 def test_presets_are_short_ones(workflow: dict) -> None:
     chosen = {n["widgets_values"][0] for n in workflow["nodes"] if n["type"].endswith("Optimizer")}
-    native = any(n["type"] in LOADERS for n in workflow["nodes"])
+    native = any(n["type"] in (*LOADERS, *FOLDERS) for n in workflow["nodes"])
     assert chosen == ({"draft"} if native else {"auto"}), "auto is demo where every prior is exact"
 
 

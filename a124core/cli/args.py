@@ -11,6 +11,7 @@ from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
 from .job import REFINES
+from .model_args import model_options
 
 EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
 
@@ -46,7 +47,8 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
-    p.add_argument("--priors", choices=("builtin",), default="builtin", help="where scores come from")
+    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="where scores "
+                   "come from: built-in scenes, or models in diffusers folders")  # fmt: skip
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value in (("elevation", 0.0), ("azimuth", 0.0), ("radius", RADIUS), ("fovy", FOVY)):
@@ -56,10 +58,12 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="unplug the multi-view prior")
     p.add_argument("--refine", choices=REFINES, default="tile", help="the refinement prior: tile; the paper's "
-                   "counter-example, an upscaler that never saw the picture; or none")  # fmt: skip
+                   "counter-example, an upscaler that never saw the picture; naive: the learned word "
+                   "alone (diffusers folders only); or none")  # fmt: skip
     p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="which moments are practised")
     p.add_argument("--reference-mode", choices=("paper", "released"), help="when the picture supervises moving stages")
     p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs")
+    model_options(p)
     _run_options(p)
 
 

@@ -14,13 +14,15 @@ import torch
 
 from ..field.grid import rows_per_grid
 from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
-from ..protocols import Guidance
+from ..priors.diffusers_place import place_for
+from ..protocols import Cameras, Guidance
 from ..reference import Reference
 from ..stages.config import Preset, StageConfig, with_steps
 from ..stages.presets import auto_preset, preset, with_memory
+from .models import Models, learned, needed
 
 TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
-REFINES = ("tile", "upscale", "none")
+REFINES = ("tile", "upscale", "none", "naive")
 STAGES = ("static", "coarse", "fine")
 MOST_STEPS = 1e3  # times a preset's steps
 SPARE = 64 * 2**20  # bytes for films and pictures
@@ -45,6 +47,7 @@ class Job:
     condition: str | None = None
     memory: str = "auto"
     device: str = "cpu"
+    models: Models | None = None  # in diffusers folders; None: built-in priors
 
     def __post_init__(self) -> None:
         if not 0 < self.steps_scale <= MOST_STEPS:
@@ -52,6 +55,8 @@ class Job:
                 f"--steps-scale is {self.steps_scale}: choose above 0 and up to {MOST_STEPS:g} (1 is the preset's "
                 "number of steps)."
             )
+        if self.refine == "naive" and self.models is None:
+            raise ValueError("--refine naive needs --priors diffusers: no built-in prior knows a learned word.")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Wires:
     view: Guidance | None
     video: Guidance | None
     refine: Guidance | None
+    still_view: Guidance | None = None  # the view prior where it pulls otherwise in the static stage
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,18 @@ class Scene:
     """A job with its priors made and its settings resolved."""
 
     job: Job
-    priors: BuiltInPriors
+    priors: BuiltInPriors | None  # None: learned ones, whose answer nobody knows
     wires: Wires
     settings: Preset
+
+    @property
+    def camera(self) -> Cameras:
+        """The one that took the picture."""
+        return self.priors.bank.reference if self.priors is not None else self.job.reference.camera
+
+    @property
+    def understood(self) -> str:
+        return self.priors.understood if self.priors is not None else "Priors: models in diffusers folders."
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -80,6 +95,8 @@ class Scene:
 
 def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
     """Priors and settings of a job; priors of another job about the same scene may be lent."""
+    if job.models is not None:
+        return _with_models(job, job.models)
     name = auto_preset([]) if job.preset == "auto" else job.preset  # all priors here are built in
     settings = _adapted(preset(name), job)
     if priors is None:
@@ -89,6 +106,16 @@ def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[job.refine]
     wires = Wires(priors.image, view, priors.video, refine)
     return Scene(job, priors, wires, settings)
+
+
+def _with_models(job: Job, models: Models) -> Scene:
+    """The same with priors from folders; the preset that "auto" means is draft."""
+    name = "draft" if job.preset == "auto" else job.preset
+    stages = tuple(stage for stage in STAGES if stage not in job.skip)
+    roles, place = needed(stages, job.with_view, job.refine), place_for(job.memory, job.device)
+    found = learned(models, job.reference, job.prompt, roles, name, place)
+    wires = Wires(found.image, found.view, found.video, found.refine, found.still_view)
+    return Scene(job, None, wires, _adapted(preset(name), job))
 
 
 def _adapted(settings: Preset, job: Job) -> Preset:
@@ -119,7 +146,8 @@ def identity(scene: Scene) -> dict[str, str]:
         "picture": digest.hexdigest(),
         "camera": json.dumps(camera),
         "prompt": job.prompt,
-        "motion": f"{job.subject or 'the picture'} {scene.priors.truth.motion}",
+        "motion": f"{job.subject or 'the picture'} {scene.priors.truth.motion if scene.priors else 'by models'}",
+        "models": job.models.identity() if job.models else "built-in",
         "seed": str(job.seed),
         "stages": f"{' '.join(scene.stages)} view={job.with_view} refine={job.refine}",
         "settings": json.dumps(asdict(scene.settings), sort_keys=True),

@@ -20,6 +20,7 @@ from .folder import Folder
 from .info import describe
 from .job import Job
 from .machine import checked_device
+from .model_args import chosen_models
 from .render import render_file
 from .report import summary
 from .run import run_job
@@ -100,6 +101,7 @@ def animate(options: object) -> None:
         condition=options.condition,
         memory=options.memory,
         device=checked_device(options.device),
+        models=chosen_models(options),
     )
     _run(job, options)
 

@@ -39,7 +39,7 @@ def write_results(folder: Path, scene: Scene, field: Field4D, losses: Losses, re
     }
     save_field(folder / "field.safetensors", field, extra)
     write_json(folder / "losses.json", losses)
-    write_film(folder / "result.mp4", result, scene.priors.bank.reference)
+    write_film(folder / "result.mp4", result, scene.camera)
     write_contact(folder / "contact.png", result, scene)
     write_plots(folder, losses, scene.settings.coarse.time)
     write_json(folder / "report.json", report)
@@ -55,8 +55,9 @@ def write_film(path: Path, result: Renderer, reference: Cameras) -> None:
 
 
 def write_contact(path: Path, result: Renderer, scene: Scene) -> None:
-    """Truth over result, three cameras, six moments."""
-    reference = scene.priors.bank.reference
+    """Truth over result, three cameras, six moments; the result alone where no truth is known."""
+    reference = scene.camera
+    who_draws = {} if scene.priors is None else {"truth": scene.priors.truth.render}
     time = torch.linspace(0.0, 1.0, SHEET_TIMES)
     rows: list[Tensor] = []
     labels: list[str] = []
@@ -64,7 +65,7 @@ def write_contact(path: Path, result: Renderer, scene: Scene) -> None:
         turned = [float(reference.azimuth) + azimuth] * SHEET_TIMES
         tilt = float(reference.elevation) + elevation
         cameras = make_cameras(tilt, turned, float(reference.radius), float(reference.fovy))
-        for who, picture in (("truth", scene.priors.truth.render), ("result", result)):
+        for who, picture in (who_draws | {"result": result}).items():
             rows.append(picture(cameras, time, SHEET_SIZE)[0])
             labels.append(f"{who}, {name}")
     write_contact_sheet(path, rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.job.prompt)

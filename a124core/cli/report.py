@@ -11,6 +11,7 @@ from .job import Scene
 from .machine import machine, versions
 
 Figures = dict[str, float | None]
+UNKNOWN = "No figures: what learned priors should have made is not known. Look at contact.png and result.mp4."
 
 COLUMNS = (  # figure, heading, format
     ("psnr_heldout", "PSNR", "{:.1f}"),
@@ -38,37 +39,36 @@ class StageReport:
 
     def line(self) -> str:
         memory = "" if self.peak_memory_mb is None else f", peak memory {self.peak_memory_mb:.0f} MB"
-        psnr = self.figures["psnr_heldout"]
-        against = f"{psnr:.1f} dB against the built-in answer, from unseen cameras"
-        return f"{self.name}: {self.steps} steps in {self.seconds:.0f} s{memory}, {against}"
+        done = f"{self.name}: {self.steps} steps in {self.seconds:.0f} s{memory}"
+        if not self.figures:
+            return done
+        return f"{done}, {self.figures['psnr_heldout']:.1f} dB against the built-in answer, from unseen cameras"
 
 
 @dataclass(frozen=True)
 class Report:
     """A whole run."""
 
-    baseline: Figures  # the first stage's field, frozen at time 0
-    stages: tuple[StageReport, ...]
+    baseline: Figures | None  # the first stage's field, frozen at time 0
+    stages: tuple[StageReport, ...]  # without figures where no answer is known
 
 
 def report_dict(scene: Scene, report: Report) -> dict[str, Any]:
     """The content of report.json. Every stage also says what it gains over the frozen baseline: the figure for a
     motion whose silhouette stays where it is."""
-    job, truth = scene.job, scene.priors.truth
+    job = scene.job
     stages = []
     for stage in report.stages:
-        gain = stage.figures["psnr_heldout"] - report.baseline["psnr_heldout"]
         numbers = {"steps": stage.steps, "seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
-        stages.append({"name": stage.name, **numbers, **stage.figures, "gain_over_frozen": gain})
+        if report.baseline is not None:
+            gain = stage.figures["psnr_heldout"] - report.baseline["psnr_heldout"]
+            numbers |= {**stage.figures, "gain_over_frozen": gain}
+        stages.append({"name": stage.name, **numbers})
     return {
         "stages": stages,
-        "baseline": {"name": "frozen static field", **report.baseline},
-        "note": NOTE,
+        **_against_truth(scene, report),
         "prompt": job.prompt,
-        "understood": scene.priors.understood,
-        "subject": truth.subject,
-        "motion": truth.motion,
-        "motion_has_path": truth.motion_has_path,
+        "understood": scene.understood,
         "reference": job.reference.note if job.reference is not None else None,
         "seed": job.seed,
         "seconds": sum(stage.seconds for stage in report.stages),
@@ -76,6 +76,20 @@ def report_dict(scene: Scene, report: Report) -> dict[str, Any]:
         "config": {"preset": job.preset, "options": options(scene), **asdict(scene.settings)},
         "versions": versions(),
         "machine": machine(),
+    }
+
+
+def _against_truth(scene: Scene, report: Report) -> dict[str, Any]:
+    """What the figures were measured against; with learned priors there is nothing."""
+    if scene.priors is None:
+        return {"baseline": None, "note": UNKNOWN, "subject": "the picture", "motion": "by models"}
+    truth = scene.priors.truth
+    return {
+        "baseline": {"name": "frozen static field", **report.baseline},
+        "note": NOTE,
+        "subject": truth.subject,
+        "motion": truth.motion,
+        "motion_has_path": truth.motion_has_path,
     }
 
 
@@ -110,6 +124,8 @@ def _cell(value: float | None, form: str) -> str:
 
 def summary(report: dict[str, Any]) -> str:
     """What the command line prints at the end."""
+    if report["baseline"] is None:
+        return f"stages {report['seconds']:.0f} s. {report['note']}"
     rows = [("frozen static", report["baseline"])] + [(stage["name"], stage) for stage in report["stages"]]
     memory = max((stage["peak_memory_mb"] or 0.0) for stage in report["stages"])
     return "\n".join(

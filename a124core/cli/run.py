@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..device import is_out_of_memory
 from ..evaluate import Exam, frozen, grade, of_field, set_exam
 from ..field.field4d import Field4D, from_static
 from ..protocols import OnStep
@@ -45,7 +46,7 @@ def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False,
     scene = prepare(job)
     check_folder(folder.out, disk_needed(scene.settings))
     note = folder.begin(identity(scene), resume)
-    for line in filter(None, (note, job.reference.note if job.reference else "", scene.priors.understood)):
+    for line in filter(None, (note, job.reference.note if job.reference else "", scene.understood)):
         say(line)
     watch = Watch(folder, quiet)
     with interruptible(watch):
@@ -58,7 +59,7 @@ def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False,
 
 
 def _all_stages(
-    scene: Scene, exam: Exam, folder: Folder, watch: Watch, resume: bool, say: Say
+    scene: Scene, exam: Exam | None, folder: Folder, watch: Watch, resume: bool, say: Say
 ) -> tuple[Field4D, Report]:
     """The stages that the job wants, in order; finished ones are read back when a run is resumed."""
     field, baseline, reports = None, None, []
@@ -71,6 +72,10 @@ def _all_stages(
             folder.finish(stage, done)
             folder.remember(watch.notes())
         field = done
+        if exam is None:
+            reports.append(_ungraded(scene, stage, watch))
+            say(reports[-1].line())
+            continue
         say(f"{stage}: comparing with the known answer ...")
         result = watch.grading(stage, of_field(field, scene.job.device))
         if baseline is None:  # the first field, standing still
@@ -82,8 +87,16 @@ def _all_stages(
     return field, Report(baseline, tuple(reports))
 
 
-def exam_of(scene: Scene) -> Exam:
-    """The questions of this scene."""
+def _ungraded(scene: Scene, stage: str, watch: Watch) -> StageReport:
+    """A stage of learned priors: how long it took, and no figures."""
+    steps, memory = config_of(scene, stage).steps, peak_memory_mb(scene.job.device)
+    return StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, {})
+
+
+def exam_of(scene: Scene) -> Exam | None:
+    """The questions of this scene; None where no answer is known."""
+    if scene.priors is None:
+        return None
     truth, bank, settings = scene.priors.truth, scene.priors.bank, scene.settings
     size = settings.static.render.size
     return set_exam(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
@@ -97,11 +110,33 @@ def run_stage(
     scene: Scene, stage: str, field: Field4D | None, on_step: OnStep | None = None, resume: Snapshot | None = None
 ) -> Field4D:
     """One stage of a scene, from the field of the one before."""
+    try:
+        return _run_stage(scene, stage, field, on_step, resume)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RuntimeError(less_memory(stage, scene.job.memory)) from error
+    finally:
+        for guidance in (scene.wires.image, scene.wires.view, scene.wires.video, scene.wires.refine):
+            if guidance is not None and hasattr(guidance.prior, "close"):
+                guidance.prior.close()  # the next stage asks others
+
+
+def less_memory(stage: str, memory: str) -> str:
+    """What to do when memory ran out."""
+    advice = "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low"
+    return f"the {stage} stage is out of memory: start it again with {advice}."
+
+
+def _run_stage(
+    scene: Scene, stage: str, field: Field4D | None, on_step: OnStep | None, resume: Snapshot | None
+) -> Field4D:
     job, wires, settings = scene.job, scene.wires, scene.settings
     common = {"seed": job.seed, "on_step": on_step, "resume": resume, "device": job.device}
     if stage == "static":
         config = settings.static
-        return optimise_static(job.reference, wires.image, wires.view, config, settings.field, **common)
+        view = wires.still_view or wires.view
+        return optimise_static(job.reference, wires.image, view, config, settings.field, **common)
     if stage == "coarse":
         config = settings.coarse
         return optimise_coarse(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +109,10 @@ def transformer_part(folder: Path, part: str, wanted: str) -> nn.Module:
     if came[0] != wanted:
         raise ValueError(f"{path} holds a network {came[0]}, and {wanted} is needed: give another folder.")
     kind = getattr(transformers(), wanted)
+    options = {"use_safetensors": _safetensors(path), "variant": _variant(path)}
     try:
-        network, info = kind.from_pretrained(
-            str(path), local_files_only=True, output_loading_info=True, use_safetensors=_safetensors(path),
-            variant=_variant(path),
-        )  # fmt: skip
+        with _no_bar():
+            network, info = kind.from_pretrained(str(path), local_files_only=True, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.") from None
     missing = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
@@ -120,6 +121,19 @@ def transformer_part(folder: Path, part: str, wanted: str) -> nn.Module:
             f"the weights in {path} are incomplete ({', '.join(missing[:3])} missing): copy the model's folder again."
         )
     return network.float().requires_grad_(False).eval()
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """transformers draws a bar while it reads what takes a second; for the rest of the process it stays as it was."""
+    logs = transformers().utils.logging
+    shown = logs.is_progress_bar_enabled()
+    logs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logs.enable_progress_bar()
 
 
 def tokenizer(folder: Path) -> Any:

@@ -28,7 +28,7 @@ def upscale_prior(
     config = unet_config(folder, 7, EXAMPLE)
     levels = int(config.get("num_class_embeds") or 0)
     if not 0 <= noise_level < levels:
-        raise ValueError(f"noise_level is {noise_level}: the upscaler in {folder} knows 0 to {levels - 1}, 20 is usual.")
+        raise ValueError(f"noise_level is {noise_level}: {folder} knows 0 to {levels - 1}, and 20 is usual.")
     sigmas, kind = schedule(folder)
     small, _ = sigma_table(config_of(folder, "low_res_scheduler", "scheduler_config.json"))
     text, width = view_text(folder, prompt, DYNAMIC_SUFFIX, negative)
@@ -49,7 +49,7 @@ class SmallPicture:
         told = self.text.at(view, x_t)
         small = resized(view.condition.detach().float().cpu(), x_t.shape[-1]) * 2.0 - 1.0
         if self.level > 0:
-            noise = torch.randn(small.shape, generator=torch.Generator().manual_seed(0))
+            noise = torch.randn(small[:1].shape, generator=torch.Generator().manual_seed(0))  # one for all pictures
             small = (small + self.sigma * noise) / (1.0 + self.sigma**2).sqrt()
         level = torch.full((x_t.shape[0],), self.level)
         return Told(told.cond, told.uncond, beside=(small, small), level=level)

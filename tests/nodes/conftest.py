@@ -15,7 +15,10 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 LEAVES = ("PreviewImage", "CreateVideo", "SaveVideo", "MarkdownNote", "Note")  # the host's: nothing of ours behind them
-MODELS = ("CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "ControlNetLoader", "A124ModelScopeLoader")
+MODELS = (
+    "CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "ControlNetLoader", "A124ModelScopeLoader",
+    "A124DiffusersGuidance",
+)  # fmt: skip
 STEPS = 3
 torch.set_num_threads(1)  # small pictures: on a busy machine, more threads spend their time waiting for each other
 CUT = {"A124Render": {"frames": 3, "size": 24}, "A124ExamplePicture": {}}

@@ -20,6 +20,10 @@ WIDGETS = {
     "A124ViewGuidance": ["kind", "cfg", "weight", "t_min", "t_max", "size"],
     "A124VideoGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size"],
     "A124UpscaleGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "noise_level"],
+    "A124DiffusersGuidance": [
+        "role", "model", "control_net", "prompt", "negative_prompt", "kind", "cfg", "weight", "t_max", "size",
+        "noise_level", "memory",
+    ],
     "A124ModelScopeLoader": ["model", "text_encoder", "vae"],
     "A124TextualInversion": ["init_word", "name", "steps", "batch", "chunk", "rate", "size", "seed", "resume"],
     "A124PriorCheck": ["size", "embedding"],
@@ -44,6 +48,9 @@ OUTPUTS = {
     "A124ViewGuidance": ["A124_VIEW_GUIDANCE"],
     "A124VideoGuidance": ["A124_VIDEO_GUIDANCE"],
     "A124UpscaleGuidance": ["A124_REFINE_GUIDANCE"],
+    "A124DiffusersGuidance": [
+        "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE",
+    ],
     "A124ModelScopeLoader": ["MODEL", "CLIP", "VAE"],
     "A124TextualInversion": ["CLIP", "STRING"],
     "A124PriorCheck": ["IMAGE", "STRING"],

@@ -1,0 +1,195 @@
+"""`animate --priors diffusers` from tiny folders in the real formats, and everything that can be wrong with them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from a124core.cli import models as roles
+from a124core.cli.main import main
+from a124core.cli.models import Models, needed
+from a124core.export.checkpoint import load_field
+from a124core.priors import released
+from a124core.priors.diffusers_score import FolderPrior
+from tests.tiny_folders import WIDTH
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    made = Image.new("RGB", (64, 64), "white")
+    made.paste("red", (20, 20, 44, 44))
+    made.save(tmp_path / "red.png")
+    return tmp_path / "red.png"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks see 16 pixels a side."""
+    for role, found in released.BY_ROLE.items():
+        monkeypatch.setitem(released.BY_ROLE, role, replace(found, size=16))
+
+
+def animate(picture: Path, out: Path, *more: object) -> int:
+    words = ("animate", "--image", picture, "--prompt", "a cube spins", "--priors", "diffusers", "--out", out)
+    return main([str(a) for a in (*words, "--quiet", "--preset", "demo", *more)])
+
+
+def refusal(capsys: pytest.CaptureFixture, picture: Path, *more: object) -> str:
+    assert animate(picture, picture.parent / "out", *more) == 2
+    return capsys.readouterr().err
+
+
+def test_all_stages_run_with_a_learned_word(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every role is asked in its stages, and its gradient reaches the field."""
+    asked: set[str] = set()
+    denoise = FolderPrior.denoise
+
+    def counted(self: FolderPrior, *given: object) -> torch.Tensor:
+        asked.add(type(self.conditions).__name__ + str(self.is_clip))
+        return denoise(self, *given)
+
+    monkeypatch.setattr(FolderPrior, "denoise", counted)
+    torch.save({"<red-cube>": torch.randn(WIDTH)}, tmp_path / "learned_embeds.bin")
+    out = tmp_path / "out"
+    words = ("--token", tmp_path / "learned_embeds.bin", "--refine-prompt", "a <token> spins")
+    assert animate(picture, out, "--models", models, "--memory", "low", *words) == 0
+    assert asked == {"ViewTextFalse", "PoseFalse", "ViewTextTrue", "TileControlFalse"}
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert [s["name"] for s in report["stages"]] == ["static", "coarse", "fine"] and report["baseline"] is None
+    assert load_field(out / "field.safetensors").table.isfinite().all()
+    losses = json.loads((out / "losses.json").read_text(encoding="utf-8"))
+    assert all(value > 0 for value in dict(losses["fine"]["sds refine"]).values())
+    assert (out / "result.mp4").stat().st_size and (out / "contact.png").stat().st_size
+    assert "not known" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("refine", ["upscale", "naive"])
+def test_the_other_refinements(models: Path, picture: Path, tmp_path: Path, refine: str) -> None:
+    assert animate(picture, tmp_path / "out", "--models", models, "--refine", refine, "--steps-scale", 0.3) == 0
+
+
+def test_all_missing_models_are_told_at_once(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "video").mkdir()
+    said = refusal(capsys, picture, "--models", tmp_path, "--control-model", tmp_path / "nowhere")
+    assert said.startswith("error: 3 of the models are missing, and this program downloads none")
+    rows = {line.split(":")[0].strip(): line for line in said.splitlines()[1:]}
+    assert list(rows) == ["image", "view", "control"]
+    assert str(tmp_path / "stable-diffusion-v1-5") in rows["image"] and "OpenRAIL" in rows["image"]
+    assert "kxic/zero123-xl" in rows["view"] and "5 GB" in rows["view"] and "--view-model" in rows["view"]
+    assert str(tmp_path / "nowhere") in rows["control"]
+
+
+def test_a_run_asks_only_for_what_it_uses() -> None:
+    assert needed(("static", "coarse", "fine"), True, "tile") == ("image", "view", "video", "control", "refine")
+    assert needed(("static", "coarse", "fine"), False, "upscale") == ("image", "video", "upscale")
+    assert needed(("static",), True, "tile") == ("image", "view")
+
+
+def copied(models: Path, name: str, to: Path) -> Path:
+    shutil.copytree(models / name, to)
+    return to
+
+
+def edited(folder: Path, part: str, **changes: object) -> None:
+    path = folder / part / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_wrong_and_damaged_folders(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    sd = "stable-diffusion-v1-5"
+    sdxl, paint, cut, torn, text = (copied(models, sd, tmp_path / n) for n in ("sdxl", "paint", "cut", "torn", "text"))
+    edited(sdxl, "unet", addition_embed_type="text_time", cross_attention_dim=2048)
+    edited(paint, "unet", in_channels=9)
+    (cut / "scheduler" / "scheduler_config.json").unlink()
+    weights = torn / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000])
+    shutil.rmtree(text / "tokenizer")
+    other = copied(models, "control_v11f1e_sd15_tile", tmp_path / "other")
+    edited(other, "", cross_attention_dim=1024)
+    flux = tmp_path / "flux"
+    (flux / "transformer").mkdir(parents=True)
+    given = ("--models", models, "--skip", "coarse")
+    for option, folder, words in (
+        ("--view-model", sdxl, "SDXL"),
+        ("--view-model", models / sd, "reads 4 channels, 8 are needed"),
+        ("--image-model", paint, "an inpainting model"),
+        ("--image-model", models / "text-to-video-ms-1.7b", "UNet3DConditionModel, and UNet2DConditionModel"),
+        ("--image-model", flux, "a transformer, not a UNet"),
+        ("--image-model", cut, "scheduler/scheduler_config.json"),
+        ("--image-model", torn, "does not load"),
+        ("--image-model", text, "tokenizer/vocab.json"),
+        ("--video-model", models / sd, "UNet3DConditionModel is needed"),
+        ("--control-model", other, "of another family"),
+        ("--control-model", models / sd, "a ControlNet's own folder is needed"),
+    ):
+        said = refusal(capsys, picture, *given, option, folder)
+        assert words in said and said.count("\n") == 1, said
+
+
+def test_weights_that_are_not_of_their_config(models: Path, tmp_path: Path) -> None:
+    from a124core.priors.diffusers_load import load_part
+
+    folder = copied(models, "stable-diffusion-v1-5", tmp_path / "sd")
+    edited(folder, "vae", layers_per_block=2)
+    with pytest.raises(ValueError, match="are missing or of another shape|does not load"):
+        load_part(folder, "vae", "AutoencoderKL")
+
+
+def test_learned_words_that_cannot_be_used(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    torch.save({"<a>": torch.randn(WIDTH), "<b>": torch.randn(WIDTH)}, tmp_path / "two.bin")
+    torch.save({"<a>": torch.randn(768)}, tmp_path / "wide.bin")
+    torch.save({"<a>": torch.randn(WIDTH)}, tmp_path / "good.bin")
+    given = ("--models", models, "--skip", "coarse", "--refine-prompt")
+    for prompt, file, words in (
+        ("a <token>", "two.bin", "2 learned words"),
+        ("a <token>", "wide.bin", "is 768 wide"),
+        ("a cube", "good.bin", "does not use the learned word"),
+        ("a <token>", "none.bin", "was not found"),
+    ):
+        assert words in refusal(capsys, picture, *given, prompt, "--token", tmp_path / file)
+
+
+def test_options_that_do_not_go_together(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    base = ["animate", "--image", picture, "--prompt", "a", "--out", tmp_path / "out"]
+    for more, words in ((["--models", tmp_path], "--priors diffusers"), (["--refine", "naive"], "--priors diffusers")):
+        assert main([str(a) for a in (*base, *more)]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_the_paper_weighs_otherwise() -> None:
+    numbers = released.numbers
+    assert (numbers("image", "draft").weight, numbers("image", "paper").weight) == (0.025, 1.0)
+    assert [numbers("view", p, m).weight for p in ("released", "paper") for m in (False, True)] == [1, 40, 40, 40]
+    assert (numbers("refine", "released").cfg, numbers("refine", "paper").cfg) == (8.5, 7.5)
+    assert [numbers(role, "released").cfg for role in ("image", "view", "video")] == [101, 5, 101]
+
+
+def test_out_of_memory_names_what_needs_less(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(FolderPrior, "denoise", full)
+    assert animate(picture, tmp_path / "out", "--models", models, "--skip", "coarse", "--skip", "fine") == 1
+    assert "the static stage is out of memory: start it again with --memory low." in capsys.readouterr().err
+
+
+def test_a_word_without_a_name_has_its_files(tmp_path: Path) -> None:
+    torch.save(torch.randn(2, WIDTH), tmp_path / "cube.pt")
+    assert list(roles.learned_words(tmp_path / "cube.pt")) == ["cube"]
+    assert Models().path("image") is None
