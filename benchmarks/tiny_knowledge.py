@@ -56,7 +56,7 @@ def knowledge(models: Path, subject: str, motion: str) -> dict[str, list[float]]
     clips = [_clip(subject, motion, one[k : k + 1]) for k in range(CLIPS)]
     rows["video"] = torch.tensor([_errors(found.video.prior, *clip, rng) for clip in clips]).mean(0).tolist()
     natural = prompt(f"{COLOURS[0]} {subject}", motion)
-    refine = refine_prior(models / "image", models / "controlnet", natural, 1.0, SIZE, PLACE)
+    refine = refine_prior(models / "image", models / "control", natural, 1.0, SIZE, PLACE)
     rows["refine"] = _errors(refine, *_to_repair(subject, motion, views, rng), rng)
     return rows
 

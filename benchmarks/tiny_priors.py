@@ -42,7 +42,7 @@ def wires(models: Path, reference: Reference, subject: str, motion: str, word: T
     video = video_prior(models / "video", prompt(subject, motion), CFG["video"], SIZE, PLACE)
     sentence = prompt(PLACEHOLDER, motion)
     refine = refine_prior(
-        models / "image", models / "controlnet", sentence, CFG["refine"], SIZE, PLACE, {"subject": word}
+        models / "image", models / "control", sentence, CFG["refine"], SIZE, PLACE, {"subject": word}
     )
     return Wires(Guidance(image, **IMAGE), Guidance(view, **VIEW), Guidance(video, **VIDEO), Guidance(refine, **REFINE))
 

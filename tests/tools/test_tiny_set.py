@@ -170,7 +170,7 @@ def test_an_interrupted_training_ends_in_the_same_folders_and_the_guidances_open
     with pytest.raises(KeyboardInterrupt):
         train(CONFIG, resumed, _stop_in_the_view_role)
     train(CONFIG, resumed, lambda line: None)
-    for name in ("image/unet", "view/unet", "view/cc_projection", "video/unet", "controlnet"):
+    for name in ("image/unet", "view/unet", "view/cc_projection", "video/unet", "control"):
         file = Path(name) / "diffusion_pytorch_model.safetensors"
         one, two = load_file(straight / file), load_file(resumed / file)
         assert one.keys() == two.keys()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-ROLES = ("image", "view", "video", "controlnet")  # in this order: the later three begin as the first
+ROLES = ("image", "view", "video", "control")  # in this order: the later three begin as the first
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _courses() -> dict[str, Course]:
         "image": Course(steps=6_000, batch=16),
         "view": Course(steps=4_000, batch=16),
         "video": Course(steps=2_500, batch=4),
-        "controlnet": Course(steps=2_000, batch=16),
+        "control": Course(steps=2_000, batch=16),
     }
 
 

@@ -19,7 +19,8 @@ PATCHES = 512  # pictures by which the VAE's components are found
 
 
 def train(config: Config, out: Path, say: Say) -> None:
-    """out/image, view, video and controlnet as diffusers folders; snapshots in out/train."""
+    """out/image, view, video and control as diffusers folders, which `animate --models out` finds by these names;
+    snapshots in out/train."""
     work = out / "train"
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = work / "tokenizer"
@@ -35,7 +36,7 @@ def train(config: Config, out: Path, say: Say) -> None:
     folders.save_eyes(out / "view" / "feature_extractor", config.world.size)
     video = _video(desk, base, work, say)
     folders.save_folder(out / "video", "video", {**video, "text_encoder": base["text_encoder"], **parts}, tokenizer)
-    folders.save_part(out / "controlnet", _controlnet(desk, base, work, say))
+    folders.save_part(out / "control", _controlnet(desk, base, work, say))
 
 
 def _desk(config: Config, work: Path, tokenizer: Path, say: Say) -> lessons.Desk:
@@ -85,5 +86,5 @@ def _video(desk: lessons.Desk, base: dict[str, nn.Module], work: Path, say: Say)
 def _controlnet(desk: lessons.Desk, base: dict[str, nn.Module], work: Path, say: Say) -> nn.Module:
     c = desk.config
     control = models.controlnet(base["unet"]).requires_grad_(True)
-    lesson = lessons.controlnet_lesson(desk, control, base["unet"], base["text_encoder"], c.courses["controlnet"])
-    return _learn(desk, "controlnet", {"controlnet": control}, lesson, work, say)["controlnet"]
+    lesson = lessons.controlnet_lesson(desk, control, base["unet"], base["text_encoder"], c.courses["control"])
+    return _learn(desk, "control", {"control": control}, lesson, work, say)["control"]
