@@ -55,12 +55,12 @@ class Course:
 
 
 def _courses() -> dict[str, Course]:
-    """About 70 CPU minutes in all: 0.15 s a step on one core of a 2023 Xeon, 0.8 s for the video role."""
+    """About 50 CPU minutes in all: 0.15 s a step on one core of a 2023 Xeon, 0.8 s for the video role."""
     return {
         "image": Course(steps=6_000, batch=16),
-        "view": Course(steps=4_000, batch=16),
-        "video": Course(steps=2_500, batch=4),
-        "control": Course(steps=2_000, batch=16),
+        "view": Course(steps=3_000, batch=16),
+        "video": Course(steps=1_500, batch=4),
+        "control": Course(steps=1_500, batch=16),
     }
 
 
