@@ -26,7 +26,7 @@ from tools.tiny_set.words import prompt
 
 SIZE = 32  # pixels a side that the set was trained at
 PLACE = Place()
-# Chosen so that each term's gradient in the field is about as large as the exact priors' (their weights: recipe.py).
+# First guesses, from the exact priors' weights (recipe.py) and the spread of the latents; not tuned.
 IMAGE = {"weight": 2e-4, "t_min": 0.02, "t_max": 0.7, "t_max_end": 0.4}
 VIEW = {"weight": 5e-3, "t_min": 0.02, "t_max": 0.9, "t_max_end": 0.4}
 VIDEO = {"weight": 1e-3, "t_min": 0.02, "t_max": 0.9, "t_max_end": 0.5}
