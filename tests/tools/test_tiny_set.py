@@ -184,7 +184,7 @@ def _stop_in_the_view_role(line: str) -> None:
 
 
 def _ask_all(models: Path) -> None:
-    """Every role through its adapter: a finite guess in the shape of the latents, which hears its condition."""
+    """Every role through its adapter: a finite guess in the shape of the latents."""
     from benchmarks.tiny_priors import wires
 
     image, mask = example_picture("robot", 64)
@@ -193,7 +193,8 @@ def _ask_all(models: Path) -> None:
     cameras = make_cameras([0.0, 10.0], [30.0, 200.0])
     view = View(cameras, reference_camera(), torch.tensor([0.0, 0.5]), torch.ones(3))
     view = view.with_condition(torch.rand(2, 3, 32, 32))
-    for role, guidance in vars(found).items():
+    for role in ("image", "view", "video", "refine"):
+        guidance = getattr(found, role)
         x0 = guidance.prior.encode(torch.rand(2, 3, 32, 32))
         sigma = torch.ones(x0.shape[0])
         guess = guidance.prior.denoise(x0 + torch.randn_like(x0), sigma, view)
