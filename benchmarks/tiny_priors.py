@@ -1,0 +1,69 @@
+"""The trained tiny set behind the diffusers guidances: four wires, and the word for the picture's colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from a124core.cli.job import Wires
+from a124core.export.embedding import read_embedding, write_embedding
+from a124core.personalise import TokenConfig, learn_token
+from a124core.priors.diffusers_checks import schedule
+from a124core.priors.diffusers_image import encoder, image_prior
+from a124core.priors.diffusers_load import load_part
+from a124core.priors.diffusers_place import Place
+from a124core.priors.diffusers_refine import refine_prior
+from a124core.priors.diffusers_text import PLACEHOLDER, encoded, prompt_ids, reader
+from a124core.priors.diffusers_video import video_prior
+from a124core.priors.diffusers_view import view_prior
+from a124core.priors.parametrise import clean, nearest_timestep, network_input
+from a124core.priors.pose import ZERO123
+from a124core.protocols import Guidance
+from a124core.reference import Reference
+from tools.tiny_set.words import prompt
+
+SIZE = 32  # pixels a side that the set was trained at
+PLACE = Place()
+# First guesses, from the exact priors' weights (recipe.py) and the spread of the latents; not tuned.
+IMAGE = {"weight": 2e-4, "t_min": 0.02, "t_max": 0.7, "t_max_end": 0.4}
+VIEW = {"weight": 5e-3, "t_min": 0.02, "t_max": 0.9, "t_max_end": 0.4}
+VIDEO = {"weight": 1e-3, "t_min": 0.02, "t_max": 0.9, "t_max_end": 0.5}
+REFINE = {"weight": 2e-3, "t_min": 0.02, "t_max": 0.8, "t_max_end": 0.2, "form": "clean"}
+CFG = {"image": 3.0, "view": 2.0, "video": 4.0, "refine": 2.0}
+WORD = TokenConfig(steps=300, batch=16, lr=5e-3, size=SIZE)
+
+
+def wires(models: Path, reference: Reference, subject: str, motion: str, word: Tensor) -> Wires:
+    """All four roles, each by the adapter that opens the real weights."""
+    image = image_prior(models / "image", prompt(subject), CFG["image"], SIZE, PLACE)
+    view = view_prior(models / "view", reference, ZERO123, CFG["view"], SIZE, PLACE)
+    video = video_prior(models / "video", prompt(subject, motion), CFG["video"], SIZE, PLACE)
+    sentence = prompt(PLACEHOLDER, motion)
+    refine = refine_prior(
+        models / "image", models / "control", sentence, CFG["refine"], SIZE, PLACE, {"subject": word}
+    )
+    return Wires(Guidance(image, **IMAGE), Guidance(view, **VIEW), Guidance(video, **VIDEO), Guidance(refine, **REFINE))
+
+
+def word_for(models: Path, reference: Reference, subject: str, seed: int, kept: Path) -> Tensor:  # (1, d)
+    """Textual inversion by the core's loop, on the picture as it was given, on white; a word that is there is read."""
+    if kept.is_file():
+        return next(iter(read_embedding(kept).values()))
+    folder = models / "image"
+    reads, unet, pictures = reader(folder), load_part(folder, "unet", "UNet2DConditionModel"), encoder(folder, PLACE)
+    sigmas, kind = schedule(folder)
+    (start,) = reads.ids(subject)
+
+    def denoise(x_t: Tensor, sigma: Tensor, token: Tensor, templates: list[str]) -> Tensor:
+        text = encoded(reads, [prompt_ids(reads, t.format(PLACEHOLDER), {"": token}) for t in templates])
+        s = sigma.view(-1, 1, 1, 1)
+        out = unet(network_input(x_t, s, kind), nearest_timestep(sigma, sigmas), text).sample
+        return clean(out, x_t, s, kind)
+
+    row = reads.table().weight[start : start + 1]
+    word = learn_token(reference.on(torch.ones(3), 4 * SIZE), pictures, denoise, sigmas, row, WORD, seed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_embedding(kept, word)
+    return word

@@ -1,0 +1,130 @@
+"""A built-in scene that the tiny set never saw, animated by it and by the exact priors, with the same settings.
+
+python -m tools.tiny_set trains the set. Then python -m benchmarks.tiny_set learns the word for the picture, runs the
+three stages with either family of priors and prints a Markdown table with the figures of `animate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from a124core.cli.job import Job, Scene, prepare
+from a124core.cli.outputs import write_contact
+from a124core.cli.run import exam_of, run_stage
+from a124core.device import keep_freed_pages
+from a124core.evaluate import Exam, frozen, grade, of_field
+from a124core.export.checkpoint import save_field
+from a124core.export.files import write_json
+from a124core.field.field4d import Field4D
+from a124core.priors.builtin import example_picture
+from a124core.protocols import Step
+from a124core.reference import make_reference
+from a124core.stages.config import Preset, TimeConfig
+from tools.tiny_set.words import prompt
+
+from .tiny_priors import SIZE, wires, word_for
+
+TICKS = 8  # a clip is 8 of 9 moments, as the set's video model learned them
+FIGURES = ("psnr_heldout", "psnr_object", "psnr_reference", "colour_error", "iou", "motion_corr", "motion_amplitude")
+HEAD = ("scene", "priors", "field", "PSNR", "object", "front, t = 0", "colour error", "IoU", "path corr.", "path ampl.")
+Row = dict[str, object]
+
+
+def main() -> None:
+    options = _arguments()
+    keep_freed_pages()
+    rows: list[Row] = []
+    for name in options.scenes:
+        scene = scene_of(name, options.seed, options.steps_scale)
+        exam = replace(exam_of(scene), large=None)  # 256 pixels say nothing of priors that saw 32
+        for family in options.priors:
+            rows += animate(name, family, scene, exam, options)
+            write_json(options.out / "tiny_set.json", {"rows": rows, "steps_scale": options.steps_scale})
+    print(table(rows))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tiny_set", description=__doc__)
+    parser.add_argument("--models", type=Path, default=Path("output/tiny_set"), help="folder of the trained set")
+    parser.add_argument("--scenes", nargs="+", default=["robot sway"], help="subject and motion (%(default)s)")
+    parser.add_argument("--priors", nargs="+", choices=("exact", "tiny"), default=["exact", "tiny"])
+    parser.add_argument("--out", type=Path, default=Path("output/tiny_runs"))
+    parser.add_argument("--steps-scale", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def scene_of(name: str, seed: int, steps_scale: float) -> Scene:
+    """The built-in scene with exact priors, at the size and the moments that the tiny set knows."""
+    subject, motion = name.split()
+    picture, mask = example_picture(subject)
+    reference = make_reference(picture, mask, mask_marks="subject")
+    scene = prepare(Job(reference, prompt(subject, motion), motion, subject, seed, "demo", steps_scale))
+    return replace(scene, settings=_settings(scene.settings))
+
+
+def _settings(demo: Preset) -> Preset:
+    """The preset demo in small, with cameras that stand still during a clip: both families run with these."""
+    render = replace(demo.static.render, size=SIZE, reference_size=2 * SIZE)
+    moving = {"render": render, "moving_camera": 0.0, "time": TimeConfig(ticks=TICKS, frames=TICKS, start_rate=0.3)}
+    return Preset(
+        replace(demo.field, time_grids=TICKS + 1),
+        replace(demo.static, render=render),
+        replace(demo.coarse, **moving),
+        replace(demo.fine, **moving),
+    )
+
+
+def animate(name: str, family: str, scene: Scene, exam: Exam, options: argparse.Namespace) -> list[Row]:
+    """Static, coarse, fine, each graded; the still field, frozen, is the baseline."""
+    out = options.out / name.replace(" ", "-")
+    out.mkdir(parents=True, exist_ok=True)
+    subject, motion = name.split()
+    if family == "tiny":
+        word = word_for(options.models, scene.job.reference, subject, options.seed, out / "word.safetensors")
+        scene = replace(scene, wires=wires(options.models, scene.job.reference, subject, motion, word))
+    field: Field4D | None = None
+    rows = []
+    for stage in scene.stages:
+        start = time.process_time()
+        field = run_stage(scene, stage, field, _say)
+        seconds = time.process_time() - start
+        result = of_field(field)
+        result = frozen(result) if stage == "static" else result
+        figures = grade(result, exam)
+        rows.append({"scene": name, "priors": family, "field": stage, "seconds": seconds, **figures})
+        print(json.dumps(rows[-1]), flush=True)
+        save_field(out / f"{family}-{stage}.safetensors", field, {"scene": name})
+        write_contact(out / f"{family}-{stage}.png", result, scene)
+    return rows
+
+
+def _say(step: Step) -> None:
+    if step.step % 50 == 0:
+        losses = ", ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
+        print(f"{step.stage} {step.step} of {step.steps}: {losses}", flush=True)
+
+
+def table(rows: list[Row]) -> str:
+    """GitHub Markdown."""
+    lines = ["| " + " | ".join((*HEAD, "CPU s")) + " |", "|---" * (len(HEAD) + 1) + "|"]
+    for row in rows:
+        cells = [_cell(row[key], 1 if key.startswith("psnr") else 3) for key in FIGURES]
+        stage = "frozen static" if row["field"] == "static" else row["field"]
+        lines.append(f"| {row['scene']} | {row['priors']} | {stage} | {' | '.join(cells)} | {row['seconds']:.0f} |")
+    return "\n".join(lines)
+
+
+def _cell(value: object, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

@@ -1,0 +1,85 @@
+"""The training loop: resumable at every snapshot, with an estimate of the time that is left."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from a124core.export.files import replacing
+
+from .config import ROLES, Course
+from .lessons import Lesson
+
+WARM_UP = 50  # steps
+CLIP = 1.0  # norm of the gradient
+SAY_EVERY = 25  # steps
+
+Say = Callable[[str], None]
+
+
+def learn(
+    role: str,
+    models: dict[str, nn.Module],  # those that learn
+    lesson: Lesson,
+    course: Course,
+    folder: Path,  # role.pt: weights, Adam's moments, the step and the mean loss of the last steps
+    seed: int,
+    snapshot_every: int,
+    say: Say,
+) -> None:
+    """Train in place; continue from the folder's snapshot if there is one. Dropout stays off: networks as small as
+    these do not overfit, and it would draw from numbers that no snapshot keeps."""
+    for model in models.values():
+        model.eval()
+    weights = [p for model in models.values() for p in model.parameters()]
+    adam = torch.optim.AdamW(weights, course.rate, (0.9, 0.99), weight_decay=1e-3, fused=True)
+    kept = folder / f"{role}.pt"
+    done = _restore(kept, models, adam) if kept.is_file() else 0
+    start, begun, mean = time.monotonic(), done, math.nan
+    for step in range(done + 1, course.steps + 1):
+        rng = torch.Generator().manual_seed((seed * len(ROLES) + ROLES.index(role)) * 1_000_000 + step)
+        loss = _one_step(lesson, rng, weights, adam, rate_at(step, course), role, step)
+        mean = loss if math.isnan(mean) else 0.97 * mean + 0.03 * loss
+        if step % SAY_EVERY == 0 or step == course.steps:
+            left = (time.monotonic() - start) / (step - begun) * (course.steps - step) / 60
+            say(f"{role}: step {step} of {course.steps}, loss {mean:.4f}, {left:.1f} minutes left")
+        if step % snapshot_every == 0 or step == course.steps:
+            state = {"step": step, "models": {n: m.state_dict() for n, m in models.items()}, "adam": adam.state_dict()}
+            with replacing(kept) as temporary:
+                torch.save(state, temporary)
+    for model in models.values():
+        model.requires_grad_(False)
+
+
+def rate_at(step: int, course: Course) -> float:
+    """Linear up, then linear down to 0 after the last step."""
+    return course.rate * min(step / WARM_UP, (course.steps - step + 1) / course.steps)
+
+
+def _one_step(
+    lesson: Lesson, rng: torch.Generator, weights: list[nn.Parameter], adam: torch.optim.Optimizer, rate: float,
+    role: str, step: int,
+) -> float:  # fmt: skip
+    adam.zero_grad(set_to_none=True)
+    loss = lesson(rng)
+    if not loss.isfinite():
+        raise RuntimeError(f"{role} step {step}: the loss is not a number any more. Train with a lower rate.")
+    loss.backward()
+    nn.utils.clip_grad_norm_(weights, CLIP)
+    for group in adam.param_groups:
+        group["lr"] = rate
+    adam.step()
+    return float(loss.detach())
+
+
+def _restore(kept: Path, models: dict[str, nn.Module], adam: torch.optim.Optimizer) -> int:
+    state = torch.load(kept, weights_only=True)
+    for name, model in models.items():
+        model.load_state_dict(state["models"][name])
+    adam.load_state_dict(state["adam"])
+    return state["step"]

@@ -1,0 +1,203 @@
+"""One step of each role: draw examples from the album, tell the network what it may know, compare its guess.
+
+Every draw comes from the step's own generator, so an interrupted training continues to the same weights.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, mse_loss
+
+from a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, SIDES, view_weights
+from a124core.protocols import Cameras
+
+from .config import Config, Course
+from .words import caption, prompt
+from .world import Album
+
+Lesson = Callable[[torch.Generator], Tensor]  # -> loss
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own
+STILL_SHARE = 0.4  # of the image role's pictures that show time 0, where the static stage looks
+SIDED_SHARE = 0.7  # of texts that name the side
+FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference camera
+DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all lessons share."""
+
+    config: Config
+    album: Album
+    vae: Any
+    tokenizer: Any
+    levels: Tensor  # (T,) alpha-bar
+
+    def latents(self, image: Tensor) -> Tensor:  # (B, 3, S, S) in [0, 1] -> (B, 4, S/2, S/2), scaled
+        return self.raw_latents(image) * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def raw_latents(self, image: Tensor) -> Tensor:
+        return self.vae.encode(2 * image - 1).latent_dist.mode()
+
+    def read(self, encoder: nn.Module, texts: Sequence[str]) -> Tensor:  # (B, L, d)
+        length = self.tokenizer.model_max_length
+        ids = self.tokenizer(list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+        return encoder(ids.input_ids)[0]
+
+    def noisy(self, x0: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """-> noisy latents, timesteps (B,), and the v that a network should say: sqrt(abar) eps - sqrt(1 - abar) x0."""
+        timestep = torch.randint(len(self.levels), (len(x0),), generator=rng)
+        kept = self.levels[timestep].view(-1, *[1] * (x0.ndim - 1))
+        eps = torch.randn(x0.shape, generator=rng)
+        return kept.sqrt() * x0 + (1 - kept).sqrt() * eps, timestep, kept.sqrt() * eps - (1 - kept).sqrt() * x0
+
+    def places(self, count: int, rng: torch.Generator) -> Tensor:  # (count, 3) combination, camera, tick
+        ends = self.album.layers.shape[:3]
+        return torch.stack([torch.randint(end, (count,), generator=rng) for end in ends], 1)
+
+    def heard(self, count: int, rng: torch.Generator) -> Tensor:  # (count,) 0 where the condition is left out
+        return (torch.rand(count, generator=rng) >= self.config.silent).float()
+
+    def scene(self, place: Tensor) -> tuple[str, str]:
+        return self.config.world.trained[int(place[0])]
+
+
+def _words(rng: torch.Generator) -> random.Random:
+    return random.Random(int(torch.randint(2**31, (), generator=rng)))
+
+
+def sided_text(desk: Desk, encoder: nn.Module, texts: list[str], cameras: Cameras, rng: torch.Generator) -> Tensor:
+    """Texts as the guidances blend them by azimuth; some plain, as where the camera moves; some left out."""
+    count = len(texts)
+    weights = view_weights(cameras.azimuth)
+    plain = torch.rand(count, generator=rng) >= SIDED_SHARE
+    weights = torch.where(plain[:, None], torch.eye(3)[:1], weights)
+    heard = desk.heard(count, rng)
+    asked = [
+        (f"{text}, {side}" if not bare else text) if said else ""
+        for side in SIDES
+        for text, bare, said in zip(texts, plain.tolist(), heard.tolist(), strict=True)
+    ]
+    sides = desk.read(encoder, asked).unflatten(0, (3, count))
+    return torch.einsum("bs,sb...->b...", weights, sides)
+
+
+def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
+    """Text to picture: both palettes, all moments, all sides."""
+
+    def lesson(rng: torch.Generator) -> Tensor:
+        where = desk.places(course.batch, rng)
+        where[torch.rand(course.batch, generator=rng) < STILL_SHARE, 2] = 0
+        drifted = torch.rand(course.batch, generator=rng) < 0.5
+        words = _words(rng)
+        texts = []
+        for place, faded in zip(where, drifted.tolist(), strict=True):
+            subject, motion = desk.scene(place)
+            texts.append(caption(subject, None if place[2] == 0 else motion, faded, words))
+        told = sided_text(desk, encoder, texts, desk.album.seen_from(where), rng)
+        x0 = desk.latents(desk.album.pictures(where, drifted, torch.rand(course.batch, 3, generator=rng)))
+        x_t, timestep, wanted = desk.noisy(x0, rng)
+        return mse_loss(unet(x_t, timestep, told).sample, wanted)
+
+    return lesson
+
+
+def pose_vector(target: Cameras, reference: Cameras) -> Tensor:  # (B, 4)
+    """Zero123's: difference of polar angles, sine and cosine of the azimuths', difference of radii; radians.
+
+    Written here a second time, from its definition: a network that learned it finds a wrong sign in the guidance.
+    """
+    azimuth = torch.deg2rad(target.azimuth - reference.azimuth)
+    polar = torch.deg2rad(reference.elevation - target.elevation)
+    return torch.stack((polar, azimuth.sin(), azimuth.cos(), target.radius - reference.radius), 1)
+
+
+def view_lesson(desk: Desk, unet: nn.Module, seer: nn.Module, camera: nn.Module, course: Course) -> Lesson:
+    """One picture on white and a pose -> the picture from there, at time 0."""
+    mean, std = (torch.tensor(c).view(3, 1, 1) for c in (CLIP_MEAN, CLIP_STD))
+
+    def lesson(rng: torch.Generator) -> Tensor:
+        count = course.batch
+        target = desk.places(count, rng)
+        target[:, 2] = 0
+        given = target.clone()
+        given[:, 1] = desk.places(count, rng)[:, 1] * (torch.rand(count, generator=rng) >= FRONT_SHARE)
+        drifted = torch.rand(count, generator=rng) < 0.5
+        shown = desk.album.pictures(given, drifted, torch.ones(count, 3))
+        pose = pose_vector(desk.album.seen_from(target), desk.album.seen_from(given))
+        told = torch.cat((seer((shown - mean) / std).image_embeds, pose), 1)
+        heard = desk.heard(count, rng)
+        token = camera(told)[:, None] * heard.view(-1, 1, 1)
+        beside = desk.raw_latents(shown) * heard.view(-1, 1, 1, 1)  # not scaled, as Zero123 was trained
+        x0 = desk.latents(desk.album.pictures(target, drifted, torch.rand(count, 3, generator=rng)))
+        x_t, timestep, wanted = desk.noisy(x0, rng)
+        return mse_loss(unet(torch.cat((x_t, beside), 1), timestep, token).sample, wanted)
+
+    return lesson
+
+
+def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
+    """Text to clip: the drifted colours, a camera that stands still, the first or the last `ticks` moments."""
+    ticks = desk.config.world.ticks
+
+    def lesson(rng: torch.Generator) -> Tensor:
+        count = course.batch
+        where = desk.places(count, rng)
+        first = torch.randint(2, (count,), generator=rng)
+        texts = [prompt(*desk.scene(place)) + DYNAMIC_SUFFIX for place in where]
+        told = sided_text(desk, encoder, texts, desk.album.seen_from(where), rng)
+        frames = where[:, None].repeat(1, ticks, 1)
+        frames[..., 2] = first[:, None] + torch.arange(ticks)
+        ground = torch.rand(count, 3, generator=rng)[:, None].expand(-1, ticks, -1)
+        image = desk.album.pictures(
+            frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), ground.flatten(0, 1)
+        )
+        x0 = desk.latents(image).unflatten(0, (count, ticks)).transpose(1, 2)
+        x_t, timestep, wanted = desk.noisy(x0, rng)
+        return mse_loss(unet(x_t, timestep, told).sample, wanted)
+
+    return lesson
+
+
+def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
+    """A blurred picture in doubtful colours -> the sharp one in the colours that the text names."""
+
+    def lesson(rng: torch.Generator) -> Tensor:
+        count = course.batch
+        where = desk.places(count, rng)
+        drifted = torch.rand(count, generator=rng) < 0.5
+        faded = torch.rand(count, generator=rng) < DRIFT_SHARE
+        ground = torch.rand(count, 3, generator=rng)
+        words = _words(rng)
+        texts = [caption(*desk.scene(p), bool(d), words) for p, d in zip(where, drifted, strict=True)]
+        with torch.no_grad():
+            told = sided_text(desk, encoder, texts, desk.album.seen_from(where), rng)
+            fixed = desk.read(encoder, [CONTROL_TEXT]).expand(count, -1, -1)
+        hint = degraded(desk.album.pictures(where, faded, ground), rng)
+        x_t, timestep, wanted = desk.noisy(desk.latents(desk.album.pictures(where, drifted, ground)), rng)
+        down, middle = control(x_t, timestep, fixed, controlnet_cond=hint, return_dict=False)
+        guess = unet(
+            x_t, timestep, told, down_block_additional_residuals=down, mid_block_additional_residual=middle
+        ).sample
+        return mse_loss(guess, wanted)
+
+    return lesson
+
+
+def degraded(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Reduced to between a quarter and all of the side and enlarged again; every colour channel faded on its own."""
+    count, side = len(image), image.shape[-1]
+    small = (side * (0.25 + 0.75 * torch.rand(count, generator=rng))).round().int().tolist()
+    blurred = [
+        interpolate(interpolate(one, (s, s), mode="area"), (side, side), mode="bilinear", align_corners=False)
+        for one, s in zip(image.split(1), small, strict=True)
+    ]
+    gain = 0.85 + 0.3 * torch.rand(count, 3, 1, 1, generator=rng)
+    return (torch.cat(blurred) * gain).clamp(0, 1)

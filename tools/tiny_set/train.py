@@ -1,0 +1,90 @@
+"""All roles, one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import folders, lessons, models
+from .config import Config
+from .learn import Say, learn
+from .vae import linear_vae
+from .words import write_tokenizer
+from .world import album_in
+
+PATCHES = 512  # pictures by which the VAE's components are found
+
+
+def train(config: Config, out: Path, say: Say) -> None:
+    """out/image, view, video and control as diffusers folders, which `animate --models out` finds by these names;
+    snapshots in out/train."""
+    work = out / "train"
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = work / "tokenizer"
+    vocabulary = write_tokenizer(tokenizer, config.world, config.nets.text_length)
+    desk = _desk(config, work, tokenizer, say)
+    torch.manual_seed(config.seed)  # of the networks' first weights
+    base = _image(desk, vocabulary, work, say)
+    parts = {"vae": desk.vae, "scheduler": models.schedule()}
+    folders.save_config(out, config)
+    folders.save_folder(out / "image", "image", {**base, **parts}, tokenizer)
+    view = _view(desk, base["unet"], work, say)
+    folders.save_folder(out / "view", "view", {**view, **parts}, None)
+    folders.save_eyes(out / "view" / "feature_extractor", config.world.size)
+    video = _video(desk, base, work, say)
+    folders.save_folder(out / "video", "video", {**video, "text_encoder": base["text_encoder"], **parts}, tokenizer)
+    folders.save_part(out / "control", _controlnet(desk, base, work, say))
+
+
+def _desk(config: Config, work: Path, tokenizer: Path, say: Say) -> lessons.Desk:
+    from transformers import CLIPTokenizer
+
+    album = album_in(work, config.world, config.seed, say)
+    blind = lessons.Desk(config, album, None, None, Tensor())
+    rng = torch.Generator().manual_seed(config.seed)
+    where = blind.places(PATCHES, rng)
+    shown = album.pictures(where, torch.rand(PATCHES, generator=rng) < 0.5, torch.rand(PATCHES, 3, generator=rng))
+    reader = CLIPTokenizer.from_pretrained(str(tokenizer))
+    return lessons.Desk(config, album, linear_vae(shown), reader, models.schedule().alphas_cumprod)
+
+
+def _learn(desk: lessons.Desk, role: str, found: dict[str, nn.Module], lesson: Any, work: Path, say: Say) -> dict:
+    c = desk.config
+    learn(role, found, lesson, c.courses[role], work, c.seed, c.snapshot_every, say)
+    return found
+
+
+def _image(desk: lessons.Desk, vocabulary: int, work: Path, say: Say) -> dict[str, nn.Module]:
+    c = desk.config
+    encoder = models.text_encoder(c.nets, vocabulary)
+    unet = models.unet(c.nets, c.world)
+    lesson = lessons.image_lesson(desk, unet, encoder, c.courses["image"])
+    return _learn(desk, "image", {"unet": unet, "text_encoder": encoder}, lesson, work, say)
+
+
+def _view(desk: lessons.Desk, base: nn.Module, work: Path, say: Say) -> dict[str, nn.Module]:
+    c = desk.config
+    unet = models.unet(c.nets, c.world, channels=8)
+    models.begin_as(unet, base)
+    seer, camera = models.picture_encoder(c.nets, c.world), models.camera_projection(c.nets)
+    lesson = lessons.view_lesson(desk, unet, seer, camera, c.courses["view"])
+    found = {"unet": unet, "image_encoder": seer, "cc_projection": camera}
+    return _learn(desk, "view", found, lesson, work, say)
+
+
+def _video(desk: lessons.Desk, base: dict[str, nn.Module], work: Path, say: Say) -> dict[str, nn.Module]:
+    c = desk.config
+    unet = models.clip_unet(c.nets, c.world)
+    models.begin_as(unet, base["unet"])
+    lesson = lessons.video_lesson(desk, unet, base["text_encoder"], c.courses["video"])
+    return _learn(desk, "video", {"unet": unet}, lesson, work, say)
+
+
+def _controlnet(desk: lessons.Desk, base: dict[str, nn.Module], work: Path, say: Say) -> nn.Module:
+    c = desk.config
+    control = models.controlnet(base["unet"]).requires_grad_(True)
+    lesson = lessons.controlnet_lesson(desk, control, base["unet"], base["text_encoder"], c.courses["control"])
+    return _learn(desk, "control", {"control": control}, lesson, work, say)["control"]
