@@ -82,7 +82,7 @@ class Panel {
 
   #made(Viewer, sendCamera) {
     const viewer = new Viewer(this.element);
-    viewer.controls.add("send", "⇥", "Send this camera to the Cameras node", () => {
+    viewer.controls.add("send", "⇥ camera", "Send this camera to the Cameras node", () => {
       viewer.say(sendCamera(app, viewer.camera, viewer.canvas.clientWidth / viewer.canvas.clientHeight));
       setTimeout(() => viewer.say(""), READ);
     });

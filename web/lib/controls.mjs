@@ -22,10 +22,10 @@ canvas:focus-visible { outline: 2px solid #6af; outline-offset: -2px; }
 .message:empty { display: none; }
 .bar { display: flex; flex-wrap: wrap; gap: 4px; padding: 4px; align-items: center; flex: 0 0 auto; }
 button, select { font: inherit; color: #eee; background: #3a3a3a; border: 1px solid #555; border-radius: 4px;
-  min-width: 26px; height: 24px; padding: 0 6px; cursor: pointer; }
+  min-width: 26px; max-width: 96px; height: 24px; padding: 0 5px; cursor: pointer; }
 button:hover, select:hover { background: #4a4a4a; }
 button[aria-pressed="true"] { background: #2f6fab; border-color: #58a0e0; }
-input[type="range"] { flex: 1 1 60px; min-width: 60px; margin: 0; accent-color: #58a0e0; }
+input[type="range"] { flex: 1 1 calc(100% - 100px); min-width: 60px; margin: 0; accent-color: #58a0e0; } /* a row for it */
 output { min-width: 2.6em; text-align: right; font-variant-numeric: tabular-nums; }
 [hidden] { display: none; }
 `;
@@ -61,15 +61,15 @@ export class Controls {
     this.label = element("output");
     this.speed = menu("speed", "Speed", SPEEDS, SPEEDS.map((s) => `${s}×`), (v) => { clock.speed = Number(v); });
     this.mode = menu("mode", "At the end", MODES, ["↻ loop", "⇄ to and fro"], (v) => { clock.mode = v; });
-    this.turntable = button("turntable", "⟳", "Turntable", () => viewer.turn(!viewer.turning));
+    this.turntable = button("turntable", "⟳ turn", "Turntable", () => viewer.turn(!viewer.turning));
     this.ground = menu("background", "Background", Object.keys(BACKGROUNDS), Object.keys(BACKGROUNDS),
       (v) => viewer.showGround(BACKGROUNDS[v]));
     this.moving = [this.play, this.slider, this.label, this.speed, this.mode]; // a still scene has no use for these
     this.bar = element("div", { className: "bar" });
     this.bar.append(
       ...this.moving, this.turntable, this.ground,
-      button("reset", "⌂", "Back to the first camera (double click)", () => viewer.reset()),
-      button("screenshot", "⤓", "Save this picture", () => viewer.screenshot()),
+      button("reset", "⌂ front", "Back to the first camera (double click)", () => viewer.reset()),
+      button("screenshot", "⤓ PNG", "Save this picture", () => viewer.screenshot()),
     );
     for (const kind of ["pointerdown", "wheel", "keydown", "dblclick", "contextmenu"]) {
       this.bar.addEventListener(kind, (event) => event.stopPropagation());
