@@ -26,7 +26,7 @@ CUT = {
     "A124Preview4D": {"resolution": 16, "frames": 2},
     "A124ExportViewer": {"resolution": 16, "frames": 2},
     "A124ExportFrames": {"frames": 2, "width": 24, "height": 24},
-    "A124ExportMesh": {"frames": 2, "resolution": 16, "faces": 200},
+    "A124ExportMesh": {"frames": 1, "resolution": 16, "faces": 200},
 }
 
 
