@@ -156,6 +156,17 @@ def progress(total: int, node_id: str | None = None) -> Report:
     return report
 
 
+def frame_bar(total: int, node_id: str | None = None) -> Callable[..., None]:
+    """For work that tells the frames done (and maybe more): moves the node's bar and hears a cancel."""
+    report = progress(total, node_id)
+
+    def on_frame(done: int, *_: Any) -> None:
+        stop_if_cancelled()
+        report(done, None)
+
+    return on_frame
+
+
 def counting(node_id: str | None = None) -> Callable[[int, int, str], None]:
     """For work that tells (done, total, what): moves the node's bar, shows what on the node and hears a cancel."""
     report: Report | None = None

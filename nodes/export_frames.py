@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ..a124core.camera_paths import Orbit, Pace, PathOfCameras
@@ -89,24 +88,13 @@ class A124ExportFrames:
         path = bridge.free_output_path(name, FILMS.get(format, ""))
         if format == DATA_SET:
             options = CaptureOptions(views, frames, size)
-            export_capture(field, path, options, _counting(options.pictures, unique_id), *where)
+            export_capture(field, path, options, bridge.frame_bar(options.pictures, unique_id), *where)
         else:
             film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Pace(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
-            write(field, path, cameras or Orbit(), film, _counting(frames, unique_id), *where)
+            write(field, path, cameras or Orbit(), film, bridge.frame_bar(frames, unique_id), *where)
         bridge.say(unique_id, f"Saved {path.relative_to(bridge.output_folder().resolve())}.")
         return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
-
-
-def _counting(total: int, unique_id: str | None) -> Callable[[int], None]:
-    """Each frame moves the bar and hears a cancel."""
-    report = bridge.progress(total, unique_id)
-
-    def on_frame(done: int) -> None:
-        bridge.stop_if_cancelled()
-        report(done, None)
-
-    return on_frame
 
 
 def _shown(path: Path) -> dict:

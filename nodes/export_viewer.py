@@ -7,7 +7,7 @@ from typing import Any
 from ..a124core.export.html import export_html
 from ..a124core.field.field4d import Field4D
 from . import bridge, sockets
-from .viewer_widgets import frame_progress, viewer_options, viewer_widgets
+from .viewer_widgets import viewer_options, viewer_widgets
 
 
 class A124ExportViewer:
@@ -39,7 +39,7 @@ class A124ExportViewer:
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
         path = bridge.free_output_path(name, ".html")
-        size = export_html(field, path, options, frame_progress(options.frames, unique_id), bridge.device())
+        size = export_html(field, path, options, bridge.frame_bar(options.frames, unique_id), bridge.device())
         text = f"Saved {path.relative_to(bridge.output_folder().resolve())} ({size / 1e6:.1f} MB)."
         bridge.say(unique_id, text)
         return {"ui": {"text": [text]}, "result": (str(path),)}

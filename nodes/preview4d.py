@@ -10,7 +10,7 @@ from ..a124core.export.files import replacing
 from ..a124core.export.volume_file import SUFFIX, baked_bytes
 from ..a124core.field.field4d import Field4D
 from . import bridge, sockets
-from .viewer_widgets import frame_progress, viewer_options, viewer_widgets
+from .viewer_widgets import viewer_options, viewer_widgets
 
 FOLDER = "viewer"  # in output/animate124: the host empties its temp folder, and a saved workflow shows the scene again
 LIMIT = 2**30  # bytes of all baked scenes together; those baked longest ago go first: who looks at one is not told here
@@ -39,7 +39,7 @@ class A124Preview4D:
     @bridge.outside_inference
     def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
-        packed = baked_bytes(field, options, frame_progress(options.frames, unique_id), bridge.device())
+        packed = baked_bytes(field, options, bridge.frame_bar(options.frames, unique_id), bridge.device())
         path = keep_scene(bridge.output_folder().resolve() / FOLDER, packed)
         return {"ui": {"a124_volume": [bridge.output_reference(path)]}}
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..a124core.export.volume import OnProgress, VolumeOptions
-from . import bridge
+from ..a124core.export.volume import VolumeOptions
 from .render import BACKGROUNDS
 
 
@@ -31,14 +30,3 @@ def viewer_options(
 ) -> VolumeOptions:  # fmt: skip
     """Widget values as the core's options."""
     return VolumeOptions(resolution, frames, megabytes, seconds, BACKGROUNDS[background])
-
-
-def frame_progress(frames: int, unique_id: str | None) -> OnProgress:
-    """The node's bar, which also ends the job when the user cancels."""
-    report = bridge.progress(frames, unique_id)
-
-    def on_frame(done: int, _: int) -> None:
-        bridge.stop_if_cancelled()
-        report(done, None)
-
-    return on_frame

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from ..priors.weight_files import content_of
 from .files import read_tensors, replacing, write_tensors
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
@@ -20,28 +18,13 @@ ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text
 def read_embedding(path: str | Path) -> dict[str, Tensor]:
     """Token or text encoder -> (n, d). "" where a file names neither (its name is the token then)."""
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"the embedding {path} was not found: check its name.")
-    found = _tables(_content(path))
+    found = _tables(content_of(path))
     if not found:
         raise ValueError(f"{path} holds no embedding in a layout that is known: convert it to safetensors.")
     for name, table in found.items():
         if not table.isfinite().all():
             raise ValueError(f"{path} holds NaN or infinite values in {name or KEY!r}: use another copy.")
     return found
-
-
-def _content(path: Path) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"{path} brings more than tensors and was not opened, for your safety: convert it to safetensors."
-        ) from None
-    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
-        raise ValueError(f"{path} is damaged or no embedding ({error}): use another copy.") from None
 
 
 def _tables(content: Any) -> dict[str, Tensor]:

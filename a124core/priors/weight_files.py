@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+SAFE_TORCH = "2.6"  # before it, weights_only did not keep its promise (CVE-2025-32434)
 # Old checkpoints carry the training program's callbacks beside the weights. Their names are read as empty shells.
 SHELLS = (("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"),)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Name -> tensor of a .safetensors, .ckpt, .pth or .bin; a `state_dict` inside is opened."""
+    found = content_of(path)
+    inner = found.get("state_dict", found) if isinstance(found, dict) else {}
+    return {str(n): w for n, w in inner.items() if isinstance(w, Tensor)} if isinstance(inner, dict) else {}
+
+
+def content_of(path: Path) -> Any:
+    """Whatever tensors, texts, numbers, dicts and lists a file of weights holds; anything else in it is refused."""
     if not path.is_file():
         raise ValueError(f"{path} was not found: check its name.")
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+        return load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except pickle.UnpicklingError:
         raise ValueError(
             f"{path} brings more than tensors and was not opened, for your safety: convert it to .safetensors."
@@ -30,21 +37,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is damaged or holds no weights ({reason}): copy it again.") from None
-    inner = found.get("state_dict", found) if isinstance(found, dict) else {}
-    return {str(n): w for n, w in inner.items() if isinstance(w, Tensor)} if isinstance(inner, dict) else {}
 
 
 def _unpickled(path: Path) -> Any:
-    with _allowed([_shell(module, name) for module, name in SHELLS]):
+    if torch.__version__ < SAFE_TORCH:
+        raise ValueError(
+            f"torch {torch.__version__} can be made to run code by {path.name} (CVE-2025-32434): "
+            f"update torch to {SAFE_TORCH} or newer, or convert the file to .safetensors."
+        )
+    with torch.serialization.safe_globals([_shell(module, name) for module, name in SHELLS]):
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_mappable(path))
-
-
-def _allowed(shells: list[type]) -> AbstractContextManager:
-    """For one file; torch 2.4 has no word for that, and there they stay allowed, which harms nothing."""
-    if hasattr(torch.serialization, "safe_globals"):
-        return torch.serialization.safe_globals(shells)
-    torch.serialization.add_safe_globals(shells)
-    return nullcontext()
 
 
 def _mappable(path: Path) -> bool:

@@ -29,10 +29,7 @@ def export_animated_glb(
     device: torch.device | str | None = None,
 ) -> MeshReport:
     """One mesh with morph targets, or a few in turn where one cannot follow; else, and saying so, a flip-book."""
-    path, options = checked(path, (".glb",)), options or MeshOptions()
-    built = build(field, options, True, on_progress, device, MOST_GLB)
-    kind = "Animated GLB" if _has_moves(built) else "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
-    return built.report(path, kind, _written_glb(path, built, options))
+    return _glb(field, path, options or MeshOptions(), True, on_progress, device)
 
 
 def export_flipbook_glb(
@@ -43,10 +40,7 @@ def export_flipbook_glb(
     device: torch.device | str | None = None,
 ) -> MeshReport:
     """A mesh for each frame, shown in turn: parts may join and come apart."""
-    path, options = checked(path, (".glb",)), options or MeshOptions()
-    built = build(field, options, False, on_progress, device, MOST_GLB)
-    kind = "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
-    return built.report(path, kind, _written_glb(path, built, options))
+    return _glb(field, path, options or MeshOptions(), False, on_progress, device)
 
 
 def export_usd(
@@ -83,6 +77,20 @@ def export_obj(
 ) -> MeshReport:
     """frame_0000.obj and so on, with colours at the vertices."""
     return _sequence(field, path, ".obj", options or MeshOptions(), on_progress, device)
+
+
+def _glb(
+    field: Field,
+    path: str | Path,
+    options: MeshOptions,
+    tracked: bool,
+    on_progress: OnProgress | None,
+    device: torch.device | str | None,
+) -> MeshReport:
+    path = checked(path, (".glb",))
+    built = build(field, options, tracked, on_progress, device, MOST_GLB)
+    kind = "Animated GLB" if _has_moves(built) else "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
+    return built.report(path, kind, _written_glb(path, built, options))
 
 
 def _has_moves(built: Built) -> bool:
