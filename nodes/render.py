@@ -55,12 +55,7 @@ class A124Render:
         self, field: Field4D, cameras: PathOfCameras, frames: int, size: int, background: str,
         unique_id: str | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        report = bridge.progress(frames, unique_id)
-
-        def on_frame(done: int) -> None:
-            bridge.stop_if_cancelled()
-            report(done, None)
-
+        on_frame = bridge.frame_bar(frames, unique_id)
         where, time = shots(cameras, frames, field.config.loop)
         taken = frames * size * size * pinholes(where[:1]).eyes * PIXEL_BYTES
         check_room(taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames")

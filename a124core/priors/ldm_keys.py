@@ -7,21 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
-ENDS = {
-    "time_embed.0.": "time_embedding.linear_1.",
-    "time_embed.2.": "time_embedding.linear_2.",
-    "input_blocks.0.0.": "conv_in.",
-    "out.0.": "conv_norm_out.",
-    "out.2.": "conv_out.",
-}
-RESNET = {
-    "in_layers.0.": "norm1.",
-    "in_layers.2.": "conv1.",
-    "emb_layers.1.": "time_emb_proj.",
-    "out_layers.0.": "norm2.",
-    "out_layers.3.": "conv2.",
-    "skip_connection.": "conv_shortcut.",
-}
+from ..text2video.keys import ENDS, RESNET
+
 ATTENTION = {"norm.": "group_norm.", "q.": "to_q.", "k.": "to_k.", "v.": "to_v.", "proj_out.": "to_out.0."}
 VAE_ENDS = {"conv_in.": "conv_in.", "norm_out.": "conv_norm_out.", "conv_out.": "conv_out."}
 

@@ -253,16 +253,6 @@ def check_control():
     return found
 
 
-def check_closing():
-    """After close the MODEL is as it was, and the guidance can be used again."""
-    prior = image_guidance().prior
-    x, sigma, view = noise(13, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
-    before = prior.denoise(x, sigma, view)
-    prior.close()
-    left = SD15.model.model.current_patcher
-    return {"again": apart(prior.denoise(x, sigma, view), before), "left behind": float(left is not None)}
-
-
 def refused(call):
     try:
         call()

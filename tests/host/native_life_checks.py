@@ -26,6 +26,16 @@ apart, noise, view_at = base.apart, base.noise, base.view_at
 ASKED = (noise(1, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0]))
 
 
+def check_closing():
+    """After close the MODEL is as it was, and the guidance can be used again."""
+    prior = base.image_guidance().prior
+    x, sigma, view = noise(13, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
+    before = prior.denoise(x, sigma, view)
+    prior.close()
+    left = base.SD15.model.model.current_patcher
+    return {"again": apart(prior.denoise(x, sigma, view), before), "left behind": float(left is not None)}
+
+
 def check_files():
     """A result depends on the files behind the texts of its graph, wherever the host's loaders would look for them."""
     roots = {name: base.MODELS / "stamps" / name for name in ("input", "first", "second", "embeddings", "diffusers")}
