@@ -1,6 +1,6 @@
 """One function per operation; callers never name a backend. torch_ops is the specification.
 
-A124_KERNELS = auto, torch or triton chooses (backend.py); whatever a backend does not cover is torch's."""
+A124_KERNELS = auto, torch, triton or numba chooses (backend.py); whatever a backend does not cover is torch's."""
 
 from __future__ import annotations
 

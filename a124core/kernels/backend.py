@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -12,38 +14,46 @@ import torch
 from ..device import is_current
 from . import torch_ops
 
-CHOICES = ("auto", "torch", "triton")
+CHOICES = ("auto", "torch", "triton", "numba")
 log = logging.getLogger(__name__)
 
 
 def ops_for(device: torch.device) -> ModuleType:
-    """torch_ops, or triton_ops where it can run, is wished for and agrees with torch."""
+    """torch_ops, or a faster backend that can run there, is wished for and agrees with torch."""
     wish = os.environ.get("A124_KERNELS", "auto").strip().lower() or "auto"
-    return _chosen(device, wish, _can_run_triton(device))
+    return _chosen(device, wish, _fastest(device))
 
 
 @lru_cache(maxsize=16)
-def _chosen(device: torch.device, wish: str, possible: bool) -> ModuleType:
+def _chosen(device: torch.device, wish: str, fastest: str) -> ModuleType:
     if wish not in CHOICES:
         log.warning("A124_KERNELS is %r: use one of %s. Going on with auto.", wish, ", ".join(CHOICES))
-    if wish == "torch" or not possible:
+        wish = "auto"
+    if fastest == "torch" or wish not in ("auto", fastest):
         return torch_ops
     try:
-        from . import triton_ops
         from .selftest import disagreement
 
-        found = disagreement(triton_ops, torch_ops, device)
+        backend = import_module(f"{__package__}.{fastest}_ops")
+        found = disagreement(backend, torch_ops, device)
     except Exception as error:  # a compiler, a driver, a wheel of another platform: whatever it is, torch still works
         found = f"{type(error).__name__}: {error}".splitlines()[0]
     if not found:
-        return triton_ops
-    log.warning("Triton kernels are left out on %s, plain torch is used instead: %s", device, found)
+        return backend
+    log.warning("%s kernels are left out on %s, plain torch is used instead: %s", fastest.title(), device, found)
     return torch_ops
 
 
-def _can_run_triton(device: torch.device) -> bool:
-    """CUDA and ROCm, where Triton launches on the current device only; a CPU only through Triton's interpreter, which
-    is for tests."""
+def _fastest(device: torch.device) -> str:
+    """Triton on CUDA and ROCm, where it launches on the current device only; on a CPU Numba where it is installed,
+    or Triton's interpreter where a test asks for it."""
     if device.type == "cpu":
-        return os.environ.get("TRITON_INTERPRET") == "1"
-    return device.type == "cuda" and is_current(device)
+        if os.environ.get("TRITON_INTERPRET") == "1":
+            return "triton"
+        return "numba" if _has_numba() else "torch"
+    return "triton" if device.type == "cuda" and is_current(device) else "torch"
+
+
+@lru_cache(maxsize=1)
+def _has_numba() -> bool:
+    return find_spec("numba") is not None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from .corners import Level, space_corners, time_corners
+from .corners import Level, space_corners
 from .gather import weighted_rows
+from .moments import When, in_time, inside_cube
 from .torch_composite import accumulate, render_weights, transmittance
 from .torch_neighbours import neighbour_squares
 
@@ -34,8 +33,8 @@ def encode_grid(
 
     Samples outside the cube have zero features and no gradient (release's encoder)."""
     points = xyz.T.contiguous()
-    rows, when = _in_time(table, time, len(levels), loop)
-    inside = _inside(points)
+    rows, when = in_time(table, time, len(levels), loop)
+    inside = inside_cube(points)
     return weighted_rows(rows, [_bag(*space_corners(points, level)[:2], inside, when) for level in levels])
 
 
@@ -48,49 +47,13 @@ def encode_grid_gradient(
 ) -> Tensor:  # (3, N, 2 * len(levels))
     """The derivative of encode_grid with respect to x, y and z, itself differentiable with respect to the table."""
     points = xyz.T.contiguous()
-    rows, when = _in_time(table, time, len(levels), loop)
-    inside = _inside(points)
+    rows, when = in_time(table, time, len(levels), loop)
+    inside = inside_cube(points)
     corners = [space_corners(points, level, slopes=True) for level in levels]
     return weighted_rows(rows, [_bag(index, torch.stack(slope), inside, when) for index, _, slope in corners])
 
 
-@dataclass(frozen=True)
-class _When:
-    """For each of N samples: the first rows of G grids, and their shares."""
-
-    first: Tensor  # (G, N) int32
-    share: Tensor | None  # (G, N); None: one grid, whole
-
-
-def _in_time(table: Tensor, time: Tensor, levels: int, loop: bool) -> tuple[Tensor, _When]:
-    """The table to gather from, (M, 2), and where in it each sample looks.
-
-    The samples of a frame share one moment. Where moments are few, each has its grid made first, once, and a sample
-    then looks at 8 corners of one grid instead of 16 of two; else every sample mixes two grids by itself."""
-    grids, rows = table.shape[:2]
-    moments, which = torch.unique_consecutive(time, return_inverse=True)
-    if len(moments) * rows <= 8 * levels * time.shape[0]:
-        return _grids_at(table, moments, loop), _When((which * rows).to(torch.int32)[None], None)
-    return table.reshape(-1, table.shape[-1]), _When(*time_corners(time, grids, rows, loop))
-
-
-def _grids_at(table: Tensor, moments: Tensor, loop: bool) -> Tensor:  # (T, rows, 2), (M,) -> (M * rows, 2)
-    """One grid per moment, linear between its two neighbours in time."""
-    if table.shape[0] == 1 and len(moments) == 1:
-        return table[0]
-    pair, share = time_corners(moments, table.shape[0], 1, loop)
-    if not bool(share[1].any()):
-        pair, share = pair[:1], share[:1]
-    return weighted_rows(table.flatten(1), [(pair, share)]).view(-1, table.shape[-1])
-
-
-def _inside(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool
-    """Which points lie in the cube; None if all do, as the marcher sees to."""
-    inside = (points.abs() <= 1.0).all(dim=0)
-    return None if bool(inside.all()) else inside
-
-
-def _bag(index: Tensor, weight: Tensor, inside: Tensor | None, when: _When) -> tuple[Tensor, Tensor]:
+def _bag(index: Tensor, weight: Tensor, inside: Tensor | None, when: When) -> tuple[Tensor, Tensor]:
     """8 corners times G grids: index (8, N), weight (..., 8, N) -> (8 G, N), (..., 8 G, N). Writes over index."""
     if inside is not None:
         weight = weight * inside

@@ -1,0 +1,89 @@
+"""The operations of torch_ops on a CPU, the costly ones compiled by Numba. Imported at first use only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import torch_ops
+from .corners import Level
+from .moments import When, in_time, inside_cube
+from .numba_grid import gather, spread
+from .numba_march import march
+from .torch_ops import accumulate, neighbour_squares, render_weights, transmittance
+
+__all__ = [
+    "accumulate",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "neighbour_squares",
+    "render_weights",
+    "transmittance",
+]
+
+
+class _Gather(torch.autograd.Function):
+    """Linear in the rows. Its derivative is _Spread, and the other way round: second derivatives exist."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, points: Tensor, *options: Any) -> Tensor:
+        ctx.points, ctx.options, ctx.count = points, options, rows.shape[0]
+        return gather(rows, points, *options)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return (_Spread.apply(grad, ctx.count, ctx.points, *ctx.options), *[None] * 4)
+
+
+class _Spread(torch.autograd.Function):
+    """The transpose of _Gather."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, count: int, points: Tensor, *options: Any) -> Tensor:
+        ctx.points, ctx.options = points, options
+        when, levels, _ = options
+        return spread(grad, points, when, levels, count)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return (_Gather.apply(gradient, ctx.points, *ctx.options), *[None] * 5)
+
+
+def encode_grid(
+    table: Tensor,  # (T, rows, 2)
+    xyz: Tensor,  # (N, 3) in [-1, 1]
+    time: Tensor,  # (N,) in [0, 1]
+    levels: tuple[Level, ...],
+    loop: bool = False,
+) -> Tensor:  # (N, 2 * len(levels))
+    """torch_ops.encode_grid."""
+    if table.dtype != torch.float32:
+        return torch_ops.encode_grid(table, xyz, time, levels, loop)
+    return _encoded(table, xyz, time, levels, loop, slopes=False)
+
+
+def encode_grid_gradient(
+    table: Tensor,  # (T, rows, 2)
+    xyz: Tensor,  # (N, 3)
+    time: Tensor,  # (N,)
+    levels: tuple[Level, ...],
+    loop: bool = False,
+) -> Tensor:  # (3, N, 2 * len(levels))
+    """torch_ops.encode_grid_gradient."""
+    if table.dtype != torch.float32:
+        return torch_ops.encode_grid_gradient(table, xyz, time, levels, loop)
+    return _encoded(table, xyz, time, levels, loop, slopes=True)
+
+
+def _encoded(
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool, slopes: bool
+) -> Tensor:  # (N, 2 L) or (3, N, 2 L)
+    points = xyz.T.contiguous()
+    rows, when = in_time(table, time, len(levels), loop)
+    share = torch.ones(when.first.shape) if when.share is None else when.share
+    inside = inside_cube(points)
+    when = When(when.first, share if inside is None else share * inside)
+    return _Gather.apply(rows, points, when, levels, slopes)
