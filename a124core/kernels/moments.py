@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .corners import time_corners
-from .gather import weighted_rows
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,44 @@ def _grids_at(table: Tensor, moments: Tensor, loop: bool) -> Tensor:  # (T, rows
     if table.shape[0] == 1 and len(moments) == 1:
         return table[0]
     pair, share = time_corners(moments, table.shape[0], 1, loop)
-    if not bool(share[1].any()):
-        pair, share = pair[:1], share[:1]
-    return weighted_rows(table.flatten(1), [(pair, share)]).view(-1, table.shape[-1])
+    lower, upper = pair.tolist()
+    mix = tuple(zip(lower, upper, share[1].tolist(), strict=True))
+    return _Mixed.apply(table, mix).view(-1, table.shape[-1])
+
+
+class _Mixed(torch.autograd.Function):
+    """(T, rows, 2) -> (M, rows, 2): grids a and b mixed as (1 - s) a + s b. Its derivative is _Unmixed, and the other
+    way round."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, mix: tuple[tuple[int, int, float], ...]) -> Tensor:
+        ctx.mix, ctx.grids = mix, table.shape[0]
+        out = table.new_empty(len(mix), *table.shape[1:])
+        for mixed, (a, b, s) in zip(out, mix, strict=True):
+            torch.lerp(table[a], table[b], s, out=mixed)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return _Unmixed.apply(grad, ctx.mix, ctx.grids), None
+
+
+class _Unmixed(torch.autograd.Function):
+    """The transpose of _Mixed."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, mix: tuple[tuple[int, int, float], ...], grids: int) -> Tensor:
+        ctx.mix = mix
+        total = grad.new_zeros(grids, *grad.shape[1:])
+        for mixed, (a, b, s) in zip(grad, mix, strict=True):
+            total[a].add_(mixed, alpha=1.0 - s)
+            if s:
+                total[b].add_(mixed, alpha=s)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _Mixed.apply(gradient, ctx.mix), None, None
 
 
 def inside_cube(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool

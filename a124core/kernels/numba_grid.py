@@ -1,6 +1,4 @@
-"""The encoding on a CPU, compiled by Numba: cells, shares and corners of a sample stay in registers.
-
-No fast mathematics: positions are rounded as torch rounds them, so both choose the same cells."""
+"""The encoding on a CPU, compiled by Numba: cells, shares and corners of a sample stay in registers."""
 
 from __future__ import annotations
 
@@ -13,9 +11,8 @@ from torch import Tensor
 
 from .corners import Level
 from .moments import When
-from .numba_threads import in_parts, in_turn
+from .numba_threads import FAST, in_parts, in_turn
 
-FAST = {"nogil": True, "cache": True, "error_model": "numpy"}
 ALL_BITS = 0xFFFFFFFF
 ONE, TWO, THREE, SIX, HALF = float32(1.0), float32(2.0), float32(3.0), float32(6.0), float32(0.5)
 
@@ -45,10 +42,10 @@ def _corners(x, y, z, level, base):
     else:
         a, b, c, d = y0 + z0, y1 + z0, y0 + z1, y1 + z1
         rows = x0 + a, x1 + a, x0 + b, x1 + b, x0 + c, x1 + c, x0 + d, x1 + d
-    i, j, k, l, m, n, o, p = rows
+    q, r, s, t, u, v, w, x = rows
     return (
-        base + uint64(i & mask), base + uint64(j & mask), base + uint64(k & mask), base + uint64(l & mask),
-        base + uint64(m & mask), base + uint64(n & mask), base + uint64(o & mask), base + uint64(p & mask),
+        base + uint64(q & mask), base + uint64(r & mask), base + uint64(s & mask), base + uint64(t & mask),
+        base + uint64(u & mask), base + uint64(v & mask), base + uint64(w & mask), base + uint64(x & mask),
     )  # fmt: skip
 
 

@@ -6,8 +6,7 @@ import torch
 from numba import float32, njit
 from torch import Tensor
 
-from .numba_grid import FAST
-from .numba_threads import in_turn
+from .numba_threads import FAST, in_turn
 from .torch_ops import lattice
 
 RAYS = 2**12  # rays of one piece

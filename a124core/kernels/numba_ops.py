@@ -12,10 +12,12 @@ from .corners import Level
 from .moments import When, in_time, inside_cube
 from .numba_grid import gather, spread
 from .numba_march import march
+from .numba_points import draw_points
 from .torch_ops import accumulate, neighbour_squares, render_weights, transmittance
 
 __all__ = [
     "accumulate",
+    "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",

@@ -1,4 +1,4 @@
-"""As many threads as torch uses, which Numba's kernels run on without Python's lock."""
+"""How Numba compiles, and as many threads as torch uses, on which its kernels run without Python's lock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import torch
 
+# No fast mathematics: positions are rounded as torch rounds them, so both choose the same cells.
+FAST = {"nogil": True, "cache": True, "error_model": "numpy"}
 PART = 2**14  # samples of one piece: its features stay in a core's cache from level to level
 
 

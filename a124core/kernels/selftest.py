@@ -41,12 +41,14 @@ def _close(a: Tensor, b: Tensor, is_gradient: bool) -> bool:
     return bool(((a - b).abs() <= ATOL * (1.0 + b.abs())).all())
 
 
-def _grid(which: str, loop: bool) -> Callable[[ModuleType, torch.device], tuple[Tensor, ...]]:
+def _grid(which: str, loop: bool, moments: int = 200) -> Callable[[ModuleType, torch.device], tuple[Tensor, ...]]:
+    """200 samples; of few moments, as the frames of a clip have them, or each with its own."""
+
     def run(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
         rng = torch.Generator().manual_seed(0)
         table = (torch.rand(4, ROWS, 2, generator=rng) - 0.5).to(device).requires_grad_(True)
         xyz = (torch.rand(200, 3, generator=rng) * 2.2 - 1.1).to(device)
-        time = torch.rand(200, generator=rng).to(device)
+        time = torch.rand(moments, generator=rng).repeat_interleave(200 // moments + 1)[:200].to(device)
         values = getattr(ops, which)(table, xyz, time, LEVELS, loop)
         cotangent = torch.rand(values.shape, generator=rng).to(device)
         return values, torch.autograd.grad(values, table, cotangent)[0]
@@ -91,12 +93,25 @@ def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return total, torch.autograd.grad(total, values)[0]
 
 
+def _drawn(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(5)
+    points = torch.rand(2, 3, 300, generator=rng) - 0.5
+    colours = torch.rand(300, 3, generator=rng)
+    c2w = torch.eye(4).repeat(2, 1, 1)
+    c2w[:, 2, 3] = 1.8
+    given = (points, points, colours, c2w, torch.full((2,), 1.8), torch.tensor([20.0, 30.0]))
+    return (ops.draw_points(*(v.to(device) for v in given), 8),)
+
+
 CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "encode_grid": _grid("encode_grid", False),
     "encode_grid in a loop": _grid("encode_grid", True),
     "encode_grid_gradient": _grid("encode_grid_gradient", False),
+    "encode_grid of frames": _grid("encode_grid", False, moments=3),
+    "encode_grid_gradient of frames": _grid("encode_grid_gradient", False, moments=3),
     "march": _marched,
     "render_weights": _composited,
     "accumulate": _accumulated,
     "neighbour_squares": _neighbours,
+    "draw_points": _drawn,
 }

@@ -10,9 +10,11 @@ from .gather import weighted_rows
 from .moments import When, in_time, inside_cube
 from .torch_composite import accumulate, render_weights, transmittance
 from .torch_neighbours import neighbour_squares
+from .torch_points import draw_points
 
 __all__ = [
     "accumulate",
+    "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .corners import Level
+from .torch_points import draw_points  # built-in priors draw on the CPU
 from .triton_composite import render_weights, transmittance
 from .triton_grid import gather, spread
 from .triton_march import march
@@ -16,6 +17,7 @@ from .triton_sums import accumulate
 
 __all__ = [
     "accumulate",
+    "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",
