@@ -12,10 +12,8 @@ from torch import Tensor
 from . import torch_ops
 from .backend import ops_for
 from .corners import Level
-from .torch_points import SUPERSAMPLE
 
 __all__ = [
-    "SUPERSAMPLE",
     "accumulate",
     "draw_points",
     "encode_grid",
@@ -78,10 +76,9 @@ def draw_points(
     points: Tensor, normals: Tensor, colours: Tensor, c2w: Tensor, radius: Tensor, focal: Tensor, size: int
 ) -> Tensor:
     """torch_ops.draw_points: points and normals (B, 3, N), colours (N, C) -> (B, C + 1, size, size)."""
-    plain = not (_all_float32(points, normals, colours, c2w, radius, focal) and points.shape[2])
-    return (torch_ops if plain else ops_for(points.device)).draw_points(
-        points, normals, colours, c2w, radius, focal, size
-    )
+    given = (points, normals, colours, c2w, radius, focal)
+    plain = not (_all_float32(*given) and points.shape[2])
+    return (torch_ops if plain else ops_for(points.device)).draw_points(*given, size)
 
 
 def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:

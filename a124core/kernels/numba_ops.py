@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import torch_ops
 from .corners import Level
 from .moments import When, in_time, inside_cube
 from .numba_grid import gather, spread
@@ -62,9 +61,7 @@ def encode_grid(
     loop: bool = False,
 ) -> Tensor:  # (N, 2 * len(levels))
     """torch_ops.encode_grid."""
-    if table.dtype != torch.float32:
-        return torch_ops.encode_grid(table, xyz, time, levels, loop)
-    return _encoded(table, xyz, time, levels, loop, slopes=False)
+    return _encoded(table, xyz, time, levels, loop, False)
 
 
 def encode_grid_gradient(
@@ -75,17 +72,16 @@ def encode_grid_gradient(
     loop: bool = False,
 ) -> Tensor:  # (3, N, 2 * len(levels))
     """torch_ops.encode_grid_gradient."""
-    if table.dtype != torch.float32:
-        return torch_ops.encode_grid_gradient(table, xyz, time, levels, loop)
-    return _encoded(table, xyz, time, levels, loop, slopes=True)
+    return _encoded(table, xyz, time, levels, loop, True)
 
 
 def _encoded(
     table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool, slopes: bool
 ) -> Tensor:  # (N, 2 L) or (3, N, 2 L)
+    """Summed in fp32, whatever the table's precision."""
     points = xyz.T.contiguous()
-    rows, when = in_time(table, time, len(levels), loop)
+    rows, when = in_time(table.float(), time, len(levels), loop)
     share = torch.ones(when.first.shape) if when.share is None else when.share
     inside = inside_cube(points)
     when = When(when.first, share if inside is None else share * inside)
-    return _Gather.apply(rows, points, when, levels, slopes)
+    return _Gather.apply(rows, points, when, levels, slopes).to(table.dtype)

@@ -94,9 +94,9 @@ def draw_points(
 
     def picture(b: int) -> None:
         cells = np.full((wide, wide), EMPTY)
-        views = (points[b].numpy(), normals[b].numpy(), c2w[b].numpy())
-        _nearest(*views, float32(focal[b]), near[b], steps, bits, cells)
-        _paint(_closed(cells, int(tolerance[b])), colours[b].numpy(), bits, out[b].numpy())
+        where, facing, rig, paint = (v[b].contiguous().numpy() for v in (points, normals, c2w, colours))
+        _nearest(where, facing, rig, float32(focal[b]), near[b], steps, bits, cells)
+        _paint(_closed(cells, int(tolerance[b])), paint, bits, out[b].numpy())
 
     in_turn(picture, len(points))
     return out

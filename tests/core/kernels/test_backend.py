@@ -27,18 +27,33 @@ def undecided(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     backend._chosen.cache_clear()
 
 
-@pytest.mark.parametrize("wish", ["", "auto", "torch", "triton", "Triton "])
+@pytest.mark.parametrize("wish", ["torch", "triton", "Triton "])
 def test_a_cpu_always_has_torch(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A124_KERNELS", wish)
     assert backend.ops_for(CPU) is torch_ops
 
 
+@pytest.mark.parametrize("wish", ["", "auto", "numba"])
+def test_a_cpu_without_numba_has_torch(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A124_KERNELS", wish)
+    monkeypatch.setattr(backend, "_has_numba", lambda: False)
+    assert backend.ops_for(CPU) is torch_ops
+
+
+@pytest.mark.parametrize("wish", ["", "auto", "numba"])
+def test_a_cpu_with_numba_has_it(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setenv("A124_KERNELS", wish)
+    assert backend.ops_for(CPU).__name__.endswith("numba_ops")
+
+
 def test_an_unknown_wish_is_named_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("A124_KERNELS", "cuda")
+    monkeypatch.setattr(backend, "_has_numba", lambda: False)
     with caplog.at_level(logging.WARNING):
         assert backend.ops_for(CPU) is torch_ops and backend.ops_for(CPU) is torch_ops
     assert [r.getMessage() for r in caplog.records] == [
-        "A124_KERNELS is 'cuda': use one of auto, torch, triton. Going on with auto."
+        "A124_KERNELS is 'cuda': use one of auto, torch, triton, numba. Going on with auto."
     ]
 
 
@@ -94,13 +109,14 @@ def test_every_operation_is_in_the_self_test() -> None:
     assert sorted(kernels.__all__) == sorted(torch_ops.__all__)
 
 
-def test_only_triton_files_import_triton() -> None:
+@pytest.mark.parametrize("compiler", ["triton", "numba"])
+def test_only_its_own_files_import_a_compiler(compiler: str) -> None:
     """Importing the kernels imports no compiler."""
     for file in Path(kernels.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-            assert file.name.startswith("triton_") or not any(n.split(".")[0] == "triton" for n in names), file.name
+            assert file.name.startswith(compiler) or not any(n.split(".")[0] == compiler for n in names), file.name
 
 
 def test_points_that_want_a_gradient_get_torch() -> None:

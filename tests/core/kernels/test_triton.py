@@ -18,9 +18,9 @@ F32, I32, I64 = "*fp32", "*i32", "*i64"
 @pytest.mark.slow
 @pytest.mark.parametrize("interpreted", ["1", pytest.param("0", marks=pytest.mark.gpu)])
 def test_triton_agrees_with_torch(interpreted: str) -> None:
-    """triton_checks.py in a process of its own: Triton reads TRITON_INTERPRET once, while it is imported."""
+    """backend_checks.py in a process of its own: Triton reads TRITON_INTERPRET once, while it is imported."""
     pytest.importorskip("triton", reason=MISSING)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "triton_checks.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "backend_checks.py")]
     environment = {**os.environ, "TRITON_INTERPRET": interpreted, "A124_KERNELS": "auto", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,7 @@
-"""Triton against the torch specification. On a CPU through Triton's interpreter, which test_triton.py sets up; on a GPU
+"""A backend against the torch specification: Triton's on a CPU through its interpreter, which test_triton.py sets up,
+Numba's with A124_KERNELS=numba, which test_numba.py sets, and on a GPU Triton's with
 
-    python -m pytest tests/core/kernels/triton_checks.py
+    python -m pytest tests/core/kernels/backend_checks.py
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from a124core.cameras import make_cameras
+from a124core.cameras import camera_to_world, make_cameras
 from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.grid import grid_levels, rows_per_grid
@@ -21,7 +22,8 @@ from a124core.kernels import backend, torch_ops
 from a124core.protocols import Shading
 from a124core.render.render import camera_rays, marched, render
 
-DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
+BACKEND = "numba" if os.environ.get("A124_KERNELS") == "numba" else "triton"
+DEVICE = "cpu" if BACKEND == "numba" or os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 OPERATIONS = ("encode_grid", "encode_grid_gradient")
 CUBE = torch.tensor([[-1.0] * 3, [1.0] * 3])
 
@@ -44,7 +46,7 @@ def poisoned() -> Iterator[None]:
 def ops() -> object:
     """What the backend's choice gives: also its own test must have passed."""
     chosen = backend.ops_for(torch.device(DEVICE))
-    assert chosen.__name__.endswith("triton_ops")
+    assert chosen.__name__.endswith(f"{BACKEND}_ops")
     return chosen
 
 
@@ -78,6 +80,21 @@ def test_encoding(ops, operation: str, mode: str, grids: int, loop: bool, rng: t
     config = config_for(mode, grids, loop=loop)
     table = (torch.rand(grids, rows_per_grid(config), 2, generator=rng) - 0.5).to(DEVICE).requires_grad_(True)
     given = (table, *points(rng), grid_levels(config), loop)
+    found, wanted = getattr(ops, operation)(*given), getattr(torch_ops, operation)(*given)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    cotangent = torch.randn(wanted.shape, generator=rng).to(DEVICE)
+    same_vector(*(torch.autograd.grad(v, table, cotangent)[0] for v in (found, wanted)))
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_frames(ops, operation: str, loop: bool, rng: torch.Generator) -> None:
+    """Few moments, as a clip has them: on a time grid, between two, at both ends. Torch mixes their grids first."""
+    config = config_for("hash", loop=loop)
+    table = (torch.rand(3, rows_per_grid(config), 2, generator=rng) - 0.5).to(DEVICE).requires_grad_(True)
+    xyz, _ = points(rng)
+    time = torch.tensor([0.0, 0.5, 0.7, 1.0, 0.1]).repeat_interleave(50).to(DEVICE)
+    given = (table, xyz.repeat(4, 1), time.repeat_interleave(4), grid_levels(config), loop)
     found, wanted = getattr(ops, operation)(*given), getattr(torch_ops, operation)(*given)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
     cotangent = torch.randn(wanted.shape, generator=rng).to(DEVICE)
@@ -185,6 +202,21 @@ def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) 
     same_vector(*(torch.autograd.grad(3.0 * total, values)[0] for total in (found, wanted)))
 
 
+@pytest.mark.parametrize("own_colours", [False, True])
+def test_drawing(ops, own_colours: bool, rng: torch.Generator) -> None:
+    """Balls of 4,000 points, one before the other; one picture looks from behind, one at nothing."""
+    normals = torch.nn.functional.normalize(torch.randn(3, 8000, generator=rng), dim=0)
+    places = 0.3 * normals + torch.tensor([[0.1, -0.2], [0.0, 0.1], [0.3, -0.4]]).repeat_interleave(4000, 1)
+    colours = torch.rand(*(3,) * own_colours, 8000, 4, generator=rng)
+    cameras = make_cameras([0.0, 20.0, 0.0], [0.0, 170.0, 90.0], [1.8, 1.8, 4.0], [40.0, 40.0, 2.0])
+    focal = 64.0 / (2.0 * torch.tan(torch.deg2rad(cameras.fovy) / 2.0))
+    clouds = (v.expand(3, -1, -1) for v in (places, normals))
+    given = [v.to(DEVICE) for v in (*clouds, colours, camera_to_world(cameras), cameras.radius, focal)]
+    found, wanted = (o.draw_points(*given, 32) for o in (ops, torch_ops))
+    assert wanted[0, 4].mean() > 0.1
+    assert ((found - wanted).abs() > 1e-5).float().mean() < 1e-3  # a point on the border of two cells may take either
+
+
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
     """Pixels of a shaded picture and their gradient: every operation behind its public name, several programs each."""
     field = new_field(config_for("hash", init_scale=1.0), rng).fork(DEVICE)
@@ -193,12 +225,12 @@ def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -
     rays = camera_rays(cameras, torch.tensor([0.3, 0.8]).to(DEVICE), 4)
     light, ground = torch.tensor([[0.0, 0.6, 0.8]]).expand(32, 3).to(DEVICE), torch.ones(3, device=DEVICE)
     seen = {}
-    for name in ("torch", "triton"):
+    for name in ("torch", BACKEND):
         monkeypatch.setenv("A124_KERNELS", name)
         result = render(field, rays, space, 20, ground, Shading("lambertian", 0.3), light, early_stop=True)
         loss = result.image.square().sum() + result.depth.sum()
         gradients = torch.autograd.grad(loss, [field.table, *field.mlp.values()])
         seen[name] = result.image.detach(), torch.cat([g.flatten() for g in gradients])
     assert seen["torch"][0].std() > 0.01
-    torch.testing.assert_close(seen["triton"][0], seen["torch"][0], atol=1e-5, rtol=1e-5)
-    same_vector(seen["triton"][1], seen["torch"][1], norm=1e-4)
+    torch.testing.assert_close(seen[BACKEND][0], seen["torch"][0], atol=1e-5, rtol=1e-5)
+    same_vector(seen[BACKEND][1], seen["torch"][1], norm=1e-4)
