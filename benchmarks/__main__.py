@@ -1,29 +1,36 @@
-"""Seconds per step of each stage by part, on built-in priors: python -m benchmarks [--preset demo] [--steps 20]."""
+"""Seconds per step of each stage by part, on built-in priors, in plain torch and with the fastest kernels there are.
+
+python -m benchmarks [--preset demo] [--steps 20]; on one CPU thread the clock is the process's own.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
 from a124core.device import best_device, keep_freed_pages, synchronize
 from a124core.field.field4d import Field4D, from_static
-from a124core.priors.builtin import example_picture, make_priors
+from a124core.kernels.backend import ops_for
+from a124core.priors.builtin import BuiltInPriors, example_picture, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
-from a124core.protocols import OnStep
-from a124core.reference import make_reference
+from a124core.protocols import OnStep, Step
+from a124core.reference import Reference, make_reference
 from a124core.render import render as render_module
 from a124core.stages import backprop, fine, loop
 from a124core.stages.coarse import optimise_coarse
-from a124core.stages.config import with_steps
+from a124core.stages.config import Preset, with_steps
 from a124core.stages.fine import optimise_fine
 from a124core.stages.presets import PRESETS, preset
 from a124core.stages.static import optimise_static
 
 from .clock import Clock
+from .measure import clock_for
 
 PLACES = {
     "march": [(render_module, "place_samples")],
@@ -36,49 +43,49 @@ PLACES = {
     "occupancy": [(loop, "refresh"), (loop, "marched")],
     "optimiser": [(loop, "_adam_step")],
 }
+STAGES = ("static", "coarse", "fine")
+Run = Callable[[OnStep, int], Field4D]
 WARM_UP = 5  # steps that are not counted
 
 
 def main() -> None:
     args = _arguments()
     keep_freed_pages()
-    settings = preset(args.preset)
+    threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
+    fastest = ops_for(torch.device(args.device)).__name__.rpartition(".")[2].removesuffix("_ops")
+    print(f"preset {args.preset}, {args.device}{threads}, {platform.machine()}, torch {torch.__version__}")
     picture, mask = example_picture("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
-    sizes = settings.static.render.size, 2 * settings.static.render.size
-    priors = make_priors(reference, "a robot is swaying", "sway", *sizes, subject="robot")
-    still = _grown(reference, priors, settings, args)
-    slices = settings.coarse.render.occupancy_slices
-    moving = from_static(still, settings.field.time_grids, slices)
-    common = {"seed": 1, "device": args.device}
-    runs = {
-        "static": lambda watch, n: optimise_static(
-            reference,
-            priors.image,
-            priors.view,
-            with_steps(settings.static, n),
-            settings.field,
-            on_step=watch,
-            **common,
-        ),
-        "coarse": lambda watch, n: optimise_coarse(
-            moving, reference, priors.view, priors.video, with_steps(settings.coarse, n), on_step=watch, **common
-        ),
-        "fine": lambda watch, n: optimise_fine(
-            moving,
-            reference,
-            priors.view,
-            priors.video,
-            priors.refine,
-            with_steps(settings.fine, n),
-            on_step=watch,
-            **common,
-        ),
-    }
-    threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
-    print(f"preset {args.preset}, {args.device}{threads}, {platform.machine()}, torch {torch.__version__}")
-    for stage, run in runs.items():
-        _show(stage, *_timed(run, args.steps, args.device))
+    still = _grown(reference, args)
+    for stage in STAGES:
+        found = {}
+        for kernels in dict.fromkeys(("torch", fastest)):
+            found[kernels] = _timed(_prepared(stage, reference, still, args), args.steps, args.device, kernels)
+        _show(stage, found)
+
+
+def _prepared(stage: str, reference: Reference, still: Field4D, args: argparse.Namespace) -> Run:
+    """A stage that waits for its on_step and number of steps. Its priors have drawn nothing yet."""
+    settings = preset(args.preset)
+    priors, common = _priors(reference, settings), {"seed": 1, "device": args.device}
+    config = getattr(settings, stage)
+    if stage == "static":
+        given = (reference, priors.image, priors.view)
+        return lambda watch, n: optimise_static(
+            *given, with_steps(config, n), settings.field, on_step=watch, **common
+        )
+    moving = from_static(still, settings.field.time_grids, config.render.occupancy_slices)
+    wires = (reference, priors.view, priors.video)
+    if stage == "coarse":
+        return lambda watch, n: optimise_coarse(moving, *wires, with_steps(config, n), on_step=watch, **common)
+    return lambda watch, n: optimise_fine(
+        moving, *wires, priors.refine, with_steps(config, n), on_step=watch, **common
+    )
+
+
+def _priors(reference: Reference, settings: Preset) -> BuiltInPriors:
+    size = settings.static.render.size
+    return make_priors(reference, "a robot is swaying", "sway", size, 2 * size, subject="robot")
 
 
 def _arguments() -> argparse.Namespace:
@@ -92,35 +99,52 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _grown(reference, priors, settings, args) -> Field4D:  # noqa: ANN001
+def _grown(reference: Reference, args: argparse.Namespace) -> Field4D:
     """A still field past its first fog: the state in which most steps are spent."""
+    settings = preset(args.preset)
+    priors = _priors(reference, settings)
     config = replace(with_steps(settings.static, args.grow), masked_levels=0)
     return optimise_static(reference, priors.image, priors.view, config, settings.field, 0, device=args.device)
 
 
-def _timed(run, steps: int, device: str) -> tuple[float, dict[str, float], int]:  # noqa: ANN001
-    """Seconds of all counted steps, seconds by part, counted steps."""
-    clock, began = Clock(device), [0.0]
+def _timed(run: Run, steps: int, device: str, kernels: str) -> dict[str, float]:
+    """Seconds of a counted step by part, and in all."""
+    clock, now, began = Clock(device), clock_for(device), [0.0]
 
-    def watch(step) -> None:  # noqa: ANN001
+    def watch(step: Step) -> None:
         if step.step == WARM_UP:
             synchronize(device)
             clock.seconds.clear()
-            began[0] = time.perf_counter()
+            began[0] = now()
 
-    on_step: OnStep = watch
-    with clock.watching(PLACES):
-        run(on_step, WARM_UP + steps)
+    with clock.watching(PLACES), _wished(kernels):
+        run(watch, WARM_UP + steps)
     synchronize(device)
-    return time.perf_counter() - began[0], dict(clock.seconds), steps
+    total = now() - began[0]
+    parts = {part: seconds / steps for part, seconds in clock.seconds.items()}
+    return {"a step": total / steps, **parts, "everything else": total / steps - sum(parts.values())}
 
 
-def _show(stage: str, total: float, parts: dict[str, float], steps: int) -> None:
-    print(f"\n{stage}: {total / steps:.4f} s per step")
-    for part, seconds in sorted(parts.items(), key=lambda item: -item[1]):
-        print(f"  {part:<32}{seconds / steps:>9.4f} s {100 * seconds / total:5.1f} %")
-    rest = total - sum(parts.values())
-    print(f"  {'everything else':<32}{rest / steps:>9.4f} s {100 * rest / total:5.1f} %")
+@contextmanager
+def _wished(kernels: str) -> Iterator[None]:
+    before = os.environ.get("A124_KERNELS")
+    os.environ["A124_KERNELS"] = kernels
+    try:
+        yield
+    finally:
+        del os.environ["A124_KERNELS"]
+        if before is not None:
+            os.environ["A124_KERNELS"] = before
+
+
+def _show(stage: str, found: dict[str, dict[str, float]]) -> None:
+    """Columns: kernels; the last says how many times faster than torch."""
+    *_, fastest = found
+    print(f"\n{stage:<34}" + "".join(f"{name:>12}" for name in found))
+    for part, seconds in sorted(found["torch"].items(), key=lambda item: -item[1]):
+        cells = "".join(f"{parts.get(part, 0.0):10.4f} s" for parts in found.values())
+        ratio = seconds / found[fastest][part] if found[fastest].get(part) else 1.0
+        print(f"  {part:<32}{cells}{ratio:8.2f}x")
 
 
 if __name__ == "__main__":
