@@ -12,9 +12,11 @@ from torch import Tensor
 from . import torch_ops
 from .backend import ops_for
 from .corners import Level
+from .torch_adam import AdamRule
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "encode_grid",
     "encode_grid_gradient",
     "march",
@@ -69,6 +71,16 @@ def neighbour_squares(values: Tensor, closed: bool) -> Tensor:
     """torch_ops.neighbour_squares: values (T, M) -> scalar."""
     ops = ops_for(values.device) if _all_float32(values) and values.numel() else torch_ops
     return ops.neighbour_squares(values, closed)
+
+
+def adam_time_tv(
+    values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, count: Tensor, rule: AdamRule, tv: float,
+    closed: bool,
+) -> None:  # fmt: skip
+    """torch_ops.adam_time_tv: moves values, mean, square (T, M) and count; uses up the gradient (T, M)."""
+    parts = values, gradient, mean, square
+    fused = _all_float32(*parts) and all(p.is_contiguous() for p in parts) and values.numel()
+    (ops_for(values.device) if fused else torch_ops).adam_time_tv(*parts, count, rule, tv, closed)
 
 
 def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .corners import PRIMES, Level
+from .torch_adam import AdamRule
 
 ATOL = 1e-5  # of values of the order of 1, in float32
 NORM = 1e-5  # of a gradient, relative to its norm: a wrong row or share is above 1e-2
@@ -91,6 +92,16 @@ def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return total, torch.autograd.grad(total, values)[0]
 
 
+def _stepped(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    """Two steps, so that the moments and the corrections of both count."""
+    rng = torch.Generator().manual_seed(5)
+    values, *gradients = (torch.randn(5, 700, generator=rng).to(device) for _ in range(3))
+    mean, square, count = torch.zeros_like(values), torch.zeros_like(values), torch.zeros((), device=device)
+    for gradient in gradients:
+        ops.adam_time_tv(values, gradient, mean, square, count, AdamRule(0.1, 0.9, 0.99, 1e-15, 1.0), 0.3, True)
+    return values, mean, square, count
+
+
 CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "encode_grid": _grid("encode_grid", False),
     "encode_grid in a loop": _grid("encode_grid", True),
@@ -99,4 +110,5 @@ CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "render_weights": _composited,
     "accumulate": _accumulated,
     "neighbour_squares": _neighbours,
+    "adam_time_tv": _stepped,
 }

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from .corners import Level, space_corners, time_corners
 from .gather import weighted_rows
+from .torch_adam import adam_time_tv
 from .torch_composite import accumulate, render_weights, transmittance
 from .torch_neighbours import neighbour_squares
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "encode_grid",
     "encode_grid_gradient",
     "march",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .corners import Level
+from .triton_adam import adam_time_tv
 from .triton_composite import render_weights, transmittance
 from .triton_grid import gather, spread
 from .triton_march import march
@@ -16,6 +17,7 @@ from .triton_sums import accumulate
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "encode_grid",
     "encode_grid_gradient",
     "march",

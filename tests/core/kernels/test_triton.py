@@ -40,6 +40,7 @@ COMPILED = [
     ("triton_sums", "_backward", [F32, F32, F32, I64, F32, F32, "i32"], {"COLUMNS": 5, "BLOCK": 256}),
     ("triton_neighbours", "_forward", [F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
     ("triton_neighbours", "_backward", [F32, F32, F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
+    ("triton_adam", "_walk", [F32] * 5 + ["fp32"] * 7 + ["i32"] * 2, {"CLOSED": True, "CLIP": True, "BLOCK": 512}),
     ("triton_composite", "_backward", [F32, F32, F32, I64, F32, "i32", "fp32"], {"RAYS": 8, "STEPS": 32}),
 ]  # fmt: skip
 

@@ -17,7 +17,7 @@ from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.grid import grid_levels, rows_per_grid
 from a124core.field.occupancy import empty_occupancy
-from a124core.kernels import backend, torch_ops
+from a124core.kernels import AdamRule, backend, torch_ops
 from a124core.protocols import Shading
 from a124core.render.render import camera_rays, marched, render
 
@@ -183,6 +183,26 @@ def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) 
     found, wanted = (o.neighbour_squares(values, closed) for o in (ops, torch_ops))
     torch.testing.assert_close(found, wanted, atol=0, rtol=1e-5)
     same_vector(*(torch.autograd.grad(3.0 * total, values)[0] for total in (found, wanted)))
+
+
+@pytest.mark.parametrize(("grids", "closed", "clip"), [(2, False, 0.0), (5, False, 0.1), (5, True, 0.0)])
+def test_adam_with_temporal_tv(ops, grids: int, closed: bool, clip: float, rng: torch.Generator) -> None:
+    """Three steps; where nothing pulls at first, where moments are tiny, and a gradient that is not a number."""
+    values, *gradients = (torch.randn(grids, 1300, generator=rng) for _ in range(4))
+    values[:, :100], gradients[0][:, :100], gradients[1][:, :50] = 1.0, 0.0, 1e-17
+    gradients[2][1, 7] = torch.nan
+    rule, moved = AdamRule(0.01, 0.9, 0.99, 1e-15, clip), []
+    for o in (ops, torch_ops):
+        state = [v.to(DEVICE) for v in (values.clone(), torch.zeros_like(values), torch.zeros_like(values))]
+        count = torch.zeros((), device=DEVICE)
+        for gradient in gradients:
+            o.adam_time_tv(state[0], gradient.clone().to(DEVICE), *state[1:], count, rule, 0.05, closed)
+        assert count == 3
+        moved.append([*state, state[0] - values.to(DEVICE)])
+    for found, wanted in zip(*moved, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5, equal_nan=True)
+        assert wanted.isnan().sum() == 1
+        same_vector(found.nan_to_num(), wanted.nan_to_num())
 
 
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
