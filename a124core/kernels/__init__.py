@@ -20,12 +20,14 @@ __all__ = [
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",
 ]
 
 TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
+WIDEST, OUTPUTS = 64, 4  # features and hidden units that a fused kernel has registers for; density and colour
 
 
 def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
@@ -38,6 +40,13 @@ def encode_grid_gradient(
 ) -> Tensor:
     """torch_ops.encode_grid_gradient: (T, rows, 2), (N, 3), (N,) -> (3, N, 2 L)."""
     return _grid_ops(table, xyz, time).encode_grid_gradient(table, xyz, time, levels, loop)
+
+
+def mlp(features: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
+    """torch_ops.mlp: (N, F) -> (N, O)."""
+    given = features, w1, b1, w2, b2
+    fused = _all_float32(*given) and max(w1.shape) <= WIDEST and len(w2) == OUTPUTS
+    return (ops_for(features.device) if fused else torch_ops).mlp(*given)
 
 
 def march(

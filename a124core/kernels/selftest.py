@@ -55,6 +55,17 @@ def _grid(which: str, loop: bool) -> Callable[[ModuleType, torch.device], tuple[
     return run
 
 
+def _mlp(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    """Multiples of 1/4 and 1/16: torch's products stay exact where the host has allowed TF32."""
+    rng = torch.Generator().manual_seed(6)
+    shapes = {(200, 32): 4, (64, 32): 4, (64,): 16, (4, 64): 4, (4,): 16}
+    given = [(torch.randint(-2, 3, shape, generator=rng) / parts).to(device) for shape, parts in shapes.items()]
+    given = [value.requires_grad_(True) for value in given]
+    out = ops.mlp(*given)
+    cotangent = (torch.randint(-2, 3, (200, 4), generator=rng) / 4).to(device)
+    return out, *torch.autograd.grad(out, given, cotangent)
+
+
 def _marched(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(1)
     occupied = (torch.rand(2, 8, 8, 8, generator=rng) > 0.5).to(device)
@@ -106,6 +117,7 @@ CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "encode_grid": _grid("encode_grid", False),
     "encode_grid in a loop": _grid("encode_grid", True),
     "encode_grid_gradient": _grid("encode_grid_gradient", False),
+    "mlp": _mlp,
     "march": _marched,
     "render_weights": _composited,
     "accumulate": _accumulated,

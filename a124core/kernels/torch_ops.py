@@ -11,6 +11,7 @@ from .corners import Level, space_corners, time_corners
 from .gather import weighted_rows
 from .torch_adam import adam_time_tv
 from .torch_composite import accumulate, render_weights, transmittance
+from .torch_mlp import mlp
 from .torch_neighbours import neighbour_squares
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",

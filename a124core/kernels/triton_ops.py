@@ -12,6 +12,7 @@ from .triton_adam import adam_time_tv
 from .triton_composite import render_weights, transmittance
 from .triton_grid import gather, spread
 from .triton_march import march
+from .triton_mlp import mlp
 from .triton_neighbours import neighbour_squares
 from .triton_sums import accumulate
 
@@ -21,6 +22,7 @@ __all__ = [
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",

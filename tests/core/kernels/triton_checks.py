@@ -123,6 +123,36 @@ def test_no_samples(ops) -> None:
     assert ops.encode_grid_gradient(table, *nowhere, grid_levels(config)).shape == (3, 0, 4)
 
 
+LAYERS = [(200, 32, 64), (33, 6, 16), (31, 24, 40), (1, 64, 8)]  # samples, features, hidden units
+
+
+@pytest.mark.parametrize(("count", "width", "hidden"), LAYERS)
+def test_linear_layers(
+    ops, count: int, width: int, hidden: int, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than a block, odd sizes, and more blocks than programs."""
+    monkeypatch.setattr("a124core.kernels.triton_mlp.PROGRAMS", 3)
+    shapes = (count, width), (hidden, width), (hidden,), (4, hidden), (4,)
+    given = [torch.randn(*shape, generator=rng).to(DEVICE).requires_grad_(True) for shape in shapes]
+    found, wanted = ops.mlp(*given), torch_ops.mlp(*given)
+    torch.testing.assert_close(found, wanted, atol=1e-5 * float(wanted.abs().max()), rtol=1e-5)
+    cotangent = torch.randn(count, 4, generator=rng).to(DEVICE)
+    pairs = [torch.autograd.grad(out, given, cotangent) for out in (found, wanted)]
+    for a, b in zip(*pairs, strict=True):
+        same_vector(a, b)
+
+
+def test_linear_layers_of_nothing_and_of_no_number(ops) -> None:
+    weights = [torch.ones(*shape, device=DEVICE) for shape in ((16, 8), (16,), (4, 16), (4,))]
+    nothing = torch.zeros(0, 8, device=DEVICE, requires_grad=True)
+    weights[0].requires_grad_(True)
+    gradients = torch.autograd.grad(ops.mlp(nothing, *weights).sum(), (nothing, weights[0]))
+    assert gradients[0].shape == (0, 8) and not gradients[1].any()
+    lost = torch.full((2, 8), torch.nan, device=DEVICE)
+    lost[1] = 0.0
+    assert ops.mlp(lost, *weights).isnan().all(dim=1).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("share", [0.5, 0.0])
 def test_marching(ops, share: float, rng: torch.Generator) -> None:
     """150 rays, some of which miss; a random half of the cells, and none."""
