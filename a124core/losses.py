@@ -106,9 +106,14 @@ def _neighbour_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
     """Sum over pairs of neighbouring grids of mean_N of the squared distance, over 16 times the number of pairs."""
     if grids.shape[0] < 2:
         raise ValueError("temporal TV needs at least 2 time grids; a still field has 1: leave its weight at 0.")
-    closed = loop and grids.shape[0] > 2
-    pairs = grids.shape[0] - 1 + int(closed)
-    return neighbour_squares(grids.flatten(1), closed) / (TV_LEVELS * pairs * grids.shape[1])
+    share, closed = time_tv_pairs(*grids.shape[:2], loop)
+    return share * neighbour_squares(grids.flatten(1), closed)
+
+
+def time_tv_pairs(grids: int, rows: int, loop: bool) -> tuple[float, bool]:
+    """How much one squared distance of neighbours counts, and whether the last grid neighbours the first."""
+    closed = loop and grids > 2
+    return 1.0 / (TV_LEVELS * (grids - 1 + int(closed)) * rows), closed
 
 
 def time_tv_tables(table: Tensor, loop: bool = False) -> Tensor:  # (T, rows, 2) -> scalar

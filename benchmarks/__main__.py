@@ -38,10 +38,10 @@ PLACES = {
     "composite": [(render_module, "render_weights"), (render_module, "_pixels")],
     "field and renderer, backwards": [(backprop, "_push")],
     "frozen field": [(fine, "frozen_pictures")],
-    "losses": [(backprop, "pixel_gradients"), (backprop, "sample_terms"), (loop, "_time_tv")],
+    "losses": [(backprop, "pixel_gradients"), (backprop, "sample_terms"), (loop, "time_tv")],
     "prior": [(kind, "denoise") for kind in (ImagePrior, ViewPrior, VideoPrior, TilePrior)],
     "occupancy": [(loop, "refresh"), (loop, "marched")],
-    "optimiser": [(loop, "_adam_step")],
+    "optimiser": [(loop, "adam_step")],
 }
 STAGES = ("static", "coarse", "fine")
 Run = Callable[[OnStep, int], Field4D]

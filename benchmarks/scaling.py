@@ -19,6 +19,7 @@ from a124core.device import best_device, keep_freed_pages
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.kernels import AdamRule, adam_time_tv
 from a124core.losses import time_tv_tables
 from a124core.protocols import Shading
 from a124core.render.render import camera_rays, marched, render
@@ -27,6 +28,7 @@ from .field import maker
 from .measure import median_seconds, save
 
 FIELD, DENSE = "field, there and back", "Adam + temporal TV, dense"
+APART = "TV backwards, then torch's Adam"  # the named baseline of the dense update
 RAYS = 4096  # rendered at once with a graph
 STEPS = 256  # across the cube's diagonal
 CELLS = 32  # of the occupancy, per axis
@@ -61,15 +63,35 @@ def by_grids(time_grids: int, args: argparse.Namespace) -> dict[str, float]:
     field = new_field(FieldConfig(time_grids=time_grids, log2_rows=args.log2_rows), rng).fork(args.device)
     make = maker(args.samples, 16, args.device, rng)
     found = {FIELD: median_seconds(make, _there_and_back(field), args.device, args.repeats)}
+    if time_grids > 1:
+        for name, update in ((APART, _apart(field)), (DENSE, _in_one(field))):
+            found[name] = median_seconds(tuple, update, args.device, args.repeats)
+    return found
+
+
+def _apart(field: Field4D) -> Callable[[], None]:
+    """The gradient of temporal TV is made, added to the table's, and torch's Adam follows."""
     field.table.grad = torch.zeros_like(field.table)
     adam = torch.optim.Adam([field.table], fused=True)
 
-    def dense() -> None:
-        if time_grids > 1:
-            time_tv_tables(field.table).backward()
+    def run() -> None:
+        time_tv_tables(field.table).backward()
         adam.step()
 
-    return {**found, DENSE: median_seconds(tuple, dense, args.device, args.repeats)}
+    return run
+
+
+def _in_one(field: Field4D) -> Callable[[], None]:
+    """What a stage does: the value of temporal TV for the report, and one operation."""
+    values = field.table.detach().flatten(1)
+    gradient, mean, square = (torch.zeros_like(values) for _ in range(3))
+    count, rule = torch.zeros((), device=values.device), AdamRule(1e-3, 0.9, 0.99, 1e-15, 0.0)
+
+    def run() -> None:
+        time_tv_tables(field.table.detach())
+        adam_time_tv(values, gradient, mean, square, count, rule, 1e-9, False)
+
+    return run
 
 
 def _there_and_back(field: Field4D) -> Callable[[Tensor, Tensor], None]:
@@ -109,11 +131,13 @@ def by_size(size: int, args: argparse.Namespace) -> dict[str, float]:
 
 def show(grids: dict[int, dict[str, float]], sizes: dict[int, dict[str, float]], args: argparse.Namespace) -> None:
     print(f"{args.device}, {torch.get_num_threads()} threads, at most 2^{args.log2_rows} rows a level")
-    print(f"\ntime grids ({args.samples} samples){FIELD:>28}{DENSE:>32}{'a grid':>14}")
+    print(f"\ntime grids ({args.samples} samples){FIELD:>28}{APART:>36}{DENSE:>30}{'a grid':>14}")
     first = next(iter(grids.values()))
     for count, spent in grids.items():
         own = f"{spent[FIELD] * 1e3:>26.1f} ms {spent[FIELD] / first[FIELD]:>7.2f}x"
-        print(f"  {count:<10}{own}{spent[DENSE] * 1e3:>26.1f} ms{spent[DENSE] * 1e3 / count:>11.2f} ms")
+        dense = [f"{spent[name] * 1e3:.1f} ms" if name in spent else "" for name in (APART, DENSE)]
+        each = f"{spent[DENSE] * 1e3 / count:.2f} ms" if DENSE in spent else ""
+        print(f"  {count:<10}{own}{dense[0]:>36}{dense[1]:>30}{each:>14}")
     print(f"\npixels    {'samples per ray':>16}{'ms':>12}{'rays':>10}{'time':>10}{'time per sample':>18}")
     base = next(iter(sizes.values()))
     for size, spent in sizes.items():

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..kernels import encode_grid, encode_grid_gradient
+from ..kernels import encode_grid, encode_grid_gradient, mlp
 from .config import FieldConfig
 from .density import blob_gradient, density_of, density_slope
 from .grid import grid_levels, rows_per_grid
@@ -29,7 +29,7 @@ class Field4D:
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,), albedo (N, 3)."""
-        out, _ = self._mlp(self._features(xyz, time))
+        out = mlp(self._features(xyz, time), *(self.mlp[key] for key in MLP_KEYS))
         return density_of(out[:, 0], xyz, self.config), torch.sigmoid(out[:, 1:])
 
     def density(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N,)

@@ -12,19 +12,23 @@ from torch import Tensor
 from . import torch_ops
 from .backend import ops_for
 from .corners import Level
+from .torch_adam import AdamRule
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",
 ]
 
 TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
+WIDEST, OUTPUTS = 64, 4  # features and hidden units that a fused kernel has registers for; density and colour
 
 
 def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
@@ -37,6 +41,13 @@ def encode_grid_gradient(
 ) -> Tensor:
     """torch_ops.encode_grid_gradient: (T, rows, 2), (N, 3), (N,) -> (3, N, 2 L)."""
     return _grid_ops(table, xyz, time).encode_grid_gradient(table, xyz, time, levels, loop)
+
+
+def mlp(features: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
+    """torch_ops.mlp: (N, F) -> (N, O)."""
+    given = features, w1, b1, w2, b2
+    fused = _all_float32(*given) and max(w1.shape) <= WIDEST and len(w2) == OUTPUTS
+    return (ops_for(features.device) if fused else torch_ops).mlp(*given)
 
 
 def march(
@@ -70,6 +81,16 @@ def neighbour_squares(values: Tensor, closed: bool) -> Tensor:
     """torch_ops.neighbour_squares: values (T, M) -> scalar."""
     ops = ops_for(values.device) if _all_float32(values) and values.numel() else torch_ops
     return ops.neighbour_squares(values, closed)
+
+
+def adam_time_tv(
+    values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, count: Tensor, rule: AdamRule, tv: float,
+    closed: bool,
+) -> None:  # fmt: skip
+    """torch_ops.adam_time_tv: moves values, mean, square (T, M) and count; uses up the gradient (T, M)."""
+    parts = values, gradient, mean, square
+    fused = _all_float32(*parts) and all(p.is_contiguous() for p in parts) and values.numel()
+    (ops_for(values.device) if fused else torch_ops).adam_time_tv(*parts, count, rule, tv, closed)
 
 
 def draw_points(

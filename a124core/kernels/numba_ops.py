@@ -12,14 +12,16 @@ from .moments import When, in_time, inside_cube
 from .numba_grid import gather, spread
 from .numba_march import march
 from .numba_points import draw_points
-from .torch_ops import accumulate, neighbour_squares, render_weights, transmittance
+from .torch_ops import accumulate, adam_time_tv, mlp, neighbour_squares, render_weights, transmittance
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .corners import PRIMES, Level
+from .torch_adam import AdamRule
 
 ATOL = 1e-5  # of values of the order of 1, in float32
 NORM = 1e-5  # of a gradient, relative to its norm: a wrong row or share is above 1e-2
@@ -56,6 +57,17 @@ def _grid(which: str, loop: bool, moments: int = 200) -> Callable[[ModuleType, t
     return run
 
 
+def _mlp(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    """Multiples of 1/4 and 1/16: torch's products stay exact where the host has allowed TF32."""
+    rng = torch.Generator().manual_seed(6)
+    shapes = {(200, 32): 4, (64, 32): 4, (64,): 16, (4, 64): 4, (4,): 16}
+    given = [(torch.randint(-2, 3, shape, generator=rng) / parts).to(device) for shape, parts in shapes.items()]
+    given = [value.requires_grad_(True) for value in given]
+    out = ops.mlp(*given)
+    cotangent = (torch.randint(-2, 3, (200, 4), generator=rng) / 4).to(device)
+    return out, *torch.autograd.grad(out, given, cotangent)
+
+
 def _marched(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(1)
     occupied = (torch.rand(2, 8, 8, 8, generator=rng) > 0.5).to(device)
@@ -93,6 +105,16 @@ def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return total, torch.autograd.grad(total, values)[0]
 
 
+def _stepped(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    """Two steps, so that the moments and the corrections of both count."""
+    rng = torch.Generator().manual_seed(5)
+    values, *gradients = (torch.randn(5, 700, generator=rng).to(device) for _ in range(3))
+    mean, square, count = torch.zeros_like(values), torch.zeros_like(values), torch.zeros((), device=device)
+    for gradient in gradients:
+        ops.adam_time_tv(values, gradient, mean, square, count, AdamRule(0.1, 0.9, 0.99, 1e-15, 1.0), 0.3, True)
+    return values, mean, square, count
+
+
 def _drawn(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(5)
     points = torch.rand(2, 3, 300, generator=rng) - 0.5
@@ -107,11 +129,13 @@ CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "encode_grid": _grid("encode_grid", False),
     "encode_grid in a loop": _grid("encode_grid", True),
     "encode_grid_gradient": _grid("encode_grid_gradient", False),
+    "mlp": _mlp,
     "encode_grid of frames": _grid("encode_grid", False, moments=3),
     "encode_grid_gradient of frames": _grid("encode_grid_gradient", False, moments=3),
     "march": _marched,
     "render_weights": _composited,
     "accumulate": _accumulated,
     "neighbour_squares": _neighbours,
+    "adam_time_tv": _stepped,
     "draw_points": _drawn,
 }

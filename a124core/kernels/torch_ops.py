@@ -8,16 +8,20 @@ from torch import Tensor
 from .corners import Level, space_corners
 from .gather import weighted_rows
 from .moments import When, in_time, inside_cube
+from .torch_adam import adam_time_tv
 from .torch_composite import accumulate, render_weights, transmittance
+from .torch_mlp import mlp
 from .torch_neighbours import neighbour_squares
 from .torch_points import draw_points
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",

@@ -9,18 +9,22 @@ from torch import Tensor
 
 from .corners import Level
 from .torch_points import draw_points  # built-in priors draw on the CPU
+from .triton_adam import adam_time_tv
 from .triton_composite import render_weights, transmittance
 from .triton_grid import gather, spread
 from .triton_march import march
+from .triton_mlp import mlp
 from .triton_neighbours import neighbour_squares
 from .triton_sums import accumulate
 
 __all__ = [
     "accumulate",
+    "adam_time_tv",
     "draw_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",
+    "mlp",
     "neighbour_squares",
     "render_weights",
     "transmittance",

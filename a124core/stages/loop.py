@@ -12,21 +12,20 @@ from torch import Tensor
 from ..cameras import make_cameras
 from ..field.field4d import Field4D
 from ..field.occupancy import empty_occupancy, refresh
-from ..losses import time_tv_samples, time_tv_tables
 from ..protocols import Cameras, OnStep, Step
 from ..render.render import marched, render_clip
 from ..render.sample import Marched
 from . import snapshot as snapshots
 from .backprop import backward, gradient_norms
 from .config import StageConfig
-from .schedules import entropy_factor, learning_rate_factor, masked_levels
+from .schedules import entropy_factor, masked_levels
 from .shots import Shot
 from .snapshot import Snapshot
+from .update import adam_step, new_optimiser, time_tv
 
 STAGES = ("static", "coarse", "fine")
 EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing can be learned any more
 PATIENCE = 20  # steps in a row that may look so
-TV_POINTS = 100_000  # points of the sampled temporal TV (release)
 PREVIEW_SIZE = 128
 
 Shots = Callable[[int, torch.Generator], list[Shot]]  # step -> what it looks at
@@ -82,15 +81,8 @@ def _begin(stage: str, field: Field4D, config: StageConfig, seed: int, device: t
             field, occupancy=empty_occupancy(r.occupancy_size, _slices(field, config), r.occupancy_threshold)
         )
     field = field.fork(device)
-    o = config.optim
-    groups = [
-        {"params": [field.table], "lr": o.grid_lr, "full_lr": o.grid_lr},
-        {"params": list(field.mlp.values()), "lr": o.mlp_lr, "full_lr": o.mlp_lr},
-    ]
-    fused = field.table.device.type in ("cpu", "cuda")
-    optimiser = torch.optim.Adam(groups, betas=(o.beta1, o.beta2), eps=o.eps, fused=fused)
     rng = torch.Generator().manual_seed(seed * len(STAGES) + STAGES.index(stage))
-    return _Run(field, optimiser, rng, marched(field.occupancy))
+    return _Run(field, new_optimiser(field, config.optim), rng, marched(field.occupancy))
 
 
 def _slices(field: Field4D, config: StageConfig) -> int:
@@ -113,34 +105,11 @@ def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: st
         found, seen = backward(run.field, shot, run.space, config.render, config.losses, ramp)
         opacity.append(seen)
         report = {name: report.get(name, 0.0) + found.get(name, 0.0) for name in report | found}
-    report |= _time_tv(run, config)
+    report |= time_tv(run.field, config.losses, run.rng)
     _guard(run, report, opacity, step, stage)
     run.updated = step
-    _adam_step(run, step, config)
+    adam_step(run.optimiser, run.field, config, step)
     return report
-
-
-def _time_tv(run: _Run, config: StageConfig) -> dict[str, float]:
-    """Eq. 2, on tables or on features at random points."""
-    weight, table = config.losses.time_tv, run.field.table
-    if weight <= 0 or table.shape[0] < 2:
-        return {}
-    if config.losses.time_tv_form == "tables":
-        loss = weight * time_tv_tables(table, run.field.config.loop)
-    else:
-        points = (torch.rand(TV_POINTS, 3, generator=run.rng) * 2.0 - 1.0).to(table.device)
-        loss = weight * time_tv_samples(run.field.features_per_grid(points), run.field.config.loop)
-    loss.backward()
-    return {"time tv": float(loss.detach())}
-
-
-def _adam_step(run: _Run, step: int, config: StageConfig) -> None:
-    factor = learning_rate_factor(step, config)
-    for group in run.optimiser.param_groups:
-        group["lr"] = group["full_lr"] * factor
-        if config.optim.clip > 0:
-            torch.nn.utils.clip_grad_value_(group["params"], config.optim.clip)
-    run.optimiser.step()
 
 
 def _guard(run: _Run, report: dict[str, float], opacity: list[float], step: int, stage: str) -> None:

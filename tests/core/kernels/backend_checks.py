@@ -18,7 +18,7 @@ from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.grid import grid_levels, rows_per_grid
 from a124core.field.occupancy import empty_occupancy
-from a124core.kernels import backend, torch_ops
+from a124core.kernels import AdamRule, backend, torch_ops
 from a124core.protocols import Shading
 from a124core.render.render import camera_rays, marched, render
 
@@ -140,6 +140,36 @@ def test_no_samples(ops) -> None:
     assert ops.encode_grid_gradient(table, *nowhere, grid_levels(config)).shape == (3, 0, 4)
 
 
+LAYERS = [(200, 32, 64), (33, 6, 16), (31, 24, 40), (1, 64, 8)]  # samples, features, hidden units
+
+
+@pytest.mark.parametrize(("count", "width", "hidden"), LAYERS)
+def test_linear_layers(
+    ops, count: int, width: int, hidden: int, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than a block, odd sizes, and more blocks than programs."""
+    monkeypatch.setattr("a124core.kernels.triton_mlp.PROGRAMS", 3)
+    shapes = (count, width), (hidden, width), (hidden,), (4, hidden), (4,)
+    given = [torch.randn(*shape, generator=rng).to(DEVICE).requires_grad_(True) for shape in shapes]
+    found, wanted = ops.mlp(*given), torch_ops.mlp(*given)
+    torch.testing.assert_close(found, wanted, atol=1e-5 * float(wanted.detach().abs().max()), rtol=1e-5)
+    cotangent = torch.randn(count, 4, generator=rng).to(DEVICE)
+    pairs = [torch.autograd.grad(out, given, cotangent) for out in (found, wanted)]
+    for a, b in zip(*pairs, strict=True):
+        same_vector(a, b)
+
+
+def test_linear_layers_of_nothing_and_of_no_number(ops) -> None:
+    weights = [torch.ones(*shape, device=DEVICE) for shape in ((16, 8), (16,), (4, 16), (4,))]
+    nothing = torch.zeros(0, 8, device=DEVICE, requires_grad=True)
+    weights[0].requires_grad_(True)
+    gradients = torch.autograd.grad(ops.mlp(nothing, *weights).sum(), (nothing, weights[0]))
+    assert gradients[0].shape == (0, 8) and not gradients[1].any()
+    lost = torch.full((2, 8), torch.nan, device=DEVICE)
+    lost[1] = 0.0
+    assert ops.mlp(lost, *weights).isnan().all(dim=1).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("share", [0.5, 0.0])
 def test_marching(ops, share: float, rng: torch.Generator) -> None:
     """150 rays, some of which miss; a random half of the cells, and none."""
@@ -200,6 +230,26 @@ def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) 
     found, wanted = (o.neighbour_squares(values, closed) for o in (ops, torch_ops))
     torch.testing.assert_close(found, wanted, atol=0, rtol=1e-5)
     same_vector(*(torch.autograd.grad(3.0 * total, values)[0] for total in (found, wanted)))
+
+
+@pytest.mark.parametrize(("grids", "closed", "clip"), [(2, False, 0.0), (5, False, 0.1), (5, True, 0.0)])
+def test_adam_with_temporal_tv(ops, grids: int, closed: bool, clip: float, rng: torch.Generator) -> None:
+    """Three steps; where nothing pulls at first, where moments are tiny, and a gradient that is not a number."""
+    values, *gradients = (torch.randn(grids, 1300, generator=rng) for _ in range(4))
+    values[:, :100], gradients[0][:, :100], gradients[1][:, :50] = 1.0, 0.0, 1e-17
+    gradients[2][1, 7] = torch.nan
+    rule, moved = AdamRule(0.01, 0.9, 0.99, 1e-15, clip), []
+    for o in (ops, torch_ops):
+        state = [v.to(DEVICE) for v in (values.clone(), torch.zeros_like(values), torch.zeros_like(values))]
+        count = torch.zeros((), device=DEVICE)
+        for gradient in gradients:
+            o.adam_time_tv(state[0], gradient.clone().to(DEVICE), *state[1:], count, rule, 0.05, closed)
+        assert count == 3
+        moved.append([*state, state[0] - values.to(DEVICE)])
+    for found, wanted in zip(*moved, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5, equal_nan=True)
+        assert wanted.isnan().sum() == 1
+        same_vector(found.nan_to_num(), wanted.nan_to_num())
 
 
 @pytest.mark.parametrize("own_colours", [False, True])

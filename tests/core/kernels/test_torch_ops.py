@@ -7,7 +7,7 @@ import torch
 
 from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.grid import grid_levels, rows_per_grid
-from a124core.kernels import encode_grid, encode_grid_gradient, march
+from a124core.kernels import encode_grid, encode_grid_gradient, march, mlp
 from a124core.kernels.corners import PRIMES
 from a124core.kernels.gather import weighted_rows
 
@@ -205,3 +205,10 @@ def test_march_of_nothing() -> None:
     away = torch.tensor([[0.0, 0.0, 1.0]])
     ray, _ = march(one[0], away, one[2], ~empty, box, 0.1, torch.zeros(1))
     assert ray.numel() == 0
+
+
+def test_two_linear_layers_by_hand() -> None:
+    """One unit is active, one is not."""
+    w1, b1 = torch.tensor([[1.0, 2.0], [-1.0, 0.0]]), torch.tensor([0.5, 0.0])
+    w2, b2 = torch.tensor([[3.0, 7.0]]), torch.tensor([-1.0])
+    assert mlp(torch.tensor([[1.0, 1.0]]), w1, b1, w2, b2).tolist() == [[3.0 * 3.5 - 1.0]]

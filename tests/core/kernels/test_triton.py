@@ -28,6 +28,7 @@ def test_triton_agrees_with_torch(interpreted: str) -> None:
 
 
 GRID = [F32, F32, F32, I32, F32, *["i32"] * 5]  # xyz, time, output, numbers, scales, count, grids, rows, width, plane
+LAYERS = {"OUTPUTS": 4, "WIDTH": 32, "HIDDEN": 64, "BLOCK": 32}
 COMPILED = [
     ("triton_grid", "_gather", [I64, *GRID], {"HALF": False, "SLOPES": False, "LOOP": False, "BLOCK": 256}),
     ("triton_grid", "_gather", [I32, *GRID], {"HALF": True, "SLOPES": True, "LOOP": True, "BLOCK": 256}),
@@ -40,6 +41,10 @@ COMPILED = [
     ("triton_sums", "_backward", [F32, F32, F32, I64, F32, F32, "i32"], {"COLUMNS": 5, "BLOCK": 256}),
     ("triton_neighbours", "_forward", [F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
     ("triton_neighbours", "_backward", [F32, F32, F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
+    ("triton_adam", "_walk", [F32] * 5 + ["fp32"] * 7 + ["i32"] * 2, {"CLOSED": True, "CLIP": True, "BLOCK": 512}),
+    ("triton_mlp", "_forward", [F32] * 6 + ["i32"] * 3, LAYERS),
+    ("triton_mlp", "_back_to_features", [F32] * 6 + ["i32"] * 3, LAYERS),
+    ("triton_mlp", "_back_to_weights", [F32] * 8 + ["i32"] * 3, LAYERS),
     ("triton_composite", "_backward", [F32, F32, F32, I64, F32, "i32", "fp32"], {"RAYS": 8, "STEPS": 32}),
 ]  # fmt: skip
 

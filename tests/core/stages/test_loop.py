@@ -178,7 +178,8 @@ def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(stage: str, still: Fi
 
         if stage == "static":
             return optimise_static(None, None, VIEW, replace(STATIC, steps=12), FIELD, 7, on_step, resume)
-        config = CoarseConfig(**{**MOVING, "steps": 12})
+        losses, optim = replace(BARE, time_tv=0.1), replace(SHARED["optim"], clip=1.0)  # temporal TV inside of Adam
+        config = CoarseConfig(**{**MOVING, "steps": 12, "losses": losses, "optim": optim})
         return optimise_coarse(still, None, None, VIDEO, config, 7, on_step, resume, field_config=FIELD)
 
     whole = run()
