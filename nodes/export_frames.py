@@ -9,7 +9,7 @@ from ..a124core.export.capture import CaptureOptions, export_capture
 from ..a124core.export.film import FilmOptions, export_film
 from ..a124core.export.frames import export_frames
 from ..a124core.field.field4d import Field4D
-from . import bridge, sockets
+from . import bridge, names, sockets
 from .render import BACKGROUNDS
 
 FILMS = {"MP4": ".mp4", "WebM": ".webm", "GIF": ".gif", "WebP": ".webp"}
@@ -78,6 +78,10 @@ class A124ExportFrames:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
     @bridge.outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, width: int, height: int, background: str,
@@ -85,7 +89,7 @@ class A124ExportFrames:
         unique_id: str | None = None,
     ) -> dict:  # fmt: skip
         size, where = (height, width), (bridge.device(),)
-        path = bridge.free_output_path(name, FILMS.get(format, ""))
+        path = names.free_path(name, FILMS.get(format, ""))
         if format == DATA_SET:
             options = CaptureOptions(views, frames, size)
             export_capture(field, path, options, bridge.frame_bar(options.pictures, unique_id), *where)

@@ -11,7 +11,7 @@ from ..a124core.export.mesh import (
     export_usd,
 )
 from ..a124core.field.field4d import Field4D
-from . import bridge, sockets
+from . import bridge, names, sockets
 
 FORMATS = {  # what the menu says: the function, and how its file ends ("": a folder)
     "animated GLB": (export_animated_glb, ".glb"),
@@ -82,6 +82,10 @@ class A124ExportMesh:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
     @bridge.outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, resolution: int, faces: int, texture: int,
@@ -89,7 +93,7 @@ class A124ExportMesh:
     ) -> dict:  # fmt: skip
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
         write, suffix = FORMATS[format]
-        path = bridge.free_output_path(name, suffix)
+        path = names.free_path(name, suffix)
         report = write(field, path, options, bridge.counting(unique_id), bridge.device())
         text = f"Saved {bridge.below_output(path)}. {report.sentence()}"
         bridge.say(unique_id, text)
