@@ -97,7 +97,7 @@ class A124ExportFrames:
             film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Pace(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
             write(field, path, cameras or Orbit(), film, bridge.frame_bar(frames, unique_id), *where)
-        bridge.say(unique_id, f"Saved {path.relative_to(bridge.output_folder().resolve())}.")
+        bridge.say(unique_id, names.saved(path))
         return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
 
 

@@ -95,7 +95,7 @@ class A124ExportMesh:
         write, suffix = FORMATS[format]
         path = names.free_path(name, suffix)
         report = write(field, path, options, bridge.counting(unique_id), bridge.device())
-        text = f"Saved {bridge.below_output(path)}. {report.sentence()}"
+        text = f"{report.sentence()} {names.saved(path)}"
         bridge.say(unique_id, text)
         result = (bridge.below_output(path), bridge.to_file_3d(path), bridge.to_mesh(report.mesh))
         return {"ui": {"text": [text], **bridge.shown_3d(path)}, "result": result}

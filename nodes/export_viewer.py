@@ -44,6 +44,6 @@ class A124ExportViewer:
         options = viewer_options(**widgets)
         path = names.free_path(name, ".html")
         size = export_html(field, path, options, bridge.frame_bar(options.frames, unique_id), bridge.device())
-        text = f"Saved {path.relative_to(bridge.output_folder().resolve())} ({size / 1e6:.1f} MB)."
+        text = f"{names.saved(path)} ({size / 1e6:.1f} MB)"
         bridge.say(unique_id, text)
         return {"ui": {"text": [text]}, "result": (str(path),)}

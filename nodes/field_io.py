@@ -42,7 +42,7 @@ class A124SaveField:
     def save(self, field: Field4D, name: str, unique_id: str | None = None) -> dict:
         path = names.free_path(name, SUFFIX)
         save_field(path, field, {})
-        text = f"Saved {path.relative_to(bridge.output_folder().resolve())} ({path.stat().st_size / 2**20:.1f} MB)."
+        text = f"{names.saved(path)} ({path.stat().st_size / 1e6:.1f} MB)"
         bridge.say(unique_id, text)
         return {"ui": {"text": [text]}}
 

@@ -27,6 +27,11 @@ def free_path(prefix: str, suffix: str) -> Path:
     return path
 
 
+def saved(path: Path) -> str:
+    """Where a file or folder is, for the user, without a full stop: one would look like a part of the name."""
+    return f"Saved in the output folder as {bridge.below_output(path)}{'/' if path.is_dir() else ''}"
+
+
 def _checked_start(prefix: str) -> Path:
     """What a name stands for below our output folder, before a number and a suffix follow. Nothing is created."""
     root = bridge.output_folder().resolve()

@@ -108,7 +108,8 @@ def checked_format(wanted: str | None, out: Path) -> str:
     found = by_ending.get(out.suffix.lower())
     form = wanted or found
     if form is None:
-        raise ValueError(f"{out.name} ends in {out.suffix!r}: use one of {', '.join(by_ending)}, or say --format.")
+        endings = ", ".join(by_ending)
+        raise ValueError(f"the name {out.name!r} tells no format: let it end in one of {endings}, or say --format.")
     ending = WRITERS[form][0] if form != ALL else ""
     if ending and (found is None or WRITERS[found][0] != ending):
         raise ValueError(f"{out.name} does not end in {ending}, as --format {form} writes it: rename it.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -40,3 +42,10 @@ def test_a_link_that_leads_out_of_the_folder(nodes: dict[str, type], workspace: 
     (tmp_path / "elsewhere").mkdir()
     (workspace / "cats").symlink_to(tmp_path / "elsewhere")
     assert "does not stay in" in nodes["A124ExportViewer"].VALIDATE_INPUTS(name="cats/tabby")
+
+
+def test_where_it_was_saved_has_no_dot_behind_it(workspace: Path, pack_module: Callable[[str], ModuleType]) -> None:
+    saved = pack_module("nodes.names").saved
+    (workspace / "film_00001_").mkdir(parents=True)
+    assert saved(workspace.resolve() / "film_00001_") == "Saved in the output folder as animate124/film_00001_/"
+    assert saved(workspace.resolve() / "a_00001_.glb") == "Saved in the output folder as animate124/a_00001_.glb"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...checks import ABOVE_ZERO, within
+from ...words import counted
 from .nouns import Mesh
 
 VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 + 8
@@ -74,7 +75,7 @@ class MeshReport:
 
     def sentence(self) -> str:
         """For the user, one line."""
-        parts = [f"{self.kind}: {self.frames} frames, {self.faces} faces, {in_words(self.bytes)}"]
+        parts = [f"{self.kind}: {counted(self.frames, 'frame')}, {self.faces} faces, {in_words(self.bytes)}"]
         if self.distance:
             parts.append(f"at most {100 * max(self.distance):.2f} % of its size off the field's surface")
         if self.colour_error:
