@@ -163,6 +163,22 @@ def test_usd_has_every_frame_as_a_time_sample(tmp_path: Path, built: Built) -> N
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and stage.GetDefaultPrim().GetName() == "Scene"
 
 
+def test_usd_shows_its_colours_through_a_material(tmp_path: Path, built: Built) -> None:
+    """For readers that show no displayColor without one: it shines in what the primvar holds, and nothing else."""
+    Usd = pytest.importorskip("pxr.Usd", reason="no wheel of usd-core for this Python")
+    from pxr import UsdGeom, UsdShade
+
+    write_usd(tmp_path / "a.usdc", built.scene)
+    stage = Usd.Stage.Open(str(tmp_path / "a.usdc"))
+    mesh = stage.GetPrimAtPath("/Scene/surface_0000")
+    surface = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()[0].ComputeSurfaceSource()[0]
+    assert surface.GetIdAttr().Get() == "UsdPreviewSurface" and not any(surface.GetInput("diffuseColor").Get())
+    (source,) = surface.GetInput("emissiveColor").GetConnectedSources()[0]
+    reader = UsdShade.Shader(source.source.GetPrim())
+    assert reader.GetIdAttr().Get() == "UsdPrimvarReader_float3"
+    assert UsdGeom.PrimvarsAPI(mesh).HasPrimvar(reader.GetInput("varname").Get())
+
+
 def test_usd_shows_one_stretch_at_a_time_and_closes_loops(tmp_path: Path, built: Built) -> None:
     Usd = pytest.importorskip("pxr.Usd", reason="no wheel of usd-core for this Python")
     from pxr import UsdGeom
