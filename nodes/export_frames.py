@@ -11,9 +11,14 @@ from ..a124core.export.frames import export_frames
 from ..a124core.field.field4d import Field4D
 from . import bridge, names, sockets
 from .render import BACKGROUNDS
+from .unheard import unheard
 
 FILMS = {"MP4": ".mp4", "WebM": ".webm", "GIF": ".gif", "WebP": ".webp"}
 FRAMES, DATA_SET = "PNG frames", "data set"
+USELESS = {  # what a format has no use for; films have none for views
+    FRAMES: ("background", "views"),
+    DATA_SET: ("fps", "background", "plays", "ping_pong", "cameras"),
+}
 PLAYERS = (".mp4", ".webm", ".webp")  # what the host's pages show as something that plays; a GIF plays as a picture
 
 
@@ -97,7 +102,10 @@ class A124ExportFrames:
             film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Pace(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
             write(field, path, cameras or Orbit(), film, bridge.frame_bar(frames, unique_id), *where)
-        bridge.say(unique_id, names.saved(path))
+        chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
+                  "cameras": cameras}  # fmt: skip
+        note = unheard(type(self), format, USELESS.get(format, ("views",)), chosen)
+        bridge.say(unique_id, f"{note} {names.saved(path)}".strip())
         return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
 
 
