@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from a124core.export.mesh.nouns import NoSurface, Surface
-from a124core.export.mesh.quality import Off, longest_move, off_between, off_by, too_fast
+from a124core.export.mesh.quality import Off, longest_move, off_between, off_by, warnings
 from a124core.export.mesh.scene import Stretch
 
 GREY = np.full((1, 3), 0.5, np.float32)
@@ -74,9 +74,11 @@ def test_nothing_between_frames_that_do_not_move_or_are_not_there() -> None:
     assert off_between([moving], np.array([0.0, 1.0]), gone, 1.0) is None
 
 
-def test_what_is_too_fast_is_said_with_where_and_what_to_change() -> None:
+def test_what_is_too_far_off_is_said_with_where_and_what_to_change() -> None:
     good, bad = Off(4, 0.001, 0.001, 0.01, 0.09), Off(6, 0.002, 0.001, 0.08, 0.01)
-    assert too_fast([good], good, 8) is None, "what the field has lost and the mesh carries on is no fault"
-    said = too_fast([good, bad], good, 8)
-    assert "too fast for 8 frames: at frame 6, 1 % of" in said and "8.0 %" in said and "Take more frames" in said
-    assert "between frames 6 and 7" in too_fast([good], bad, 8)
+    assert warnings([good], good, 8) == [], "what the field has lost and the mesh carries on is no fault"
+    (missed,) = warnings([good, bad], good, 8)
+    assert missed.startswith("At frame 6 the mesh misses a part") and "8.0 %" in missed and "flip-book" in missed
+    (fast,) = warnings([good], bad, 8)
+    assert fast.startswith("The scene moves too fast for 8 frames (between frames 6 and 7, ")
+    assert fast.endswith("take more frames.") and len(warnings([bad], bad, 8)) == 2
