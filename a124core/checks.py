@@ -18,7 +18,7 @@ def within(config: object, low: float, high: float, *names: str) -> None:
         if not low <= value <= high:
             floor = "above 0" if low == ABOVE_ZERO else f"at least {low:g}"
             needed = floor if high == ANY else f"{floor} and at most {high:g}"
-            raise ValueError(f"{name} is {value}: it must be {needed}. Change it, or take the number of a preset.")
+            raise ValueError(f"{name} is {value}: it must be {needed}, so choose another number.")
 
 
 def one_of(config: object, name: str, known: tuple[str, ...]) -> None:

@@ -40,7 +40,7 @@ def main(path: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             report = export(field, Path(folder) / "a.glb", options)
         spent, busy = time.perf_counter() - start, time.process_time() - start_cpu
-        distance, colour = 100 * np.array(report.distance), 100 * np.mean(report.colour_error)
+        distance, colour = 100 * np.array([off.mean for off in report.off]), 100 * np.mean(report.colour_error)
         print(f"{kind}: {spent:.0f} s ({busy:.0f} s of processor), {report.bytes / 1e6:.2f} MB, {report.faces} faces, "
               f"{len(report.keys)} templates; to the field's own surface mean {distance.mean():.2f} %, "
               f"max {distance.max():.2f} %; colours {colour:.1f} % off", flush=True)  # fmt: skip

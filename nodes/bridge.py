@@ -19,7 +19,6 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..a124core.checks import plain_name
 from ..a124core.device import best_device, is_out_of_memory  # noqa: F401 (nodes ask the bridge)
 from ..a124core.export.mesh.colour import linear
 from ..a124core.export.mesh.nouns import Mesh
@@ -205,19 +204,6 @@ def output_folder() -> Path:
     """Our part of the host's output folder; ./output/animate124 without a host. Not created here."""
     paths = _host("folder_paths")
     return Path(paths.get_output_directory() if paths is not None else "output") / "animate124"
-
-
-def free_output_path(prefix: str, suffix: str) -> Path:
-    """The next unused numbered name under our output folder, for a file, or for a folder where suffix is empty."""
-    root = output_folder().resolve()
-    start = (root / plain_name(prefix)).resolve()
-    if root not in start.parents:  # a link inside the folder may lead out of it
-        raise ValueError(f"the name {prefix!r} does not stay in {root}: use a plain name such as 'field'.")
-    start.parent.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while (path := start.with_name(f"{start.name}_{number:05}_{suffix}")).exists():
-        number += 1
-    return path
 
 
 def output_reference(path: Path) -> dict[str, str]:

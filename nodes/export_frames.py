@@ -9,11 +9,16 @@ from ..a124core.export.capture import CaptureOptions, export_capture
 from ..a124core.export.film import FilmOptions, export_film
 from ..a124core.export.frames import export_frames
 from ..a124core.field.field4d import Field4D
-from . import bridge, sockets
+from . import bridge, names, sockets
 from .render import BACKGROUNDS
+from .unheard import unheard
 
 FILMS = {"MP4": ".mp4", "WebM": ".webm", "GIF": ".gif", "WebP": ".webp"}
 FRAMES, DATA_SET = "PNG frames", "data set"
+USELESS = {  # what a format has no use for; films have none for views
+    FRAMES: ("background", "views"),
+    DATA_SET: ("fps", "background", "plays", "ping_pong", "cameras"),
+}
 PLAYERS = (".mp4", ".webm", ".webp")  # what the host's pages show as something that plays; a GIF plays as a picture
 
 
@@ -78,6 +83,10 @@ class A124ExportFrames:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
     @bridge.outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, width: int, height: int, background: str,
@@ -85,7 +94,7 @@ class A124ExportFrames:
         unique_id: str | None = None,
     ) -> dict:  # fmt: skip
         size, where = (height, width), (bridge.device(),)
-        path = bridge.free_output_path(name, FILMS.get(format, ""))
+        path = names.free_path(name, FILMS.get(format, ""))
         if format == DATA_SET:
             options = CaptureOptions(views, frames, size)
             export_capture(field, path, options, bridge.frame_bar(options.pictures, unique_id), *where)
@@ -93,7 +102,10 @@ class A124ExportFrames:
             film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Pace(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
             write(field, path, cameras or Orbit(), film, bridge.frame_bar(frames, unique_id), *where)
-        bridge.say(unique_id, f"Saved {path.relative_to(bridge.output_folder().resolve())}.")
+        chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
+                  "cameras": cameras}  # fmt: skip
+        note = unheard(type(self), format, USELESS.get(format, ("views",)), chosen)
+        bridge.say(unique_id, f"{note} {names.saved(path)}".strip())
         return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
 
 

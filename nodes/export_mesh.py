@@ -11,7 +11,8 @@ from ..a124core.export.mesh import (
     export_usd,
 )
 from ..a124core.field.field4d import Field4D
-from . import bridge, sockets
+from . import bridge, names, sockets
+from .unheard import unheard
 
 FORMATS = {  # what the menu says: the function, and how its file ends ("": a folder)
     "animated GLB": (export_animated_glb, ".glb"),
@@ -20,6 +21,7 @@ FORMATS = {  # what the menu says: the function, and how its file ends ("": a fo
     "PLY sequence": (export_ply, ""),
     "OBJ sequence": (export_obj, ""),
 }
+GLB_ONLY = ("texture", "quantise")
 
 
 class A124ExportMesh:
@@ -82,6 +84,10 @@ class A124ExportMesh:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
     @bridge.outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, resolution: int, faces: int, texture: int,
@@ -89,9 +95,13 @@ class A124ExportMesh:
     ) -> dict:  # fmt: skip
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
         write, suffix = FORMATS[format]
-        path = bridge.free_output_path(name, suffix)
+        path = names.free_path(name, suffix)
         report = write(field, path, options, bridge.counting(unique_id), bridge.device())
-        text = f"Saved {bridge.below_output(path)}. {report.sentence()}"
+        chosen = {"texture": texture, "quantise": quantise, "moment": moment}
+        useless = (*(() if suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
+        kind = format if frames == 1 else f"{format} with {frames} frames"
+        parts = (report.sentence(), unheard(type(self), kind, useless, chosen), names.saved(path))
+        text = " ".join(filter(None, parts))
         bridge.say(unique_id, text)
         result = (bridge.below_output(path), bridge.to_file_3d(path), bridge.to_mesh(report.mesh))
         return {"ui": {"text": [text], **bridge.shown_3d(path)}, "result": result}

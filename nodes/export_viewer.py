@@ -6,7 +6,7 @@ from typing import Any
 
 from ..a124core.export.html import export_html
 from ..a124core.field.field4d import Field4D
-from . import bridge, sockets
+from . import bridge, names, sockets
 from .viewer_widgets import viewer_options, viewer_widgets
 
 
@@ -35,11 +35,15 @@ class A124ExportViewer:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
     @bridge.outside_inference
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
-        path = bridge.free_output_path(name, ".html")
+        path = names.free_path(name, ".html")
         size = export_html(field, path, options, bridge.frame_bar(options.frames, unique_id), bridge.device())
-        text = f"Saved {path.relative_to(bridge.output_folder().resolve())} ({size / 1e6:.1f} MB)."
+        text = f"{names.saved(path)} ({size / 1e6:.1f} MB)"
         bridge.say(unique_id, text)
         return {"ui": {"text": [text]}, "result": (str(path),)}

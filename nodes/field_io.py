@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..a124core.export.checkpoint import load_field, save_field
 from ..a124core.field.field4d import Field4D
-from . import bridge, sockets
+from . import bridge, names, sockets
 from .host_files import file_stamps
 
 SUFFIX = ".safetensors"
@@ -34,11 +34,15 @@ class A124SaveField:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
     @bridge.outside_inference
     def save(self, field: Field4D, name: str, unique_id: str | None = None) -> dict:
-        path = bridge.free_output_path(name, SUFFIX)
+        path = names.free_path(name, SUFFIX)
         save_field(path, field, {})
-        text = f"Saved {path.relative_to(bridge.output_folder().resolve())} ({path.stat().st_size / 2**20:.1f} MB)."
+        text = f"{names.saved(path)} ({path.stat().st_size / 1e6:.1f} MB)"
         bridge.say(unique_id, text)
         return {"ui": {"text": [text]}}
 

@@ -16,6 +16,7 @@ HOST_AWARE = ("bridge.py",)  # and host_*.py
 # Inside the core a file imports only from layers to its left; parts of one layer do not know each other.
 LAYERS = {
     "__version__": 0, "protocols": 0, "kernels": 0, "device": 0, "checks": 0, "prompt": 0, "suspicions": 0,
+    "words": 0,
     "cameras": 1, "camera_paths": 1, "camera_track": 1, "stereo": 1,
     "losses": 1, "cutout": 1, "reference": 1, "pictures": 1, "text2video": 1,
     "field": 2, "render": 2, "priors": 2,

@@ -159,6 +159,12 @@ def test_groups_have_colours_notes_and_no_overlaps(workflow: dict) -> None:
         assert len(notes) == 1, "one note for each group"
 
 
+def test_what_is_looked_at_in_3d_has_room(workflow: dict) -> None:
+    for node in workflow["nodes"]:
+        if node["type"] == "Preview3D":
+            assert min(node["size"]) >= 500, "its canvas is what the node's own rows leave"
+
+
 def overlap(a: list, b: list) -> bool:
     return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 

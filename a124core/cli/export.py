@@ -23,8 +23,8 @@ OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written,
 
 def export_words(p: argparse.ArgumentParser) -> None:
     p.add_argument("field", type=Path, help="field.safetensors")
-    p.add_argument("--format", choices=(*WRITERS, ALL), help="left out: as --out ends. glb: one moving mesh; flipbook, "
-                   "usd, ply, obj: a mesh for each frame. frames: PNG with alpha, depth, normals, masks and "
+    p.add_argument("--format", choices=(*WRITERS, ALL), help="left out: as --out ends. glb, usd: one moving "
+                   "mesh; flipbook, ply, obj: a mesh for each frame. frames: PNG with alpha, depth, normals, masks and "
                    "transforms.json. capture: the same from cameras all around, a data set. html: the viewer with the "
                    "scene inside. all: one of each, into a folder")  # fmt: skip
     p.add_argument("--out", type=Path, required=True, help="the file; a folder for ply, obj, frames, capture and all")
@@ -108,7 +108,8 @@ def checked_format(wanted: str | None, out: Path) -> str:
     found = by_ending.get(out.suffix.lower())
     form = wanted or found
     if form is None:
-        raise ValueError(f"{out.name} ends in {out.suffix!r}: use one of {', '.join(by_ending)}, or say --format.")
+        endings = ", ".join(by_ending)
+        raise ValueError(f"the name {out.name!r} tells no format: let it end in one of {endings}, or say --format.")
     ending = WRITERS[form][0] if form != ALL else ""
     if ending and (found is None or WRITERS[found][0] != ending):
         raise ValueError(f"{out.name} does not end in {ending}, as --format {form} writes it: rename it.")

@@ -19,6 +19,7 @@ from ..export.mesh import (
     export_usd,
 )
 from ..field.field4d import Field4D
+from ..words import counted
 from .looks import counting
 from .wishes import Wishes
 
@@ -26,19 +27,19 @@ from .wishes import Wishes
 def _film(field: Field4D, target: Path, asked: Wishes) -> str:
     with counting(target.name, asked.film.frames) as on_frame:
         export_film(field, target, asked.cameras, asked.film, on_frame, asked.device)
-    return f"{asked.film.frames} frames, {asked.film.frames / asked.film.fps:.1f} s."
+    return f"{counted(asked.film.frames, 'frame')}, {asked.film.frames / asked.film.fps:.1f} s."
 
 
 def _frames(field: Field4D, target: Path, asked: Wishes) -> str:
     with counting(target.name, asked.film.frames) as on_frame:
         export_frames(field, target, asked.cameras, asked.film, on_frame, asked.device)
-    return f"{asked.film.frames} frames with depth, normals, masks and cameras."
+    return f"{counted(asked.film.frames, 'frame')} with depth, normals, masks and cameras."
 
 
 def _capture(field: Field4D, target: Path, asked: Wishes) -> str:
     with counting(target.name, asked.capture.pictures) as on_frame:
         export_capture(field, target, asked.capture, on_frame, asked.device)
-    return f"{asked.capture.views} cameras at {asked.capture.moments} moments."
+    return f"{asked.capture.views} cameras at {counted(asked.capture.moments, 'moment')}."
 
 
 def _html(field: Field4D, target: Path, asked: Wishes) -> str:

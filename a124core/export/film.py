@@ -14,6 +14,7 @@ from ..cameras import pinholes
 from ..checks import plain_name, within
 from ..protocols import Field
 from ..render.render import Clip, render_frames
+from ..words import counted
 from .alpha import straight
 from .room import check_room
 from .video import MOST_FPS, write_film
@@ -68,7 +69,7 @@ def _check_memory(suffix: str, options: FilmOptions, eyes: int) -> None:
     """Of the formats that are written when all pictures are there."""
     if suffix in HELD:
         bytes_ = options.frames * options.size[0] * options.size[1] * eyes * HELD[suffix]
-        what = f"a {suffix[1:].upper()} of {options.frames} pictures"
+        what = f"a {suffix[1:].upper()} of {counted(options.frames, 'picture')}"
         check_room(bytes_, what, "take MP4 or WebM, or fewer or smaller pictures")
 
 

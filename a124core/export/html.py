@@ -39,6 +39,7 @@ const text = atob(document.getElementById("scene").textContent);
 const bytes = new Uint8Array(text.length);
 for (let k = 0; k < bytes.length; k++) bytes[k] = text.charCodeAt(k);
 globalThis.shown = new Viewer(document.getElementById("viewer"));
+shown.hearAll(document);
 shown.load(bytes.buffer);
 </script>
 </body>

@@ -14,6 +14,7 @@ from ..camera_paths import Still, looped, times
 from ..field.occupancy import Occupancy, occupied_box
 from ..protocols import Field
 from ..render.render import occupancy_of
+from ..words import counted
 
 OnProgress = Callable[[int, int], None]  # frames done, frames in all; also told in between, so that a cancel is heard
 
@@ -109,8 +110,8 @@ def _check_raw(size: tuple[int, int, int], frames: int, options: VolumeOptions) 
     raw = 4 * size[0] * size[1] * size[2] * frames
     if raw > RAW_LIMIT:
         raise ValueError(
-            f"resolution {options.resolution} with {frames} frames makes {raw / 2**20:.0f} MB of cells, a browser is "
-            f"given {RAW_LIMIT // 2**20} at most: lower resolution or frames."
+            f"resolution {options.resolution} with {counted(frames, 'frame')} makes {raw / 2**20:.0f} MB of cells, a "
+            f"browser is given {RAW_LIMIT // 2**20} at most: lower resolution or frames."
         )
 
 

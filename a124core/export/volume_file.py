@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..protocols import Field
+from ..words import counted
 from .files import replacing
 from .volume import SMALLEST, OnProgress, Volume, VolumeOptions, bake_volume
 
@@ -55,8 +56,8 @@ def _smaller(options: VolumeOptions, size: int) -> int:
     """Bytes grow somewhat faster than the square of the resolution: most cells that do not compress lie at surfaces."""
     if options.resolution == SMALLEST:
         raise ValueError(
-            f"{options.frames} frames need {size / 1e6:.2f} MB even with {SMALLEST} cells, {options.megabytes:g} are "
-            "allowed: raise megabytes or lower frames."
+            f"{counted(options.frames, 'frame')} would take {size / 1e6:.2f} MB even with {SMALLEST} cells, "
+            f"{options.megabytes:g} are allowed: raise megabytes or lower frames."
         )
     share = (options.megabytes * 1e6 / size) ** 0.45
     return max(SMALLEST, min(options.resolution - 1, int(options.resolution * share)))

@@ -115,8 +115,7 @@ def test_blender_plays_it_along_the_known_path(files: dict[str, Path], tmp_path:
     if kind != "flipbook":
         moves = np.diff(np.array(seen["frames"]), axis=0)[..., 0]
         assert np.median(moves) == pytest.approx(TRAVEL / 5, abs=0.01), "single vertices go along, not only their box"
-    if kind != "usd":  # Blender gives USD's displayColor no material: there is nothing to compare
-        _same_colours(picture)
+    _same_colours(picture)
 
 
 def _same_colours(picture: Path) -> None:

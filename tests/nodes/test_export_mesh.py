@@ -40,7 +40,8 @@ def test_what_the_node_shows(nodes: dict, field: Any, workspace: Path) -> None:
     inputs = {"format": "flip-book GLB", "fps": 8.0, "texture": 0, "quantise": True, "name": "cats/tabby", **FEW}
     shown = nodes["A124ExportMesh"]().export(field, **inputs)["ui"]
     assert shown["3d"] == [{"filename": "tabby_00001_.glb", "subfolder": "animate124/cats", "type": "output"}]
-    assert shown["text"][0].startswith("Saved animate124/cats/tabby_00001_.glb. Flip-book GLB: 3 frames")
+    assert shown["text"][0].startswith("Flip-book GLB: 3 frames, ")
+    assert shown["text"][0].endswith(" Saved in the output folder as animate124/cats/tabby_00001_.glb")
 
 
 @pytest.mark.parametrize(("format", "suffix"), [("PLY sequence", ".ply"), ("OBJ sequence", ".obj")])

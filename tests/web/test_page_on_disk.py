@@ -13,6 +13,7 @@ from tests.web.conftest import decoded, square
 from tests.web.scenes import figure, psnr, rendered
 
 SIZE = 200
+ALT, CTRL = 1, 2  # keys held, as the DevTools protocol counts them
 
 
 @pytest.fixture
@@ -44,3 +45,27 @@ def test_it_plays_and_turns(tab: Page, file: Path) -> None:
     tab.drag((300, 100), (360, 120))
     assert tab.run("shown.camera.azimuth") != 0
     assert tab.errors == []
+
+
+def test_keys_work_before_anything_was_clicked_and_the_browsers_stay_its_own(tab: Page, file: Path) -> None:
+    tab.open(file.as_uri(), (600, 400))
+    tab.until("shown.header && shown.clock.playing", "it plays by itself")
+    press(tab, " ")
+    assert not tab.run("shown.clock.playing")
+    press(tab, "ArrowRight")
+    assert tab.run("shown.camera.azimuth") == pytest.approx(-5.0)
+    press(tab, "ArrowRight", ALT)
+    press(tab, "-", CTRL)
+    assert tab.run("[shown.camera.azimuth, shown.camera.radius]") == pytest.approx([-5.0, 1.8])
+    tab.run("shown.canvas.focus()")
+    press(tab, "ArrowLeft")
+    assert tab.run("shown.camera.azimuth") == pytest.approx(0.0), "once, not on the picture and on the page"
+    tab.run("shown.controls.speed.focus()")
+    press(tab, "ArrowLeft")
+    assert tab.run("shown.camera.azimuth") == pytest.approx(0.0), "in a menu they choose"
+    assert tab.errors == []
+
+
+def press(tab: Page, key: str, held: int = 0) -> None:
+    tab.send("Input.dispatchKeyEvent", type="rawKeyDown", key=key, modifiers=held)
+    tab.send("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=held)

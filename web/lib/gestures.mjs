@@ -5,10 +5,14 @@ import { orbit, pan, zoom } from "./camera.mjs";
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const KEY_TURN = 1 / 36; // picture heights: five degrees
 
+function own(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 /** on: { camera(): the camera, changed(), reset(), toggle(): play or pause }. */
 export function listenToGestures(canvas, on) {
   const pointers = new Map();
-  const own = (event) => { event.preventDefault(); event.stopPropagation(); };
 
   canvas.addEventListener("pointerdown", (event) => {
     own(event);
@@ -38,7 +42,13 @@ export function listenToGestures(canvas, on) {
   }, { passive: false });
   canvas.addEventListener("contextmenu", own);
   canvas.addEventListener("dblclick", (event) => { own(event); on.reset(); });
-  canvas.addEventListener("keydown", (event) => {
+  listenToKeys(canvas, on);
+}
+
+/** Keys pressed on an element, or anywhere in a document. What goes with Ctrl, Alt or Cmd is the browser's own. */
+export function listenToKeys(element, on) {
+  element.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === " ") on.toggle();
     else if (event.key === "+" || event.key === "-") zoom(on.camera(), event.key === "+" ? 0.9 : 1 / 0.9);
     else if (KEYS[event.key]) orbit(on.camera(), ...KEYS[event.key].map((v) => v * KEY_TURN));

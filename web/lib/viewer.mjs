@@ -3,7 +3,7 @@
 import { axesOf, lensOf, newCamera } from "./camera.mjs";
 import { Clock } from "./clock.mjs";
 import { Controls, STYLE } from "./controls.mjs";
-import { listenToGestures } from "./gestures.mjs";
+import { listenToGestures, listenToKeys } from "./gestures.mjs";
 import { Renderer } from "./renderer.mjs";
 import { framesAround, inflateFrame, readVolume } from "./volume.mjs";
 import { offerXr } from "./xr.mjs";
@@ -32,11 +32,18 @@ export class Viewer {
     this.loads = 0;
     this.controls = new Controls(this);
     this.root.querySelector(".viewer").append(this.controls.bar);
-    listenToGestures(this.canvas, {
-      camera: () => this.camera, changed: () => this.changed(), reset: () => this.reset(), toggle: () => this.toggle(),
-    });
+    listenToGestures(this.canvas, this.#hands);
     this.#watch();
     this.controls.show();
+  }
+
+  get #hands() {
+    return { camera: () => this.camera, changed: () => this.changed(), reset: () => this.reset(), toggle: () => this.toggle() };
+  }
+
+  /** Hear keys wherever they are pressed in a document: for one that shows nothing but this viewer. */
+  hearAll(page) {
+    listenToKeys(page, this.#hands);
   }
 
   #watch() {

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from ...protocols import Field
-from .distance import surface_distance
-from .frames import colours, frame_at, frame_times, is_loop, keeps_colours
+from .frames import colours, frame_at, frame_times, is_loop, keeps_colours, surface_at
 from .limits import check_frames
 from .nouns import Frame, Mesh, vertex_normals
 from .options import MeshOptions, MeshReport, in_words
+from .quality import Off, off_at_frames, off_between, warnings
 from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
 from .steps import OnProgress, Steps
 from .surface import Solid, find_solid
@@ -30,7 +30,8 @@ class Built:
     scene: Scene
     solid: Solid
     times: np.ndarray  # (F,) scene times in [0, 1]
-    distance: list[float]  # per frame, share of the scene's size
+    off: list[Off]  # per frame, from its own full surface
+    between: Off | None  # half-way along the longest move of a mesh that moves
     colour_error: list[float]  # per frame
     notes: list[str]
 
@@ -49,7 +50,8 @@ class Built:
             max(len(s.faces) for s in stretches),
             size,
             self.mesh(0),
-            self.distance,
+            self.off,
+            self.between,
             self.colour_error,
             [s.first for s in stretches],
             self.notes,
@@ -85,7 +87,9 @@ def build(
     if fixed and np.mean(off) > FADED:
         notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
     scene = Scene(stretches, options.fps, is_loop(field))
-    return Built(scene, solid, times[: len(frames)], _distances(stretches, frames, steps), off, notes)
+    at, between = _measured(stretches, frames, solid, options, steps)
+    notes += warnings(at, between, len(frames)) if between is not None else []
+    return Built(scene, solid, times[: len(frames)], at, between, off, notes)
 
 
 def _surfaces(
@@ -132,10 +136,10 @@ def _recoloured(
     return made, off
 
 
-def _distances(stretches: list[Stretch], frames: list[Frame], steps: Steps) -> list[float]:
-    size, found = scene_size(frames), []
-    for stretch in stretches:
-        for k, points in enumerate(stretch.points):
-            steps.heard()
-            found.append(surface_distance((points, stretch.faces), frames[stretch.first + k].surface) / size)
-    return found
+def _measured(
+    stretches: list[Stretch], frames: list[Frame], solid: Solid, options: MeshOptions, steps: Steps
+) -> tuple[list[Off], Off | None]:
+    """How far off at each frame, and between two."""
+    size, times = scene_size(frames), np.array([frame.time for frame in frames])
+    at = off_at_frames(stretches, frames, size, steps.heard)
+    return at, off_between(stretches, times, lambda time: surface_at(solid, time, options.resolution), size)

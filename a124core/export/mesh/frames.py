@@ -7,7 +7,7 @@ import numpy as np
 from ...protocols import Field
 from .clean import reduced, smoothed
 from .colour import colours_at
-from .nouns import Frame, Mesh, NoSurface, vertex_normals
+from .nouns import Frame, Mesh, NoSurface, Surface, vertex_normals
 from .options import MeshOptions
 from .surface import Solid
 
@@ -28,15 +28,20 @@ def is_loop(field: Field) -> bool:
 
 
 def frame_at(solid: Solid, time: float, options: MeshOptions) -> Frame:
-    """The surface at a time, smoothed; decimated; coloured."""
+    """The surface at a time; decimated; coloured."""
+    points, faces = surface_at(solid, time, options.resolution)
+    return Frame(time, coloured(solid, time, *reduced(points, faces, options.faces)), (points, faces))
+
+
+def surface_at(solid: Solid, time: float, resolution: int) -> Surface:
+    """The full surface at a time, smoothed. resolution: for the sentence, if nothing is there."""
     points, faces = solid.surface(time)
     if len(faces) == 0:
         raise NoSurface(
-            f"no faces are left at time {time:.2f} after cleaning: raise the resolution (now {options.resolution}) "
-            "if the object is thin, or choose another moment."
+            f"no faces are left at time {time:.2f} after cleaning: raise the resolution (now {resolution}) if the "
+            "object is thin, or choose another moment."
         )
-    points = smoothed(points, faces)
-    return Frame(time, coloured(solid, time, *reduced(points, faces, options.faces)), (points, faces))
+    return smoothed(points, faces), faces
 
 
 def coloured(solid: Solid, time: float, points: np.ndarray, faces: np.ndarray) -> Mesh:

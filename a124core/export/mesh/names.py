@@ -14,5 +14,5 @@ def checked(path: str | Path, suffixes: tuple[str, ...] = ()) -> Path:
         raise ValueError(f"{str(path)!r} is no plain file name: leave out '..'.")
     plain_name(path.name)
     if suffixes and path.suffix.lower() not in suffixes:
-        raise ValueError(f"{path.name!r} ends in {path.suffix!r}: this format needs {' or '.join(suffixes)}.")
+        raise ValueError(f"the name {path.name!r} does not end in {' or '.join(suffixes)}: rename it.")
     return path

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...checks import ABOVE_ZERO, within
+from ...words import counted
 from .nouns import Mesh
+from .quality import Off
 
 VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 + 8
 TARGET_BYTES = 24  # the same vertex in one more frame: 12 + 12
@@ -58,7 +60,7 @@ def in_words(size: int) -> str:
 
 @dataclass(frozen=True)
 class MeshReport:
-    """What was written, and how near it is to the field. Distances are shares of the scene's bounding-box diagonal."""
+    """What was written, and how near it is to the field."""
 
     path: Path
     kind: str
@@ -67,16 +69,25 @@ class MeshReport:
     faces: int
     bytes: int  # on disk
     mesh: Mesh  # the first frame
-    distance: list[float] = field(default_factory=list)  # per frame, symmetric mean, to the frame's own full surface
+    off: list[Off] = field(default_factory=list)  # per frame, from the frame's own full surface
+    between: Off | None = None  # half-way along the longest move of a moving mesh
     colour_error: list[float] = field(default_factory=list)  # per frame, mean difference to the field's colours
     keys: list[int] = field(default_factory=list)  # frames at which a new template begins; one: tracked throughout
     notes: list[str] = field(default_factory=list)  # one sentence each: what came out otherwise than asked for
 
     def sentence(self) -> str:
         """For the user, one line."""
-        parts = [f"{self.kind}: {self.frames} frames, {self.faces} faces, {in_words(self.bytes)}"]
-        if self.distance:
-            parts.append(f"at most {100 * max(self.distance):.2f} % of its size off the field's surface")
+        parts = [f"{self.kind}: {counted(self.frames, 'frame')}, {self.faces} faces, {in_words(self.bytes)}"]
+        if self.off:
+            parts.append(self._surface())
         if self.colour_error:
             parts.append(f"colours {100 * sum(self.colour_error) / len(self.colour_error):.1f} % off")
-        return " ".join([", ".join(parts) + ".", *self.notes])
+        return " ".join(["; ".join(parts) + ".", *self.notes])
+
+    def _surface(self) -> str:
+        worst = max(self.off, key=lambda off: off.missed)
+        at = f" at frame {worst.frame}, the worst" if self.frames > 1 else ""
+        words = f"off the scene's own surface, in % of its size: {worst}{at}"
+        if self.between is None:
+            return words
+        return f"{words}; {self.between} half-way to frame {self.between.frame + 1}, where it moves fastest"

@@ -11,19 +11,21 @@ from ..files import replacing
 from .colour import linear
 from .needs import needed
 from .scene import Scene, Stretch
+from .usd_material import add_material, bind
 
 SUFFIXES = (".usdc", ".usd", ".usda")
 
 
 def modules() -> Any:
     """pxr with its parts."""
-    for part in ("Gf", "Kind", "Sdf", "Usd", "UsdGeom", "Vt"):
+    for part in ("Gf", "Kind", "Sdf", "Usd", "UsdGeom", "UsdShade", "Vt"):
         needed(f"pxr.{part}", "usd-core", "for USD files (choose GLB to do without)")
     return needed("pxr", "usd-core", "for USD files")
 
 
 def write_usd(path: Path, scene: Scene) -> int:
-    """One Mesh prim for each stretch under /Scene, y up, one unit a metre -> bytes. Frame k is time code k.
+    """One Mesh prim for each stretch under /Scene, y up, one unit a metre -> bytes. Frame k is time code k. All have
+    one material.
 
     displayColor is linear, as USD's colours are. A loop ends with its first frame again, so that it closes."""
     pxr = modules()
@@ -39,8 +41,9 @@ def write_usd(path: Path, scene: Scene) -> int:
         stage.SetEndTimeCode(end)
     stage.SetTimeCodesPerSecond(scene.fps)
     stage.SetFramesPerSecond(scene.fps)
+    material = add_material(pxr, stage, "/Scene/colour")
     for stretch in scene.stretches:
-        _add_mesh(pxr, stage, scene, stretch)
+        bind(pxr, _add_mesh(pxr, stage, scene, stretch), material)
     with replacing(path) as temporary:
         if not stage.GetRootLayer().Export(str(temporary)):
             raise OSError("usd-core could not write it")
@@ -51,7 +54,7 @@ def _closes(scene: Scene) -> bool:
     return scene.loop and len(scene.stretches) == 1 and scene.frames > 1
 
 
-def _add_mesh(pxr: Any, stage: Any, scene: Scene, stretch: Stretch) -> None:
+def _add_mesh(pxr: Any, stage: Any, scene: Scene, stretch: Stretch) -> Any:  # UsdGeom.Mesh
     mesh = pxr.UsdGeom.Mesh.Define(stage, f"/Scene/surface_{stretch.first:04d}")
     mesh.CreateSubdivisionSchemeAttr(pxr.UsdGeom.Tokens.none)
     mesh.CreateFaceVertexCountsAttr(pxr.Vt.IntArray.FromNumpy(np.full(len(stretch.faces), 3, np.int32)))
@@ -70,6 +73,7 @@ def _add_mesh(pxr: Any, stage: Any, scene: Scene, stretch: Stretch) -> None:
         extent.Set(pxr.Vt.Vec3fArray.FromNumpy(np.stack((shape.min(0), shape.max(0)))), when)
     if len(scene.stretches) > 1:
         _show(pxr, mesh.CreateVisibilityAttr(), scene, stretch)
+    return mesh
 
 
 def _show(pxr: Any, visibility: Any, scene: Scene, stretch: Stretch) -> None:

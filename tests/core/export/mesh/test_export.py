@@ -39,7 +39,9 @@ def test_animated_and_flip_book(tmp_path: Path, swinging: object, read_glb: Call
     assert (book.kind, book.keys) == ("Flip-book GLB", [0, 1, 2])
     assert len(read_glb(book.path).document["meshes"]) == 3
     for said in (report.sentence(), book.sentence()):
-        assert "3 frames" in said and "kB" in said and "\n" not in said
+        assert "3 frames" in said and "kB" in said and "99 % of the surface within " in said and "\n" not in said
+    assert "where it moves fastest" in report.sentence() and "too fast for 3 frames (between" in report.sentence()
+    assert "fast" not in book.sentence()
 
 
 def test_one_moment_and_one_frame_are_stills(tmp_path: Path, swinging: object, read_glb: Callable) -> None:
@@ -161,6 +163,22 @@ def test_usd_has_every_frame_as_a_time_sample(tmp_path: Path, built: Built) -> N
     assert np.array(mesh.GetPointsAttr().Get(3)) == pytest.approx(stretch.points[3], abs=1e-6)
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode(), stage.GetTimeCodesPerSecond()) == (0, 5, 8)
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and stage.GetDefaultPrim().GetName() == "Scene"
+
+
+def test_usd_shows_its_colours_through_a_material(tmp_path: Path, built: Built) -> None:
+    """For readers that show no displayColor without one: it shines in what the primvar holds, and nothing else."""
+    Usd = pytest.importorskip("pxr.Usd", reason="no wheel of usd-core for this Python")
+    from pxr import UsdGeom, UsdShade
+
+    write_usd(tmp_path / "a.usdc", built.scene)
+    stage = Usd.Stage.Open(str(tmp_path / "a.usdc"))
+    mesh = stage.GetPrimAtPath("/Scene/surface_0000")
+    surface = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()[0].ComputeSurfaceSource()[0]
+    assert surface.GetIdAttr().Get() == "UsdPreviewSurface" and not any(surface.GetInput("diffuseColor").Get())
+    (source,) = surface.GetInput("emissiveColor").GetConnectedSources()[0]
+    reader = UsdShade.Shader(source.source.GetPrim())
+    assert reader.GetIdAttr().Get() == "UsdPrimvarReader_float3"
+    assert UsdGeom.PrimvarsAPI(mesh).HasPrimvar(reader.GetInput("varname").Get())
 
 
 def test_usd_shows_one_stretch_at_a_time_and_closes_loops(tmp_path: Path, built: Built) -> None:

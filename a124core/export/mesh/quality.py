@@ -1,0 +1,100 @@
+"""How far meshes are from the surfaces they stand for: at their frames, and half-way between two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .distance import distances
+from .nouns import Frame, NoSurface, Surface
+from .scene import Stretch
+
+MOST = 0.99  # share of the points that the larger figures are told of: a mean alone would not see an antenna
+MUCH = 0.025  # share of the scene's size: with 1 % of the scene farther off than this, the user is warned.
+# The demo robot (docs/exports.md): 5.4, 3.1, 2.2 % half-way with 4, 8, 16 frames; 5.8 % at one of the 16, else 1.7
+
+
+@dataclass(frozen=True)
+class Off:
+    """Distance between a mesh and the field's own surface at one time, as shares of the scene's size."""
+
+    frame: int  # at this frame, or half-way from it to the next
+    mean: float  # of both directions, and so is the median
+    median: float
+    missed: float  # MOST of the surface is nearer to the mesh: above it, the mesh lacks a part of the scene
+    beyond: float  # MOST of the mesh is nearer to the surface: above it, the mesh carries what the field has lost
+
+    def __str__(self) -> str:
+        median, missed, beyond = (f"{100 * v:.2f}" for v in (self.median, self.missed, self.beyond))
+        return f"median {median}, 99 % of the surface within {missed}, 99 % of the mesh within {beyond}"
+
+
+def off_by(frame: int, mesh: Surface, surface: Surface, size: float) -> Off:
+    """size: world units, the diagonal of the scene."""
+    ways = np.stack(distances(mesh, surface)) / size
+    beyond, missed = np.quantile(ways, MOST, axis=1)
+    return Off(frame, float(ways.mean()), float(np.median(ways)), float(missed), float(beyond))
+
+
+def off_at_frames(
+    stretches: list[Stretch], frames: list[Frame], size: float, heard: Callable[[], None]
+) -> list[Off]:
+    """Each frame against its own full surface."""
+    found = []
+    for stretch in stretches:
+        for k, points in enumerate(stretch.points, start=stretch.first):
+            heard()
+            found.append(off_by(k, (points, stretch.faces), frames[k].surface, size))
+    return found
+
+
+def off_between(
+    stretches: list[Stretch],
+    times: np.ndarray,  # (F,) of the frames
+    surface_at: Callable[[float], Surface],
+    size: float,
+) -> Off | None:
+    """Half-way along the longest move from a frame to the next, where a mesh that goes straight is farthest from the
+    scene. None: nothing moves from frame to frame, or nothing is there half-way."""
+    move = longest_move(stretches)
+    if move is None:
+        return None
+    stretch, k = move
+    frame = stretch.first + k
+    try:
+        surface = surface_at(float(times[frame : frame + 2].mean()))
+    except NoSurface:
+        return None
+    return off_by(frame, (stretch.points[k : k + 2].mean(0), stretch.faces), surface, size)
+
+
+def longest_move(stretches: list[Stretch]) -> tuple[Stretch, int] | None:
+    """The stretch and which of its frames it leaves, by the distance that the fastest 1 % of its vertices go."""
+    found = [
+        (float(np.quantile(np.linalg.norm(stretch.points[k + 1] - stretch.points[k], axis=1), MOST)), stretch, k)
+        for stretch in stretches
+        for k in range(len(stretch.points) - 1)
+    ]
+    return max(found, key=lambda move: move[0])[1:] if found else None
+
+
+def warnings(at: list[Off], between: Off, frames: int) -> list[str]:
+    """A sentence where a moving mesh lacks a part of a frame, and one where its frames are too far apart."""
+    worst, found = max(at, key=lambda off: off.missed), []
+    if worst.missed > MUCH:
+        found.append(
+            f"At frame {worst.frame} the mesh misses a part of the scene ({_far(worst)}): a flip-book or a PLY or OBJ "
+            "sequence shows it, for there every frame has its own mesh; more frames may."
+        )
+    if between.missed > MUCH:
+        found.append(
+            f"The scene moves too fast for {frames} frames (between frames {between.frame} and {between.frame + 1}, "
+            f"{_far(between)}): take more frames."
+        )
+    return found
+
+
+def _far(off: Off) -> str:
+    return f"1 % of its surface is {100 * off.missed:.1f} % of its size off or more"

@@ -1,0 +1,84 @@
+"""The figures of the report where they are known: balls one in the other, a missed antenna, a turn cut short."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import trimesh
+
+from a124core.export.mesh.nouns import NoSurface, Surface
+from a124core.export.mesh.quality import Off, longest_move, off_between, off_by, warnings
+from a124core.export.mesh.scene import Stretch
+
+GREY = np.full((1, 3), 0.5, np.float32)
+
+
+def ball(radius: float = 1.0, centre: tuple[float, float, float] = (0, 0, 0)) -> Surface:
+    mesh = trimesh.creation.icosphere(4, radius)
+    return np.asarray(mesh.vertices + centre, np.float32), np.asarray(mesh.faces, np.int32)
+
+
+def both(a: Surface, b: Surface) -> Surface:
+    return np.concatenate((a[0], b[0])), np.concatenate((a[1], b[1] + len(a[0])))
+
+
+def turned(points: np.ndarray, degrees: float) -> np.ndarray:
+    """About z."""
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return (points @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])).astype(np.float32)
+
+
+def test_a_ball_within_a_ball() -> None:
+    off = off_by(3, ball(1.0), ball(1.1), 2.0)
+    assert off.frame == 3 and [off.mean, off.median, off.missed, off.beyond] == pytest.approx([0.05] * 4, abs=0.001)
+    same = off_by(0, ball(), ball(), 2.0)
+    assert [same.mean, same.median, same.missed, same.beyond] == pytest.approx([0] * 4, abs=1e-6)
+
+
+def test_an_antenna_that_is_missed_is_seen_though_the_median_is_not_moved() -> None:
+    """A ball of a sixth of the radius has 3 % of the surface; it stands two units from the other ball's skin."""
+    whole = both(ball(), ball(1 / 6, (3, 0, 0)))
+    off, turned_round = off_by(0, ball(), whole, 1.0), off_by(0, whole, ball(), 1.0)
+    for one in (off, turned_round):
+        assert one.median < 1e-6 and one.mean < 0.05
+    assert [off.missed, turned_round.beyond] == pytest.approx([2.0] * 2, abs=0.2)
+    assert max(off.beyond, turned_round.missed) < 1e-6
+
+
+def test_half_way_through_a_quarter_turn_straight_lines_cut_the_corner() -> None:
+    points, faces = ball()
+    moving = Stretch(2, np.stack([points, turned(points, 10), turned(points, 100)]), faces, GREY)
+    assert longest_move([moving]) == (moving, 1)
+    asked: list[float] = []
+
+    def surface_at(time: float) -> Surface:
+        asked.append(time)
+        return points, faces
+
+    off = off_between([moving], np.linspace(0, 1, 5), surface_at, 1.0)
+    assert off.frame == 3 and asked == [0.875]
+    assert off.missed == pytest.approx(1 - math.cos(math.radians(45)), abs=0.01), "at the equator"
+
+
+def test_nothing_between_frames_that_do_not_move_or_are_not_there() -> None:
+    points, faces = ball()
+    alone = [Stretch(k, points[None], faces, GREY) for k in range(2)]
+    assert off_between(alone, np.array([0.0, 1.0]), lambda time: (points, faces), 1.0) is None
+
+    def gone(time: float) -> Surface:
+        raise NoSurface("nothing is there")
+
+    moving = Stretch(0, np.stack([points, points + 1]), faces, GREY)
+    assert off_between([moving], np.array([0.0, 1.0]), gone, 1.0) is None
+
+
+def test_what_is_too_far_off_is_said_with_where_and_what_to_change() -> None:
+    good, bad = Off(4, 0.001, 0.001, 0.01, 0.09), Off(6, 0.002, 0.001, 0.08, 0.01)
+    assert warnings([good], good, 8) == [], "what the field has lost and the mesh carries on is no fault"
+    (missed,) = warnings([good, bad], good, 8)
+    assert missed.startswith("At frame 6 the mesh misses a part") and "8.0 %" in missed and "flip-book" in missed
+    (fast,) = warnings([good], bad, 8)
+    assert fast.startswith("The scene moves too fast for 8 frames (between frames 6 and 7, ")
+    assert fast.endswith("take more frames.") and len(warnings([bad], bad, 8)) == 2
