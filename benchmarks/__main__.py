@@ -6,17 +6,14 @@ python -m benchmarks [--preset demo] [--steps 20]; on one CPU thread the clock i
 from __future__ import annotations
 
 import argparse
-import os
 import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 from a124core.device import best_device, keep_freed_pages, synchronize
 from a124core.field.field4d import Field4D, from_static
-from a124core.kernels.backend import ops_for
 from a124core.priors.builtin import BuiltInPriors, example_picture, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
 from a124core.protocols import OnStep, Step
@@ -30,7 +27,7 @@ from a124core.stages.presets import PRESETS, preset
 from a124core.stages.static import optimise_static
 
 from .clock import Clock
-from .measure import clock_for
+from .measure import all_kernels, clock_for, kernels_from
 
 PLACES = {
     "march": [(render_module, "place_samples")],
@@ -52,14 +49,13 @@ def main() -> None:
     args = _arguments()
     keep_freed_pages()
     threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
-    fastest = ops_for(torch.device(args.device)).__name__.rpartition(".")[2].removesuffix("_ops")
     print(f"preset {args.preset}, {args.device}{threads}, {platform.machine()}, torch {torch.__version__}")
     picture, mask = example_picture("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
     still = _grown(reference, args)
     for stage in STAGES:
         found = {}
-        for kernels in dict.fromkeys(("torch", fastest)):
+        for kernels in all_kernels(args.device):
             found[kernels] = _timed(_prepared(stage, reference, still, args), args.steps, args.device, kernels)
         _show(stage, found)
 
@@ -117,24 +113,12 @@ def _timed(run: Run, steps: int, device: str, kernels: str) -> dict[str, float]:
             clock.seconds.clear()
             began[0] = now()
 
-    with clock.watching(PLACES), _wished(kernels):
+    with clock.watching(PLACES), kernels_from(kernels):
         run(watch, WARM_UP + steps)
     synchronize(device)
     total = now() - began[0]
     parts = {part: seconds / steps for part, seconds in clock.seconds.items()}
     return {"a step": total / steps, **parts, "everything else": total / steps - sum(parts.values())}
-
-
-@contextmanager
-def _wished(kernels: str) -> Iterator[None]:
-    before = os.environ.get("A124_KERNELS")
-    os.environ["A124_KERNELS"] = kernels
-    try:
-        yield
-    finally:
-        del os.environ["A124_KERNELS"]
-        if before is not None:
-            os.environ["A124_KERNELS"] = before
 
 
 def _show(stage: str, found: dict[str, dict[str, float]]) -> None:

@@ -7,9 +7,7 @@ Ratios against a straight port of the released scheme and against the gather-ban
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,7 +19,7 @@ from a124core.field.field4d import Field4D, new_field
 from a124core.field.gradient import normals_from
 
 from .floor import counted, floor_seconds
-from .measure import median_seconds, save
+from .measure import all_kernels, kernels_from, median_seconds, save
 from .released_port import StraightPort, straight_port
 
 BASELINE = "straight port"
@@ -58,7 +56,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     for normals in (False, True):
         name = "with normals" if normals else "density and colour"
         seconds[name] = {BASELINE: _seconds(straight_port(field), make, normals, args)}
-        for backend in ("torch", "triton") if torch.device(args.device).type == "cuda" else ("torch",):
+        for backend in all_kernels(args.device):
             with kernels_from(backend):
                 seconds[name][backend] = _seconds(field, make, normals, args)
     floor = floor_seconds(field, make, args.device, args.repeats)
@@ -75,20 +73,6 @@ def maker(samples: int, frames: int, device: str, rng: torch.Generator) -> Calla
         return xyz.to(device), time.to(device)
 
     return make
-
-
-@contextmanager
-def kernels_from(backend: str) -> Iterator[None]:
-    """A backend by its name, for a while."""
-    before = os.environ.get("A124_KERNELS")
-    os.environ["A124_KERNELS"] = backend
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["A124_KERNELS"]
-        else:
-            os.environ["A124_KERNELS"] = before
 
 
 def _seconds(field: Field4D | StraightPort, make: Callable, normals: bool, args: argparse.Namespace) -> float:

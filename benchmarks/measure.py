@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from a124core.cli.machine import machine, versions
 from a124core.device import synchronize
 from a124core.export.files import replacing
+from a124core.kernels.backend import ops_for
 
 
 def median_seconds(make: Callable[[], tuple], run: Callable[..., Any], device: str, repeats: int) -> float:
@@ -33,6 +36,26 @@ def clock_for(device: str) -> Callable[[], float]:
     """On one CPU thread the process's own time: what else a busy machine does is left out. Else the time of day."""
     alone = torch.device(device).type == "cpu" and torch.get_num_threads() == 1
     return time.process_time if alone else time.perf_counter
+
+
+def all_kernels(device: str) -> list[str]:
+    """The specification, and what is faster there if anything is: "torch", then "triton" or "numba"."""
+    fastest = ops_for(torch.device(device)).__name__.rpartition(".")[2].removesuffix("_ops")
+    return list(dict.fromkeys(("torch", fastest)))
+
+
+@contextmanager
+def kernels_from(backend: str) -> Iterator[None]:
+    """A backend by its name, for a while."""
+    before = os.environ.get("A124_KERNELS")
+    os.environ["A124_KERNELS"] = backend
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["A124_KERNELS"]
+        else:
+            os.environ["A124_KERNELS"] = before
 
 
 def where(device: str) -> dict[str, Any]:

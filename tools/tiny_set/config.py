@@ -60,7 +60,7 @@ def _courses() -> dict[str, Course]:
     return {
         "image": Course(steps=6_000, batch=16),
         "view": Course(steps=3_000, batch=16),
-        "video": Course(steps=1_500, batch=4),
+        "video": Course(steps=3_500, batch=4),
         "control": Course(steps=1_500, batch=16),
     }
 
