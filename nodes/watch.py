@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..a124core.needs import duration
 from ..a124core.protocols import Step
 from . import bridge
 from .keep import Keep
@@ -55,7 +56,7 @@ class Watch:
 
     def summary(self) -> str:
         """One line when all is done."""
-        return f"{self.steps} steps, {_duration(time.monotonic() - self.started)}."
+        return f"{self.steps} steps, {duration(time.monotonic() - self.started)}."
 
     def _preview(self, step: Step) -> Any:
         begun = time.monotonic()
@@ -78,14 +79,4 @@ class Watch:
 
     def _pace(self, done: int) -> str:
         left, whole = self._per_step(done) * (self.steps - done), self._per_step(done) * self.steps
-        return f"Step {done} of {self.steps}: about {_duration(left)} left, {_duration(whole)} in all."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 36 * 3600:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.1f} days"
+        return f"Step {done} of {self.steps}: about {duration(left)} left, {duration(whole)} in all."
