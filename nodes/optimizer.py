@@ -29,8 +29,9 @@ def widgets() -> dict[str, tuple]:
             "draft: minutes on a GPU. released: the authors' numbers. paper: the printed numbers."
         )}),
         "memory": (["auto", *MEMORY], {"default": "auto", "tooltip": (
-            "How much of a picture is rendered at once. low needs least memory and takes longest; "
-            "the result is the same. auto: everything for small pictures, else balanced."
+            "Rays rendered with their graph at once: full all of a step, balanced 16,384, low 4,096, with the same "
+            "result; low needs least memory and takes longest. auto: full for small pictures, else balanced. Connected "
+            "models are not parked by it."
         )}),
         "steps": ("INT", {"default": 0, "min": 0, "max": 1_000_000, "tooltip": (
             "Steps of optimisation. 0: as many as the preset says."
