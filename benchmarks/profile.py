@@ -1,6 +1,6 @@
 """The operations of one step, by their own time, as text:
 
-    python -m benchmarks.profile --stage static|coarse|fine [--preset demo] [--device cuda] [--out docs/profiles/coarse.txt]
+    python -m benchmarks.profile --stage static|coarse|fine [--preset demo] [--device cuda] [--out FILE]
 
 Built-in priors, and a field past its first fog. Steps before the one that is looked at warm up."""
 

@@ -26,8 +26,13 @@ class Watch:
         self.started = self.previewed = self.saved = self.told = time.monotonic()
         self.preview_every = PREVIEW_SECONDS
         self.last: Step | None = None
-        if done_before:
-            bridge.say(node_id, f"Going on from step {done_before} of {steps}.")
+        self.forecast = ""
+
+    def begin(self, forecast: str) -> None:
+        """Before the first step: what the run will hold, shown until its end."""
+        self.forecast = forecast
+        going_on = f"Going on from step {self.first} of {self.steps}. " if self.first else ""
+        bridge.say(self.node_id, f"{going_on}{forecast}")
 
     def on_step(self, step: Step) -> None:
         """Called by the stage after every step; raises the host's exception on cancel."""
@@ -79,4 +84,5 @@ class Watch:
 
     def _pace(self, done: int) -> str:
         left, whole = self._per_step(done) * (self.steps - done), self._per_step(done) * self.steps
-        return f"Step {done} of {self.steps}: about {duration(left)} left, {duration(whole)} in all."
+        pace = f"Step {done} of {self.steps}: about {duration(left)} left, {duration(whole)} in all."
+        return f"{pace}\n{self.forecast}"
