@@ -52,7 +52,7 @@ class Needs:
                  "pictures and gradients": self.passing}  # fmt: skip
         said = ", ".join(f"{what} {in_words(size)}" for what, size in parts.items() if size)
         more = "; what the models compute with comes on top" if self.networks else ""
-        return f"about {in_words(self.total)} of memory ({said}{more})"
+        return f"about {in_words(self.total)} of memory beside the program ({said}{more})"
 
 
 def in_words(size: float) -> str:

@@ -247,7 +247,7 @@ def test_estimate_tries_every_stage_and_writes_nothing(
     lines = capsys.readouterr().out.splitlines()
     for stage, steps in (("static", 16), ("coarse", 8), ("fine", 8)):
         at = next(k for k, line in enumerate(lines) if line.startswith(f"{stage}: {steps} steps, about "))
-        assert "of memory (field and optimiser" in lines[at]
+        assert "of memory beside the program (field and optimiser" in lines[at]
         assert f"s for {steps} steps" in lines[at + 1] and "measured:" in lines[at + 1]
     assert lines[-1].startswith("all stages: about") and not out.exists()
 
