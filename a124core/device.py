@@ -35,6 +35,20 @@ def peak_device_memory(device: torch.device | str) -> int:
     return getattr(torch, name).max_memory_reserved() if name in ("cuda", "xpu") else 0
 
 
+def free_memory(device: torch.device | str) -> int | None:
+    """Bytes that a run may take: free, or held by this process's own torch, which lets go of what nobody needs; on a
+    CPU what the system has left. None where nobody says."""
+    name = torch.device(device).type
+    if name == "cpu":
+        import psutil
+
+        return psutil.virtual_memory().available
+    backend = getattr(torch, name, None)
+    if not hasattr(backend, "mem_get_info"):
+        return None
+    return backend.mem_get_info(device)[0] + backend.memory_reserved(device)
+
+
 def keep_freed_pages() -> None:
     """On Linux, let the C library keep freed memory instead of returning it at every step: on a CPU, a third of a step
     went into fetching the same pages again. Nothing happens where there is no such setting."""

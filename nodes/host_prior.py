@@ -12,7 +12,7 @@ from ..a124core.protocols import View
 from .host_checks import check_channels, check_clip, check_control, check_text, check_vae
 from .host_scorer import Conds, Scorer
 from .host_text import ViewText, encode_text
-from .host_vae import PrivateEncoder, gradient_bytes, latent_scale, private_encoder
+from .host_vae import PrivateEncoder, encoder_bytes, gradient_bytes, latent_scale, private_encoder
 
 
 class Conditions(Protocol):
@@ -56,6 +56,11 @@ class NativePrior:
     def models(self) -> list:
         """The host's models that it asks, for one request for room."""
         return self.scorer.models()
+
+    def weights(self) -> tuple[dict[int, int], int]:
+        """Bytes of the host's models and of our copy of the encoder, each by itself: guidances may share one. Nothing
+        comes only to be asked: what does not fit the host pages."""
+        return {id(m.model): m.model_size() for m in self.models()} | {id(self.vae): encoder_bytes(self.vae)}, 0
 
     def room(self) -> int:
         """Bytes that the VAE's encoder wants beside its weights, for the gradient of what it encodes at once."""

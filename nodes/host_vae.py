@@ -96,6 +96,12 @@ def gradient_bytes(vae: Any, size: int) -> int:
     return whole_clip * size * size
 
 
+def encoder_bytes(vae: Any) -> int:
+    """Weights of our copy, in float32."""
+    used = [v for name, v in vae.first_stage_model.named_parameters() if name.split(".")[0] not in UNUSED]
+    return 4 * sum(v.numel() for v in used)
+
+
 def latent_scale(model: Any) -> Callable[[Tensor], Tensor]:
     """VAE latents to the MODEL's own, by a copy of its latent format: Wan's means were made in inference mode too."""
     scale = copy.copy(model.model.latent_format)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
+from ..a124core.cameras import reference_camera
 from ..a124core.field.field4d import Field4D
+from ..a124core.needs import counted, in_triton, shortage
 from ..a124core.protocols import Guidance, OnStep
 from ..a124core.stages.config import Preset, StageConfig, with_steps
 from ..a124core.stages.loop import FieldLostError
@@ -18,6 +21,7 @@ from .identity import Graph, identity
 from .keep import Keep
 from .watch import Watch
 
+log = logging.getLogger(__name__)
 Optimise = Callable[[OnStep, Snapshot | None], Field4D]
 
 
@@ -29,8 +33,9 @@ def widgets() -> dict[str, tuple]:
             "draft: minutes on a GPU. released: the authors' numbers. paper: the printed numbers."
         )}),
         "memory": (["auto", *MEMORY], {"default": "auto", "tooltip": (
-            "How much of a picture is rendered at once. low needs least memory and takes longest; "
-            "the result is the same. auto: everything for small pictures, else balanced."
+            "Rays rendered with their graph at once: full all of a step, balanced 16,384, low 4,096, with the same "
+            "result; low needs least memory and takes longest. auto: full for small pictures, else balanced. Connected "
+            "models are not parked by it."
         )}),
         "steps": ("INT", {"default": 0, "min": 0, "max": 1_000_000, "tooltip": (
             "Steps of optimisation. 0: as many as the preset says."
@@ -79,6 +84,7 @@ def run(
     watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
     guidances = inputs.get("guidances", [])
     with models_at_hand(guidances):
+        watch.begin(_forecast(config, reference, inputs))
         try:
             field = optimise(watch.on_step, start)
         except FieldLostError:  # a snapshot of it would only be lost again
@@ -92,6 +98,19 @@ def run(
     problem = keep.finish(field)
     bridge.say(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
     return field
+
+
+def _forecast(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str:
+    """What the run will hold, counted; and what to do where that is more than there is."""
+    guidances, start = inputs.get("guidances", []), inputs.get("of")
+    grid = inputs.get("field") or inputs.get("grid") or start.config
+    camera = reference.camera if reference is not None else reference_camera()
+    needs = counted(grid, config, guidances, in_triton(bridge.device()), camera, start)
+    lack = shortage(needs, bridge.device(), _ways(config, bool(_with_models(guidances))))
+    if lack is None:
+        return f"It takes {needs.line()}."
+    log.warning("Animate124: this run takes %s. %s", needs.line(), lack)
+    return f"It takes {needs.line()}.\n{lack}"
 
 
 @contextmanager
@@ -116,13 +135,18 @@ def _with_models(guidances: list[Guidance | None]) -> list[Any]:
 
 def _less_memory(stage: str, config: StageConfig, native: bool) -> str:
     """What to do when memory ran out. Who asked for it is not known: a render, or a MODEL and its VAE."""
+    return f"the {stage} stage is out of memory: {_ways(config, native)}."
+
+
+def _ways(config: StageConfig, native: bool) -> str:
+    """What needs less memory than this run."""
     chunk = config.render.chunk
     smaller = [name for name, rays in MEMORY.items() if rays and (not chunk or rays < chunk)]
     ways = [f"set 'memory' to {' or '.join(smaller)}, with which it goes on from its last step"] if smaller else []
     others = ["give the guidances a smaller 'size' or unplug one"] if native else []
     others.append("take a smaller preset")
     ways.append(f"{', or '.join(others)}, with which it begins anew")
-    return f"the {stage} stage is out of memory: {'; if that is not enough, '.join(ways)}."
+    return "; if that is not enough, ".join(ways)
 
 
 def _same_memory(snapshot: Snapshot | None, config: StageConfig) -> Snapshot | None:

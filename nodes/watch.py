@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..a124core.needs import duration
 from ..a124core.protocols import Step
 from . import bridge
 from .keep import Keep
@@ -25,8 +26,13 @@ class Watch:
         self.started = self.previewed = self.saved = self.told = time.monotonic()
         self.preview_every = PREVIEW_SECONDS
         self.last: Step | None = None
-        if done_before:
-            bridge.say(node_id, f"Going on from step {done_before} of {steps}.")
+        self.forecast = ""
+
+    def begin(self, forecast: str) -> None:
+        """Before the first step: what the run will hold, shown until its end."""
+        self.forecast = forecast
+        going_on = f"Going on from step {self.first} of {self.steps}. " if self.first else ""
+        bridge.say(self.node_id, f"{going_on}{forecast}")
 
     def on_step(self, step: Step) -> None:
         """Called by the stage after every step; raises the host's exception on cancel."""
@@ -55,7 +61,7 @@ class Watch:
 
     def summary(self) -> str:
         """One line when all is done."""
-        return f"{self.steps} steps, {_duration(time.monotonic() - self.started)}."
+        return f"{self.steps} steps, {duration(time.monotonic() - self.started)}."
 
     def _preview(self, step: Step) -> Any:
         begun = time.monotonic()
@@ -78,14 +84,5 @@ class Watch:
 
     def _pace(self, done: int) -> str:
         left, whole = self._per_step(done) * (self.steps - done), self._per_step(done) * self.steps
-        return f"Step {done} of {self.steps}: about {_duration(left)} left, {_duration(whole)} in all."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 36 * 3600:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.1f} days"
+        pace = f"Step {done} of {self.steps}: about {duration(left)} left, {duration(whole)} in all."
+        return f"{pace}\n{self.forecast}"

@@ -21,7 +21,7 @@ LAYERS = {
     "losses": 1, "cutout": 1, "reference": 1, "pictures": 1, "text2video": 1,
     "field": 2, "render": 2, "priors": 2,
     "stages": 3, "export": 3, "metrics": 3, "personalise": 3, "prior_probe": 3,
-    "evaluate": 4, "prior_scene": 4,
+    "evaluate": 4, "prior_scene": 4, "needs": 4,
     "cli": 5, "prior_check": 5,
     "__main__": 6,
 }  # fmt: skip

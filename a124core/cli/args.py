@@ -79,6 +79,8 @@ def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
                    "once; the result is the same")  # fmt: skip
     p.add_argument("--device", default="cpu", help="cpu (fastest for built-in priors), cuda, mps, xpu")
+    p.add_argument("--estimate", action="store_true", help="only try a few steps of each stage and say how long a run "
+                   "would take and how much memory; nothing is written")  # fmt: skip
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -16,6 +16,7 @@ from ..prompt import checked_prompt
 from ..reference import Reference, make_reference
 from .ablate import ablate
 from .args import parser
+from .estimate import estimate
 from .export import export_file
 from .folder import Folder
 from .info import describe
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Stopped in the {stopped} stage. To continue: {_resume_line(arguments)}")
         return 130
     except KeyboardInterrupt:
-        if hasattr(options, "resume"):
+        if getattr(options, "estimate", False):
+            print("Stopped: nothing was written.", file=sys.stderr)
+        elif hasattr(options, "resume"):
             print(f"Stopped at once. To continue from the last snapshot: {_resume_line(arguments)}", file=sys.stderr)
         elif options.command in WRITE_AT_ONCE:
             print("Stopped: nothing was written, an earlier file is kept.", file=sys.stderr)
@@ -123,6 +126,8 @@ def read_reference(options: object) -> Reference:
 
 
 def _run(job: Job, options: object) -> None:
+    if options.estimate:
+        return estimate(job, lambda line: print(line, flush=True))
     outcome = run_job(job, Folder(Path(options.out)), options.resume, options.quiet)
     written = Folder(Path(options.out)).publish()
     print(summary(outcome.report))

@@ -11,13 +11,13 @@ from ..evaluate import Exam, frozen, grade, of_field, set_exam
 from ..field.field4d import Field4D, from_static
 from ..protocols import OnStep
 from ..stages.coarse import optimise_coarse
-from ..stages.config import StageConfig
 from ..stages.fine import optimise_fine
 from ..stages.snapshot import Snapshot
 from ..stages.static import optimise_static
 from .folder import Folder
 from .job import TILE, Job, Scene, check_folder, disk_needed, identity, prepare
 from .machine import peak_memory_mb
+from .needs import announced, config_of, less
 from .outputs import write_results
 from .report import Report, StageReport, report_dict
 from .watch import Watch, interruptible
@@ -66,6 +66,8 @@ def _all_stages(
     for stage in scene.stages:
         done = folder.finished(stage) if resume else None
         if done is None:
+            for line in announced(scene, stage, field):
+                say(line)
             snapshot = folder.snapshot(stage) if resume else None
             with watch.stage(stage, snapshot.step if snapshot else 0, config_of(scene, stage).steps):
                 done = run_stage(scene, stage, field, watch, snapshot)
@@ -102,10 +104,6 @@ def exam_of(scene: Scene) -> Exam | None:
     return set_exam(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
 
 
-def config_of(scene: Scene, stage: str) -> StageConfig:
-    return getattr(scene.settings, stage)
-
-
 def run_stage(
     scene: Scene, stage: str, field: Field4D | None, on_step: OnStep | None = None, resume: Snapshot | None = None
 ) -> Field4D:
@@ -124,8 +122,7 @@ def run_stage(
 
 def less_memory(stage: str, memory: str) -> str:
     """What to do when memory ran out."""
-    advice = "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low"
-    return f"the {stage} stage is out of memory: start it again with {advice}."
+    return f"the {stage} stage is out of memory: start it again with {less(memory)}."
 
 
 def _run_stage(

@@ -62,6 +62,11 @@ def move(device: str, *networks: nn.Module) -> None:
             network.to(device)
 
 
+def size_of(network: nn.Module) -> int:
+    """Bytes of its weights."""
+    return sum(value.nbytes for value in (*network.parameters(), *network.buffers()))
+
+
 def let_go() -> None:
     """After something large was dropped: reference cycles hold its weights until they are collected."""
     gc.collect()

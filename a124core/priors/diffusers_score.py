@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 from ..protocols import View
 from .by_parts import encode_by_parts
-from .diffusers_place import CPU, Place, at_work, move
+from .diffusers_place import CPU, Place, at_work, move, size_of
 from .parametrise import clean, nearest_timestep, network_input
 from .resized import resized
 from .sds import cfg as guided
+
+# Bytes of a picture's gradient for a pixel and a channel of the VAE's first block, the largest of a CPU run: SD's VAE
+# (128 channels) takes 12.0 KiB a pixel at 256 x 256, 12.4 at 128 x 128.
+CHANNEL_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,10 @@ class Encoder:
     def park(self, device: str) -> None:
         move(device, self.vae)
 
+    def gradient_bytes(self, size: int) -> int:
+        """What the graph of one picture of size x size keeps."""
+        return CHANNEL_BYTES * self.vae.config.block_out_channels[0] * size * size
+
 
 class FolderPrior:
     """One role as a Prior: encode, ask the network, done. Inert until it is asked; close() parks its weights."""
@@ -165,6 +173,17 @@ class FolderPrior:
     def models(self) -> list:
         """None that the host could move for us."""
         return []
+
+    def weights(self) -> tuple[dict[int, int], int]:
+        """Bytes of the networks that stay on their device while a stage runs, each by itself, because guidances may
+        share one, and of those that come only to be asked."""
+        networks = [n for n in (self.network.unet, self.network.control) if n is not None]
+        stay, come = {id(self.encoder.vae): size_of(self.encoder.vae)}, {id(n): size_of(n) for n in networks}
+        return (stay | come, 0) if self.network.place.rest is None else (stay, sum(come.values()))
+
+    def room(self) -> int:
+        """Bytes for the gradient of one picture through the VAE."""
+        return self.encoder.gradient_bytes(self.size)
 
     def close(self) -> None:
         """After the last step, or when a run is cancelled: the accelerator's memory is given back."""

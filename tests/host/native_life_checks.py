@@ -146,7 +146,11 @@ def check_room():
         management.load_models_gpu = load
     estimate = helpers.estimate_memory(base.SD15.model, (1, 4, 8, 8), {"positive": []})
     small, large = (base.image_guidance(size=s).prior.room() for s in (256, 1024))
+    weights = first.prior.weights()[0] | second.prior.weights()[0]  # of clones, which share them
+    vae = first.prior.vae
+    encoder = sum(v.nbytes for v in base.part("nodes.host_vae").private_encoder(vae).model.parameters())
     return {
+        "weights": len(weights) == 2 and weights[id(base.SD15.model.model)] > 0 and weights[id(vae)] == encoder,
         "kept": [kept for kept, _ in asked[1:]] == [bridge.JOB_BYTES + first.prior.room()] * (len(asked) - 1),
         "first": asked[0][1]["memory_required"] == bridge.JOB_BYTES + first.prior.room(), "requests": len(asked),
         "again": asked[-1][1] == {"memory_required": room[0], "minimum_memory_required": room[1]},

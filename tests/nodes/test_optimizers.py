@@ -237,3 +237,36 @@ def test_it_trains_in_the_hosts_inference_mode(nodes: dict[str, type], call_node
     with torch.inference_mode():
         field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
     assert not field.table.is_inference()
+
+
+def test_the_node_says_what_the_run_will_hold_before_it_begins(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, bridge = [], pack_module("nodes.bridge")
+    monkeypatch.setattr(bridge, "say", lambda node, text: said.append(text))
+    static(graph=None)
+    assert said[0].startswith("It takes about") and "field and optimiser" in said[0] and "more than" not in said[0]
+    monkeypatch.setattr(pack_module("a124core.needs"), "free_memory", lambda device: 1)
+    static(graph=None, seed=1)
+    again = next(text for text in said[1:] if text.startswith("It takes"))
+    assert "if it runs out of memory, set 'memory' to balanced or low" in again
+
+
+def test_every_stage_counts_the_field_that_it_is_given(
+    nodes: dict[str, type], call_node: Callable, reference: Any, pack_module: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    optimizer, found = pack_module("nodes.optimizer"), []
+    count = optimizer.counted
+
+    def counted(*given: Any) -> Any:
+        found.append(count(*given))
+        return found[-1]
+
+    monkeypatch.setattr(optimizer, "counted", counted)
+    config = call_node(nodes["A124FieldConfig"], levels=3, time_grids=5)[0]
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config)[0]
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, field_config=config)[0]
+    call_node(nodes["A124FineOptimizer"], field=moving, reference=reference)
+    sizes = [4 * sum(v.nbytes for v in (f.table, *f.mlp.values())) for f in (field, moving, moving)]
+    assert [n.field for n in found] == sizes and found[2].beside > found[1].beside

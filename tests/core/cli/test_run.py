@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from a124core import needs
+from a124core.cli import estimate as forecast
 from a124core.cli import run as pipeline
 from a124core.cli import watch
 from a124core.cli.folder import Folder
@@ -234,3 +236,26 @@ def test_ctrl_c_while_a_stage_is_graded_keeps_the_stage(
     assert (tmp_path / "unfinished" / "static.safetensors").is_file()
     assert animate(picture, tmp_path, "--skip", "fine", "--resume") == 0
     assert [s["name"] for s in report(tmp_path)["stages"]] == ["static", "coarse"]
+
+
+def test_estimate_tries_every_stage_and_writes_nothing(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(forecast, "GROWN", 2)
+    out = tmp_path / "out"
+    assert animate(picture, out, "--estimate", "--steps-scale", 2) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for stage, steps in (("static", 16), ("coarse", 8), ("fine", 8)):
+        at = next(k for k, line in enumerate(lines) if line.startswith(f"{stage}: {steps} steps, about "))
+        assert "of memory beside the program (field and optimiser" in lines[at]
+        assert f"s for {steps} steps" in lines[at + 1] and "measured:" in lines[at + 1]
+    assert lines[-1].startswith("all stages: about") and not out.exists()
+
+
+def test_a_run_says_what_it_will_hold_and_what_to_do_where_that_is_too_much(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(needs, "free_memory", lambda device: 1)
+    assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine", "--memory", "low") == 0, "never refused"
+    said = capsys.readouterr().out
+    assert "static: 8 steps, about" in said and "if it runs out of memory, start again with a smaller preset" in said

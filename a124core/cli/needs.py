@@ -1,0 +1,36 @@
+"""What the stages of a scene will need, said before their first step."""
+
+from __future__ import annotations
+
+from ..field.field4d import Field4D
+from ..needs import counted, in_triton, shortage
+from ..protocols import Guidance
+from ..stages.config import StageConfig
+from .job import Scene
+
+
+def announced(scene: Scene, stage: str, field: Field4D | None) -> list[str]:
+    """Steps and counted memory; a second line if that is more than there is."""
+    job, config = scene.job, config_of(scene, stage)
+    needs = counted(
+        scene.settings.field, config, guidances(scene, stage), in_triton(job.device), scene.camera, start=field
+    )
+    lack = shortage(needs, job.device, f"start again with {less(job.memory)}")
+    return [line for line in (f"{stage}: {config.steps} steps, {needs.line()}.", lack) if line is not None]
+
+
+def config_of(scene: Scene, stage: str) -> StageConfig:
+    return getattr(scene.settings, stage)
+
+
+def guidances(scene: Scene, stage: str) -> list[Guidance | None]:
+    """Those that the stage asks."""
+    wires = scene.wires
+    if stage == "static":
+        return [wires.image, wires.still_view or wires.view]
+    return [wires.view, wires.video, *([wires.refine] if stage == "fine" else [])]
+
+
+def less(memory: str) -> str:
+    """What needs less memory than this run."""
+    return "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low"

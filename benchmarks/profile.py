@@ -1,0 +1,122 @@
+"""The operations of one step, by their own time, as text:
+
+    python -m benchmarks.profile --stage static|coarse|fine [--preset demo] [--device cuda] [--out FILE]
+
+Built-in priors, and a field past its first fog. Steps before the one that is looked at warm up."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from a124core.cli.machine import machine, versions
+from a124core.device import best_device, keep_freed_pages, synchronize
+from a124core.export.files import replacing
+from a124core.field.field4d import from_static
+from a124core.priors.builtin import example_picture, make_priors
+from a124core.protocols import Step
+from a124core.reference import make_reference
+from a124core.stages.coarse import optimise_coarse
+from a124core.stages.config import with_steps
+from a124core.stages.fine import optimise_fine
+from a124core.stages.presets import PRESETS, preset
+from a124core.stages.static import optimise_static
+
+STAGES = ("static", "coarse", "fine")
+WARM_UP = 5  # steps
+ROWS = 20  # operations shown
+
+
+def main() -> None:
+    args = _arguments()
+    keep_freed_pages()
+    text = shown(args, profiled(args))
+    if args.out:
+        with replacing(args.out) as file:
+            file.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--preset", choices=[p for p in PRESETS if p != "auto"], default="demo")
+    parser.add_argument("--grow", type=int, default=60, help="static steps before, so that fog is gone")
+    parser.add_argument("--device", default=str(best_device()))
+    parser.add_argument("--out", type=Path, help="file to write")
+    return parser.parse_args()
+
+
+def profiled(args: argparse.Namespace) -> Any:
+    """The profile of the first step after the warm-up that looks at what priors judge."""
+    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (torch.device(args.device).type == "cuda")
+    record = profile(activities=kinds)
+
+    def watch(step: Step) -> None:
+        synchronize(args.device)
+        if step.step == WARM_UP:
+            record.start()
+        elif step.step == WARM_UP + 1:
+            record.stop()
+
+    _run(args, watch)
+    return record
+
+
+def _run(args: argparse.Namespace, watch: Any) -> None:
+    settings = preset(args.preset)
+    picture, mask = example_picture("robot")
+    reference = make_reference(picture, mask, mask_marks="subject")
+    size, common = settings.static.render.size, {"seed": 0, "device": args.device}
+    priors = make_priors(reference, "a robot is swaying", "sway", size, 2 * size, subject="robot")
+    config = replace(with_steps(getattr(settings, args.stage), WARM_UP + 1), reference_first=0)
+    steps = max(args.grow, WARM_UP) + 1  # 61: as released, every fourth step looks at the picture alone
+    static = replace(with_steps(settings.static, steps), masked_levels=0, reference_first=0)
+    still = (reference, priors.image, priors.view, static, settings.field)
+    if args.stage == "static":
+        optimise_static(*still, on_step=_last(watch, steps), **common)
+        return
+    slices = config.render.occupancy_slices
+    moving = from_static(optimise_static(*still, **common), settings.field.time_grids, slices)
+    wires = (reference, priors.view, priors.video)
+    if args.stage == "coarse":
+        optimise_coarse(moving, *wires, config, on_step=watch, **common)
+    else:
+        optimise_fine(moving, *wires, priors.refine, config, on_step=watch, **common)
+
+
+def _last(watch: Any, steps: int) -> Any:
+    """The last steps of a longer run, counted as if they were all."""
+    return lambda step: watch(replace(step, step=step.step - steps + WARM_UP + 1))
+
+
+def shown(args: argparse.Namespace, record: Any) -> str:
+    """Where and how, then the operations with most time of their own."""
+    rows = record.key_averages()
+    order = "self_device_time_total" if torch.device(args.device).type == "cuda" else "self_cpu_time_total"
+    found = sorted(((getattr(row, order), row.count, row.key) for row in rows), reverse=True)
+    whole, calls = sum(spent for spent, *_ in found), sum(count for _, count, _ in found)
+    told = ", ".join(f"{name} {number}" for name, number in versions().items())
+    lines = [
+        f"One step of the {args.stage} stage, preset {args.preset}, on {args.device}",
+        f"command: {shlex.join(['python', '-m', 'benchmarks.profile', *sys.argv[1:]])}",
+        f"machine: {machine()}",
+        f"versions: {told}",
+        f"{calls} operations of {len(found)} kinds, {whole / 1e3:.1f} ms of their own time (with the profiler's)",
+        "",
+        f"{'own time':>12}{'share':>8}{'calls':>8}  operation",
+    ]
+    for spent, count, name in found[:ROWS]:
+        lines.append(f"{spent / 1e3:>9.2f} ms{100 * spent / max(whole, 1e-9):>6.1f} %{count:>8}  {name}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
