@@ -16,7 +16,6 @@ from .field.config import FieldConfig
 from .field.field4d import Field4D, new_field
 from .field.grid import rows_per_grid
 from .field.occupancy import empty_occupancy, refresh
-from .kernels import torch_ops
 from .kernels.backend import ops_for
 from .protocols import Cameras, Guidance
 from .render.render import camera_rays, marched
@@ -25,7 +24,8 @@ from .stages.backprop import needs_normals
 from .stages.config import CoarseConfig, FineConfig, StageConfig
 
 NUMBER = 4  # bytes of a float32
-CORNERS = 64  # bytes of a sample on one level that plain torch keeps and Triton makes again: 8 indices, 8 shares
+CORNERS = 64  # bytes of a sample on one level that plain torch keeps and kernels make again: 8 indices, 8 shares
+ASKED = 20  # bytes of a sample that Numba keeps each time the tables are asked: its place, a row, a share
 PLACED = 44  # bytes of a sample that has no graph yet: its place, its weight, its normal
 BATCH = 2**18  # points at once where the occupancy is refreshed
 FILLED = 0.055  # of the steps across the cube: the most of seven finished scenes (0.037 to 0.055, 64 cells a side)
@@ -75,7 +75,7 @@ def counted(
     field: FieldConfig,  # where start is given, only its time grids count, and only if start stands still
     config: StageConfig,
     guidances: Sequence[Guidance | None],
-    fused: bool,  # by Triton's kernels, see in_triton
+    kernels: str,  # what computes the field's operations, see kernels_on
     camera: Cameras,  # the one that took the picture
     start: Field4D | None = None,  # what a moving stage begins with
 ) -> Needs:
@@ -88,13 +88,13 @@ def counted(
     cells = _cells(field, config) * NUMBER
     frozen = table + small + cells if isinstance(config, FineConfig) else 0
     stays, comes = _weights(guidances)
-    passing = _passing(field, config, _per_ray(field, config, start, camera), _encoder(guidances), fused)
+    passing = _passing(field, config, _per_ray(field, config, start, camera), _encoder(guidances), kernels)
     return Needs(4 * (table + small), cells + frozen, stays + comes, passing)
 
 
-def in_triton(device: torch.device | str) -> bool:
-    """Do the field's operations run fused there?"""
-    return ops_for(torch.device(device)) is not torch_ops
+def kernels_on(device: torch.device | str) -> str:
+    """What computes the field's operations there: "torch", "numba" or "triton"."""
+    return ops_for(torch.device(device)).__name__.rpartition(".")[2].removesuffix("_ops")
 
 
 def table_bytes(field: FieldConfig) -> int:
@@ -112,23 +112,24 @@ def _cells(field: FieldConfig, config: StageConfig) -> int:
     return slices * config.render.occupancy_size**3
 
 
-def graph_bytes(field: FieldConfig, normals: bool, fused: bool) -> int:
+def graph_bytes(field: FieldConfig, normals: bool, kernels: str) -> int:
     """What one sample keeps for the way back. Added up from what the operations save, and tested against it; a
     normal asks the field again and keeps the slopes along three axes."""
-    corners = 0 if fused else CORNERS
-    plain = (8 + corners) * field.levels + 4 * field.hidden + 96
-    return plain + ((40 + 3 * corners) * field.levels + 9 * field.hidden + 65 if normals else 0)
+    corners, asked = CORNERS if kernels == "torch" else 0, ASKED if kernels == "numba" else 0
+    plain = (8 + corners) * field.levels + 4 * field.hidden + 96 + asked
+    return plain + ((40 + 3 * corners) * field.levels + 9 * field.hidden + 65 + 2 * asked if normals else 0)
 
 
-def _moments(field: FieldConfig, samples: float, moments: int, normals: bool, fused: bool) -> float:
-    """Plain torch makes a grid for each moment where moments are few, else looks into two grids for each sample."""
-    if fused or field.time_grids == 1:
+def _moments(field: FieldConfig, samples: float, moments: int, normals: bool, kernels: str) -> float:
+    """Where moments are few, a grid is made for each, which plain torch keeps for the way back and Numba does not;
+    else each sample looks into two grids. Triton makes none."""
+    if kernels == "triton" or field.time_grids == 1:
         return 0
-    looks = 3 if normals else 1
+    looks = 3 if normals and kernels == "torch" else 1
     return looks * min(moments * rows_per_grid(field) * 2 * NUMBER, samples * CORNERS * field.levels)
 
 
-def _passing(field: FieldConfig, config: StageConfig, per_ray: float, encoder: int, fused: bool) -> int:
+def _passing(field: FieldConfig, config: StageConfig, per_ray: float, encoder: int, kernels: str) -> int:
     """The largest of the works that follow each other in a step."""
     r = config.render
     frames = config.time.frames if isinstance(config, CoarseConfig) else 1
@@ -137,15 +138,15 @@ def _passing(field: FieldConfig, config: StageConfig, per_ray: float, encoder: i
     normals = config.shaded or needs_normals(config.losses)
     moments = min(frames, 1 + math.ceil(at_once / r.size**2)) if frames > 1 else 1
     samples = at_once * per_ray
-    graph = samples * graph_bytes(field, normals, fused) + _moments(field, samples, moments, normals, fused)
-    update, look = table_bytes(field), graph_bytes(field, False, fused)
+    graph = samples * graph_bytes(field, normals, kernels) + _moments(field, samples, moments, normals, kernels)
+    update, look = table_bytes(field), graph_bytes(field, False, kernels)
     if at_once == rays:  # the graph waits while the priors judge
         step = graph + max(encoder, update)
     else:
         step = rays * per_ray * PLACED + max(encoder, graph + update)
     cells = _cells(field, config)
     refresh = 2 * cells * NUMBER + min(BATCH, r.occupancy_size**3) * look
-    differences = update * (1 if fused else 3) if config.losses.time_tv > 0 and frames > 1 else 0
+    differences = update * (0 if kernels == "triton" else 2) if config.losses.time_tv > 0 and frames > 1 else 0
     frozen = config.refine_frames * r.size**2 * per_ray * look if isinstance(config, FineConfig) else 0
     return round(max(step, refresh, differences, frozen))
 

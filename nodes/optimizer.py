@@ -10,7 +10,7 @@ from typing import Any
 
 from ..a124core.cameras import reference_camera
 from ..a124core.field.field4d import Field4D
-from ..a124core.needs import counted, in_triton, shortage
+from ..a124core.needs import counted, kernels_on, shortage
 from ..a124core.protocols import Guidance, OnStep
 from ..a124core.stages.config import Preset, StageConfig, with_steps
 from ..a124core.stages.loop import FieldLostError
@@ -105,7 +105,7 @@ def _forecast(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> st
     guidances, start = inputs.get("guidances", []), inputs.get("of")
     grid = inputs.get("field") or inputs.get("grid") or start.config
     camera = reference.camera if reference is not None else reference_camera()
-    needs = counted(grid, config, guidances, in_triton(bridge.device()), camera, start)
+    needs = counted(grid, config, guidances, kernels_on(bridge.device()), camera, start)
     lack = shortage(needs, bridge.device(), _ways(config, bool(_with_models(guidances))))
     if lack is None:
         return f"It takes {needs.line()}."

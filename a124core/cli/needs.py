@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..field.field4d import Field4D
-from ..needs import counted, in_triton, shortage
+from ..needs import counted, kernels_on, shortage
 from ..protocols import Guidance
 from ..stages.config import StageConfig
 from .job import Scene
@@ -13,7 +13,7 @@ def announced(scene: Scene, stage: str, field: Field4D | None) -> list[str]:
     """Steps and counted memory; a second line if that is more than there is."""
     job, config = scene.job, config_of(scene, stage)
     needs = counted(
-        scene.settings.field, config, guidances(scene, stage), in_triton(job.device), scene.camera, start=field
+        scene.settings.field, config, guidances(scene, stage), kernels_on(job.device), scene.camera, start=field
     )
     lack = shortage(needs, job.device, f"start again with {less(job.memory)}")
     return [line for line in (f"{stage}: {config.steps} steps, {needs.line()}.", lack) if line is not None]

@@ -10,7 +10,6 @@ from numba import float32, int32, njit, uint32, uint64
 from torch import Tensor
 
 from .corners import Level
-from .moments import When
 from .numba_threads import FAST, in_parts, in_turn
 
 ALL_BITS = 0xFFFFFFFF
@@ -134,7 +133,8 @@ def _spread_slopes(grad, points, first, share, level, column, rows):
 def gather(
     rows: Tensor,  # (M, 2)
     points: Tensor,  # (3, N)
-    when: When,
+    first: Tensor,  # (G, N) int32: each sample's first row in G grids
+    share: Tensor,  # (G, N) of these grids
     levels: tuple[Level, ...],
     slopes: bool,
 ) -> Tensor:  # (N, 2 L) features, or their three slopes (3, N, 2 L)
@@ -142,11 +142,12 @@ def gather(
     count, kernel = points.shape[1], _gather_slopes if slopes else _gather
     out = torch.zeros(*(3,) * slopes, count, 2 * len(levels))
     table, places = _array(rows), _array(points)
+    grids = list(zip(_array(first), _array(share), strict=True))
 
     def part(begin: int, end: int) -> None:
         for k, level in enumerate(levels):
-            for first, share in zip(_array(when.first), _array(when.share), strict=True):
-                kernel(table, places, first, share, _numbers(level), 2 * k, begin, end, out.numpy())
+            for row, part_of in grids:
+                kernel(table, places, row, part_of, _numbers(level), 2 * k, begin, end, out.numpy())
 
     in_parts(part, count)
     return out
@@ -155,17 +156,19 @@ def gather(
 def spread(
     grad: Tensor,  # (N, 2 L) or (3, N, 2 L)
     points: Tensor,  # (3, N)
-    when: When,
+    first: Tensor,  # (G, N) int32: each sample's first row in G grids
+    share: Tensor,  # (G, N) of these grids
     levels: tuple[Level, ...],
     count: int,  # rows of the table
 ) -> Tensor:  # (count, 2)
     """The transpose of gather. Threads share the levels, whose rows are their own: sums have a fixed order."""
     total, kernel = torch.zeros(count, 2), _spread if grad.ndim == 2 else _spread_slopes
     values, places = _array(grad), _array(points)
+    grids = list(zip(_array(first), _array(share), strict=True))
 
     def one(k: int) -> None:
-        for first, share in zip(_array(when.first), _array(when.share), strict=True):
-            kernel(values, places, first, share, _numbers(levels[k]), 2 * k, total.numpy())
+        for row, part_of in grids:
+            kernel(values, places, row, part_of, _numbers(levels[k]), 2 * k, total.numpy())
 
     in_turn(one, len(levels))
     return total

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .corners import Level
-from .moments import When, in_time, inside_cube
+from .moments import in_time, inside_cube
 from .numba_grid import gather, spread
 from .numba_march import march
 from .numba_points import draw_points
@@ -32,27 +32,30 @@ class _Gather(torch.autograd.Function):
     """Linear in the rows. Its derivative is _Spread, and the other way round: second derivatives exist."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, points: Tensor, *options: Any) -> Tensor:
-        ctx.points, ctx.options, ctx.count = points, options, rows.shape[0]
-        return gather(rows, points, *options)
+    def forward(ctx: Any, rows: Tensor, points: Tensor, first: Tensor, share: Tensor, *options: Any) -> Tensor:
+        ctx.save_for_backward(points, first, share)
+        ctx.options, ctx.count = options, rows.shape[0]
+        return gather(rows, points, first, share, *options)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (_Spread.apply(grad, ctx.count, ctx.points, *ctx.options), *[None] * 4)
+        return (_Spread.apply(grad, ctx.count, *ctx.saved_tensors, *ctx.options), *[None] * 5)
 
 
 class _Spread(torch.autograd.Function):
     """The transpose of _Gather."""
 
     @staticmethod
-    def forward(ctx: Any, grad: Tensor, count: int, points: Tensor, *options: Any) -> Tensor:
-        ctx.points, ctx.options = points, options
-        when, levels, _ = options
-        return spread(grad, points, when, levels, count)
+    def forward(
+        ctx: Any, grad: Tensor, count: int, points: Tensor, first: Tensor, share: Tensor, *options: Any
+    ) -> Tensor:
+        ctx.save_for_backward(points, first, share)
+        ctx.options = options
+        return spread(grad, points, first, share, options[0], count)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return (_Gather.apply(gradient, ctx.points, *ctx.options), *[None] * 5)
+        return (_Gather.apply(gradient, *ctx.saved_tensors, *ctx.options), *[None] * 6)
 
 
 def encode_grid(
@@ -85,5 +88,5 @@ def _encoded(
     rows, when = in_time(table.float(), time, len(levels), loop)
     share = torch.ones(when.first.shape) if when.share is None else when.share
     inside = inside_cube(points)
-    when = When(when.first, share if inside is None else share * inside)
-    return _Gather.apply(rows, points, when, levels, slopes).to(table.dtype)
+    share = share if inside is None else share * inside
+    return _Gather.apply(rows, points, when.first, share, levels, slopes).to(table.dtype)

@@ -26,7 +26,8 @@ def expected() -> dict[tuple[str, str], list[str]]:
             cells = [f"{rays:,}" if rays else "all"]
             for stage in ("static", "coarse", "fine"):
                 config = with_memory(getattr(preset(name), stage), memory)
-                needs = [counted(preset(name).field, config, [], fused, reference_camera()) for fused in (True, False)]
+                given = preset(name).field, config, []
+                needs = [counted(*given, kernels, reference_camera()) for kernels in ("triton", "torch")]
                 cells.append(" / ".join(in_words(n.total) for n in needs))
             found[name, memory] = cells
     return found
