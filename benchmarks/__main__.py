@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import time
 from dataclasses import replace
 
 import torch
@@ -106,13 +105,13 @@ def _timed(run, steps: int, device: str) -> tuple[float, dict[str, float], int]:
         if step.step == WARM_UP:
             synchronize(device)
             clock.seconds.clear()
-            began[0] = time.perf_counter()
+            began[0] = clock.now()
 
     on_step: OnStep = watch
     with clock.watching(PLACES):
         run(on_step, WARM_UP + steps)
     synchronize(device)
-    return time.perf_counter() - began[0], dict(clock.seconds), steps
+    return clock.now() - began[0], dict(clock.seconds), steps
 
 
 def _show(stage: str, total: float, parts: dict[str, float], steps: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,18 +150,19 @@ def _networks(network: Network) -> list[nn.Module]:
 
 def _timed(setup: Setup, guidances: dict[str, Guidance]) -> tuple[float, dict[str, float]]:
     """Seconds of the counted steps, and of their parts. On an accelerator the first step warms up."""
-    clock, warm, began = Clock(setup.device), int(setup.full), [time.perf_counter()]
+    clock, warm = Clock(setup.device), int(setup.full)
+    began = [clock.now()]
 
     def watch(step: Any) -> None:
         if step.step == warm:
             synchronize(setup.device)
             clock.seconds.clear()
-            began[0] = time.perf_counter()
+            began[0] = clock.now()
 
     with clock.watching(PLACES):
         _run(setup, guidances, warm + setup.steps, watch)
     synchronize(setup.device)
-    return time.perf_counter() - began[0], dict(clock.seconds)
+    return clock.now() - began[0], dict(clock.seconds)
 
 
 def _run(setup: Setup, guidances: dict[str, Guidance], steps: int, watch: Any) -> None:
