@@ -27,7 +27,7 @@ from a124core.stages.presets import PRESETS, preset
 from a124core.stages.static import optimise_static
 
 from .clock import Clock
-from .measure import all_kernels, clock_for, kernels_from
+from .measure import all_kernels, kernels_from
 
 PLACES = {
     "march": [(render_module, "place_samples")],
@@ -105,18 +105,18 @@ def _grown(reference: Reference, args: argparse.Namespace) -> Field4D:
 
 def _timed(run: Run, steps: int, device: str, kernels: str) -> dict[str, float]:
     """Seconds of a counted step by part, and in all."""
-    clock, now, began = Clock(device), clock_for(device), [0.0]
+    clock, began = Clock(device), [0.0]
 
     def watch(step: Step) -> None:
         if step.step == WARM_UP:
             synchronize(device)
             clock.seconds.clear()
-            began[0] = now()
+            began[0] = clock.now()
 
     with clock.watching(PLACES), kernels_from(kernels):
         run(watch, WARM_UP + steps)
     synchronize(device)
-    total = now() - began[0]
+    total = clock.now() - began[0]
     parts = {part: seconds / steps for part, seconds in clock.seconds.items()}
     return {"a step": total / steps, **parts, "everything else": total / steps - sum(parts.values())}
 

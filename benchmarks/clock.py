@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +10,14 @@ from typing import Any
 
 from a124core.device import synchronize
 
+from .measure import clock_for
+
 
 class Clock:
     """Adds up the own time of parts: time in a part inside another counts for the inner one only."""
 
     def __init__(self, device: str) -> None:
-        self.device = device
+        self.device, self.now = device, clock_for(device)
         self.seconds: dict[str, float] = defaultdict(float)
         self.stack: list[list[float]] = []
 
@@ -24,13 +25,13 @@ class Clock:
         @wraps(function)
         def timed(*args: Any, **options: Any) -> Any:
             synchronize(self.device)
-            began = time.perf_counter()
+            began = self.now()
             self.stack.append([0.0])
             try:
                 return function(*args, **options)
             finally:
                 synchronize(self.device)
-                spent = time.perf_counter() - began
+                spent = self.now() - began
                 inner = self.stack.pop()[0]
                 self.seconds[part] += spent - inner
                 if self.stack:

@@ -15,7 +15,7 @@ UNET = {"sample_size": 8, "block_out_channels": (32, 64), "layers_per_block": 1,
         "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "attention_head_dim": 8}  # fmt: skip
 CLIP = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 WIDTH = 32  # of the words
-WORDS = "abcdefghijklmnopqrstuvwxyz0123456789,.:<>_-"
+WORDS = "!abcdefghijklmnopqrstuvwxyz0123456789,.:<>_-"
 
 
 def randomised(network: Any, seed: int) -> Any:
@@ -63,6 +63,16 @@ def vae(folder: Path, seed: int, levels: int = 2, **config: Any) -> Any:
         block_out_channels=(16,) * levels, down_block_types=("DownEncoderBlock2D",) * levels, norm_num_groups=8,
         up_block_types=("UpDecoderBlock2D",) * levels, layers_per_block=1, latent_channels=4, **config,
     )  # fmt: skip
+    randomised(made, seed).save_pretrained(folder / "vae")
+    return made
+
+
+def tiny_vae(folder: Path, seed: int = 51, **config: Any) -> Any:
+    """TAESD's class, as small as the other VAE."""
+    from diffusers import AutoencoderTiny
+
+    sizes = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
+    made = AutoencoderTiny(**sizes, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1), **config)
     randomised(made, seed).save_pretrained(folder / "vae")
     return made
 

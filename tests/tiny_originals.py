@@ -6,8 +6,14 @@ the tests, so that a mistake made twice would show.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from tests.tiny_folders import randomised, tokens
+from tests.tiny_modelscope import Sizes, random_weights
 
 RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
           "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}  # fmt: skip
@@ -132,3 +138,56 @@ class Text(nn.Module):
 
 def prefixed(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}{name}": w.detach().clone().contiguous() for name, w in weights.items()}
+
+
+# Whole files
+
+
+MODELSCOPE = Sizes(dim=64, mults=(1, 2), layers=1, context=64, first_width=512)
+
+
+def tiny_unet(**changes: Any) -> Any:
+    from diffusers import UNet2DConditionModel
+
+    return randomised(UNet2DConditionModel(**TINY, out_channels=4, **changes), 1)
+
+
+def tiny_vae() -> Any:
+    from diffusers import AutoencoderKL
+
+    return randomised(AutoencoderKL(
+        block_out_channels=(32, 64), down_block_types=("DownEncoderBlock2D",) * 2, layers_per_block=1,
+        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4,
+    ), 2)  # fmt: skip
+
+
+def tiny_vision() -> Vision:
+    return randomised(Vision(64, 1, 64, 28, 14), 5)
+
+
+def tiny_text(folder: Path) -> Text:
+    """As many words as the folder's tokenizer, which it writes, has."""
+    return randomised(Text(tokens(folder), 64, 2), 6)
+
+
+def zero123(path: Path, **more: Any) -> Path:
+    """Zero123's one file, with whatever else its training program saved."""
+    rng = torch.Generator().manual_seed(7)
+    weights = prefixed("model.diffusion_model.", unet(tiny_unet(in_channels=8)))
+    weights |= prefixed("first_stage_model.", vae(tiny_vae()))
+    weights |= prefixed("cond_stage_model.model.visual.", tiny_vision().state_dict())
+    weights |= {"cc_projection.weight": torch.randn(64, 68, generator=rng) / 8, "cc_projection.bias": torch.zeros(64)}
+    weights["model_ema.decay"] = torch.tensor(0.99)
+    torch.save({"state_dict": weights, "global_step": 5, **more}, path)
+    return path
+
+
+def modelscope(folder: Path) -> Path:
+    """ModelScope's own three files, and a tokenizer folder beside them."""
+    folder.mkdir()
+    torch.save(random_weights(MODELSCOPE, "original"), folder / "text2video_pytorch_model.pth")
+    text = tiny_text(folder).state_dict()
+    torch.save(text | {"logit_scale": torch.zeros(()), "text_projection": torch.eye(64)},
+               folder / "open_clip_pytorch_model.bin")  # fmt: skip
+    torch.save({"state_dict": prefixed("first_stage_model.", vae(tiny_vae()))}, folder / "VQGAN_autoencoder.pth")
+    return folder

@@ -14,12 +14,13 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
+from ..device import is_out_of_memory
 from ..export.embedding import load_progress, save_progress, write_embedding
 from ..export.sheets import side_by_side, write_picture
 from ..personalise import TokenConfig, TokenSnapshot, TokenStep, learn_token
 from ..pictures import read_picture
 from ..priors.diffusers_place import place_for
-from ..priors.diffusers_word import folder_word
+from ..priors.diffusers_word import FolderWord, folder_word
 from .job import check_folder
 from .machine import checked_device
 from .watch import Interrupted
@@ -60,11 +61,30 @@ def invert(options: Any) -> None:
     start = keep.begin(options.resume)
     made = folder_word(options.image_model, options.word.strip(), place_for("full", checked_device(options.device)))
     with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
-        model = (made.encode, made.denoise, made.sigmas, made.start())
-        word = learn_token(picture, *model, config, options.seed, watch, start, made.decode)
+        word = _learned(picture, made, config, options.seed, watch, start)
     keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
     print(f"Written: {options.out}, {len(word)} row(s) of {word.shape[1]}. Use it: animate --priors diffusers --token "
           f"{options.out} --refine-prompt 'a <token> is dancing'")  # fmt: skip
+
+
+def _learned(
+    picture: Tensor, made: FolderWord, config: TokenConfig, seed: int, watch: Watch, start: TokenSnapshot | None
+) -> Tensor:  # (n, d)
+    """The word; whatever ends the learning early, its last whole step is kept."""
+    model = (made.encode, made.denoise, made.sigmas, made.start())
+    try:
+        return learn_token(picture, *model, config, seed, watch, start, made.decode)
+    except BaseException as error:
+        watch.keep_last()
+        if not is_out_of_memory(error):
+            raise
+        raise RuntimeError(less_memory(config.chunk, watch.last is not None or start is not None)) from error
+
+
+def less_memory(chunk: int, resumable: bool) -> str:
+    """What to do when memory ran out."""
+    advice = f"--chunk 1{' --resume' if resumable else ''}" if chunk != 1 else "a smaller --size and another --out"
+    return f"learning the word is out of memory: start it again with {advice}."
 
 
 class Progress:
@@ -102,13 +122,14 @@ class Watch:
 
     def __init__(self, keep: Progress, bar: tqdm) -> None:
         self.keep, self.bar, self.stop = keep, bar, False
+        self.last: TokenStep | None = None
         self.saved = self.shown = time.monotonic()
 
     def __call__(self, step: TokenStep) -> None:
+        self.last = step
         self.bar.update(1)
         self.bar.set_postfix(loss=f"{step.loss:.3f}")
         if self.stop:
-            self.keep.save(step)
             raise Interrupted("invert")
         now = time.monotonic()
         if now - self.saved > SAVE_SECONDS and step.step < step.steps:
@@ -117,6 +138,11 @@ class Watch:
         if now - self.shown > SHOW_SECONDS or step.step == step.steps:
             self.keep.show(step)
             self.shown = now
+
+
+    def keep_last(self) -> None:
+        if self.last is not None:
+            self.keep.save(self.last)
 
 
 @contextmanager

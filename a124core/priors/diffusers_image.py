@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from .diffusers_checks import UNET2D, check_text_width, schedule, unet_config
-from .diffusers_load import load_part
+from .diffusers_load import config_of, load_part
 from .diffusers_place import Place
 from .diffusers_score import Encoder, FolderPrior, Network
 from .diffusers_text import Words, view_text
 from .view_text import STATIC_SUFFIX
 
 EXAMPLE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+TINY = "AutoencoderTiny"  # TAESD's class: a VAE for drafts, whose latents come out in the model's own scale
+LATENTS = 4  # channels of a picture for all UNets here
 
 
 def image_prior(
@@ -34,4 +36,12 @@ def image_prior(
 
 
 def encoder(folder: Path, place: Place) -> Encoder:
-    return Encoder(load_part(folder, "vae", "AutoencoderKL"), place)
+    """The folder's VAE, which may be a tiny one."""
+    config = config_of(folder, "vae")
+    channels = config.get("latent_channels", LATENTS)
+    if channels != LATENTS:
+        raise ValueError(
+            f"the VAE in {folder} writes {channels} channels, {LATENTS} are needed: it is another model's. Copy the "
+            f"vae folder of {EXAMPLE} there (or, for drafts, madebyollin/taesd)."
+        )
+    return Encoder(load_part(folder, "vae", TINY if config.get("_class_name") == TINY else "AutoencoderKL"), place)

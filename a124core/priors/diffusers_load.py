@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..device import is_out_of_memory
 from .diffusers_package import diffusers, transformers
 
 SHARED: weakref.WeakValueDictionary[tuple, nn.Module] = weakref.WeakValueDictionary()  # while a prior holds them
 WEIGHTS = (".safetensors", ".bin", ".index.json")
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError, MemoryError)  # what loading raises
 
 
 def config_of(folder: Path, part: str, name: str = "config.json") -> dict[str, Any]:
@@ -66,8 +68,8 @@ def _load(path: Path, wanted: str, dtype: torch.dtype) -> nn.Module:
         network, info = kind.from_pretrained(
             str(path), local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True, **options
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError) as error:
-        raise ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.") from None
+    except UNREADABLE as error:
+        raise _refusal(path, error) from None
     missing = sorted(info["missing_keys"]) + [str(row[0]) for row in info["mismatched_keys"]]
     if missing:
         raise ValueError(
@@ -75,6 +77,16 @@ def _load(path: Path, wanted: str, dtype: torch.dtype) -> nn.Module:
             f"({', '.join(missing[:3])}). Copy the model's folder again."
         )
     return network
+
+
+def _refusal(path: Path, error: BaseException) -> Exception:
+    """What to do about a part that does not load."""
+    if is_out_of_memory(error):
+        return RuntimeError(
+            f"{path} does not fit into the memory that is free: close other programs, or leave a role out (on the "
+            "command line --refine none or --no-view-prior, in the graph by unplugging its guidance)."
+        )
+    return ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.")
 
 
 def weight_files(path: Path) -> list[str]:
@@ -110,8 +122,8 @@ def transformer_part(folder: Path, part: str, wanted: str) -> nn.Module:
     try:
         with _no_bar():
             network, info = kind.from_pretrained(str(path), local_files_only=True, output_loading_info=True, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.") from None
+    except UNREADABLE as error:
+        raise _refusal(path, error) from None
     missing = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
     if missing:
         raise ValueError(

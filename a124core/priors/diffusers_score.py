@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..protocols import View
 from .by_parts import encode_by_parts
 from .diffusers_place import CPU, Place, at_work, move, size_of
-from .parametrise import clean, nearest_timestep, network_input
+from .parametrise import clean, network_input, told_timestep
 from .resized import resized
 from .sds import cfg as guided
 
@@ -58,7 +58,7 @@ class Network:
         """x_t (items, C, ...), sigma (items,) -> x0_hat on the place's device, float32."""
         device = self.place.device
         x, s = x_t.detach().to(device, torch.float32), sigma.to(device, torch.float32)
-        timestep = nearest_timestep(s.cpu(), self.sigmas).to(device)
+        timestep = told_timestep(s.cpu(), self.sigmas, self.kind).to(device)
         s = s.view(-1, *[1] * (x.ndim - 1))
         with at_work(self.place, self.unet, self.control):
             cond, uncond = self._halves(network_input(x, s, self.kind), timestep, told)
@@ -130,10 +130,12 @@ class Encoder:
         return (latents - self.shift) * self.scale
 
     def unscaled(self, image: Tensor) -> Tensor:
-        """One picture; the mode, as the VAE makes it."""
+        """One picture; the mode, as the VAE makes it. A tiny VAE has no other."""
         move(self.place.device, self.vae)
         pixels = image.to(self.place.device, torch.float32) * 2.0 - 1.0
-        return self.vae.encode(pixels).latent_dist.mode().to(image.device)
+        found = self.vae.encode(pixels)
+        latents = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
+        return latents.to(image.device)
 
     def park(self, device: str) -> None:
         move(device, self.vae)

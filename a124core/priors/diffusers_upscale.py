@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ..protocols import View
 from .diffusers_checks import UNET2D, check_text_width, schedule, unet_config
-from .diffusers_image import encoder
 from .diffusers_load import config_of, load_part
 from .diffusers_place import Place
-from .diffusers_score import FolderPrior, Network, Told
+from .diffusers_score import Encoder, FolderPrior, Network, Told
 from .diffusers_text import ViewText, view_text
 from .parametrise import sigma_table
 from .resized import resized
@@ -34,7 +33,8 @@ def upscale_prior(
     text, width = view_text(folder, prompt, DYNAMIC_SUFFIX, negative)
     check_text_width(folder, config, width)
     network = Network(load_part(folder, "unet", UNET2D, place.dtype, str(place)), sigmas, kind, place)
-    return FolderPrior(network, encoder(folder, place), SmallPicture(text, small[noise_level], noise_level), cfg, size)
+    pictures = Encoder(load_part(folder, "vae", "AutoencoderKL"), place)  # no tiny one knows its latents
+    return FolderPrior(network, pictures, SmallPicture(text, small[noise_level], noise_level), cfg, size)
 
 
 class SmallPicture:

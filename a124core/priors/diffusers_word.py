@@ -14,7 +14,7 @@ from .diffusers_load import load_part
 from .diffusers_place import Place
 from .diffusers_score import Encoder
 from .diffusers_text import PLACEHOLDER, Reader, encoded, prompt_ids, reader
-from .parametrise import clean, nearest_timestep, network_input
+from .parametrise import clean, network_input, told_timestep
 
 
 @dataclass
@@ -47,7 +47,7 @@ class FolderWord:
         """x_t (B, C, h, w), sigma (B,), token (n, d) -> x0_hat, differentiable in the token."""
         text = self.texts(token, templates).to(self.place.dtype)
         s = sigma.float().view(-1, 1, 1, 1)
-        timestep = nearest_timestep(sigma.cpu(), self.sigmas).to(x_t.device)
+        timestep = told_timestep(sigma.cpu(), self.sigmas, self.kind).to(x_t.device)
         seen = network_input(x_t.float(), s, self.kind).to(self.place.dtype)
         return clean(self.unet(seen, timestep, text).sample.float(), x_t.float(), s, self.kind)
 

@@ -38,6 +38,12 @@ def nearest_timestep(sigma: Tensor, sigmas: Tensor) -> Tensor:  # (items,), (T,)
     return apart.argmin(dim=1)
 
 
+def told_timestep(sigma: Tensor, sigmas: Tensor, kind: str) -> Tensor:  # (items,), (T,) -> (items,)
+    """What the network is told about the noise: an index of the table, or of a flow its share s of T steps, which a
+    shifted schedule does not number evenly (diffusers' FlowMatchEulerDiscreteScheduler: timesteps = sigmas T)."""
+    return len(sigmas) * sigma / (1.0 + sigma) if kind == FLOW else nearest_timestep(sigma, sigmas)
+
+
 def sigma_table(config: dict) -> tuple[Tensor, str]:
     """scheduler_config.json -> ((T,) ascending sigmas, one of KINDS). Which sampler it names does not matter."""
     steps = int(config.get("num_train_timesteps", 1000))

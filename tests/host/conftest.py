@@ -250,6 +250,13 @@ def equipped(host: Host, comfyui_path: Path, tmp_path_factory: pytest.TempPathFa
     return host
 
 
+@pytest.fixture(scope="session")
+def with_folders(host: Host) -> Host:
+    """The running host with tiny diffusers folders in its models folder; needs diffusers in its Python."""
+    workflow_models.write_folders(host.base / "models")
+    return host
+
+
 @pytest.fixture
 def with_tiny_models() -> Any:
     """API prompt -> the same with the synthetic models and small pictures."""

@@ -51,6 +51,16 @@ def stages(nodes: dict[str, type]) -> dict:
     return {name: [len(table), bool(table.isfinite().all())] for name, table in tables.items()}
 
 
+def move_away(base: Path, name: str) -> None:
+    """One model to another disk, which extra_model_paths.yaml names."""
+    from utils.extra_config import load_extra_path_config
+
+    (base / "elsewhere").mkdir()
+    (base / "models" / "diffusers" / name).rename(base / "elsewhere" / name)
+    (base / "extra.yaml").write_text(f"mine:\n  base_path: {base}\n  diffusers: elsewhere\n")
+    load_extra_path_config(str(base / "extra.yaml"))
+
+
 def main(comfyui: str, base: Path) -> None:
     from pack_in_host import enter_host, load_pack
 
@@ -66,6 +76,7 @@ def main(comfyui: str, base: Path) -> None:
 
     torch.set_num_threads(1)
     everything(base / "models" / "diffusers")
+    move_away(base, "text-to-video-ms-1.7b")
     (base / "models" / "embeddings").mkdir(parents=True, exist_ok=True)
     save_file({"emb_params": torch.randn(1, WIDTH)}, base / "models" / "embeddings" / "fox.safetensors")
     nodes = load_pack()("nodes").NODE_CLASS_MAPPINGS

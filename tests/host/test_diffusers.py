@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from tests.host.workflow_models import python_with_diffusers
 
 HERE = Path(__file__).resolve().parent
 
 
 def test_folders_drive_all_stages_in_the_host(comfyui_path: Path, tmp_path: Path) -> None:
-    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    if subprocess.run([python, "-c", "import diffusers"], capture_output=True).returncode:
-        pytest.skip("the host's Python has no diffusers: it is an extra")
     done = subprocess.run(
-        [python, HERE / "diffusers_checks.py", comfyui_path, tmp_path], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600,
+        [python_with_diffusers(), HERE / "diffusers_checks.py", comfyui_path, tmp_path], cwd=tmp_path,
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     line = next(line for line in done.stdout.splitlines() if line.startswith("REPORT "))

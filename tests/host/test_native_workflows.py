@@ -18,7 +18,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 WORKFLOWS = sorted((HERE.parents[1] / "workflows").glob("*.json"))
 NATIVE = [file.stem for file in WORKFLOWS if file.stem[:2] in ("03", "04", "05", "06")]
-FOLDERS = "A124DiffusersGuidance"  # needs diffusers in the host's Python; run in tests/nodes with tiny folders
+FOLDERS = "A124DiffusersGuidance"  # its menu is empty here
 NOTES = ("MarkdownNote", "Note")
 PLAIN = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 FILES = {"ckpt_name", "control_net_name", "file"}  # lists of what is at hand; so are the ModelScope loader's
@@ -71,13 +71,24 @@ def test_menus_are_served_in_both_languages(host: Any, pack: ModuleType) -> None
 def test_a_workflow_with_models_runs_to_the_end(equipped: Any, cut: Any, with_tiny_models: Any, name: str) -> None:
     if name == "06_refine_only":
         equipped.run(cut("01_quickstart"))  # it saves the scene that this one loads
-    prompt = with_tiny_models(cut(name))
-    entry = equipped.run(prompt, 1800)
+    runs_to_the_end(equipped, with_tiny_models(cut(name)))
+
+
+def test_the_workflow_with_folders_runs_to_the_end(with_folders: Any, cut: Any, with_tiny_models: Any) -> None:
+    """Five guidances from diffusers folders, all stages, with diffusers in the host's own Python."""
+    prompt = with_tiny_models(cut("08_diffusers_folders"))
+    assert sum(node["class_type"] == FOLDERS for node in prompt.values()) == 5
+    runs_to_the_end(with_folders, prompt)
+
+
+def runs_to_the_end(host: Any, prompt: dict) -> None:
+    """A film and a field are written."""
+    entry = host.run(prompt, 1800)
     saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveVideo")
     video = entry["outputs"][saved]["images"][0]
-    assert (equipped.base / "output" / video["subfolder"] / video["filename"]).stat().st_size > 500
+    assert (host.base / "output" / video["subfolder"] / video["filename"]).stat().st_size > 500
     prefix = next(node["inputs"]["name"] for node in prompt.values() if node["class_type"] == "A124SaveField")
-    assert list((equipped.base / "output/animate124").glob(f"{prefix}_*.safetensors"))
+    assert list((host.base / "output/animate124").glob(f"{prefix}_*.safetensors"))
 
 
 def test_a_cancelled_run_with_models_goes_on_to_the_same_field(

@@ -47,7 +47,7 @@ def page(equipped: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
 def test_it_opens_from_the_template_browser_and_runs(
-    equipped: Any, page: Any, cut: Any, with_tiny_models: Any, file: Path
+    equipped: Any, page: Any, cut: Any, with_tiny_models: Any, request: pytest.FixtureRequest, file: Path
 ) -> None:
     saved = json.loads(file.read_text(encoding="utf-8"))
     wants_folders = any(n["type"] == "A124DiffusersGuidance" for n in saved["nodes"])
@@ -55,7 +55,7 @@ def test_it_opens_from_the_template_browser_and_runs(
     shown = page.evaluate(GRAPH)
     assert all(n["known"] for n in shown), [n["type"] for n in shown if not n["known"]]
     if wants_folders:
-        pytest.skip("opened; to run it needs diffusers in the host's Python, and folders")
+        request.getfixturevalue("with_folders")  # opened; where the host's Python has no diffusers it is not run
     small = with_tiny_models(cut(file.stem))
     page.evaluate(SET, {node["class_type"]: plain(node["inputs"]) for node in small.values()})
     before = set(equipped.get("/history"))

@@ -10,10 +10,10 @@ from PIL import Image
 
 from a124core.cli import invert as command
 from a124core.cli.main import main
-from a124core.export.embedding import read_embedding
+from a124core.export.embedding import load_progress, read_embedding
 from a124core.personalise import TEMPLATES
 from a124core.priors.diffusers_place import Place
-from a124core.priors.diffusers_word import folder_word
+from a124core.priors.diffusers_word import FolderWord, folder_word
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,27 @@ def test_a_stopped_run_goes_on_to_the_same_word(
     words = [read_embedding(path)[""] for path in (whole, cut)]
     assert torch.equal(*words) and words[0].shape == (1, 32)
     assert {p.name for p in tmp_path.iterdir()} == {whole.name, cut.name, "whole.preview.png", "cut.preview.png"}
+
+
+def test_out_of_memory_keeps_the_last_step_and_names_what_needs_less(
+    models: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    cut = tmp_path / "cut.safetensors"
+    denoise, asked = FolderWord.denoise, []
+
+    def full(self: FolderWord, *given: object) -> torch.Tensor:
+        asked.append(1)
+        if len(asked) == 4:  # the second half of the second step
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return denoise(self, *given)
+
+    monkeypatch.setattr(FolderWord, "denoise", full)
+    assert invert(models, picture, cut, "--batch", 4, "--chunk", 2) == 1
+    assert "--chunk 1 --resume" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert load_progress(tmp_path / "cut.progress")[1]["step"] == 1
+    assert invert(models, picture, cut, "--batch", 4, "--chunk", 1, "--resume") == 0
+    assert "a smaller --size" in command.less_memory(1, True) and "--resume" not in command.less_memory(2, False)
 
 
 def test_the_gradient_is_that_of_the_embedding_row(models: Path, rng: torch.Generator) -> None:

@@ -12,11 +12,13 @@ import torch
 from PIL import Image
 
 from a124core.cli import models as roles
+from a124core.cli import watch
 from a124core.cli.main import main
 from a124core.cli.models import Models, needed
 from a124core.export.checkpoint import load_field
 from a124core.priors import released
 from a124core.priors.diffusers_score import FolderPrior
+from tests import tiny_originals as original
 from tests.tiny_folders import WIDTH
 
 
@@ -74,6 +76,40 @@ def test_all_stages_run_with_a_learned_word(
 @pytest.mark.parametrize("refine", ["upscale", "naive"])
 def test_the_other_refinements(models: Path, picture: Path, tmp_path: Path, refine: str) -> None:
     assert animate(picture, tmp_path / "out", "--models", models, "--refine", refine, "--steps-scale", 0.3) == 0
+
+
+def test_the_original_single_files_drive_all_stages(models: Path, picture: Path, tmp_path: Path) -> None:
+    """Zero123's .ckpt and ModelScope's .pth with its companions, as they were published."""
+    view, video = original.zero123(tmp_path / "zero123-xl.ckpt"), original.modelscope(tmp_path / "modelscope")
+    given = ("--models", models, "--view-model", view, "--video-model", video, "--steps-scale", 0.3)
+    assert animate(picture, tmp_path / "out", *given) == 0
+    losses = json.loads((tmp_path / "out" / "losses.json").read_text(encoding="utf-8"))
+    for stage, term in (("static", "sds view"), ("coarse", "sds video"), ("fine", "sds refine")):
+        assert all(value > 0 for value in dict(losses[stage][term]).values()), (stage, term)
+
+
+@pytest.mark.parametrize("stage", ["static", "fine"])
+def test_a_stopped_run_goes_on_to_the_same_field(
+    models: Path, picture: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, stage: str,
+) -> None:  # fmt: skip
+    """Bit for bit: noise, cameras and clips are drawn from the snapshot's generators, and the networks draw nothing."""
+    whole, parts, follow = tmp_path_factory.getbasetemp() / "whole-by-folders", tmp_path / "parts", watch.Watch.__call__
+    given = ("--models", models, "--steps-scale", 0.5)
+    if not whole.exists():
+        assert animate(picture, whole, *given) == 0
+
+    def pressed(self: watch.Watch, step: object) -> None:
+        self.stop = step.stage == stage and step.step == 1
+        follow(self, step)
+
+    monkeypatch.setattr(watch.Watch, "__call__", pressed)
+    assert animate(picture, parts, *given) == 130 and not (parts / "field.safetensors").exists()
+    monkeypatch.setattr(watch.Watch, "__call__", follow)
+    assert animate(picture, parts, *given, "--resume") == 0
+    a, b = (load_field(folder / "field.safetensors") for folder in (whole, parts))
+    assert torch.equal(a.table, b.table) and torch.equal(a.occupancy.grid, b.occupancy.grid)
+    assert all(torch.equal(p, q) for p, q in ((a.mlp[n], b.mlp[n]) for n in a.mlp))
 
 
 def test_all_missing_models_are_told_at_once(

@@ -50,6 +50,19 @@ def test_latents_that_are_no_numbers_are_told(models: Path) -> None:
         weight.copy_(before)
 
 
+def test_a_folder_that_does_not_fit_into_memory_is_not_called_damaged(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import AutoencoderKL
+
+    def full(*given: object, **options: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 5000000000 bytes.")
+
+    monkeypatch.setattr(AutoencoderKL, "from_pretrained", full)
+    with pytest.raises(RuntimeError, match="does not fit into the memory that is free: .* leave a role out"):
+        load_part(models / SD, "vae", "AutoencoderKL", use="full")
+
+
 def test_a_size_that_does_not_fit_is_told(models: Path) -> None:
     with pytest.raises(ValueError, match="size is 17: this model needs a multiple of 2"):
         image_prior(models / SD, "a", 7.0, 17, Place())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from a124core.priors import diffusers_package as package
+from tests.tiny_folders import tokens
 
 # What releases of diffusers say of huggingface_hub in their own metadata: lowest, and below.
 METADATA = {
@@ -53,8 +57,6 @@ def resolved(*requirements: str) -> dict[str, str]:
         if "No matching distribution" in done.stderr or "Connection" in done.stderr or "Retry" in done.stderr:
             pytest.skip("no package index can be reached")
         raise AssertionError(done.stderr[-2000:])
-    import json
-
     rows = json.loads(done.stdout[done.stdout.index("{") :])["install"]
     return {r["metadata"]["name"].lower().replace("_", "-"): r["metadata"]["version"] for r in rows}
 
@@ -68,3 +70,32 @@ def test_pip_takes_it_beside_transformers(transformers: str) -> None:
     hub = resolved(wanted)["huggingface-hub"]
     both = resolved(wanted, f"huggingface_hub=={hub}", f"diffusers{package.bound(hub)}")
     assert both["huggingface-hub"] == hub and tuple(map(int, both["diffusers"].split(".")[:2])) >= (0, 30)
+
+
+IMPORTS = """
+import diffusers, huggingface_hub, json, sys, transformers
+from transformers import CLIPTokenizer
+words = CLIPTokenizer.from_pretrained(sys.argv[1]).tokenize("panda")
+print(json.dumps([diffusers.__file__, diffusers.UNet2DConditionModel.__name__, huggingface_hub.__version__, words]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("transformers", ["4.57.6", ">=5"])
+def test_what_the_command_installs_beside_transformers_imports(transformers: str, tmp_path: Path) -> None:
+    """Into a folder of its own: that transformers with its hub, and our bound of diffusers. A tokenizer is read."""
+    wanted = f"transformers{transformers if transformers[0] in '<>=' else '==' + transformers}"
+    hub, place = resolved(wanted)["huggingface-hub"], tmp_path / "packages"
+    told = [wanted, f"huggingface_hub=={hub}", f"diffusers{package.bound(hub)}"]
+    options = ["--target", str(place), "--quiet", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *told], check=True, timeout=900)
+    tokens(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, str(tmp_path / "tokenizer")], env={**os.environ, "PYTHONPATH": str(place)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    file, network, version, words = json.loads(done.stdout.splitlines()[-1])
+    assert Path(file).is_relative_to(place) and network == "UNet2DConditionModel" and version == hub
+    assert words == ["p", "a", "n", "d", "a</w>"]

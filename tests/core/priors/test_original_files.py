@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from a124core.priors.diffusers_place import Place
+from a124core.priors.diffusers_score import FolderPrior
 from a124core.priors.diffusers_video import video_prior
 from a124core.priors.diffusers_view import view_prior
 from a124core.priors.ldm_build import build_text, build_unet, build_vae, build_vision
@@ -19,31 +23,16 @@ from a124core.priors.weight_files import read_weights
 from a124core.protocols import View
 from a124core.reference import Reference
 from tests import tiny_originals as original
-from tests.tiny_folders import randomised, tokens
-from tests.tiny_modelscope import Sizes, random_weights
+from tests.tiny_folders import randomised, scheduler
+from tests.tiny_modelscope import random_weights
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: it is an extra, needed for folders of models")
 pytest.importorskip("transformers", reason="transformers is not installed: needed for folders of models")
 
 
-def unet(**changes: Any) -> Any:
-    from diffusers import UNet2DConditionModel
-
-    return randomised(UNet2DConditionModel(**original.TINY, out_channels=4, **changes), 1)
-
-
-def vae() -> Any:
-    from diffusers import AutoencoderKL
-
-    return randomised(AutoencoderKL(
-        block_out_channels=(32, 64), down_block_types=("DownEncoderBlock2D",) * 2, layers_per_block=1,
-        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4,
-    ), 2)  # fmt: skip
-
-
 @torch.no_grad()
 def test_the_unet_is_the_same_network(rng: torch.Generator) -> None:
-    theirs = unet(in_channels=8)
+    theirs = original.tiny_unet(in_channels=8)
     ours = build_unet(original.unet(theirs))
     x, text = torch.randn(2, 8, 8, 8, generator=rng), torch.randn(2, 5, 64, generator=rng)
     assert torch.allclose(ours(x, 7, text).sample, theirs(x, 7, text).sample, atol=1e-5)
@@ -53,13 +42,13 @@ def test_the_names_are_those_that_diffusers_reads_itself() -> None:
     """Its own converter of original checkpoints makes the same state dictionary of the names written by the tests."""
     from diffusers.loaders import single_file_utils as theirs
 
-    network = unet(in_channels=8)
+    network = original.tiny_unet(in_channels=8)
     checkpoint = original.prefixed("model.diffusion_model.", original.unet(network))
     config = {**network.config, "layers_per_block": 1}
     found = theirs.convert_ldm_unet_checkpoint(dict(checkpoint), config)
     assert found.keys() == network.state_dict().keys()
     assert all(torch.equal(w, network.state_dict()[n]) for n, w in found.items())
-    pictures = vae()
+    pictures = original.tiny_vae()
     checkpoint = original.prefixed("first_stage_model.", original.vae(pictures))
     found = theirs.convert_ldm_vae_checkpoint(dict(checkpoint), dict(pictures.config))
     wanted = pictures.state_dict()
@@ -68,7 +57,7 @@ def test_the_names_are_those_that_diffusers_reads_itself() -> None:
 
 @torch.no_grad()
 def test_the_vae_is_the_same_network(rng: torch.Generator) -> None:
-    theirs = vae()
+    theirs = original.tiny_vae()
     ours = build_vae(original.vae(theirs) | {"loss.logvar": torch.zeros(())})
     image = torch.rand(1, 3, 16, 16, generator=rng)
     found, wanted = (v.encode(image).latent_dist.mode() for v in (ours, theirs))
@@ -87,20 +76,13 @@ def test_clip_looks_and_reads_as_the_original(rng: torch.Generator) -> None:
     assert torch.allclose(build_text(text.state_dict())(ids)[0], text(ids), atol=1e-4)
 
 
-def zero123(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def with_callbacks(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As the training program saved it: with a class of its own beside the weights."""
     name = "pytorch_lightning.callbacks.model_checkpoint"
     for parent in ("pytorch_lightning", "pytorch_lightning.callbacks", name):
         monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
     sys.modules[name].ModelCheckpoint = type("ModelCheckpoint", (), {"__module__": name})
-    weights = original.prefixed("model.diffusion_model.", original.unet(unet(in_channels=8)))
-    weights |= original.prefixed("first_stage_model.", original.vae(vae()))
-    vision = randomised(original.Vision(64, 1, 64, 28, 14), 5)
-    weights |= original.prefixed("cond_stage_model.model.visual.", vision.state_dict())
-    weights |= {"cc_projection.weight": torch.randn(64, 68) / 8, "cc_projection.bias": torch.zeros(64)}
-    weights["model_ema.decay"] = torch.tensor(0.99)
-    callbacks = {sys.modules[name].ModelCheckpoint: {"best": None}}
-    torch.save({"state_dict": weights, "global_step": 5, "callbacks": callbacks}, path)
+    original.zero123(path, callbacks={sys.modules[name].ModelCheckpoint: {"best": None}})
     monkeypatch.undo()
     return path
 
@@ -108,7 +90,7 @@ def zero123(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_zero123s_own_checkpoint_is_a_view_prior(
     tmp_path: Path, picture: Reference, seen: View, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prior = view_prior(zero123(tmp_path / "zero123-xl.ckpt", monkeypatch), picture, ZERO123, 5.0, 16, Place())
+    prior = view_prior(with_callbacks(tmp_path / "zero123-xl.ckpt", monkeypatch), picture, ZERO123, 5.0, 16, Place())
     x0 = prior.encode(torch.rand(3, 3, 16, 16, generator=rng))
     found = prior.denoise(x0, prior.sigmas[300].expand(3), seen)
     assert found.shape == (3, 4, 8, 8) and found.isfinite().all()
@@ -133,21 +115,8 @@ def test_a_file_that_would_run_something_is_refused(tmp_path: Path, capsys: pyte
     assert "must not" not in capsys.readouterr().out
 
 
-def modelscope(folder: Path) -> Path:
-    """Its own three files, and a tokenizer folder beside them."""
-    folder.mkdir()
-    sizes = Sizes(dim=64, mults=(1, 2), layers=1, context=64, first_width=64)
-    torch.save(random_weights(sizes, "original"), folder / "text2video_pytorch_model.pth")
-    text = randomised(original.Text(tokens(folder), 64, 2), 6).state_dict()
-    torch.save(text | {"logit_scale": torch.zeros(()), "text_projection": torch.eye(64)},
-               folder / "open_clip_pytorch_model.bin")  # fmt: skip
-    torch.save({"state_dict": original.prefixed("first_stage_model.", original.vae(vae()))},
-               folder / "VQGAN_autoencoder.pth")  # fmt: skip
-    return folder
-
-
 def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, seen: View, rng: torch.Generator) -> None:
-    folder = modelscope(tmp_path / "modelscope")
+    folder = original.modelscope(tmp_path / "modelscope")
     prior = video_prior(folder, "a panda dances", 7.0, 16, Place())
     x0 = prior.encode(torch.rand(3, 3, 16, 16, generator=rng))
     assert x0.shape == (1, 4, 3, 8, 8)
@@ -157,3 +126,55 @@ def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, seen: View, rng
     (folder / "VQGAN_autoencoder.pth").unlink()
     with pytest.raises(ValueError, match="put VQGAN_autoencoder.pth beside it"):
         video_prior(folder, "a panda dances", 7.0, 16, Place())
+
+
+def guesses(first: FolderPrior, second: FolderPrior, seen: View, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What two priors think of the same noisy latents of the same pictures."""
+    image = torch.rand(3, 3, 16, 16, generator=rng)
+    x0, twin = first.encode(image), second.encode(image)
+    assert torch.allclose(x0, twin, atol=1e-5)
+    x_t = x0 + first.sigmas[400] * torch.randn(x0.shape, generator=rng)
+    sigma = first.sigmas[400].expand(len(x0))
+    return first.denoise(x_t, sigma, seen), second.denoise(x_t, second.sigmas[400].expand(len(x0)), seen)
+
+
+def close(found: Tensor, wanted: Tensor) -> None:
+    assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
+
+
+@torch.no_grad()
+def test_zero123s_file_and_its_diffusers_folder_are_the_same_prior(
+    tmp_path: Path, picture: Reference, seen: View, rng: torch.Generator
+) -> None:
+    file, folder = original.zero123(tmp_path / "zero123-xl.ckpt"), tmp_path / "zero123-xl"
+    weights = torch.load(file, weights_only=True)["state_dict"]
+    original.tiny_unet(in_channels=8).save_pretrained(folder / "unet")
+    original.tiny_vae().save_pretrained(folder / "vae")
+    build_vision(original.tiny_vision().state_dict()).save_pretrained(folder / "image_encoder")
+    (folder / "cc_projection").mkdir()
+    layer = {name: weights[f"cc_projection.{name}"] for name in ("weight", "bias")}
+    save_file(layer, folder / "cc_projection" / "diffusion_pytorch_model.safetensors")
+    scheduler(folder)
+    close(*guesses(*(view_prior(path, picture, ZERO123, 5.0, 16, Place()) for path in (file, folder)), seen, rng))
+
+
+@torch.no_grad()
+def test_modelscopes_files_and_its_diffusers_folder_are_the_same_prior(
+    tmp_path: Path, seen: View, rng: torch.Generator
+) -> None:
+    from diffusers import UNet3DConditionModel
+
+    files, folder = original.modelscope(tmp_path / "files"), tmp_path / "folder"
+    network = UNet3DConditionModel(
+        block_out_channels=(64, 128), layers_per_block=1, cross_attention_dim=64, attention_head_dim=64,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"), up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+    )  # fmt: skip
+    network.load_state_dict(random_weights(original.MODELSCOPE, "diffusers"))
+    network.save_pretrained(folder / "unet")
+    original.tiny_vae().save_pretrained(folder / "vae")
+    build_text(original.tiny_text(files).state_dict()).save_pretrained(folder / "text_encoder")
+    shutil.copytree(files / "tokenizer", folder / "tokenizer")
+    settings = folder / "tokenizer" / "tokenizer_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"pad_token": "!"}))  # number 0, as published
+    scheduler(folder)
+    close(*guesses(*(video_prior(path, "a panda", 7.0, 16, Place()) for path in (files, folder)), seen, rng))

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from a124core.priors.parametrise import EPS, FLOW, KINDS, SAMPLE, V, clean, nearest_timestep, network_input, sigma_table
+from a124core.priors.parametrise import (
+    EPS,
+    FLOW,
+    KINDS,
+    SAMPLE,
+    V,
+    clean,
+    nearest_timestep,
+    network_input,
+    sigma_table,
+    told_timestep,
+)
 from a124core.priors.sds import sds
 
 SIGMA, X0, NOISE = 1.7, torch.tensor([0.3, -1.2, 0.8]), torch.tensor([0.5, 0.1, -2.0])
@@ -80,10 +91,19 @@ def test_zero_terminal_and_flow_tables_are_the_schedulers_own() -> None:
     assert kind == FLOW and torch.allclose(found.double() / (1 + found.double()), shares, atol=1e-5)
 
 
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_a_flow_network_is_told_the_schedulers_own_timestep(shift: float) -> None:
+    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: its tables are compared here only")
+    theirs = diffusers.FlowMatchEulerDiscreteScheduler(shift=shift).timesteps.flip(0)[:-9]  # the last are capped
+    ours, kind = sigma_table({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": shift})
+    assert torch.allclose(told_timestep(ours, ours, kind)[:-9], theirs, atol=1e-2)
+
+
 def test_a_noise_level_finds_its_timestep() -> None:
     sigmas, _ = sigma_table({"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"})
     steps = torch.tensor([0, 20, 499, 999])
     assert torch.equal(nearest_timestep(sigmas[steps], sigmas), steps)
+    assert torch.equal(told_timestep(sigmas[steps], sigmas, V), steps)
     assert nearest_timestep(torch.tensor([0.0, 1e6]), sigmas).tolist() == [0, 999]
 
 
