@@ -66,7 +66,7 @@ PLACES = {
     "field and renderer, forwards": [(backprop, "_render"), (fine, "frozen_pictures")],
     "field and renderer, backwards": [(backprop, "_push")],
     "occupancy": [(loop, "refresh"), (loop, "marched")],
-    "optimiser": [(loop, "_adam_step")],
+    "optimiser": [(loop, "adam_step")],
 }
 
 

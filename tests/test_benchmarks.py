@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+import pytest
 import torch
 
 from a124core.field.config import FieldConfig
@@ -40,3 +43,10 @@ def test_samples_come_frame_by_frame() -> None:
     xyz, time = maker(10, 4, "cpu", torch.Generator().manual_seed(0))()
     assert xyz.shape == (10, 3) and time.shape == (10,)
     assert len(torch.unique_consecutive(time)) == 4
+
+
+@pytest.mark.parametrize("module", ["__main__", "full_size"])
+def test_what_is_timed_is_there(module: str) -> None:
+    """A part that was renamed would be missed only when somebody measures."""
+    places = import_module(f"benchmarks.{module}").PLACES
+    assert all(callable(getattr(owner, name)) for spots in places.values() for owner, name in spots)
