@@ -29,6 +29,8 @@ from a124core.stages.fine import optimise_fine
 from a124core.stages.presets import PRESETS, preset
 from a124core.stages.static import optimise_static
 
+from .measure import all_kernels
+
 STAGES = ("static", "coarse", "fine")
 WARM_UP = 5  # steps
 ROWS = 20  # operations shown
@@ -105,7 +107,7 @@ def shown(args: argparse.Namespace, record: Any) -> str:
     whole, calls = sum(spent for spent, *_ in found), sum(count for _, count, _ in found)
     told = ", ".join(f"{name} {number}" for name, number in versions().items())
     lines = [
-        f"One step of the {args.stage} stage, preset {args.preset}, on {args.device}",
+        f"One step of the {args.stage} stage, preset {args.preset}, on {args.device}, kernels: {all_kernels(args.device)[-1]}",
         f"command: {shlex.join(['python', '-m', 'benchmarks.profile', *sys.argv[1:]])}",
         f"machine: {machine()}",
         f"versions: {told}",

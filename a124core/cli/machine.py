@@ -12,7 +12,7 @@ import torch
 from .. import __version__
 from ..device import peak_device_memory
 
-PACKAGES = ("torch", "numpy", "safetensors", "pillow", "av")
+PACKAGES = ("torch", "numba", "triton", "numpy", "safetensors", "pillow", "av")
 
 
 def versions() -> dict[str, str]:
