@@ -106,8 +106,9 @@ def shown(args: argparse.Namespace, record: Any) -> str:
     found = sorted(((getattr(row, order), row.count, row.key) for row in rows), reverse=True)
     whole, calls = sum(spent for spent, *_ in found), sum(count for _, count, _ in found)
     told = ", ".join(f"{name} {number}" for name, number in versions().items())
+    kernels = all_kernels(args.device)[-1]
     lines = [
-        f"One step of the {args.stage} stage, preset {args.preset}, on {args.device}, kernels: {all_kernels(args.device)[-1]}",
+        f"One step of the {args.stage} stage, preset {args.preset}, on {args.device}, kernels: {kernels}",
         f"command: {shlex.join(['python', '-m', 'benchmarks.profile', *sys.argv[1:]])}",
         f"machine: {machine()}",
         f"versions: {told}",
