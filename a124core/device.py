@@ -46,7 +46,10 @@ def free_memory(device: torch.device | str) -> int | None:
     backend = getattr(torch, name, None)
     if not hasattr(backend, "mem_get_info"):
         return None
-    return backend.mem_get_info(device)[0] + backend.memory_reserved(device)
+    try:
+        return backend.mem_get_info(device)[0] + backend.memory_reserved(device)
+    except RuntimeError:  # some of Intel's cards do not tell
+        return None
 
 
 def keep_freed_pages() -> None:

@@ -101,7 +101,15 @@ def run(
 
 
 def _forecast(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str:
-    """What the run will hold, counted; and what to do where that is more than there is."""
+    """What the run will hold, counted; and what to do where that is more than there is. A forecast ends no run."""
+    try:
+        return _counted(config, reference, inputs)
+    except Exception:  # whatever a driver or a prior of another pack may say
+        log.exception("Animate124: how much memory this run takes could not be counted; it goes on.")
+        return ""
+
+
+def _counted(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str:
     guidances, start = inputs.get("guidances", []), inputs.get("of")
     grid = inputs.get("field") or inputs.get("grid") or start.config
     camera = reference.camera if reference is not None else reference_camera()

@@ -55,7 +55,8 @@ def march(
     near: float = 0.2,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """torch_ops.march: rays and occupied cells -> ray (N,), start (N,)."""
-    ops = ops_for(origins.device) if _all_float32(origins, directions, box, jitter) else torch_ops
+    given = (origins, directions, box, jitter)
+    ops = ops_for(origins.device) if _all_float32(*given) and not _any_gradient(*given) else torch_ops
     return ops.march(origins, directions, ray_slice, occupied, box, step, jitter, near)
 
 
@@ -98,7 +99,7 @@ def draw_points(
 ) -> Tensor:
     """torch_ops.draw_points: points and normals (B, 3, N), colours (N, C) -> (B, C + 1, size, size)."""
     given = (points, normals, colours, c2w, radius, focal)
-    plain = not (_all_float32(*given) and points.shape[2])
+    plain = not (_all_float32(*given) and points.shape[2]) or _any_gradient(*given)
     return (torch_ops if plain else ops_for(points.device)).draw_points(*given, size)
 
 
@@ -110,3 +111,7 @@ def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:
 
 def _all_float32(*tensors: Tensor) -> bool:
     return all(t.dtype == torch.float32 for t in tensors)
+
+
+def _any_gradient(*tensors: Tensor) -> bool:
+    return any(t.requires_grad for t in tensors)

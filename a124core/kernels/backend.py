@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,6 +30,8 @@ def _chosen(device: torch.device, wish: str, fastest: str) -> ModuleType:
     if wish not in CHOICES:
         log.warning("A124_KERNELS is %r: use one of %s. Going on with auto.", wish, ", ".join(CHOICES))
         wish = "auto"
+    if wish == "numba" and device.type == "cpu" and fastest == "torch":
+        log.warning("A124_KERNELS is numba, and it is not installed: %s -m pip install numba", sys.executable)
     if fastest == "torch" or wish not in ("auto", fastest):
         return torch_ops
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numba import float32, int32, njit, uint32, uint64
 from torch import Tensor
 
 from .corners import Level
-from .numba_threads import FAST, in_parts, in_turn
+from .numba_threads import compiled, in_parts, in_turn
 
 ALL_BITS = 0xFFFFFFFF
 ONE, TWO, THREE, SIX, HALF = float32(1.0), float32(2.0), float32(3.0), float32(6.0), float32(0.5)
@@ -19,7 +18,8 @@ ONE, TWO, THREE, SIX, HALF = float32(1.0), float32(2.0), float32(3.0), float32(6
 @njit(inline="always")
 def _axis(x, scale, smooth):
     """Along one axis: cell, shares of the lower and the upper neighbour, d upper share / d coordinate."""
-    position = (min(max(x, -ONE), ONE) * HALF + HALF) * scale + HALF
+    low = x if x > -ONE else -ONE  # also where x is not a number: its share is 0, but its rows must exist
+    position = (min(low, ONE) * HALF + HALF) * scale + HALF
     cell = np.floor(position)
     f = position - cell
     rise = HALF * scale
@@ -70,7 +70,7 @@ def _shared_out(rows, at, k, grad, x0, x1, y0, y1, z0, z1):
     rows[at[7], k] += d * x1
 
 
-@njit(**FAST)
+@compiled
 def _gather(rows, points, first, share, level, column, begin, end, out):
     """Samples begin to end of one level: adds their features to out (N, C)."""
     scale, offset, smooth = level[0], level[6], level[7]
@@ -84,7 +84,7 @@ def _gather(rows, points, first, share, level, column, begin, end, out):
         out[n, column + 1] += s * _mixed(rows, at, 1, x0, x1, y0, y1, z0, z1)
 
 
-@njit(**FAST)
+@compiled
 def _gather_slopes(rows, points, first, share, level, column, begin, end, out):
     """The same for the derivatives in x, y and z: out (3, N, C)."""
     scale, offset, smooth = level[0], level[6], level[7]
@@ -100,7 +100,7 @@ def _gather_slopes(rows, points, first, share, level, column, begin, end, out):
             out[2, n, column + k] += s * _mixed(rows, at, k, x0, x1, y0, y1, -dz, dz)
 
 
-@njit(**FAST)
+@compiled
 def _spread(grad, points, first, share, level, column, rows):
     """The transpose of _gather for all samples of one level: adds to rows."""
     scale, offset, smooth = level[0], level[6], level[7]
@@ -114,7 +114,7 @@ def _spread(grad, points, first, share, level, column, rows):
             _shared_out(rows, at, k, s * grad[n, column + k], x0, x1, y0, y1, z0, z1)
 
 
-@njit(**FAST)
+@compiled
 def _spread_slopes(grad, points, first, share, level, column, rows):
     """The transpose of _gather_slopes."""
     scale, offset, smooth = level[0], level[6], level[7]
@@ -140,7 +140,7 @@ def gather(
 ) -> Tensor:  # (N, 2 L) features, or their three slopes (3, N, 2 L)
     """Threads share the samples."""
     count, kernel = points.shape[1], _gather_slopes if slopes else _gather
-    out = torch.zeros(*(3,) * slopes, count, 2 * len(levels))
+    out = rows.new_zeros(*(3,) * slopes, count, 2 * len(levels))
     table, places = _array(rows), _array(points)
     grids = list(zip(_array(first), _array(share), strict=True))
 
@@ -162,7 +162,7 @@ def spread(
     count: int,  # rows of the table
 ) -> Tensor:  # (count, 2)
     """The transpose of gather. Threads share the levels, whose rows are their own: sums have a fixed order."""
-    total, kernel = torch.zeros(count, 2), _spread if grad.ndim == 2 else _spread_slopes
+    total, kernel = grad.new_zeros(count, 2), _spread if grad.ndim == 2 else _spread_slopes
     values, places = _array(grad), _array(points)
     grids = list(zip(_array(first), _array(share), strict=True))
 

@@ -1,4 +1,4 @@
-"""Marching on a CPU, compiled by Numba: no table of rays times steps is made."""
+"""Marching on a CPU, compiled by Numba: a piece of the rays at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from numba import float32, njit
 from torch import Tensor
 
-from .numba_threads import FAST, in_turn
+from .numba_threads import compiled, in_turn
 from .torch_ops import lattice
 
 RAYS = 2**12  # rays of one piece
@@ -17,7 +17,7 @@ def _cell(origin, direction, depth, scale, last):
     return int(min(max((origin * scale + scale) + (direction * scale) * depth, float32(0.0)), last))
 
 
-@njit(**FAST)
+@compiled
 def _walk(origins, directions, slices, occupied, first, count, jitter, step, near, begin, end, ray, start):
     """Rays begin to end: writes the samples that are kept, from the front of ray and start; returns how many."""
     size = occupied.shape[-1]
@@ -50,6 +50,7 @@ def march(
 ) -> tuple[Tensor, Tensor]:  # ray (N,) ascending, start of each step (N,)
     """torch_ops.march."""
     first, count = lattice(origins, directions, box, step, jitter, near)
+    _check(count, ray_slice, len(occupied))
     count = count.to(torch.int32)
     given = [v.contiguous().numpy() for v in (origins, directions, ray_slice, occupied, first, count, jitter)]
     pieces = [slice(i, min(i + RAYS, len(origins))) for i in range(0, len(origins), RAYS)]
@@ -57,12 +58,20 @@ def march(
 
     def piece(k: int) -> None:
         most = int(count[pieces[k]].sum())
-        ray, start = torch.empty(most, dtype=torch.int64), torch.empty(most)
+        ray, start = ray_slice.new_empty(most, dtype=torch.int64), origins.new_empty(most)
         ends = pieces[k].start, pieces[k].stop
         kept = _walk(*given, float32(step), float32(near), *ends, ray.numpy(), start.numpy())
-        found[k] = ray[:kept], start[:kept]
+        found[k] = ray[:kept].clone(), start[:kept].clone()
 
     in_turn(piece, len(pieces))
     if not found:
         return count.long(), jitter.clone()
     return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
+
+
+def _check(count: Tensor, ray_slice: Tensor, slices: int) -> None:
+    """What torch would stumble over and a kernel would not."""
+    if not count.isfinite().all():
+        raise ValueError("the rays hold numbers that are not finite: check the cameras.")
+    if len(ray_slice) and not 0 <= int(ray_slice.min()) <= int(ray_slice.max()) < slices:
+        raise IndexError(f"a ray asks for a slice of time that is not among the {slices} there are.")

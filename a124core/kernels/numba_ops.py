@@ -86,7 +86,7 @@ def _encoded(
     """Summed in fp32, whatever the table's precision."""
     points = xyz.T.contiguous()
     rows, when = in_time(table.float(), time, len(levels), loop)
-    share = torch.ones(when.first.shape) if when.share is None else when.share
+    share = xyz.new_ones(when.first.shape) if when.share is None else when.share
     inside = inside_cube(points)
     share = share if inside is None else share * inside
     return _Gather.apply(rows, points, when.first, share, levels, slopes).to(table.dtype)

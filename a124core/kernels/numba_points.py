@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numba import float32, int64, njit
 from torch import Tensor
 
-from .numba_threads import FAST, in_turn
+from .numba_threads import compiled, in_turn
 from .torch_points import NEAREST, REACH, RIM, SUPERSAMPLE, WITHIN, depth_steps
 
 EMPTY = np.iinfo(np.int64).max
-SPAN = 2 * REACH
 
 
-@njit(**FAST)
-def _nearest(points, normals, c2w, focal, near, steps, bits, cells):
+@compiled
+def _nearest(points, normals, c2w, focal, near, span, steps, bits, cells):
     """Of each cell, the nearest point that faces the camera: its depth in steps, then its index in `bits` bits."""
-    wide, half, far = cells.shape[0], float32(0.5 * cells.shape[0]), float32(SPAN)
-    per_unit = float32(steps / SPAN)
+    wide, half = cells.shape[0], float32(0.5 * cells.shape[0])
+    per_unit = float32(steps / span)
     for n in range(points.shape[1]):
         a, b, c = normals[0, n], normals[1, n], normals[2, n]
         x, y, z = points[0, n] - c2w[0, 3], points[1, n] - c2w[1, 3], points[2, n] - c2w[2, 3]
@@ -29,11 +27,11 @@ def _nearest(points, normals, c2w, focal, near, steps, bits, cells):
         column = int(half + (c2w[0, 0] * x + c2w[1, 0] * y + c2w[2, 0] * z) * scale)
         row = int(half - (c2w[0, 1] * x + c2w[1, 1] * y + c2w[2, 1] * z) * scale)
         if 0 <= column < wide and 0 <= row < wide:
-            packed = (int64(min(depth - near, far) * per_unit) << bits) | n
+            packed = (int64(min(depth - near, span) * per_unit) << bits) | n
             cells[row, column] = min(cells[row, column], packed)
 
 
-@njit(**FAST)
+@compiled
 def _closed(cells, tolerance):
     """torch_points._closed of one picture: (H + 4, W + 4) -> (H, W)."""
     high, wide = cells.shape
@@ -59,11 +57,12 @@ def _inside(cells, y, x):
     return int(max(max(cells[y, x], cells[y, x + 1]), max(cells[y + 1, x], cells[y + 1, x + 1])) != EMPTY)
 
 
-@njit(**FAST)
-def _paint(cells, colours, bits, out):
-    """Colours of the cells' points, by how many of a cell's four corners are inside; adds to out (C + 1, S, S)."""
+@compiled
+def _paint(cells, colours, bits, fold, out):
+    """Colours of the cells' points, by how many of a cell's four corners are inside; adds to out (C + 1, S, S), where a
+    pixel has fold cells a side."""
     last, channels = (1 << bits) - 1, colours.shape[1]
-    share = float32(1.0 / (4 * SUPERSAMPLE * SUPERSAMPLE))
+    share = float32(1.0 / (4 * fold * fold))
     for y in range(cells.shape[0] - 2):
         for x in range(cells.shape[1] - 2):
             corners = _inside(cells, y, x) + _inside(cells, y, x + 1)
@@ -71,8 +70,8 @@ def _paint(cells, colours, bits, out):
             if corners:
                 weight, index = float32(corners) * share, cells[y + 1, x + 1] & last
                 for c in range(channels):
-                    out[c, y // SUPERSAMPLE, x // SUPERSAMPLE] += weight * colours[index, c]
-                out[channels, y // SUPERSAMPLE, x // SUPERSAMPLE] += weight
+                    out[c, y // fold, x // fold] += weight * colours[index, c]
+                out[channels, y // fold, x // fold] += weight
 
 
 def draw_points(
@@ -88,15 +87,15 @@ def draw_points(
     bits = max(1, (points.shape[2] - 1).bit_length())
     steps, wide = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * RIM
     near = (radius - REACH).clamp_min(NEAREST).numpy()
-    tolerance = (WITHIN * (radius / focal) / SPAN * steps).long() << bits
+    tolerance = (WITHIN * (radius / focal) / (2 * REACH) * steps).long() << bits
     colours = colours.expand(len(points), -1, -1)
-    out = torch.zeros(len(points), colours.shape[-1] + 1, size, size)
+    out = points.new_zeros(len(points), colours.shape[-1] + 1, size, size)
 
     def picture(b: int) -> None:
         cells = np.full((wide, wide), EMPTY)
         where, facing, rig, paint = (v[b].contiguous().numpy() for v in (points, normals, c2w, colours))
-        _nearest(where, facing, rig, float32(focal[b]), near[b], steps, bits, cells)
-        _paint(_closed(cells, int(tolerance[b])), paint, bits, out[b].numpy())
+        _nearest(where, facing, rig, float32(focal[b]), near[b], float32(2 * REACH), steps, bits, cells)
+        _paint(_closed(cells, int(tolerance[b])), paint, bits, SUPERSAMPLE, out[b].numpy())
 
     in_turn(picture, len(points))
     return out

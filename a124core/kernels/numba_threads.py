@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Any
 
 import torch
+from numba import config, njit
 
 # No fast mathematics: positions are rounded as torch rounds them, so both choose the same cells.
-FAST = {"nogil": True, "cache": True, "error_model": "numpy"}
+HOW = {"nogil": True, "error_model": "numpy"}
 PART = 2**14  # samples of one piece: its features stay in a core's cache from level to level
+
+if config.DISABLE_JIT:
+    raise RuntimeError("NUMBA_DISABLE_JIT is set, and a kernel in plain Python is far slower than torch")
+
+
+def compiled(function: Callable) -> Any:
+    """A kernel, compiled at its first call and kept on disk for the next start where anything can be written. Numba
+    forgets it when its own file changes only: a kernel must not use numbers of another file."""
+    try:
+        return njit(cache=True, **HOW)(function)
+    except RuntimeError:  # nowhere to write
+        return njit(**HOW)(function)
 
 
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="animate124")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
 
 
 def in_turn(task: Callable[[int], None], count: int) -> None:

@@ -26,8 +26,14 @@ from a124core.stages.static import optimise_static
 
 FIELD = replace(preset("demo").field, time_grids=5, log2_rows=12)
 PICTURES = {"size": 24, "reference_size": 24, "occupancy_size": 16, "occupancy_slices": 2}
-KERNELS = needs.kernels_on("cpu")
 WITHIN = 1.5  # of what a step holds at its most: allocations on the way and the number of samples are not exact
+
+
+@pytest.fixture(params=sorted({"torch", needs.kernels_on("cpu")}))
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Plain torch, and what is faster here."""
+    monkeypatch.setenv("A124_KERNELS", request.param)
+    return request.param
 
 
 class Grey:
@@ -84,7 +90,7 @@ def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> No
     sizes = {name: value.nbytes for name, value in kept[0].items()}
     weights = sum(sizes[name] for name in ("table", "w1", "b1", "w2", "b2"))
     moments = sum(size for name, size in sizes.items() if name.startswith("exp_avg"))
-    found = counted(FIELD, config, [], KERNELS, reference_camera())
+    found = counted(FIELD, config, [], "torch", reference_camera())
     assert found.field == 2 * weights + moments, "a gradient is as large as what it is of"
     frozen = weights + sizes["occupancy"] if stage == "fine" else 0
     assert found.beside == sizes["occupancy"] + frozen and found.networks == 0
@@ -110,18 +116,20 @@ def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]
 
 @pytest.mark.parametrize(("levels", "hidden"), [(8, 32), (12, 32), (6, 64)])
 @pytest.mark.parametrize("normals", [False, True])
-def test_a_samples_share_of_the_graph_is_what_operations_save(levels: int, hidden: int, normals: bool) -> None:
+def test_a_samples_share_of_the_graph_is_what_operations_save(
+    levels: int, hidden: int, normals: bool, kernels: str
+) -> None:
     field = still(replace(FIELD, levels=levels, hidden=hidden, log2_rows=8)).fork()
     found, samples = saved_bytes(field, 1, normals)
-    assert found == pytest.approx(samples * graph_bytes(field.config, normals, KERNELS), rel=0.02)
+    assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels), rel=0.02)
 
 
 @pytest.mark.parametrize("normals", [False, True])
-def test_grids_made_for_moments_are_kept_by_plain_torch(normals: bool) -> None:
+def test_grids_made_for_moments_are_kept_by_plain_torch(normals: bool, kernels: str) -> None:
     field = from_static(still(), 5, 5).fork()
     found, samples = saved_bytes(field, 3, normals)
-    grids = (3 if normals else 1) * 3 * table_bytes(field.config) / 5 if KERNELS == "torch" else 0
-    assert found == pytest.approx(samples * graph_bytes(field.config, normals, KERNELS) + grids, rel=0.05)
+    grids = (3 if normals else 1) * 3 * table_bytes(field.config) / 5 if kernels == "torch" else 0
+    assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels) + grids, rel=0.05)
 
 
 def held_at_most(stage: str, config: StageConfig) -> int:
@@ -139,10 +147,10 @@ def held_at_most(stage: str, config: StageConfig) -> int:
 
 @pytest.mark.parametrize("chunk", [0, 500])
 @pytest.mark.parametrize("stage", ["static", "coarse", "fine"])
-def test_a_step_holds_about_what_was_counted(stage: str, chunk: int) -> None:
+def test_a_step_holds_about_what_was_counted(stage: str, chunk: int, kernels: str) -> None:
     config = small(getattr(preset("demo"), stage), chunk=chunk)
     start = None if stage == "static" else still()
-    found = counted(FIELD, config, [], KERNELS, reference_camera(), start).total
+    found = counted(FIELD, config, [], kernels, reference_camera(), start).total
     most = held_at_most(stage, config)
     assert most / WITHIN < found < most * WITHIN, (most / 2**20, found / 2**20)
 
@@ -174,9 +182,9 @@ def test_shared_models_count_once_and_one_vae_is_asked_at_a_time() -> None:
     config = small(preset("demo").static, chunk=100)
     first, second, third = Holds({1: 100, 2: 10}, 0, 2**30), Holds({1: 100, 3: 1}, 5, 2**31), Holds({}, 7, 0)
     guidances = [Guidance(prior, 1.0, 0.1, 0.9) for prior in (first, second, third)]
-    found = counted(FIELD, config, [*guidances, None], KERNELS, reference_camera())
+    found = counted(FIELD, config, [*guidances, None], "torch", reference_camera())
     assert found.networks == 111 + 7
-    plain = counted(FIELD, config, [], KERNELS, reference_camera())
+    plain = counted(FIELD, config, [], "torch", reference_camera())
     assert 2**31 < found.passing < 2**31 + plain.passing
     assert found.total == found.field + found.beside + found.networks + found.passing
 
@@ -203,6 +211,12 @@ def test_free_memory_counts_what_this_process_gives_back(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch, "cuda", backend)
     assert free_memory("cuda") == 12
     assert free_memory("cpu") > 0 and free_memory("mps") is None
+
+    def untold(device: str) -> tuple[int, int]:
+        raise RuntimeError("The device doesn't support querying the available free memory.")
+
+    monkeypatch.setattr(torch, "xpu", SimpleNamespace(mem_get_info=untold), raising=False)
+    assert free_memory("xpu") is None
 
 
 def test_sizes_and_times_in_words() -> None:

@@ -88,7 +88,8 @@ def warnings(at: list[Off], between: Off, frames: int) -> list[str]:
             f"At frame {worst.frame} the mesh misses a part of the scene ({_far(worst)}): a flip-book or a PLY or OBJ "
             "sequence shows it, for there every frame has its own mesh; more frames may."
         )
-    if between.missed > MUCH:
+    beside = max((off.missed for off in at if off.frame in (between.frame, between.frame + 1)), default=0.0)
+    if between.missed > max(MUCH, beside):  # what both frames lack already is no fault of their distance
         found.append(
             f"The scene moves too fast for {frames} frames (between frames {between.frame} and {between.frame + 1}, "
             f"{_far(between)}): take more frames."

@@ -9,7 +9,7 @@ COLOURS = "displayColor"
 
 def add_material(pxr: Any, stage: Any, path: str) -> Any:  # UsdShade.Material
     """A UsdPreviewSurface that shines in the colours of the vertices and takes no other light: as with glTF's unlit
-    materials, the light is in the colours. An index of refraction of 1 leaves no highlight either."""
+    materials, the light is in the colours. An index of refraction of 1 reflects nothing from the front."""
     shade, types = pxr.UsdShade, pxr.Sdf.ValueTypeNames
     material = shade.Material.Define(stage, path)
     reader, surface = (shade.Shader.Define(stage, f"{path}/{name}") for name in ("vertices", "surface"))

@@ -40,6 +40,16 @@ def test_a_cpu_without_numba_has_torch(wish: str, monkeypatch: pytest.MonkeyPatc
     assert backend.ops_for(CPU) is torch_ops
 
 
+def test_numba_that_is_wished_for_and_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("A124_KERNELS", "numba")
+    monkeypatch.setattr(backend, "_has_numba", lambda: False)
+    with caplog.at_level(logging.WARNING):
+        assert backend.ops_for(CPU) is torch_ops
+    assert caplog.records[0].getMessage().endswith("-m pip install numba")
+
+
 @pytest.mark.parametrize("wish", ["", "auto", "numba"])
 def test_a_cpu_with_numba_has_it(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -14,17 +15,18 @@ from a124core.field.config import FieldConfig
 from a124core.field.grid import grid_levels, rows_per_grid
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 pytest.importorskip("numba", reason="numba is not installed: pip install numba")
 
 
 def test_numba_agrees_with_torch() -> None:
     """backend_checks.py in a process of its own, as a newcomer starts: nothing is compiled or chosen yet."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "backend_checks.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", str(HERE / "backend_checks.py")]
     environment = {**os.environ, "A124_KERNELS": "numba", "OMP_NUM_THREADS": "2"}
     environment.pop("TRITON_INTERPRET", None)
-    done = subprocess.run(command, cwd=HERE.parents[2], env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped" not in done.stdout
+    assert "numba has no mlp of its own" in done.stdout and "encode_grid of its own" not in done.stdout
 
 
 @pytest.mark.parametrize("slopes", [False, True])
@@ -47,3 +49,64 @@ def test_sums_do_not_depend_on_threads(slopes: bool) -> None:
         torch.set_num_threads(before)
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
+
+
+def test_kernels_use_no_numbers_of_other_files() -> None:
+    """Numba keeps a kernel until its own file changes: of another file's number it would keep the old value."""
+    for file in sorted((ROOT / "a124core" / "kernels").glob("numba_*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        imported = {
+            alias.asname or alias.name
+            for node in tree.body if isinstance(node, ast.ImportFrom) and node.level
+            for alias in node.names
+        }  # fmt: skip
+        kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+        used = {name.id for kernel in kernels for part in kernel.body for name in ast.walk(part)
+                if isinstance(name, ast.Name)}  # fmt: skip
+        assert not used & imported, (file.name, used & imported)
+
+
+def test_points_that_are_no_numbers_read_nothing_outside_the_table() -> None:
+    from a124core.kernels import numba_ops
+
+    config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
+    table = torch.rand(2, rows_per_grid(config), 2, requires_grad=True)
+    xyz = torch.full((900, 3), torch.nan)
+    values = numba_ops.encode_grid(table, xyz, torch.full((900,), 0.3), grid_levels(config))
+    assert not torch.autograd.grad(values.nansum(), table)[0].isinf().any()
+
+
+def test_rays_that_cannot_be_are_refused() -> None:
+    from a124core.kernels import numba_ops
+
+    rays, slices, cells = torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(1, 4, 4, 4, dtype=torch.bool)
+    ahead, box = torch.tensor([[0.0, 0.0, -1.0]]).expand(2, 3), torch.tensor([[-1.0] * 3, [1.0] * 3])
+    with pytest.raises(IndexError, match="not among the 1 there are"):
+        numba_ops.march(rays, ahead, slices, cells, box, 0.1, torch.zeros(2))
+    with pytest.raises(ValueError, match="check the cameras"):
+        numba_ops.march(rays * torch.nan, ahead, slices * 0, cells, box, 0.1, torch.zeros(2))
+
+
+def test_what_wants_a_gradient_gets_torch() -> None:
+    from a124core import kernels
+
+    points, colours = torch.rand(1, 3, 50) - 0.5, torch.rand(50, 3, requires_grad=True)
+    c2w = torch.eye(4)[None].clone()
+    c2w[:, 2, 3] = 1.8
+    picture = kernels.draw_points(points, points, colours, c2w, torch.tensor([1.8]), torch.tensor([20.0]), 8)
+    assert torch.autograd.grad(picture.sum(), colours)[0].any()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_makes_threads_of_its_own() -> None:
+    from a124core.kernels import numba_threads
+
+    before = numba_threads._pool(2)
+    code = (
+        "import os, torch; torch.set_num_threads(2); from a124core.kernels.numba_threads import in_turn\n"
+        "in_turn(lambda k: None, 4)\npid = os.fork()\n"
+        "if pid == 0:\n    in_turn(lambda k: None, 4)\n    os._exit(0)\n"
+        "assert os.waitpid(pid, 0)[1] == 0"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    assert numba_threads._pool(2) is before
