@@ -170,7 +170,7 @@ def spread(
         for row, part_of in grids:
             kernel(values, places, row, part_of, _numbers(levels[k]), 2 * k, total.numpy())
 
-    in_turn(one, len(levels))
+    in_turn(one, len(levels), points.shape[1])
     return total
 
 

@@ -63,7 +63,7 @@ def march(
         kept = _walk(*given, float32(step), float32(near), *ends, ray.numpy(), start.numpy())
         found[k] = ray[:kept].clone(), start[:kept].clone()
 
-    in_turn(piece, len(pieces))
+    in_turn(piece, len(pieces), int(count.sum()))
     if not found:
         return count.long(), jitter.clone()
     return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])

@@ -97,5 +97,5 @@ def draw_points(
         _nearest(where, facing, rig, float32(focal[b]), near[b], float32(2 * REACH), steps, bits, cells)
         _paint(_closed(cells, int(tolerance[b])), paint, bits, SUPERSAMPLE, out[b].numpy())
 
-    in_turn(picture, len(points))
+    in_turn(picture, len(points), len(points) * points.shape[2])
     return out

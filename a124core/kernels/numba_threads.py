@@ -14,6 +14,7 @@ from numba import config, njit
 # No fast mathematics: positions are rounded as torch rounds them, so both choose the same cells.
 HOW = {"nogil": True, "error_model": "numpy"}
 PART = 2**14  # samples of one piece: its features stay in a core's cache from level to level
+WORTH = 2**16  # points or samples: with fewer, waking a thread takes longer than what it does
 
 if config.DISABLE_JIT:
     raise RuntimeError("NUMBA_DISABLE_JIT is set, and a kernel in plain Python is far slower than torch")
@@ -37,17 +38,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
 
 
-def in_turn(task: Callable[[int], None], count: int) -> None:
-    """task(0) to task(count - 1), on all threads at once."""
-    threads = min(torch.get_num_threads(), count)
-    if threads <= 1:
-        for k in range(count):
+def in_turn(task: Callable[[int], None], count: int, work: int) -> None:
+    """task(0) to task(count - 1); where there is enough work (points, samples), threads take every so manieth each."""
+    threads = max(1, min(torch.get_num_threads(), count)) if work >= WORTH else 1
+
+    def share(first: int) -> None:
+        for k in range(first, count, threads):
             task(k)
-    else:
-        list(_pool(torch.get_num_threads()).map(task, range(count)))
+
+    others = [_pool(torch.get_num_threads()).submit(share, first) for first in range(1, threads)]
+    share(0)
+    for other in others:
+        other.result()
 
 
 def in_parts(task: Callable[[int, int], None], count: int) -> None:
     """task(begin, end) for pieces of count samples."""
     pieces = -(-count // PART)
-    in_turn(lambda k: task(k * PART, min((k + 1) * PART, count)), pieces)
+    in_turn(lambda k: task(k * PART, min((k + 1) * PART, count)), pieces, count)

@@ -59,5 +59,5 @@ def place_samples(rays: Rays, space: Marched, samples: int) -> Samples:
     ray_slice = (rays.time * slices).long().clamp(0, slices - 1)
     ray, start = march(rays.origins, rays.directions, ray_slice, space.occupied, space.box, step, rays.jitter, NEAR)
     middle = (start + 0.5 * step)[:, None]
-    xyz = torch.addcmul(rays.origins[ray], rays.directions[ray], middle)
-    return Samples(ray, start, xyz, rays.time[ray], step)
+    origins, directions, time = (v.index_select(0, ray) for v in (rays.origins, rays.directions, rays.time))
+    return Samples(ray, start, torch.addcmul(origins, directions, middle), time, step)

@@ -18,6 +18,7 @@ TINTS = torch.tensor([[0.95, 0.55, 0.45], [0.40, 0.65, 0.95], [0.95, 0.85, 0.35]
 SAMPLE_SPACING = 0.02  # world units; spacing of the points by which the drift is measured
 
 
+@lru_cache(maxsize=32)
 def coloured(subject: Subject, spacing: float, palette: str) -> Tensor:
     """Colours (N, 3) of subject.surfels(spacing) in a palette."""
     colours = subject.surfels(spacing).colours

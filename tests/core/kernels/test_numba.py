@@ -104,8 +104,8 @@ def test_a_child_makes_threads_of_its_own() -> None:
     before = numba_threads._pool(2)
     code = (
         "import os, torch; torch.set_num_threads(2); from a124core.kernels.numba_threads import in_turn\n"
-        "in_turn(lambda k: None, 4)\npid = os.fork()\n"
-        "if pid == 0:\n    in_turn(lambda k: None, 4)\n    os._exit(0)\n"
+        "in_turn(lambda k: None, 4, 2**20)\npid = os.fork()\n"
+        "if pid == 0:\n    in_turn(lambda k: None, 4, 2**20)\n    os._exit(0)\n"
         "assert os.waitpid(pid, 0)[1] == 0"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
