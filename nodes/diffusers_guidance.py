@@ -98,7 +98,7 @@ class A124DiffusersGuidance:
     def VALIDATE_INPUTS(cls, model: str, control_net: str) -> bool | str:
         names = host.folders()
         absent = [name for name in (model, control_net) if name != NONE and name not in names]
-        return host.where_to_put(absent[0]) if absent else True
+        return " ".join(host.where_to_put(name) for name in dict.fromkeys(absent)) or True
 
     @classmethod
     def IS_CHANGED(cls, model: str, control_net: str, **others: Any) -> str:

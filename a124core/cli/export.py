@@ -108,8 +108,11 @@ def checked_format(wanted: str | None, out: Path) -> str:
     found = by_ending.get(out.suffix.lower())
     form = wanted or found
     if form is None:
-        endings = ", ".join(by_ending)
-        raise ValueError(f"the name {out.name!r} tells no format: let it end in one of {endings}, or say --format.")
+        endings = ", ".join(sorted(by_ending))
+        raise ValueError(
+            f"the name {out.name!r} tells no format of one file: let it end in one of {endings}, or say --format "
+            f"({', '.join(sorted(WRITERS))}), some of which write a folder."
+        )
     ending = WRITERS[form][0] if form != ALL else ""
     if ending and (found is None or WRITERS[found][0] != ending):
         raise ValueError(f"{out.name} does not end in {ending}, as --format {form} writes it: rename it.")

@@ -62,8 +62,8 @@ class Folder:
         different = [name for name, value in identity.items() if earlier.get(name) != value]
         if different:
             raise ValueError(
-                f"the interrupted run in {self.out} has another {' and '.join(different)}: "
-                "use the same options, or start over without --resume."
+                f"the interrupted run in {self.out} was started with other options ({', '.join(different)}): "
+                "use the same ones, or start over without --resume."
             )
 
     def finished(self, stage: str) -> Field4D | None:

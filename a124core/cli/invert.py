@@ -52,6 +52,8 @@ def invert(options: Any) -> None:
     """Everything is looked at before the first step; Ctrl-C keeps the last one."""
     if options.out.suffix != SUFFIX:
         raise ValueError(f"--out is {options.out}: the word's file must end in {SUFFIX}.")
+    if len(options.word.split()) > 1:
+        raise ValueError(f"--word is {options.word!r}: one plain word is needed, such as fox.")
     config = TokenConfig(
         steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
     )

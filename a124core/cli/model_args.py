@@ -12,7 +12,8 @@ from .models import KNOWN, Models
 def model_options(p: argparse.ArgumentParser) -> None:
     """A folder for all roles, or one path for each."""
     group = p.add_argument_group("models in diffusers folders (--priors diffusers)", "Nothing is downloaded.")
-    group.add_argument("--models", type=Path, help="a folder with the models' folders, each under its public name")
+    group.add_argument("--models", type=Path, help="a folder with the models' folders, each under its "
+                       "role (image, view, video, control, upscale) or its public name")
     for role, known in KNOWN.items():
         group.add_argument(f"--{role}-model", type=Path, metavar="DIR", help=f"folder of {known.public} or its like")
     group.add_argument("--view-kind", choices=KINDS, default=ZERO123, help="which pose the view model reads "

@@ -82,8 +82,8 @@ class Models:
 
     def _missing(self, roles: list[str]) -> str:
         lines = [
-            f"{len(roles)} of the models are missing, and this program downloads none. Copy each folder to the path "
-            "behind it (16-bit files do), or name the one you have:"
+            f"{self._root_said()}{len(roles)} of the models are missing, and this program downloads none. Copy each "
+            "folder to the path behind it (16-bit files do), or name the one you have:"
         ]
         for role in roles:
             known, given = KNOWN[role], getattr(self, role)
@@ -92,9 +92,21 @@ class Models:
             lines.append(f"  {role}: {where} ({about}); option --{role}-model")
         return "\n".join(lines)
 
+    def _root_said(self) -> str:
+        """What is odd about --models, before its models are told to be missing."""
+        if self.root is None:
+            return "Give --models, or a path for each. "
+        if not self.root.exists():
+            return f"The folder {self.root} does not exist. "
+        if (self.root / "model_index.json").is_file():
+            return f"{self.root} is itself a model: give the folder that holds it, or its own option. "
+        return ""
+
     def identity(self) -> str:
-        """What an interrupted run must share with the one that continues it."""
-        return json.dumps({name: None if value is None else str(value) for name, value in asdict(self).items()})
+        """What an interrupted run must share with the one that continues it: the models, however they were named."""
+        said = {name: value for name, value in asdict(self).items() if name != "root"}
+        said |= {role: self.path(role) for role in KNOWN}
+        return json.dumps({k: str(v.resolve()) if isinstance(v, Path) else v for k, v in said.items()})
 
 
 def needed(stages: tuple[str, ...], with_view: bool, refine: str) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ def test_what_cannot_work_is_told_before_anything_is_loaded(
         (tmp_path / "word.safetensors", ("--resume",), "nothing was interrupted"),
         (tmp_path / "word.safetensors", ("--image-model", models / "zero123-xl"), "reads 8 channels, 4 are needed"),
         (tmp_path / "word.safetensors", ("--word", " "), "the word to begin with"),
+        (tmp_path / "word.safetensors", ("--word", "my friend fox"), "one plain word is needed"),
     ):
         assert invert(models, picture, out, *more) == 2
         assert words in capsys.readouterr().err

@@ -229,3 +229,16 @@ def test_a_word_without_a_name_has_its_files(tmp_path: Path) -> None:
     torch.save(torch.randn(2, WIDTH), tmp_path / "cube.pt")
     assert list(roles.learned_words(tmp_path / "cube.pt")) == ["cube"]
     assert Models().path("image") is None
+
+
+def test_what_is_odd_about_the_folder_of_models_is_said_first(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text("{}")
+    for root, said in ((None, "Give --models"), (tmp_path / "no", "does not exist"), (tmp_path, "is itself a model")):
+        with pytest.raises(ValueError, match=said):
+            Models(root=root).found(("image", "view"))
+
+
+def test_the_same_models_are_the_same_however_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    by_root, by_path = Models(root=tmp_path), Models(image=tmp_path / "image" / ".." / "image")
+    assert by_root.identity() == by_path.identity() != Models(root=tmp_path / "other").identity()
