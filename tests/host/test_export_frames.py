@@ -45,10 +45,10 @@ def test_the_node_shows_what_it_wrote(host: Any, asked: Any, form: str, suffix: 
         assert len(answer.read()) > 100
 
 
-def test_a_bad_name_is_one_sentence(host: Any, asked: Any) -> None:
-    entry = host.wait(host.queue(asked(format="MP4", name="a/CON")))
-    error = next(data for kind, data in entry["status"]["messages"] if kind == "execution_error")
-    assert "use a plain name" in error["exception_message"]
+def test_a_bad_name_is_refused_before_anything_runs(host: Any, asked: Any) -> None:
+    status, answer = host.post("/prompt", {"prompt": asked(format="MP4", name="a/CON")})
+    assert status == 400
+    assert "use a plain name" in str(answer["node_errors"]["100"])
 
 
 def test_cancel_leaves_no_film(host: Any, asked: Any) -> None:
