@@ -70,64 +70,54 @@ def _shared_out(rows, at, k, grad, x0, x1, y0, y1, z0, z1):
     rows[at[7], k] += d * x1
 
 
+@njit(inline="always")
+def _place(points, n, first, level):
+    """Of a sample on a level: the rows of its corners, and along each axis both shares and the slope of the upper."""
+    scale, smooth = level[0], level[7]
+    x, x0, x1, dx = _axis(points[0, n], scale, smooth)
+    y, y0, y1, dy = _axis(points[1, n], scale, smooth)
+    z, z0, z1, dz = _axis(points[2, n], scale, smooth)
+    return _corners(x, y, z, level, uint64(level[6] + first[n])), x0, x1, dx, y0, y1, dy, z0, z1, dz
+
+
 @compiled
 def _gather(rows, points, first, share, level, column, begin, end, out):
     """Samples begin to end of one level: adds their features to out (N, C)."""
-    scale, offset, smooth = level[0], level[6], level[7]
     for n in range(begin, end):
-        x, x0, x1, _ = _axis(points[0, n], scale, smooth)
-        y, y0, y1, _ = _axis(points[1, n], scale, smooth)
-        z, z0, z1, _ = _axis(points[2, n], scale, smooth)
-        s = share[n]
-        at = _corners(x, y, z, level, uint64(offset + first[n]))
-        out[n, column] += s * _mixed(rows, at, 0, x0, x1, y0, y1, z0, z1)
-        out[n, column + 1] += s * _mixed(rows, at, 1, x0, x1, y0, y1, z0, z1)
+        at, x0, x1, _, y0, y1, _, z0, z1, _ = _place(points, n, first, level)
+        for k in range(2):
+            out[n, column + k] += share[n] * _mixed(rows, at, k, x0, x1, y0, y1, z0, z1)
 
 
 @compiled
 def _gather_slopes(rows, points, first, share, level, column, begin, end, out):
     """The same for the derivatives in x, y and z: out (3, N, C)."""
-    scale, offset, smooth = level[0], level[6], level[7]
     for n in range(begin, end):
-        x, x0, x1, dx = _axis(points[0, n], scale, smooth)
-        y, y0, y1, dy = _axis(points[1, n], scale, smooth)
-        z, z0, z1, dz = _axis(points[2, n], scale, smooth)
-        s = share[n]
-        at = _corners(x, y, z, level, uint64(offset + first[n]))
+        at, x0, x1, dx, y0, y1, dy, z0, z1, dz = _place(points, n, first, level)
         for k in range(2):
-            out[0, n, column + k] += s * _mixed(rows, at, k, -dx, dx, y0, y1, z0, z1)
-            out[1, n, column + k] += s * _mixed(rows, at, k, x0, x1, -dy, dy, z0, z1)
-            out[2, n, column + k] += s * _mixed(rows, at, k, x0, x1, y0, y1, -dz, dz)
+            out[0, n, column + k] += share[n] * _mixed(rows, at, k, -dx, dx, y0, y1, z0, z1)
+            out[1, n, column + k] += share[n] * _mixed(rows, at, k, x0, x1, -dy, dy, z0, z1)
+            out[2, n, column + k] += share[n] * _mixed(rows, at, k, x0, x1, y0, y1, -dz, dz)
 
 
 @compiled
 def _spread(grad, points, first, share, level, column, rows):
     """The transpose of _gather for all samples of one level: adds to rows."""
-    scale, offset, smooth = level[0], level[6], level[7]
     for n in range(points.shape[1]):
-        x, x0, x1, _ = _axis(points[0, n], scale, smooth)
-        y, y0, y1, _ = _axis(points[1, n], scale, smooth)
-        z, z0, z1, _ = _axis(points[2, n], scale, smooth)
-        s = share[n]
-        at = _corners(x, y, z, level, uint64(offset + first[n]))
+        at, x0, x1, _, y0, y1, _, z0, z1, _ = _place(points, n, first, level)
         for k in range(2):
-            _shared_out(rows, at, k, s * grad[n, column + k], x0, x1, y0, y1, z0, z1)
+            _shared_out(rows, at, k, share[n] * grad[n, column + k], x0, x1, y0, y1, z0, z1)
 
 
 @compiled
 def _spread_slopes(grad, points, first, share, level, column, rows):
     """The transpose of _gather_slopes."""
-    scale, offset, smooth = level[0], level[6], level[7]
     for n in range(points.shape[1]):
-        x, x0, x1, dx = _axis(points[0, n], scale, smooth)
-        y, y0, y1, dy = _axis(points[1, n], scale, smooth)
-        z, z0, z1, dz = _axis(points[2, n], scale, smooth)
-        s = share[n]
-        at = _corners(x, y, z, level, uint64(offset + first[n]))
+        at, x0, x1, dx, y0, y1, dy, z0, z1, dz = _place(points, n, first, level)
         for k in range(2):
-            _shared_out(rows, at, k, s * grad[0, n, column + k], -dx, dx, y0, y1, z0, z1)
-            _shared_out(rows, at, k, s * grad[1, n, column + k], x0, x1, -dy, dy, z0, z1)
-            _shared_out(rows, at, k, s * grad[2, n, column + k], x0, x1, y0, y1, -dz, dz)
+            _shared_out(rows, at, k, share[n] * grad[0, n, column + k], -dx, dx, y0, y1, z0, z1)
+            _shared_out(rows, at, k, share[n] * grad[1, n, column + k], x0, x1, -dy, dy, z0, z1)
+            _shared_out(rows, at, k, share[n] * grad[2, n, column + k], x0, x1, y0, y1, -dz, dz)
 
 
 def gather(
