@@ -162,7 +162,7 @@ def test_resume_refuses_another_run(
     monkeypatch.setattr(watch.Watch, "__call__", ctrl_c)
     assert animate(picture, tmp_path) == 130
     assert animate(picture, tmp_path, "--resume", "--seed", 5, "--steps-scale", 2) == 2
-    assert "another seed and settings" in capsys.readouterr().err
+    assert "other options (seed, settings)" in capsys.readouterr().err
     assert animate(picture, tmp_path) == 130  # without --resume: begins anew, what was there is kept
     assert (tmp_path / "unfinished-earlier-1" / "run.json").is_file()
 
