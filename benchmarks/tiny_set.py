@@ -31,7 +31,15 @@ from tools.tiny_set.words import prompt
 from .tiny_priors import SIZE, wires, word_for
 
 TICKS = 8  # a clip is 8 of 9 moments, as the set's video model learned them
-FIGURES = ("psnr_heldout", "psnr_object", "psnr_reference", "colour_error", "iou", "motion_corr", "motion_amplitude")
+FIGURES = {
+    "psnr_heldout": ".1f",
+    "psnr_object": ".1f",
+    "psnr_reference": ".1f",
+    "colour_error": ".3f",
+    "iou": ".3f",
+    "motion_corr": ".3f",
+    "motion_amplitude": ".2f",
+}
 HEAD = ("scene", "priors", "field", "PSNR", "object", "front, t = 0", "colour error", "IoU", "path corr.", "path ampl.")
 Row = dict[str, object]
 
@@ -115,14 +123,11 @@ def table(rows: list[Row]) -> str:
     """GitHub Markdown."""
     lines = ["| " + " | ".join((*HEAD, "CPU s")) + " |", "|---" * (len(HEAD) + 1) + "|"]
     for row in rows:
-        cells = [_cell(row[key], 1 if key.startswith("psnr") else 3) for key in FIGURES]
-        stage = "frozen static" if row["field"] == "static" else row["field"]
+        still = row["field"] == "static"
+        cells = ["-" if still and key.startswith("motion") else f"{row[key]:{form}}" for key, form in FIGURES.items()]
+        stage = "frozen static" if still else row["field"]
         lines.append(f"| {row['scene']} | {row['priors']} | {stage} | {' | '.join(cells)} | {row['seconds']:.0f} |")
     return "\n".join(lines)
-
-
-def _cell(value: object, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 if __name__ == "__main__":
