@@ -13,7 +13,8 @@ from ..export.checkpoint import load_field
 from ..export.mesh import MeshOptions
 from ..export.volume import VolumeOptions
 from ..field.field4d import Field4D
-from .looks import BACKGROUNDS, camera_words, film_words, make_folder
+from .folder import made_folder
+from .looks import BACKGROUNDS, camera_words, film_words
 from .wishes import Wishes
 from .writers import WRITERS
 
@@ -85,8 +86,8 @@ def usual_words() -> dict[str, object]:
 
 
 def _written(name: str, field: Field4D, target: Path, asked: Wishes) -> None:
-    make_folder(target.parent)
-    said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
+    with made_folder(target.parent):
+        said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
     print(f"Written: {target}  {said}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -73,15 +72,6 @@ def chosen_film(options: object, background: tuple[float, float, float] | None) 
     pace = Pace(options.plays, options.ping_pong)
     fps = FilmOptions.fps if options.fps is None else options.fps
     return FilmOptions(options.frames, fps, options.size, background, pace)
-
-
-def make_folder(folder: Path) -> None:
-    """Where the result goes, with the folders above it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"{folder} cannot be made a folder ({reason}): choose another place with --out.") from None
 
 
 @contextmanager
