@@ -13,6 +13,7 @@ from ..export.checkpoint import load_field
 from ..export.mesh import MeshOptions
 from ..export.volume import VolumeOptions
 from ..field.field4d import Field4D
+from ..words import without_effect
 from .folder import made_folder
 from .looks import BACKGROUNDS, camera_words, film_words
 from .wishes import Wishes
@@ -50,6 +51,8 @@ def export_file(options: object) -> None:
     out = Path(options.out)
     form = checked_format(options.format, out)
     asked = checked_wishes(options, form)
+    if note := without_effect(form, unheard(options, form)):
+        print(note)
     field = load_field(options.field)
     if form != ALL:
         _written(form, field, out, asked)
@@ -60,13 +63,7 @@ def export_file(options: object) -> None:
 
 
 def checked_wishes(options: object, form: str) -> Wishes:
-    """The words that this format hears, checked before anything is loaded or written; others are refused."""
-    usual = usual_words()
-    said = {name for name, value in usual.items() if getattr(options, name) != value}
-    unheard = sorted(said - {*WRITERS[form][2]}) if form != ALL else []
-    if unheard:
-        words = ", ".join(f"--{name.replace('_', '-')}" for name in unheard)
-        raise ValueError(f"{words} would change nothing in the format {form}: leave out what it has no use for.")
+    """The words that this format hears, checked before anything is loaded or written."""
     asked = Wishes(options, options.frames)
     asked.device  # noqa: B018 (checked by being made)
     for name in WRITERS if form == ALL else (form,):
@@ -75,6 +72,14 @@ def checked_wishes(options: object, form: str) -> Wishes:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") if form == ALL else error from None
     return asked
+
+
+def unheard(options: object, form: str) -> list[str]:
+    """The words that were said and that this format has no use for."""
+    if form == ALL:
+        return []
+    said = {name for name, value in usual_words().items() if getattr(options, name) != value}
+    return [f"--{name.replace('_', '-')}" for name in sorted(said - {*WRITERS[form][2]})]
 
 
 def usual_words() -> dict[str, object]:

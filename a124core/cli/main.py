@@ -27,6 +27,7 @@ from .model_args import chosen_models
 from .render import render_file
 from .report import summary
 from .run import run_job
+from .unheard import unheard
 from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture
@@ -94,6 +95,9 @@ def demo(options: object) -> None:
 def animate(options: object) -> None:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
+    models = chosen_models(options)
+    if note := unheard(options):
+        print(note, flush=True)
     job = Job(
         reference=read_reference(options),
         prompt=prompt,
@@ -109,7 +113,7 @@ def animate(options: object) -> None:
         condition=options.condition,
         memory=options.memory,
         device=checked_device(options.device),
-        models=chosen_models(options),
+        models=models,
     )
     _run(job, options)
 
