@@ -30,7 +30,7 @@ def estimate(job: Job, say: Callable[[str], None]) -> None:
         field, each = tried(scene, stage, field)
         steps, memory = config_of(scene, stage).steps, peak_memory_mb(job.device)
         whole += each * steps
-        peak = "" if memory is None else f", peak memory so far {memory:.0f} MB"
+        peak = "" if memory is None else f"; so far the program has held at most {memory:.0f} MB"
         say(f"  measured: {each:.3g} s a step, about {duration(each * steps)} for {steps} steps{peak}")
     say(f"all stages: about {duration(whole)}; comparing, films and pictures come on top. Nothing was written.")
 

@@ -20,6 +20,7 @@ from .wishes import Wishes
 from .writers import WRITERS
 
 ALL = "all"
+FOLDERS = [name for name, (ending, *_) in WRITERS.items() if not ending]
 OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written, by the same formats
 
 
@@ -116,8 +117,8 @@ def checked_format(wanted: str | None, out: Path) -> str:
     if form is None:
         endings = ", ".join(sorted(by_ending))
         raise ValueError(
-            f"the name {out.name!r} tells no format of one file: let it end in one of {endings}, or say --format "
-            f"({', '.join(sorted(WRITERS))}), some of which write a folder."
+            f"the name {out.name!r} does not say which format is wanted: let it end in one of {endings}, or add "
+            f"--format ({', '.join(sorted(WRITERS))}; {', '.join(FOLDERS)} write a folder)."
         )
     ending = WRITERS[form][0] if form != ALL else ""
     if ending and (found is None or WRITERS[found][0] != ending):

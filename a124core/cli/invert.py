@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from ..words import counted
 from .folder import made_folder
 from .job import check_folder
 from .machine import checked_device
-from .watch import Interrupted, advance, step_bar
+from .watch import Interrupted, advance, interruptible, step_bar
 
 SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
 SUFFIX = ".safetensors"
@@ -38,7 +37,7 @@ def invert_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--image-model", type=Path, required=True, metavar="DIR", help="a Stable Diffusion folder")
     p.add_argument("--word", required=True, help="the kind of thing, in one plain word, as which it begins")
     p.add_argument("--out", type=Path, required=True, help=f"file for the word, NAME{SUFFIX}; prompts write <token>")
-    p.add_argument("--steps", type=int, default=default.steps)
+    p.add_argument("--steps", type=int, default=default.steps, help="steps of learning (%(default)s)")
     p.add_argument("--batch", type=int, default=default.batch, help="crops a step looks at (%(default)s)")
     p.add_argument("--chunk", type=int, default=2, help="crops that pass through the model at once; less needs less "
                    "memory, the result is the same (%(default)s)")  # fmt: skip
@@ -67,6 +66,7 @@ def invert(options: Any) -> None:
 
 
 def _invert(picture: Tensor, config: TokenConfig, place: Place, options: Any) -> None:
+    """From reading the model to the word's file."""
     keep = Progress(options.out)
     start = keep.begin(options.resume)
     print("Reading the model ...", flush=True)
@@ -76,8 +76,9 @@ def _invert(picture: Tensor, config: TokenConfig, place: Place, options: Any) ->
     with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
         word = _learned(picture, made, config, options.seed, watch, start)
     keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
-    print(f"Written: {options.out}, {len(word)} row(s) of {word.shape[1]}. Use it: animate --priors diffusers --token "
-          f"{options.out} --refine-prompt 'a <token> is dancing'")  # fmt: skip
+    size = f"{counted(len(word), 'vector')} of {word.shape[1]} numbers"
+    print(f"Written: {options.out}, {size}. Use it: animate --priors diffusers --token {options.out} --refine-prompt "
+          "'a <token> is dancing'")  # fmt: skip
 
 
 def announced(made: FolderWord, config: TokenConfig) -> list[str]:
@@ -172,13 +173,5 @@ def following(steps: int, done: int, keep: Progress, quiet: bool) -> Iterator[Wa
     """The first Ctrl-C asks to stop after this step, the second stops at once."""
     with step_bar("invert", done, steps, quiet) as bar:
         watch = Watch(keep, bar)
-
-        def asked(number: int, frame: Any) -> None:
-            watch.stop = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        before = signal.signal(signal.SIGINT, asked)
-        try:
+        with interruptible(watch):
             yield watch
-        finally:
-            signal.signal(signal.SIGINT, before)

@@ -27,7 +27,7 @@ def camera_words(p: argparse.ArgumentParser) -> None:
     p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
     p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
     p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
-    p.add_argument("--turns", type=float, default=1.0, help="of the orbit")
+    p.add_argument("--turns", type=float, default=1.0, help="how many times the orbit goes round (%(default)g)")
     p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
     p.add_argument("--eyes", type=float, default=0.0, metavar="DISTANCE", help="two eyes side by side, so far from "
                    f"each other; {COMFORTABLE} is comfortable at distance {RADIUS}")  # fmt: skip

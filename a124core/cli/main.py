@@ -31,7 +31,7 @@ from .unheard import unheard
 from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture
-WRITE_AT_ONCE = ("render", "export")  # commands whose file or folder appears when it is complete
+WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear when all is done
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(options)
     except Interrupted as stopped:
-        print(f"Stopped in the {stopped} stage. To continue: {_resume_line(arguments)}")
+        print(f"Stopped in {stopped}. To continue: {_resume_line(arguments)}")
         return 130
     except KeyboardInterrupt:
         if getattr(options, "estimate", False):
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif hasattr(options, "resume"):
             print(f"Stopped at once. To continue from the last snapshot: {_resume_line(arguments)}", file=sys.stderr)
         elif options.command in WRITE_AT_ONCE:
-            print("Stopped: nothing was written, an earlier file is kept.", file=sys.stderr)
+            print("Stopped: nothing was written, earlier files are kept.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         return _failed(error, 2)

@@ -27,7 +27,7 @@ Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step
 
 
 class Interrupted(Exception):
-    """Raised after Ctrl-C, once all that was done is on disk; carries the name of the stage."""
+    """Raised after Ctrl-C, once all that was done is on disk; carries where."""
 
 
 def step_bar(name: str, first: int, steps: int, quiet: bool) -> tqdm:
@@ -77,7 +77,7 @@ class Watch:
 
         def watched(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
             if self.stop:
-                raise Interrupted(stage)
+                raise Interrupted(f"the {stage} stage")
             return result(cameras, time, size)
 
         return watched
@@ -95,11 +95,11 @@ class Watch:
         now = time.monotonic()
         if self.stop:
             self._save(step)
-            raise Interrupted(step.stage)
+            raise Interrupted(f"the {step.stage} stage")
         try:
             self._look_after(step, now)
         except OSError as error:  # a full disk must not end a run that still has hours to find room
-            tqdm.write(f"Going on without: {error}", file=sys.stderr)
+            tqdm.write(f"A snapshot or preview could not be written, the run goes on: {error}", file=sys.stderr)
             self._snapshot = self._preview = time.monotonic()
 
     def _look_after(self, step: Step, now: float) -> None:
@@ -120,7 +120,9 @@ class Watch:
 
 
 @contextmanager
-def interruptible(watch: Watch) -> Iterator[None]:
+def interruptible(
+    watch: Any,  # whatever looks after every step whether its `stop` is set
+) -> Iterator[None]:
     """The first Ctrl-C asks the watch to stop after this step, the second stops at once."""
 
     def asked(number: int, frame: Any) -> None:

@@ -287,11 +287,3 @@ def test_the_bar_is_there_before_the_first_step(
     monkeypatch.setattr(loop, "optimise_static", begins)
     static()
     assert told == [(0, 3), "first step", (1, 3), (2, 3), (3, 3)]
-
-
-def test_the_preset_that_auto_chose_is_named(pack_module: Callable[[str], ModuleType]) -> None:
-    presets, guidance = pack_module("a124core.stages.presets"), pack_module("a124core.protocols").Guidance
-    model = guidance(object(), 1.0, 0.02, 0.98)
-    found = presets.in_words("auto", [None, model])
-    assert found == "Preset: draft, chosen by auto because a model is among the priors."
-    assert presets.in_words("paper", [model]) == "Preset: paper."

@@ -146,7 +146,7 @@ def test_a_full_disk_does_not_end_a_run_that_only_wanted_a_snapshot(
 
     monkeypatch.setattr(Folder, "save", full)
     assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 0
-    assert "Going on without: the disk is full" in capsys.readouterr().err
+    assert "could not be written, the run goes on: the disk is full" in capsys.readouterr().err
 
 
 def test_resume_refuses_another_run(
