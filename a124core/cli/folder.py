@@ -57,23 +57,24 @@ class Folder:
     def results(self) -> Path:
         return self.work / RESULTS
 
-    def begin(self, identity: dict[str, str], resume: bool) -> str:
-        """Take up or put aside what an interrupted run left; says which. Resuming another run is refused."""
-        said = ""
+    def begin(self, identity: dict[str, str], resume: bool) -> Path | None:
+        """Take up what an interrupted run left, or put it aside: where. Resuming another run is refused."""
+        aside = None
         if resume:
             self._check_same(identity)
         elif self.work.exists():
             aside = self._free_name()
             os.replace(self.work, aside)
-            said = f"An interrupted run was found and kept in {aside}; --resume would have continued it."
         self.results.mkdir(parents=True, exist_ok=True)
         write_json(self.work / RUN, identity)
-        return said
+        return aside
 
-    def drop_bare(self) -> None:
-        """Of a run that failed before anything was kept, nothing stays."""
+    def drop_bare(self, aside: Path | None) -> None:
+        """Of a run that failed before anything was kept, nothing stays; what it had put aside is where it was."""
         if not {path.name for path in self.work.iterdir()} - {RUN, RESULTS}:
-            shutil.rmtree(self.work, ignore_errors=True)
+            shutil.rmtree(self.work)
+            if aside is not None:
+                os.replace(aside, self.work)
 
     def _free_name(self) -> Path:
         """Where to put an interrupted run: nothing that is there already is lost."""

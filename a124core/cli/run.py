@@ -46,12 +46,13 @@ def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False,
         check_folder(folder.out)
         scene = prepared(job, say)
         check_folder(folder.out, disk_needed(scene.settings))
-        if note := folder.begin(identity(scene), resume):
-            say(note)
+        aside = folder.begin(identity(scene), resume)
+        if aside is not None:
+            say(f"An interrupted run was found and kept in {aside}; --resume would have continued it.")
         try:
             return _run(scene, folder, Watch(folder, quiet), resume, say)
         except Exception:
-            folder.drop_bare()
+            folder.drop_bare(aside)
             raise
 
 

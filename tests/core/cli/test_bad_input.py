@@ -72,6 +72,12 @@ def test_a_run_that_is_refused_leaves_nothing_it_made(
             late.setattr(pipeline, "exam_of", _out_of_memory)
             assert main(["demo", "--subject", "duck", "--motion", "jump", "--out", str(out)]) == 1
     assert sorted(tmp_path.iterdir()) == [picture, there] and not any(there.iterdir())
+    (there / "unfinished").mkdir()
+    (there / "unfinished" / "run.json").write_text("an earlier run")
+    monkeypatch.setattr(pipeline, "exam_of", _out_of_memory)
+    assert main(["demo", "--subject", "duck", "--motion", "jump", "--out", str(there)]) == 1
+    assert [p.name for p in there.iterdir()] == ["unfinished"]
+    assert (there / "unfinished" / "run.json").read_text() == "an earlier run"
 
 
 def _out_of_memory(scene: object) -> None:
