@@ -62,4 +62,4 @@ class A124CoarseOptimizer:
             )
 
         inputs = {"of": field, "config": config, "grid": grid, "seed": seed, "guidances": guidances}
-        return (optimizer.run("coarse", optimise, config, reference, inputs, resume, graph, unique_id),)
+        return (optimizer.run("coarse", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

@@ -13,9 +13,17 @@ from ..a124core.prompt import checked_prompt
 from ..a124core.stages.presets import MEMORY
 from . import bridge, sockets
 from . import host_diffusers as host
+from .unheard import unheard
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
+USELESS = {  # what a role has no use for; view's prompt and the others' reference are left out: they are often wired
+    "image": ("control_net", "kind", "noise_level"),
+    "view": ("control_net", "negative_prompt", "noise_level"),
+    "video": ("control_net", "kind", "noise_level"),
+    "refine": ("kind", "noise_level"),
+    "upscale": ("control_net", "kind"),
+}
 
 
 class A124DiffusersGuidance:
@@ -92,6 +100,7 @@ class A124DiffusersGuidance:
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Role view needs it."}),
             },
+            "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
     @classmethod
@@ -109,6 +118,7 @@ class A124DiffusersGuidance:
     def make(
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
+        unique_id: str | None = None,
     ) -> tuple:  # fmt: skip
         names = host.folders()
         if model not in names:
@@ -120,6 +130,10 @@ class A124DiffusersGuidance:
             host.words_in(said), kind, noise_level,
         )  # fmt: skip
         guidance = folder_guidance(wanted, place_for(memory, str(bridge.device())))
+        chosen = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
+        chosen["noise_level"] = noise_level
+        if note := unheard(type(self), f"role {role}", USELESS[role], chosen):
+            bridge.say(unique_id, note)
         output = "refine" if role == "upscale" else role
         return tuple(guidance if name == output else None for name in OUTPUTS)
 

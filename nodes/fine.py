@@ -59,4 +59,4 @@ class A124FineOptimizer:
             return optimise_fine(field, reference, *guidances, config, seed, on_step, start, bridge.device())
 
         inputs = {"of": field, "config": config, "seed": seed, "guidances": guidances}
-        return (optimizer.run("fine", optimise, config, reference, inputs, resume, graph, unique_id),)
+        return (optimizer.run("fine", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

@@ -14,7 +14,7 @@ from ..a124core.needs import counted, kernels_on, shortage
 from ..a124core.protocols import Guidance, OnStep
 from ..a124core.stages.config import Preset, StageConfig, with_steps
 from ..a124core.stages.loop import FieldLostError
-from ..a124core.stages.presets import MEMORY, PRESETS, auto_preset, preset, with_memory
+from ..a124core.stages.presets import MEMORY, PRESETS, auto_preset, in_words, preset, with_memory
 from ..a124core.stages.snapshot import Snapshot
 from . import bridge
 from .identity import Graph, identity
@@ -65,6 +65,7 @@ def adjusted(config: StageConfig, steps: int, memory: str) -> StageConfig:
 def run(
     stage: str,
     optimise: Optimise,
+    recipe: str,  # what the widget preset says
     config: StageConfig,
     reference: Any,
     inputs: dict[str, Any],  # everything the result depends on, used where the host shows no graph
@@ -84,7 +85,7 @@ def run(
     watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
     guidances = inputs.get("guidances", [])
     with models_at_hand(guidances):
-        watch.begin(_forecast(config, reference, inputs))
+        watch.begin(f"{in_words(recipe, guidances)} {_forecast(config, reference, inputs)}".rstrip())
         try:
             field = optimise(watch.on_step, start)
         except FieldLostError:  # a snapshot of it would only be lost again

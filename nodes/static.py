@@ -53,4 +53,4 @@ class A124StaticOptimizer:
             )
 
         inputs = {"config": config, "field": grid, "seed": seed, "guidances": [image_guidance, view_guidance]}
-        return (optimizer.run("static", optimise, config, reference, inputs, resume, graph, unique_id),)
+        return (optimizer.run("static", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

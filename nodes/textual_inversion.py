@@ -110,12 +110,13 @@ def _learn(
     model: Any, clip: Any, vae: Any, init_word: str, image: Tensor, config: TokenConfig, seed: int, keep: Progress,
     unique_id: str | None,
 ) -> Tensor:  # fmt: skip
+    start = keep.newest()
+    watch = Watch(config.steps, 0 if start is None else start.step, keep, unique_id)
     made = host_inversion.word_model(model, clip, vae, init_word, bridge.device())
-    watch = Watch(config.steps, keep, unique_id)
     try:
         made.begin()
         return learn_token(
-            image, made.encode, made.denoise, made.sigmas, made.start(), config, seed, watch.on_step, keep.newest(),
+            image, made.encode, made.denoise, made.sigmas, made.start(), config, seed, watch.on_step, start,
             made.decode,
         )  # fmt: skip
     except BaseException as error:  # cancelled, out of memory: the last good step must survive
@@ -139,8 +140,9 @@ def _less_memory(config: TokenConfig) -> str:
 class Watch:
     """Progress, preview, snapshots, cancel."""
 
-    def __init__(self, steps: int, keep: Progress, node_id: str | None) -> None:
+    def __init__(self, steps: int, done_before: int, keep: Progress, node_id: str | None) -> None:
         self.report: Callable = bridge.progress(steps, node_id)
+        self.report(done_before, None)  # the bar is there while models are copied
         self.keep, self.node_id = keep, node_id
         self.last: TokenStep | None = None
         self.shown = self.saved = time.monotonic()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..a124core.words import without_effect
+
 
 def unheard(node: type, format: str, names: Iterable[str], chosen: dict[str, Any]) -> str:
     """A sentence on those of the named inputs that differ from their defaults; empty if none does."""
     declared = node.INPUT_TYPES()
     specs = {**declared["required"], **declared.get("optional", {})}
-    changed = [name for name in names if chosen[name] != _default(specs[name])]
-    return f"Without effect for {format}: {', '.join(changed)}." if changed else ""
+    return without_effect(format, (name for name in names if chosen[name] != _default(specs[name])))
 
 
 def _default(spec: tuple) -> Any:

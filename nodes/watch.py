@@ -23,13 +23,14 @@ class Watch:
     def __init__(self, stage: str, steps: int, done_before: int, keep: Keep, node_id: str | None) -> None:
         self.stage, self.steps, self.first, self.keep, self.node_id = stage, steps, done_before, keep, node_id
         self.report = bridge.progress(steps, node_id)
+        self.report(done_before, None)  # the bar is there before the first step, which may take minutes
         self.started = self.previewed = self.saved = self.told = time.monotonic()
         self.preview_every = PREVIEW_SECONDS
         self.last: Step | None = None
         self.forecast = ""
 
     def begin(self, forecast: str) -> None:
-        """Before the first step: what the run will hold, shown until its end."""
+        """Before the first step: the preset and what the run will hold, shown until its end."""
         self.forecast = forecast
         going_on = f"Going on from step {self.first} of {self.steps}. " if self.first else ""
         bridge.say(self.node_id, f"{going_on}{forecast}")

@@ -19,6 +19,7 @@ from ..export.files import replacing, write_json
 from ..field.field4d import Field4D
 from ..priors.builtin import MOTIONS, SUBJECTS, example_picture
 from ..reference import make_reference
+from .folder import made_folder
 from .job import Job, Scene, check_folder, prepare
 from .machine import machine, versions
 from .report import Figures
@@ -60,9 +61,14 @@ Result = dict[str, Any]  # row, scene, seed, seconds, figures
 def ablate(options: object) -> None:
     """Every scene and seed through every row; a table at the end."""
     out = Path(options.out)
-    check_folder(out)
     scenes = [parse_scene(text) for text in options.scenes]
     work = [(subject, motion, seed, options.steps_scale) for subject, motion in scenes for seed in options.seeds]
+    with made_folder(out):
+        check_folder(out)
+        _write(out, work, options)
+
+
+def _write(out: Path, work: Sequence[tuple[str, str, int, float]], options: object) -> None:
     start = time.monotonic()
     results = [r for found in _each(work, min(options.jobs or torch.get_num_threads(), len(work))) for r in found]
     minutes = (time.monotonic() - start) / 60.0

@@ -16,6 +16,12 @@ from .job import REFINES
 from .looks import camera_words, film_words
 from .model_args import model_options
 
+CAMERA = (  # of the picture: option, default, meaning
+    ("elevation", 0.0, "degrees that the camera of the picture looked down from"),
+    ("azimuth", 0.0, "degrees that it stood to the side"),
+    ("radius", RADIUS, "its distance; the scene reaches from -1 to 1"),
+    ("fovy", FOVY, "its field of view from top to bottom, degrees"),
+)
 EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
 
 
@@ -38,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _demo(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--subject", choices=SUBJECTS, default="robot")
-    p.add_argument("--motion", choices=MOTIONS, default="sway")
+    p.add_argument("--subject", choices=SUBJECTS, default="robot", help="who moves (%(default)s)")
+    p.add_argument("--motion", choices=MOTIONS, default="sway", help="how it moves (%(default)s)")
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
     _run_options(p)
 
@@ -52,22 +58,27 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
-    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="where scores "
-                   "come from: built-in scenes, or models in diffusers folders")  # fmt: skip
+    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="who judges the "
+                   "pictures: built-in scenes, or models of yours in diffusers folders (%(default)s)")  # fmt: skip
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
-    for name, value in (("elevation", 0.0), ("azimuth", 0.0), ("radius", RADIUS), ("fovy", FOVY)):
-        p.add_argument(f"--{name}", type=float, default=value, help="of the camera that took the picture (%(default)s)")
+    for name, value, meaning in CAMERA:
+        p.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (%(default)g)")
     p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, draft for a GPU, "
-                   "released and paper for hours of a large one (%(default)s)")  # fmt: skip
+                   "released and paper for hours of a large one; auto: draft with --priors diffusers, else demo "
+                   "(%(default)s)")  # fmt: skip
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
-    p.add_argument("--no-view-prior", action="store_true", help="unplug the multi-view prior")
-    p.add_argument("--refine", choices=REFINES, default="tile", help="the refinement prior: tile; the paper's "
-                   "counter-example, an upscaler that never saw the picture; naive: the learned word "
-                   "alone (diffusers folders only); or none")  # fmt: skip
-    p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="which moments are practised")
-    p.add_argument("--reference-mode", choices=("paper", "released"), help="when the picture supervises moving stages")
-    p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs")
+    p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that judges the other sides")
+    p.add_argument("--refine", choices=REFINES, default="tile", help="who repairs the details in the fine stage: "
+                   "tile; upscale, which never saw the picture (the paper's counter-example); naive: the learned word "
+                   "alone (diffusers folders only); or none (%(default)s)")  # fmt: skip
+    p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the moments of a clip are "
+                   "drawn: balanced, as in the paper; the others are for comparison (the preset's)")  # fmt: skip
+    p.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving scene is compared "
+                   "with the picture: paper: in clips that begin with it; released: at every fourth step (the "
+                   "preset's)")  # fmt: skip
+    p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the scene as the coarse "
+                   "stage left it, as in the paper, or as it is now, for comparison (the preset's)")  # fmt: skip
     model_options(p)
     _run_options(p)
 
@@ -77,7 +88,7 @@ def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps-scale", type=float, default=1.0, help="all numbers of steps times this (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
-                   "once; the result is the same")  # fmt: skip
+                   "once: low needs least and takes longest; the result is the same (%(default)s)")  # fmt: skip
     p.add_argument("--device", default="cpu", help="cpu (fastest for built-in priors), cuda, mps, xpu")
     p.add_argument("--estimate", action="store_true", help="only try a few steps of each stage and say how long a run "
                    "would take and how much memory; nothing is written")  # fmt: skip
@@ -97,9 +108,10 @@ def _info(p: argparse.ArgumentParser) -> None:
 
 
 def _ablate(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--out", type=Path, default=Path("output/ablate"))
-    p.add_argument("--scenes", nargs="+", metavar="SUBJECT:MOTION", default=["panda:wave", "rocket:fly", "duck:spin"])
-    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    p.add_argument("--out", type=Path, default=Path("output/ablate"), help="folder for the tables (%(default)s)")
+    p.add_argument("--scenes", nargs="+", metavar="SUBJECT:MOTION", default=["panda:wave", "rocket:fly", "duck:spin"],
+                   help="built-in subjects and how they move (panda:wave rocket:fly duck:spin)")  # fmt: skip
+    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1], help="each scene is made once with each (0 1)")
     p.add_argument("--steps-scale", type=float, default=0.25, help="shorter than a demo: many runs (%(default)s)")
     p.add_argument("--jobs", type=int, default=0, help="runs side by side, each on its share of the cores; "
                    "0: one a core, which is quickest (%(default)s)")  # fmt: skip

@@ -10,10 +10,10 @@ from ..device import synchronize
 from ..field.field4d import Field4D
 from ..needs import duration
 from ..protocols import Step
-from .job import Job, Scene, prepare
+from .job import Job, Scene
 from .machine import peak_memory_mb
 from .needs import announced, config_of
-from .run import run_stage
+from .run import prepared, run_stage
 
 TRIED = 5  # steps of a stage: one that warms up, and four, of which one is a reference step, as released
 GROWN = 60  # static steps before those where density is softplus: it begins as fog, which costs several times as much
@@ -21,23 +21,30 @@ GROWN = 60  # static steps before those where density is softplus: it begins as 
 
 def estimate(job: Job, say: Callable[[str], None]) -> None:
     """Say of each stage: steps, memory, seconds a step, minutes."""
-    scene, field, whole = prepare(job), None, 0.0
+    say("Trying a few steps of each stage, to see how long all of them take and how much memory ...")
+    scene, field, whole = prepared(job, say), None, 0.0
     for stage in scene.stages:
         for line in announced(scene, stage, field):
             say(line)
+        say(f"  trying {tries(scene, stage)} steps ...")
         field, each = tried(scene, stage, field)
         steps, memory = config_of(scene, stage).steps, peak_memory_mb(job.device)
         whole += each * steps
-        peak = "" if memory is None else f", peak memory so far {memory:.0f} MB"
+        peak = "" if memory is None else f"; so far the program has held at most {memory:.0f} MB"
         say(f"  measured: {each:.3g} s a step, about {duration(each * steps)} for {steps} steps{peak}")
     say(f"all stages: about {duration(whole)}; comparing, films and pictures come on top. Nothing was written.")
+
+
+def tries(scene: Scene, stage: str) -> int:
+    """Steps that are tried; more where the field begins as fog."""
+    fog = stage == "static" and scene.settings.field.density == "softplus"
+    return TRIED + GROWN * fog
 
 
 def tried(scene: Scene, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
     """The field after a few steps, and seconds of one. The opening steps that look at the picture alone are left out:
     they ask no prior."""
-    fog = stage == "static" and scene.settings.field.density == "softplus"
-    config = replace(config_of(scene, stage), steps=TRIED + GROWN * fog, reference_first=0)
+    config = replace(config_of(scene, stage), steps=tries(scene, stage), reference_first=0)
     short = replace(scene, settings=replace(scene.settings, **{stage: config}))
     ends: list[float] = []
 

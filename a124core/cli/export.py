@@ -13,11 +13,14 @@ from ..export.checkpoint import load_field
 from ..export.mesh import MeshOptions
 from ..export.volume import VolumeOptions
 from ..field.field4d import Field4D
-from .looks import BACKGROUNDS, camera_words, film_words, make_folder
+from ..words import without_effect
+from .folder import made_folder
+from .looks import BACKGROUNDS, camera_words, film_words
 from .wishes import Wishes
 from .writers import WRITERS
 
 ALL = "all"
+FOLDERS = [name for name, (ending, *_) in WRITERS.items() if not ending]
 OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written, by the same formats
 
 
@@ -49,6 +52,8 @@ def export_file(options: object) -> None:
     out = Path(options.out)
     form = checked_format(options.format, out)
     asked = checked_wishes(options, form)
+    if note := without_effect(form, unheard(options, form)):
+        print(note)
     field = load_field(options.field)
     if form != ALL:
         _written(form, field, out, asked)
@@ -59,13 +64,7 @@ def export_file(options: object) -> None:
 
 
 def checked_wishes(options: object, form: str) -> Wishes:
-    """The words that this format hears, checked before anything is loaded or written; others are refused."""
-    usual = usual_words()
-    said = {name for name, value in usual.items() if getattr(options, name) != value}
-    unheard = sorted(said - {*WRITERS[form][2]}) if form != ALL else []
-    if unheard:
-        words = ", ".join(f"--{name.replace('_', '-')}" for name in unheard)
-        raise ValueError(f"{words} would change nothing in the format {form}: leave out what it has no use for.")
+    """The words that this format hears, checked before anything is loaded or written."""
     asked = Wishes(options, options.frames)
     asked.device  # noqa: B018 (checked by being made)
     for name in WRITERS if form == ALL else (form,):
@@ -74,6 +73,14 @@ def checked_wishes(options: object, form: str) -> Wishes:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") if form == ALL else error from None
     return asked
+
+
+def unheard(options: object, form: str) -> list[str]:
+    """The words that were said and that this format has no use for."""
+    if form == ALL:
+        return []
+    said = {name for name, value in usual_words().items() if getattr(options, name) != value}
+    return [f"--{name.replace('_', '-')}" for name in sorted(said - {*WRITERS[form][2]})]
 
 
 def usual_words() -> dict[str, object]:
@@ -85,8 +92,8 @@ def usual_words() -> dict[str, object]:
 
 
 def _written(name: str, field: Field4D, target: Path, asked: Wishes) -> None:
-    make_folder(target.parent)
-    said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
+    with made_folder(target.parent):
+        said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
     print(f"Written: {target}  {said}")
 
 
@@ -110,8 +117,8 @@ def checked_format(wanted: str | None, out: Path) -> str:
     if form is None:
         endings = ", ".join(sorted(by_ending))
         raise ValueError(
-            f"the name {out.name!r} tells no format of one file: let it end in one of {endings}, or say --format "
-            f"({', '.join(sorted(WRITERS))}), some of which write a folder."
+            f"the name {out.name!r} does not say which format is wanted: let it end in one of {endings}, or add "
+            f"--format ({', '.join(sorted(WRITERS))}; {', '.join(FOLDERS)} write a folder)."
         )
     ending = WRITERS[form][0] if form != ALL else ""
     if ending and (found is None or WRITERS[found][0] != ending):

@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,30 @@ from ..export.files import write_json
 from ..field.field4d import Field4D
 from ..stages.snapshot import Snapshot, load_snapshot, save_snapshot
 
-UNFINISHED, EARLIER, RESULTS = "unfinished", "unfinished-earlier", "results"
+UNFINISHED, EARLIER, RESULTS, RUN = "unfinished", "unfinished-earlier", "results", "run.json"
 SLOTS = ("snapshot-a.safetensors", "snapshot-b.safetensors")
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Where results go, with the folders above it. After an error, those that were made here and are empty go again."""
+    absent = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
+    try:
+        _make(folder)
+        yield
+    except BaseException:
+        for path in absent:
+            with suppress(OSError):  # something is kept in it
+                path.rmdir()
+        raise
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{folder} cannot be made a folder ({reason}): choose another place with --out.") from None
 
 
 @dataclass(frozen=True)
@@ -33,18 +57,24 @@ class Folder:
     def results(self) -> Path:
         return self.work / RESULTS
 
-    def begin(self, identity: dict[str, str], resume: bool) -> str:
-        """Take up or put aside what an interrupted run left; says which. Resuming another run is refused."""
-        said = ""
+    def begin(self, identity: dict[str, str], resume: bool) -> Path | None:
+        """Take up what an interrupted run left, or put it aside: where. Resuming another run is refused."""
+        aside = None
         if resume:
             self._check_same(identity)
         elif self.work.exists():
             aside = self._free_name()
             os.replace(self.work, aside)
-            said = f"An interrupted run was found and kept in {aside}; --resume would have continued it."
         self.results.mkdir(parents=True, exist_ok=True)
-        write_json(self.work / "run.json", identity)
-        return said
+        write_json(self.work / RUN, identity)
+        return aside
+
+    def drop_bare(self, aside: Path | None) -> None:
+        """Of a run that failed before anything was kept, nothing stays; what it had put aside is where it was."""
+        if not {path.name for path in self.work.iterdir()} - {RUN, RESULTS}:
+            shutil.rmtree(self.work)
+            if aside is not None:
+                os.replace(aside, self.work)
 
     def _free_name(self) -> Path:
         """Where to put an interrupted run: nothing that is there already is lost."""
@@ -53,12 +83,12 @@ class Folder:
 
     def check_interrupted(self) -> None:
         """Refuse to resume where nothing was interrupted."""
-        if not (self.work / "run.json").is_file():
+        if not (self.work / RUN).is_file():
             raise ValueError(f"{self.out} holds no interrupted run: leave out --resume, or give its folder with --out.")
 
     def _check_same(self, identity: dict[str, str]) -> None:
         self.check_interrupted()
-        earlier = json.loads((self.work / "run.json").read_text(encoding="utf-8"))
+        earlier = json.loads((self.work / RUN).read_text(encoding="utf-8"))
         different = [name for name, value in identity.items() if earlier.get(name) != value]
         if different:
             raise ValueError(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +15,16 @@ from tqdm import tqdm
 from ..device import is_out_of_memory
 from ..export.embedding import load_progress, save_progress, write_embedding
 from ..export.sheets import side_by_side, write_picture
+from ..needs import Needs, shortage
 from ..personalise import TokenConfig, TokenSnapshot, TokenStep, learn_token
 from ..pictures import read_picture
-from ..priors.diffusers_place import place_for
+from ..priors.diffusers_place import Place, place_for
 from ..priors.diffusers_word import FolderWord, folder_word
+from ..words import counted
+from .folder import made_folder
 from .job import check_folder
 from .machine import checked_device
-from .watch import Interrupted
+from .watch import Interrupted, advance, interruptible, step_bar
 
 SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
 SUFFIX = ".safetensors"
@@ -36,7 +37,7 @@ def invert_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--image-model", type=Path, required=True, metavar="DIR", help="a Stable Diffusion folder")
     p.add_argument("--word", required=True, help="the kind of thing, in one plain word, as which it begins")
     p.add_argument("--out", type=Path, required=True, help=f"file for the word, NAME{SUFFIX}; prompts write <token>")
-    p.add_argument("--steps", type=int, default=default.steps)
+    p.add_argument("--steps", type=int, default=default.steps, help="steps of learning (%(default)s)")
     p.add_argument("--batch", type=int, default=default.batch, help="crops a step looks at (%(default)s)")
     p.add_argument("--chunk", type=int, default=2, help="crops that pass through the model at once; less needs less "
                    "memory, the result is the same (%(default)s)")  # fmt: skip
@@ -58,15 +59,36 @@ def invert(options: Any) -> None:
         steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
     )
     picture, _, _ = read_picture(options.image)
-    check_folder(options.out.parent)
+    place = place_for("full", checked_device(options.device))
+    with made_folder(options.out.parent):
+        check_folder(options.out.parent)
+        _invert(picture, config, place, options)
+
+
+def _invert(picture: Tensor, config: TokenConfig, place: Place, options: Any) -> None:
+    """From reading the model to the word's file."""
     keep = Progress(options.out)
     start = keep.begin(options.resume)
-    made = folder_word(options.image_model, options.word.strip(), place_for("full", checked_device(options.device)))
+    print("Reading the model ...", flush=True)
+    made = folder_word(options.image_model, options.word.strip(), place)
+    for line in announced(made, config):
+        print(line, flush=True)
     with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
         word = _learned(picture, made, config, options.seed, watch, start)
     keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
-    print(f"Written: {options.out}, {len(word)} row(s) of {word.shape[1]}. Use it: animate --priors diffusers --token "
-          f"{options.out} --refine-prompt 'a <token> is dancing'")  # fmt: skip
+    size = f"{counted(len(word), 'vector')} of {word.shape[1]} numbers"
+    print(f"Written: {options.out}, {size}. Use it: animate --priors diffusers --token {options.out} --refine-prompt "
+          "'a <token> is dancing'")  # fmt: skip
+
+
+def announced(made: FolderWord, config: TokenConfig) -> list[str]:
+    """Steps and counted memory, as of a stage; a second line if that is more than there is. The word itself, its
+    gradient and its moments are some kilobytes."""
+    needs = Needs(field=0, beside=0, networks=made.weights(), passing=0)
+    device = made.place.device
+    lack = shortage(needs, device, "choose a smaller model or another --device")
+    work = f"{counted(config.steps, 'step')} of {counted(config.batch, 'crop')}, {config.chunk} at once"
+    return [line for line in (f"invert: {work}, {needs.line()}.", lack) if line is not None]
 
 
 def _learned(
@@ -129,8 +151,8 @@ class Watch:
 
     def __call__(self, step: TokenStep) -> None:
         self.last = step
-        self.bar.update(1)
-        self.bar.set_postfix(loss=f"{step.loss:.3f}")
+        self.bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
+        advance(self.bar)
         if self.stop:
             raise Interrupted("invert")
         now = time.monotonic()
@@ -141,7 +163,6 @@ class Watch:
             self.keep.show(step)
             self.shown = now
 
-
     def keep_last(self) -> None:
         if self.last is not None:
             self.keep.save(self.last)
@@ -150,16 +171,7 @@ class Watch:
 @contextmanager
 def following(steps: int, done: int, keep: Progress, quiet: bool) -> Iterator[Watch]:
     """The first Ctrl-C asks to stop after this step, the second stops at once."""
-    every = 0.5 if sys.stderr.isatty() else 10.0
-    with tqdm(total=steps, initial=done, desc="invert", unit="step", mininterval=every, disable=quiet) as bar:
+    with step_bar("invert", done, steps, quiet) as bar:
         watch = Watch(keep, bar)
-
-        def asked(number: int, frame: Any) -> None:
-            watch.stop = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        before = signal.signal(signal.SIGINT, asked)
-        try:
+        with interruptible(watch):
             yield watch
-        finally:
-            signal.signal(signal.SIGINT, before)

@@ -18,7 +18,7 @@ from ..priors.diffusers_place import place_for
 from ..protocols import Cameras, Guidance
 from ..reference import Reference
 from ..stages.config import Preset, StageConfig, with_steps
-from ..stages.presets import auto_preset, preset, with_memory
+from ..stages.presets import auto_preset, in_words, preset, with_memory
 from .models import Models, learned, needed
 
 TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
@@ -89,6 +89,11 @@ class Scene:
         return self.priors.understood if self.priors is not None else "Priors: models in diffusers folders."
 
     @property
+    def recipe(self) -> str:
+        """Which preset it is, in words."""
+        return in_words(self.job.preset, vars(self.wires).values())
+
+    @property
     def stages(self) -> tuple[str, ...]:
         return tuple(stage for stage in STAGES if stage not in self.job.skip)
 
@@ -155,9 +160,8 @@ def identity(scene: Scene) -> dict[str, str]:
 
 
 def check_folder(out: Path, needed: int = SPARE) -> None:
-    """Stop before hours are spent if the results could not be written there in the end."""
+    """Stop before hours are spent if the results could not be written to this folder in the end."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=out, prefix=".try-") as trial:
             trial.write(b"x" * 4096)
             trial.flush()

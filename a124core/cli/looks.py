@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -28,7 +27,7 @@ def camera_words(p: argparse.ArgumentParser) -> None:
     p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
     p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
     p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
-    p.add_argument("--turns", type=float, default=1.0, help="of the orbit")
+    p.add_argument("--turns", type=float, default=1.0, help="how many times the orbit goes round (%(default)g)")
     p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
     p.add_argument("--eyes", type=float, default=0.0, metavar="DISTANCE", help="two eyes side by side, so far from "
                    f"each other; {COMFORTABLE} is comfortable at distance {RADIUS}")  # fmt: skip
@@ -73,15 +72,6 @@ def chosen_film(options: object, background: tuple[float, float, float] | None) 
     pace = Pace(options.plays, options.ping_pong)
     fps = FilmOptions.fps if options.fps is None else options.fps
     return FilmOptions(options.frames, fps, options.size, background, pace)
-
-
-def make_folder(folder: Path) -> None:
-    """Where the result goes, with the folders above it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"{folder} cannot be made a folder ({reason}): choose another place with --out.") from None
 
 
 @contextmanager

@@ -27,10 +27,11 @@ from .model_args import chosen_models
 from .render import render_file
 from .report import summary
 from .run import run_job
+from .unheard import unheard
 from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture
-WRITE_AT_ONCE = ("render", "export")  # commands whose file or folder appears when it is complete
+WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear when all is done
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(options)
     except Interrupted as stopped:
-        print(f"Stopped in the {stopped} stage. To continue: {_resume_line(arguments)}")
+        print(f"Stopped in {stopped}. To continue: {_resume_line(arguments)}")
         return 130
     except KeyboardInterrupt:
         if getattr(options, "estimate", False):
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif hasattr(options, "resume"):
             print(f"Stopped at once. To continue from the last snapshot: {_resume_line(arguments)}", file=sys.stderr)
         elif options.command in WRITE_AT_ONCE:
-            print("Stopped: nothing was written, an earlier file is kept.", file=sys.stderr)
+            print("Stopped: nothing was written, earlier files are kept.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         return _failed(error, 2)
@@ -94,6 +95,9 @@ def demo(options: object) -> None:
 def animate(options: object) -> None:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
+    models = chosen_models(options)
+    if note := unheard(options):
+        print(note, flush=True)
     job = Job(
         reference=read_reference(options),
         prompt=prompt,
@@ -109,7 +113,7 @@ def animate(options: object) -> None:
         condition=options.condition,
         memory=options.memory,
         device=checked_device(options.device),
-        models=chosen_models(options),
+        models=models,
     )
     _run(job, options)
 

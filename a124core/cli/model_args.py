@@ -16,8 +16,8 @@ def model_options(p: argparse.ArgumentParser) -> None:
                        "role (image, view, video, control, upscale) or its public name")
     for role, known in KNOWN.items():
         group.add_argument(f"--{role}-model", type=Path, metavar="DIR", help=f"folder of {known.public} or its like")
-    group.add_argument("--view-kind", choices=KINDS, default=ZERO123, help="which pose the view model reads "
-                       "(%(default)s, also Zero123-XL)")  # fmt: skip
+    group.add_argument("--view-kind", choices=KINDS, default=ZERO123, help="the view model's family, for each reads "
+                       "the camera in its own way (%(default)s, also for Zero123-XL)")  # fmt: skip
     group.add_argument("--token", type=Path, metavar="FILE", help="the subject's learned word: learned_embeds.bin or "
                        ".safetensors; written <token> in --refine-prompt")  # fmt: skip
     group.add_argument("--static-prompt", help="what the picture shows, standing still (a high-resolution DSLR image "

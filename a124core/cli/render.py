@@ -8,7 +8,8 @@ from ..export.checkpoint import load_field
 from ..export.film import WHITE, export_film
 from ..export.frames import export_frames
 from ..export.video import SUFFIXES
-from .looks import chosen_film, chosen_path, counting, make_folder
+from .folder import made_folder
+from .looks import chosen_film, chosen_path, counting
 from .machine import checked_device
 
 
@@ -21,8 +22,7 @@ def render_file(options: object) -> None:
     path = chosen_path(options)
     film = chosen_film(options, WHITE)
     field = load_field(options.field)
-    make_folder(out.parent)
     write = export_film if out.suffix else export_frames
-    with counting("render", film.frames) as on_frame:
+    with made_folder(out.parent), counting("render", film.frames) as on_frame:
         write(field, out, path, film, on_frame, device)
     print(f"Written: {out}")

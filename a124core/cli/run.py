@@ -14,7 +14,7 @@ from ..stages.coarse import optimise_coarse
 from ..stages.fine import optimise_fine
 from ..stages.snapshot import Snapshot
 from ..stages.static import optimise_static
-from .folder import Folder
+from .folder import Folder, made_folder
 from .job import TILE, Job, Scene, check_folder, disk_needed, identity, prepare
 from .machine import peak_memory_mb
 from .needs import announced, config_of, less
@@ -42,13 +42,34 @@ def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False,
     """Everything from the first check to the last file. Ctrl-C raises Interrupted after a snapshot."""
     if resume:
         folder.check_interrupted()
-    check_folder(folder.out)
+    with made_folder(folder.out):
+        check_folder(folder.out)
+        scene = prepared(job, say)
+        check_folder(folder.out, disk_needed(scene.settings))
+        aside = folder.begin(identity(scene), resume)
+        if aside is not None:
+            say(f"An interrupted run was found and kept in {aside}; --resume would have continued it.")
+        try:
+            return _run(scene, folder, Watch(folder, quiet), resume, say)
+        except Exception:
+            folder.drop_bare(aside)
+            raise
+
+
+def prepared(job: Job, say: Say) -> Scene:
+    """Priors and settings of a job, and what was made of its words."""
+    if job.reference is not None:
+        say(job.reference.note)
+    if job.models is not None:
+        say("Reading the models ...")
     scene = prepare(job)
-    check_folder(folder.out, disk_needed(scene.settings))
-    note = folder.begin(identity(scene), resume)
-    for line in filter(None, (note, job.reference.note if job.reference else "", scene.understood)):
-        say(line)
-    watch = Watch(folder, quiet)
+    say(scene.understood)
+    say(scene.recipe)
+    return scene
+
+
+def _run(scene: Scene, folder: Folder, watch: Watch, resume: bool, say: Say) -> Outcome:
+    """From the first step to the last file."""
     with interruptible(watch):
         exam = exam_of(scene)
         field, report = _all_stages(scene, exam, folder, watch, resume, say)

@@ -19,11 +19,30 @@ from .folder import Folder
 
 SNAPSHOT_EVERY = 180.0  # seconds
 PREVIEW_EVERY = 10.0  # seconds
+WAITING = "{desc}: first step of {total_fmt} ..."  # it may take minutes: until it is done nobody knows how long
+GOING_ON = "{desc}: going on after step {n_fmt} of {total_fmt} ..."
+RUNNING = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfix}"
+COLUMNS = 88
 Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step, value)
 
 
 class Interrupted(Exception):
-    """Raised after Ctrl-C, once all that was done is on disk; carries the name of the stage."""
+    """Raised after Ctrl-C, once all that was done is on disk; carries where."""
+
+
+def step_bar(name: str, first: int, steps: int, quiet: bool) -> tqdm:
+    """A line that stands there before the first step is done; `advance` moves it. Seldom drawn where no terminal is."""
+    every = 0.5 if sys.stderr.isatty() else 10.0
+    return tqdm(
+        total=steps, initial=first, desc=name, unit="step", mininterval=every, miniters=1, disable=quiet, ncols=COLUMNS,
+        bar_format=GOING_ON if first else WAITING,
+    )  # fmt: skip
+
+
+def advance(bar: tqdm) -> None:
+    """One step: from the first on, seconds a step and the time that is left are known."""
+    bar.bar_format = RUNNING
+    bar.update(1)
 
 
 class Watch:
@@ -46,10 +65,7 @@ class Watch:
         before = self.seconds.get(name, 0.0) if first else 0.0
         self._before, self._start = before, time.monotonic()
         self._snapshot = self._preview = self._start
-        every = 0.5 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm(
-            total=steps, initial=first, desc=f"{name:6}", unit="step", mininterval=every, disable=self.quiet, ncols=88
-        )
+        self._bar = step_bar(name, first, steps, self.quiet)
         try:
             yield
         finally:
@@ -61,7 +77,7 @@ class Watch:
 
         def watched(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
             if self.stop:
-                raise Interrupted(stage)
+                raise Interrupted(f"the {stage} stage")
             return result(cameras, time, size)
 
         return watched
@@ -75,15 +91,15 @@ class Watch:
         for name, value in step.losses.items():
             self.losses[step.stage].setdefault(name, []).append((step.step, value))
         if self._bar is not None:
-            self._bar.update(1)
+            advance(self._bar)
         now = time.monotonic()
         if self.stop:
             self._save(step)
-            raise Interrupted(step.stage)
+            raise Interrupted(f"the {step.stage} stage")
         try:
             self._look_after(step, now)
         except OSError as error:  # a full disk must not end a run that still has hours to find room
-            tqdm.write(f"Going on without: {error}", file=sys.stderr)
+            tqdm.write(f"A snapshot or preview could not be written, the run goes on: {error}", file=sys.stderr)
             self._snapshot = self._preview = time.monotonic()
 
     def _look_after(self, step: Step, now: float) -> None:
@@ -104,7 +120,9 @@ class Watch:
 
 
 @contextmanager
-def interruptible(watch: Watch) -> Iterator[None]:
+def interruptible(
+    watch: Any,  # whatever looks after every step whether its `stop` is set
+) -> Iterator[None]:
     """The first Ctrl-C asks the watch to stop after this step, the second stops at once."""
 
     def asked(number: int, frame: Any) -> None:

@@ -1,6 +1,7 @@
 """One function per operation; callers never name a backend. torch_ops is the specification.
 
-A124_KERNELS = auto, torch, triton or numba chooses (backend.py); whatever a backend does not cover is torch's."""
+A124_KERNELS = auto, torch, triton or numba chooses (backend.py); whatever a backend does not cover is torch's.
+torch_ops.__all__ lists the operations."""
 
 from __future__ import annotations
 
@@ -13,19 +14,6 @@ from . import torch_ops
 from .backend import ops_for
 from .corners import Level
 from .torch_adam import AdamRule
-
-__all__ = [
-    "accumulate",
-    "adam_time_tv",
-    "draw_points",
-    "encode_grid",
-    "encode_grid_gradient",
-    "march",
-    "mlp",
-    "neighbour_squares",
-    "render_weights",
-    "transmittance",
-]
 
 TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
 WIDEST, OUTPUTS = 64, 4  # features and hidden units that a fused kernel has registers for; density and colour

@@ -37,7 +37,7 @@ def _chosen(device: torch.device, wish: str, fastest: str) -> ModuleType:
     try:
         from .selftest import disagreement
 
-        backend = import_module(f"{__package__}.{fastest}_ops")
+        backend = _whole(import_module(f"{__package__}.{fastest}_ops"))
         found = disagreement(backend, torch_ops, device)
     except Exception as error:  # a compiler, a driver, a wheel of another platform: whatever it is, torch still works
         found = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -45,6 +45,13 @@ def _chosen(device: torch.device, wish: str, fastest: str) -> ModuleType:
         return backend
     log.warning("%s kernels are left out on %s, plain torch is used instead: %s", fastest.title(), device, found)
     return torch_ops
+
+
+def _whole(covers: ModuleType) -> ModuleType:
+    """A backend under its own name, with torch's operations where it has none of its own."""
+    whole = ModuleType(covers.__name__)
+    vars(whole).update({name: getattr(covers, name, getattr(torch_ops, name)) for name in torch_ops.__all__})
+    return whole
 
 
 def _fastest(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""The operations of torch_ops on a CPU, the costly ones compiled by Numba. Imported at first use only."""
+"""The costly operations of torch_ops on a CPU, compiled by Numba. Imported at first use only."""
 
 from __future__ import annotations
 
@@ -10,22 +10,8 @@ from torch import Tensor
 from .corners import Level
 from .moments import in_time, inside_cube
 from .numba_grid import gather, spread
-from .numba_march import march
-from .numba_points import draw_points
-from .torch_ops import accumulate, adam_time_tv, mlp, neighbour_squares, render_weights, transmittance
-
-__all__ = [
-    "accumulate",
-    "adam_time_tv",
-    "draw_points",
-    "encode_grid",
-    "encode_grid_gradient",
-    "march",
-    "mlp",
-    "neighbour_squares",
-    "render_weights",
-    "transmittance",
-]
+from .numba_march import march as march
+from .numba_points import draw_points as draw_points
 
 
 class _Gather(torch.autograd.Function):

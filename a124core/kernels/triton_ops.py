@@ -1,4 +1,6 @@
-"""The operations of torch_ops in Triton: same arguments, same values and gradients. Imported at first use only."""
+"""The operations of torch_ops in Triton: same arguments, same values and gradients. Imported at first use only.
+
+draw_points is not among them: built-in priors draw on the CPU."""
 
 from __future__ import annotations
 
@@ -8,27 +10,14 @@ import torch
 from torch import Tensor
 
 from .corners import Level
-from .torch_points import draw_points  # built-in priors draw on the CPU
-from .triton_adam import adam_time_tv
-from .triton_composite import render_weights, transmittance
+from .triton_adam import adam_time_tv as adam_time_tv
+from .triton_composite import render_weights as render_weights
+from .triton_composite import transmittance as transmittance
 from .triton_grid import gather, spread
-from .triton_march import march
-from .triton_mlp import mlp
-from .triton_neighbours import neighbour_squares
-from .triton_sums import accumulate
-
-__all__ = [
-    "accumulate",
-    "adam_time_tv",
-    "draw_points",
-    "encode_grid",
-    "encode_grid_gradient",
-    "march",
-    "mlp",
-    "neighbour_squares",
-    "render_weights",
-    "transmittance",
-]
+from .triton_march import march as march
+from .triton_mlp import mlp as mlp
+from .triton_neighbours import neighbour_squares as neighbour_squares
+from .triton_sums import accumulate as accumulate
 
 
 class _Gather(torch.autograd.Function):

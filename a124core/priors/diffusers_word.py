@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .diffusers_checks import UNET2D, check_text_width, schedule, unet_config
 from .diffusers_image import EXAMPLE
 from .diffusers_load import load_part
-from .diffusers_place import Place
+from .diffusers_place import Place, size_of
 from .diffusers_score import Encoder
 from .diffusers_text import PLACEHOLDER, Reader, encoded, prompt_ids, reader
 from .parametrise import clean, network_input, told_timestep
@@ -37,6 +37,10 @@ class FolderWord:
                 f"the word to begin with is {self.init_word!r}: give one plain word for the kind of thing, as panda."
             )
         return self.reads.table().weight[ids].detach().float().cpu().clone()
+
+    def weights(self) -> int:
+        """Bytes of the networks, all of which stay on the place's device."""
+        return sum(size_of(network) for network in (self.unet, self.encoder.vae, self.reads.encoder))
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:

@@ -170,3 +170,12 @@ def auto_preset(guidances: Iterable[Guidance | None]) -> str:
     priors = __package__.rpartition(".")[0] + ".priors."
     modules = [f"{type(g.prior).__module__}." for g in guidances if g is not None]
     return "demo" if all(m.startswith((f"{priors}builtin.", f"{priors}clip.")) for m in modules) else "draft"
+
+
+def in_words(name: str, guidances: Iterable[Guidance | None]) -> str:
+    """The recipe for people: what "auto" has chosen, and why."""
+    if name != "auto":
+        return f"Preset: {name}."
+    chosen = auto_preset(guidances)
+    why = "no model is among the priors" if chosen == "demo" else "a model is among the priors"
+    return f"Preset: {chosen}, chosen by auto because {why}."

@@ -58,6 +58,18 @@ def test_a_folder_drives_the_static_stage(nodes: dict[str, type], reference: Any
 
 
 @pytest.mark.usefixtures("at_hand")
+def test_what_a_role_has_no_use_for_is_named(
+    nodes: dict[str, type], call_node: Any, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(pack_module("nodes.bridge"), "say", lambda node, text: told.append(text))
+    given = {"role": "image", "model": "diffusers/stable-diffusion-v1-5", "size": 16}
+    for more in ({}, {"noise_level": 5, "control_net": "diffusers/control_v11f1e_sd15_tile", "negative_prompt": "fog"}):
+        call_node(nodes["A124DiffusersGuidance"], **given, **more)
+    assert told == ["Without effect for role image: control_net, noise_level."]
+
+
+@pytest.mark.usefixtures("at_hand")
 def test_a_model_that_is_not_there_is_told(nodes: dict[str, type], call_node: Any) -> None:
     node = nodes["A124DiffusersGuidance"]
     assert node.VALIDATE_INPUTS("diffusers/zero123-xl", "none") is True

@@ -245,10 +245,11 @@ def test_the_node_says_what_the_run_will_hold_before_it_begins(
     said, bridge = [], pack_module("nodes.bridge")
     monkeypatch.setattr(bridge, "say", lambda node, text: said.append(text))
     static(graph=None)
-    assert said[0].startswith("It takes about") and "field and optimiser" in said[0] and "more than" not in said[0]
+    assert said[0].startswith("Preset: demo, chosen by auto because no model is among the priors. It takes about")
+    assert "field and optimiser" in said[0] and "more than" not in said[0]
     monkeypatch.setattr(pack_module("a124core.needs"), "free_memory", lambda device: 1)
     static(graph=None, seed=1)
-    again = next(text for text in said[1:] if text.startswith("It takes"))
+    again = next(text for text in said[1:] if text.startswith("Preset:"))
     assert "if it runs out of memory, set 'memory' to balanced or low" in again
 
 
@@ -270,3 +271,19 @@ def test_every_stage_counts_the_field_that_it_is_given(
     call_node(nodes["A124FineOptimizer"], field=moving, reference=reference)
     sizes = [4 * sum(v.nbytes for v in (f.table, *f.mlp.values())) for f in (field, moving, moving)]
     assert [n.field for n in found] == sizes and found[2].beside > found[1].beside
+
+
+def test_the_bar_is_there_before_the_first_step(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, bridge, loop = [], pack_module("nodes.bridge"), pack_module("nodes.static")
+    first = loop.optimise_static
+    monkeypatch.setattr(bridge, "progress", lambda total, node: lambda done, picture: told.append((done, total)))
+
+    def begins(*given: Any) -> Any:
+        told.append("first step")
+        return first(*given)
+
+    monkeypatch.setattr(loop, "optimise_static", begins)
+    static()
+    assert told == [(0, 3), "first step", (1, 3), (2, 3), (3, 3)]

@@ -14,7 +14,7 @@ from .frames import colours, frame_at, frame_times, is_loop, keeps_colours, surf
 from .limits import check_frames
 from .nouns import Frame, Mesh, vertex_normals
 from .options import MeshOptions, MeshReport, in_words
-from .quality import Off, off_at_frames, off_between, warnings
+from .quality import Off, off_at_frames, off_between
 from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
 from .steps import OnProgress, Steps
 from .surface import Solid, find_solid
@@ -88,7 +88,6 @@ def build(
         notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
     scene = Scene(stretches, options.fps, is_loop(field))
     at, between = _measured(stretches, frames, solid, options, steps)
-    notes += warnings(at, between, len(frames)) if between is not None else []
     return Built(scene, solid, times[: len(frames)], at, between, off, notes)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...checks import ABOVE_ZERO, within
 from ...words import counted
 from .nouns import Mesh
-from .quality import Off
+from .quality import Off, told
 
 VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 + 8
 TARGET_BYTES = 24  # the same vertex in one more frame: 12 + 12
@@ -76,18 +76,9 @@ class MeshReport:
     notes: list[str] = field(default_factory=list)  # one sentence each: what came out otherwise than asked for
 
     def sentence(self) -> str:
-        """For the user, one line."""
+        """For the user: what it is, how near it is to the scene, what came out otherwise."""
         parts = [f"{self.kind}: {counted(self.frames, 'frame')}, {self.faces} faces, {in_words(self.bytes)}"]
-        if self.off:
-            parts.append(self._surface())
         if self.colour_error:
             parts.append(f"colours {100 * sum(self.colour_error) / len(self.colour_error):.1f} % off")
-        return " ".join(["; ".join(parts) + ".", *self.notes])
-
-    def _surface(self) -> str:
-        worst = max(self.off, key=lambda off: off.missed)
-        at = f" at frame {worst.frame}, the worst" if self.frames > 1 else ""
-        words = f"off the scene's own surface, in % of its size: {worst}{at}"
-        if self.between is None:
-            return words
-        return f"{words}; {self.between} half-way to frame {self.between.frame + 1}, where it moves fastest"
+        quality = told(self.off, self.between, self.frames) if self.off else []
+        return " ".join(["; ".join(parts) + ".", *quality, *self.notes])

@@ -12,7 +12,7 @@ from .nouns import Frame, NoSurface, Surface
 from .scene import Stretch
 
 MOST = 0.99  # share of the points that the larger figures are told of: a mean alone would not see an antenna
-MUCH = 0.025  # share of the scene's size: with 1 % of the scene farther off than this, the user is warned.
+MUCH = 0.025  # share of the scene's size: with 1 % of the scene farther off than this, the user is told what to do.
 # The demo robot (docs/exports.md): 5.4, 3.1, 2.2 % half-way with 4, 8, 16 frames; 5.8 % at one of the 16, else 1.7
 
 
@@ -25,10 +25,6 @@ class Off:
     median: float
     missed: float  # MOST of the surface is nearer to the mesh: above it, the mesh lacks a part of the scene
     beyond: float  # MOST of the mesh is nearer to the surface: above it, the mesh carries what the field has lost
-
-    def __str__(self) -> str:
-        median, missed, beyond = (f"{100 * v:.2f}" for v in (self.median, self.missed, self.beyond))
-        return f"median {median}, 99 % of the surface within {missed}, 99 % of the mesh within {beyond}"
 
 
 def off_by(frame: int, mesh: Surface, surface: Surface, size: float) -> Off:
@@ -80,22 +76,29 @@ def longest_move(stretches: list[Stretch]) -> tuple[Stretch, int] | None:
     return max(found, key=lambda move: move[0])[1:] if found else None
 
 
-def warnings(at: list[Off], between: Off, frames: int) -> list[str]:
-    """A sentence where a moving mesh lacks a part of a frame, and one where its frames are too far apart."""
-    worst, found = max(at, key=lambda off: off.missed), []
+def told(at: list[Off], between: Off | None, frames: int) -> list[str]:
+    """One short sentence on the worst frame and one on the fastest move. Where a moving mesh is too far off, they say
+    what is missed and what to do; a flip-book (between is None) has nothing to change but its resolution and faces."""
+    worst = max(at, key=lambda off: off.missed)
+    where = f"At frame {worst.frame}, the worst, " if frames > 1 else ""
+    if between is None:
+        return [_near(where, worst)]
+    found = [_near(where, worst)]
     if worst.missed > MUCH:
-        found.append(
-            f"At frame {worst.frame} the mesh misses a part of the scene ({_far(worst)}): a flip-book or a PLY or OBJ "
-            "sequence shows it, for there every frame has its own mesh; more frames may."
-        )
+        found = [_far(f"At frame {worst.frame} a part of the scene is missed", worst)
+                 + "export a flip-book, PLY or OBJ sequence, or take more frames."]  # fmt: skip
+    move = f"etween frames {between.frame} and {between.frame + 1}"
     beside = max((off.missed for off in at if off.frame in (between.frame, between.frame + 1)), default=0.0)
     if between.missed > max(MUCH, beside):  # what both frames lack already is no fault of their distance
-        found.append(
-            f"The scene moves too fast for {frames} frames (between frames {between.frame} and {between.frame + 1}, "
-            f"{_far(between)}): take more frames."
-        )
-    return found
+        return [*found, _far(f"B{move} the mesh misses a fast move", between) + f"take more than {frames} frames."]
+    return [*found, _near(f"Half-way b{move}, the fastest move, ", between)]
 
 
-def _far(off: Off) -> str:
-    return f"1 % of its surface is {100 * off.missed:.1f} % of its size off or more"
+def _near(where: str, off: Off) -> str:
+    half, most = (f"{100 * v:.2f}" for v in (off.median, off.missed))
+    said = f"{where}half of the surface is within {half} % of the scene's size, 99 % within {most} %."
+    return said[0].upper() + said[1:]
+
+
+def _far(what: str, off: Off) -> str:
+    return f"{what} (1 % of the surface is off by {100 * off.missed:.1f} % of the scene's size or more): "

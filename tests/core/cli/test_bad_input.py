@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from a124core.cli import job
+from a124core.cli import run as pipeline
 from a124core.cli.main import main
 from a124core.prompt import checked_prompt
 
@@ -53,14 +54,41 @@ def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.Capt
     ):
         options = {"--image": picture, "--prompt": "it jumps", "--out": out, **changed}
         assert words in refusal(capsys, "animate", *(a for pair in options.items() for a in pair))
-    assert not out.exists() or not any(out.iterdir())
+    assert not out.exists()
+
+
+def test_a_run_that_is_refused_leaves_nothing_it_made(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found out late: models, room on the disk, a first step that fails; and what was there before stays."""
+    there = tmp_path / "there"
+    there.mkdir()
+    for out in (tmp_path / "new" / "deep", there):
+        animate = ("animate", "--image", picture, "--prompt", "it jumps", "--out", out)
+        assert main([str(a) for a in (*animate, "--priors", "diffusers", "--models", tmp_path / "none")]) == 2
+        capsys.readouterr()
+        assert "SUBJECT:MOTION" in refusal(capsys, "ablate", "--scenes", "cow:fly", "--out", out)
+        with monkeypatch.context() as late:
+            late.setattr(pipeline, "exam_of", _out_of_memory)
+            assert main(["demo", "--subject", "duck", "--motion", "jump", "--out", str(out)]) == 1
+    assert sorted(tmp_path.iterdir()) == [picture, there] and not any(there.iterdir())
+    (there / "unfinished").mkdir()
+    (there / "unfinished" / "run.json").write_text("an earlier run")
+    monkeypatch.setattr(pipeline, "exam_of", _out_of_memory)
+    assert main(["demo", "--subject", "duck", "--motion", "jump", "--out", str(there)]) == 1
+    assert [p.name for p in there.iterdir()] == ["unfinished"]
+    assert (there / "unfinished" / "run.json").read_text() == "an earlier run"
+
+
+def _out_of_memory(scene: object) -> None:
+    raise RuntimeError("no memory left")
 
 
 def test_an_output_folder_that_cannot_be_used(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("animate", "--image", picture, "--prompt", "it jumps", "--out")
-    assert "nothing can be written" in refusal(capsys, *options, picture / "inside-a-file")
+    assert "cannot be made a folder" in refusal(capsys, *options, picture / "inside-a-file")
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     if os.access(locked, os.W_OK):  # the superuser may write anywhere
@@ -70,6 +98,7 @@ def test_an_output_folder_that_cannot_be_used(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 2**20))
     assert "1 MB free" in refusal(capsys, *options, tmp_path / "out")
+    assert not (tmp_path / "out").exists() and locked.is_dir()
 
 
 def _denied(**options: object) -> None:

@@ -126,10 +126,7 @@ def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
         (["--out", "a.mp4", "--radius", "-1"], "radius"),
         (["--out", "a.mp4", "--device", "warp"], "--device cpu"),
         (["--out", "c", "--format", "capture", "--views", "1"], "views"),
-        (["--out", "a.html", "--time", "0.5", "--cameras", "still"], "--cameras, --time would change nothing"),
         (["--out", "a.html", "--fps", "0"], "fps"),
-        (["--out", "a.mp4", "--faces", "300"], "--faces would change nothing"),
-        (["--out", "a.glb", "--ping-pong"], "--ping-pong would change nothing"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -143,6 +140,22 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("asked", "words"), [
+    (["--out", "a.html", "--resolution", "16", "--time", "0.5", "--cameras", "still"], "html: --cameras, --time."),
+    (["--out", "a.gif", *FILM, "--faces", "300"], "gif: --faces."),
+    (["--out", "a.glb", "--resolution", "16", "--frames", "1", "--ping-pong"], "glb: --ping-pong."),
+])  # fmt: skip
+def test_what_a_format_has_no_use_for_is_named_as_a_node_names_it(
+    field: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    asked: list[str], words: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(field, *asked) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Without effect for {words}\n") and f"Written: {asked[1]}" in said
+    assert (tmp_path / asked[1]).is_file()
+
+
 def test_no_field_and_an_empty_one(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(tmp_path / "none.safetensors", "--out", tmp_path / "a.mp4") == 2
     assert "not found" in capsys.readouterr().err
@@ -152,6 +165,8 @@ def test_no_field_and_an_empty_one(field: Path, tmp_path: Path, capsys: pytest.C
     (tmp_path / "a.mp4").write_bytes(b"earlier")
     assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "a.mp4", *FILM) == 2
     assert "every picture is empty" in capsys.readouterr().err and (tmp_path / "a.mp4").read_bytes() == b"earlier"
+    assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "new" / "a.mp4", *FILM) == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_ctrl_c_leaves_nothing_half_written(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from a124core import needs
 from a124core.cli import invert as command
 from a124core.cli.main import main
 from a124core.export.embedding import load_progress, read_embedding
@@ -98,6 +99,22 @@ def test_what_cannot_work_is_told_before_anything_is_loaded(
         (tmp_path / "word.safetensors", ("--image-model", models / "zero123-xl"), "reads 8 channels, 4 are needed"),
         (tmp_path / "word.safetensors", ("--word", " "), "the word to begin with"),
         (tmp_path / "word.safetensors", ("--word", "my friend fox"), "one plain word is needed"),
+        (tmp_path / "new" / "word.safetensors", ("--word", " "), "the word to begin with"),
     ):
         assert invert(models, picture, out, *more) == 2
         assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_it_will_hold_is_said_before_the_first_step(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of its three networks, as the files have them."""
+    monkeypatch.setattr(needs, "free_memory", lambda device: -(2**40))
+    assert invert(models, picture, tmp_path / "word.safetensors", "--steps", 1) == 0, "never refused"
+    first, counted, lack, *_ = capsys.readouterr().out.splitlines()
+    made = folder_word(models / "stable-diffusion-v1-5", "a", Place())
+    held = sum(v.nbytes for n in (made.unet, made.encoder.vae, made.reads.encoder) for v in n.state_dict().values())
+    assert first == "Reading the model ..."
+    assert counted.startswith(f"invert: 1 step of 2 crops, 1 at once, about {needs.in_words(held)} of memory beside")
+    assert counted.endswith("what the models compute with comes on top).") and "choose a smaller model" in lack

@@ -13,8 +13,10 @@ from PIL import Image
 
 from a124core.cli import models as roles
 from a124core.cli import watch
+from a124core.cli.args import parser
 from a124core.cli.main import main
 from a124core.cli.models import Models, needed
+from a124core.cli.unheard import unheard
 from a124core.export.checkpoint import load_field
 from a124core.priors import released
 from a124core.priors.diffusers_score import FolderPrior
@@ -204,6 +206,26 @@ def test_options_that_do_not_go_together(picture: Path, tmp_path: Path, capsys: 
     for more, words in ((["--models", tmp_path], "--priors diffusers"), (["--refine", "naive"], "--priors diffusers")):
         assert main([str(a) for a in (*base, *more)]) == 2
         assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ([], ""),
+    (["--static-prompt", "a cube", "--view-kind", "stable-zero123"],
+     "Without effect for built-in priors: --view-kind, --static-prompt."),
+    (["--priors", "diffusers", "--token", "a.bin", "--refine-prompt", "a <token>", "--view-kind", "zero123"], ""),
+    (["--priors", "diffusers", "--motion", "spin", "--no-view-prior", "--view-kind", "stable-zero123", "--skip", "fine",
+      "--token", "a.bin", "--control-model", "c"],
+     "Without effect for the models and stages of this run: --motion, --view-kind, --token, --control-model."),
+])  # fmt: skip
+def test_options_that_change_nothing_are_named(said: list[str], words: str) -> None:
+    assert unheard(parser().parse_args(["animate", "--image", "a", "--prompt", "b", "--out", "c", *said])) == words
+
+
+def test_what_changes_nothing_is_said_before_the_run(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert animate(picture, tmp_path / "out", "--models", tmp_path, "--motion", "spin") == 2
+    assert capsys.readouterr().out.startswith("Without effect for the models and stages of this run: --motion.\n")
 
 
 def test_the_paper_weighs_otherwise() -> None:

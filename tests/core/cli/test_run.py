@@ -146,7 +146,7 @@ def test_a_full_disk_does_not_end_a_run_that_only_wanted_a_snapshot(
 
     monkeypatch.setattr(Folder, "save", full)
     assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 0
-    assert "Going on without: the disk is full" in capsys.readouterr().err
+    assert "could not be written, the run goes on: the disk is full" in capsys.readouterr().err
 
 
 def test_resume_refuses_another_run(
@@ -248,7 +248,10 @@ def test_estimate_tries_every_stage_and_writes_nothing(
     for stage, steps in (("static", 16), ("coarse", 8), ("fine", 8)):
         at = next(k for k, line in enumerate(lines) if line.startswith(f"{stage}: {steps} steps, about "))
         assert "of memory beside the program (field and optimiser" in lines[at]
-        assert f"s for {steps} steps" in lines[at + 1] and "measured:" in lines[at + 1]
+        assert lines[at + 1] == f"  trying {7 if stage == 'static' else 5} steps ..."
+        assert f"s for {steps} steps" in lines[at + 2] and "measured:" in lines[at + 2]
+    assert lines[0].startswith("Trying a few steps of each stage")
+    assert "Preset: demo, chosen by auto because no model is among the priors." in lines
     assert lines[-1].startswith("all stages: about") and not out.exists()
 
 

@@ -18,7 +18,7 @@ from a124core.stages.config import (
     TimeConfig,
     with_steps,
 )
-from a124core.stages.presets import PRESETS, auto_preset, preset
+from a124core.stages.presets import PRESETS, auto_preset, in_words, preset
 from a124core.stages.schedules import is_normal_phase, masked_levels
 
 NAMES = [name for name in PRESETS if name != "auto"]
@@ -132,6 +132,9 @@ Similar = type("Similar", (Learned,), {"__module__": "a124core.priors.builtin_li
 def test_auto_is_demo_only_while_all_priors_are_built_in(priors, name):
     guidances = [p if p is None else Guidance(prior=p, weight=1.0, t_min=0.0, t_max=1.0) for p in priors]
     assert auto_preset(guidances) == name
+    because = "no model" if name == "demo" else "a model"
+    assert in_words("auto", guidances) == f"Preset: {name}, chosen by auto because {because} is among the priors."
+    assert in_words("paper", guidances) == "Preset: paper."
 
 
 REFUSED = [

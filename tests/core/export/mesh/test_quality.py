@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from a124core.export.mesh.nouns import NoSurface, Surface
-from a124core.export.mesh.quality import Off, longest_move, off_between, off_by, warnings
+from a124core.export.mesh.quality import Off, longest_move, off_between, off_by, told
 from a124core.export.mesh.scene import Stretch
 
 GREY = np.full((1, 3), 0.5, np.float32)
@@ -76,11 +76,21 @@ def test_nothing_between_frames_that_do_not_move_or_are_not_there() -> None:
 
 def test_what_is_too_far_off_is_said_with_where_and_what_to_change() -> None:
     good, bad = Off(4, 0.001, 0.001, 0.01, 0.09), Off(6, 0.002, 0.001, 0.08, 0.01)
-    assert warnings([good], good, 8) == [], "what the field has lost and the mesh carries on is no fault"
-    (missed,) = warnings([good, bad], good, 8)
-    assert missed.startswith("At frame 6 the mesh misses a part") and "8.0 %" in missed and "flip-book" in missed
-    (fast,) = warnings([good], bad, 8)
-    assert fast.startswith("The scene moves too fast for 8 frames (between frames 6 and 7, ")
-    assert fast.endswith("take more frames.")
-    assert len(warnings([bad], bad, 8)) == 1, "what a frame lacks already is no matter of speed"
-    assert len(warnings([bad], Off(6, 0.002, 0.001, 0.12, 0.01), 8)) == 2
+    near = "half of the surface is within 0.10 % of the scene's size, 99 % within 1.00 %."
+    fine = [f"At frame 4, the worst, {near}", f"Half-way between frames 4 and 5, the fastest move, {near}"]
+    assert told([good], good, 8) == fine, "what the field has lost and the mesh carries on is no fault"
+    missed, half_way = told([good, bad], good, 8)
+    assert missed.startswith("At frame 6 a part of the scene is missed (1 % of the surface is off by 8.0 % of")
+    assert missed.endswith("export a flip-book, PLY or OBJ sequence, or take more frames.") and half_way == fine[1]
+    _, fast = told([good], bad, 8)
+    assert fast.startswith("Between frames 6 and 7 the mesh misses a fast move (1 % of the surface is off by 8.0 %")
+    assert fast.endswith("take more than 8 frames.")
+    assert "take" not in told([bad], bad, 8)[1], "what a frame lacks already is no matter of speed"
+    assert "take more than 8" in told([bad], Off(6, 0.002, 0.001, 0.12, 0.01), 8)[1]
+
+
+def test_a_mesh_for_each_frame_and_a_still_have_one_sentence() -> None:
+    off = Off(0, 0.002, 0.001, 0.08, 0.01)
+    assert told([off], None, 1) == ["Half of the surface is within 0.10 % of the scene's size, 99 % within 8.00 %."]
+    (said,) = told([off], None, 8)
+    assert said.startswith("At frame 0, the worst, half") and "take" not in said
