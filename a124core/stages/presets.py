@@ -114,15 +114,15 @@ def _demo() -> Preset:
     }
     moving = common | {
         "optim": OptimConfig(grid_lr=0.12, mlp_lr=3e-3, lr_end=0.2),
-        "time": TimeConfig(ticks=32, frames=6, start_rate=0.3),  # half of the ticks lie between two time grids
+        "time": TimeConfig(ticks=64, frames=6, start_rate=0.3),  # half of the ticks lie between two time grids
     }
     repair = moving | {
         "render": replace(common["render"], size=64),  # detail wants larger pictures
         "optim": OptimConfig(grid_lr=0.2, mlp_lr=3e-3, lr_end=0.2),
-        "time": TimeConfig(ticks=32, frames=4, start_rate=0.3),
+        "time": TimeConfig(ticks=64, frames=4, start_rate=0.3),
     }
     field = FieldConfig(
-        time_grids=17,
+        time_grids=33,  # with 17 the robot's antenna moves by more than its width from one to the next, and doubles
         levels=8,
         base=8,
         finest=96,
