@@ -72,13 +72,14 @@ def bake_volume(
     occupancy = occupancy_of(field, getattr(field, "table", torch.empty(0)).device)
     loop = bool(getattr(getattr(field, "config", None), "loop", False))
     moments = looped(times(options.frames)) if loop else times(options.frames)
-    box, size = _cells_of_box(occupied_box(occupancy.occupied()).cpu(), options.resolution)
+    occupied = occupancy.occupied()
+    box, size = _cells_of_box(occupied_box(occupied).cpu(), options.resolution)
     _check_raw(size, len(moments), options)
     peak = _peak(occupancy, box, size)
     frames = []
     for k, moment in enumerate(moments):
         between = partial(on_progress, k, len(moments)) if on_progress is not None else None
-        frames.append(_bake_frame(field, occupancy, float(moment), box, size, peak, between))
+        frames.append(_bake_frame(field, occupied, float(moment), box, size, peak, between))
         if on_progress is not None:
             on_progress(k + 1, len(moments))
     cells = torch.stack(frames)
@@ -125,12 +126,12 @@ def _peak(occupancy: Occupancy, box: Tensor, size: tuple[int, int, int]) -> floa
 
 
 def _bake_frame(
-    field: Field, occupancy: Occupancy, moment: float, box: Tensor, size: tuple[int, int, int], peak: float,
+    field: Field, occupied: Tensor, moment: float, box: Tensor, size: tuple[int, int, int], peak: float,
     between: Callable[[], None] | None = None,  # a cancel is an exception out of it
 ) -> Tensor:  # (4, Z, Y, X) uint8  # fmt: skip
     """One moment; cells that no marcher would sample are left empty without a look."""
-    xyz = _centres(box, size).to(occupancy.grid.device)
-    wanted = torch.nonzero(_worth_a_look(occupancy, moment, xyz)).squeeze(1)
+    xyz = _centres(box, size).to(occupied.device)
+    wanted = torch.nonzero(_worth_a_look(occupied, moment, xyz)).squeeze(1)
     density, albedo = torch.zeros(len(xyz), device=xyz.device), torch.zeros(len(xyz), 3, device=xyz.device)
     for some in wanted.split(POINTS_AT_ONCE):
         density[some], albedo[some] = field(xyz[some], xyz.new_full((len(some),), moment))
@@ -148,8 +149,7 @@ def _centres(box: Tensor, size: tuple[int, int, int]) -> Tensor:  # (N, 3), x fa
     return torch.stack((x, y, z), dim=-1).reshape(-1, 3)
 
 
-def _worth_a_look(occupancy: Occupancy, moment: float, xyz: Tensor) -> Tensor:  # (N,) bool
-    occupied = occupancy.occupied()
+def _worth_a_look(occupied: Tensor, moment: float, xyz: Tensor) -> Tensor:  # (S, G, G, G), ., (N, 3) -> (N,) bool
     slices, grid = occupied.shape[0], occupied.shape[-1]
     cell = ((xyz + 1.0) * (0.5 * grid)).long()
     inside = ((cell >= 0) & (cell < grid)).all(dim=1)

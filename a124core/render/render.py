@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from ..cameras import pixel_rays
 from ..field.gradient import density_gradient, normals_from
 from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, refresh
 from ..protocols import Cameras, Field, Pinholes, Shading
+from .air import pays, without_air
 from .composite import accumulate, over, render_weights, transmittance
 from .sample import Marched, Rays, Samples, place_samples
 from .shading import shade
@@ -19,6 +21,7 @@ from .shading import shade
 DARK = 1e-4  # transmittance below which a ray is at its end (release)
 FAINT = 1e-5  # weight of a sample that no finished picture shows: a hundred of them stay under half a level of 255
 PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
+MOMENTS = 16  # whose air is remembered: a grading looks at 8 in turn, again and again
 RAYS_AT_ONCE = 2**13  # finished pictures are rendered in pieces of this many rays: small enough for a CPU's cache
 
 
@@ -159,12 +162,15 @@ def render_frames(
     if device is not None and hasattr(field, "to"):
         field = field.to(device)
     home = getattr(field, "table", cameras.fovy).device
+    steps = samples or PREVIEW_SAMPLES
     space = marched(occupancy_of(field, home))
+    cleared = lru_cache(MOMENTS)(lambda moment: without_air(field, space, moment, steps))
     for k in range(len(cameras)):
         rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
+        where = cleared(float(time[k])) if pays(rays, space, steps, int((time == time[k]).sum())) else space
         parts = []
         for i in range(0, len(rays), RAYS_AT_ONCE):
-            parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], space, samples, background, normals))
+            parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], where, steps, background, normals))
             if on_piece is not None:
                 on_piece(k)
         yield _frame(parts, _sides(size)[0])
@@ -179,10 +185,10 @@ def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int) -> C
 
 @torch.no_grad()
 def _still(
-    field: Field, rays: Rays, space: Marched, samples: int | None, background: tuple[float, ...], normals: bool
+    field: Field, rays: Rays, space: Marched, samples: int, background: tuple[float, ...], normals: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ground = torch.tensor(background, device=rays.origins.device)
-    seen = render(field, rays, space, samples or PREVIEW_SAMPLES, ground, Shading())
+    seen = render(field, rays, space, samples, ground, Shading())
     normal = _seen_normals(field, seen) if normals else torch.zeros_like(seen.image)
     return seen.image, seen.opacity, seen.depth, normal
 

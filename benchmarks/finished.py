@@ -1,0 +1,96 @@
+"""Finished pictures of a field of the demo, with a look for the air of each moment and without:
+python -m benchmarks.finished output/demo/field.safetensors"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from a124core.cameras import make_cameras, orbit
+from a124core.cli.job import Job, Scene, prepare
+from a124core.cli.main import DEMO_SIZE
+from a124core.cli.outputs import SHEET_SIZE, SHEET_TIMES, SHEET_VIEWS
+from a124core.cli.run import exam_of
+from a124core.evaluate import grade, of_field
+from a124core.export.checkpoint import read_field
+from a124core.field.field4d import Field4D
+from a124core.priors.builtin import example_picture
+from a124core.protocols import Cameras
+from a124core.reference import make_reference
+from a124core.render import render as render_module
+
+from .measure import clock_for
+
+LEVEL = 1 / 255
+
+
+@contextmanager
+def no_look() -> Iterator[None]:
+    """Every sample that training's cells allow, as before."""
+    with patch.object(render_module, "pays", lambda *_: False):
+        yield
+
+
+def scene_of(about: dict[str, str]) -> Scene:  # what the demo wrote into the file
+    """The built-in scene that the field learned."""
+    image, mask = example_picture(about["subject"], DEMO_SIZE)
+    reference = make_reference(image, mask, mask_marks="subject")
+    return prepare(Job(reference, about["prompt"], about["motion"], about["subject"], preset="demo"))
+
+
+def film(field: Field4D, camera: Cameras) -> Tensor:
+    """render --frames 16, without the file."""
+    cameras = orbit(16, 10.0, float(camera.radius), float(camera.fovy))
+    return render_module.render_clip(field, cameras, torch.linspace(0.0, 1.0, 16), 256, normals=False).image
+
+
+def sheet(field: Field4D, camera: Cameras) -> Tensor:
+    """The result's rows of contact.png."""
+    draw, time = of_field(field), torch.linspace(0.0, 1.0, SHEET_TIMES)
+    radius, fovy = float(camera.radius), float(camera.fovy)
+    rows = (make_cameras(e + float(camera.elevation), [a] * SHEET_TIMES, radius, fovy) for _, e, a in SHEET_VIEWS)
+    return torch.cat([draw(cameras, time, SHEET_SIZE)[0] for cameras in rows])
+
+
+def table(field: Field4D, scene: Scene) -> Iterator[str]:
+    """Seconds of each work, without and with, and how far the pictures are apart."""
+    clock, exam = clock_for("cpu"), exam_of(scene)
+    works: dict[str, Callable[[], Tensor | dict]] = {
+        "film, 16 frames of 256 px": lambda: film(field, scene.camera),
+        "contact sheet, 18 pictures": lambda: sheet(field, scene.camera),
+        "grading": lambda: grade(of_field(field), exam),
+    }
+    film(field, scene.camera)  # warms up
+    for name, work in works.items():
+        began = clock()
+        with no_look():
+            old = work()
+        between = clock()
+        new = work()
+        ended = clock()
+        line = f"{name}: {between - began:.2f} s without, {ended - between:.2f} s with"
+        if isinstance(new, Tensor):
+            apart = (new - old).abs().amax(dim=1)
+            line += f"; {int((apart > LEVEL).sum())} of {apart.numel()} pixels differ by more than a level of 255"
+            line += f", the most {float(apart.max()) / LEVEL:.2f}"
+        else:
+            most = max(abs(new[key] - old[key]) for key in new if new[key] is not None)
+            line += f"; no figure differs by more than {most:.1g}"
+        yield line
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("field", help="field.safetensors of a demo")
+    field, about = read_field(parser.parse_args().field)
+    for line in table(field, scene_of(about)):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
