@@ -142,7 +142,7 @@ def _demo() -> Preset:
             masked_levels=0,
         ),
         CoarseConfig(**moving, steps=300, step_offset=250),
-        FineConfig(**repair, steps=300, step_offset=550, refine_frames=4),
+        FineConfig(**repair, steps=250, step_offset=550, refine_frames=4),
     )
 
 
