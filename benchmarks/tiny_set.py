@@ -124,7 +124,8 @@ def table(rows: list[Row]) -> str:
     lines = ["| " + " | ".join((*HEAD, "CPU s")) + " |", "|---" * (len(HEAD) + 1) + "|"]
     for row in rows:
         still = row["field"] == "static"
-        cells = ["-" if still and key.startswith("motion") else f"{row[key]:{form}}" for key, form in FIGURES.items()]
+        figures = [(None if still and key.startswith("motion") else row[key], form) for key, form in FIGURES.items()]
+        cells = ["-" if value is None else f"{value:{form}}" for value, form in figures]
         stage = "frozen static" if still else row["field"]
         lines.append(f"| {row['scene']} | {row['priors']} | {stage} | {' | '.join(cells)} | {row['seconds']:.0f} |")
     return "\n".join(lines)
