@@ -11,25 +11,43 @@ from torch import Tensor
 
 from ..field.occupancy import occupied_box
 from ..protocols import Field
-from .sample import DIAGONAL, Marched, Rays, place_samples
+from .sample import DIAGONAL, Marched, Rays, place_samples, time_slice
 
-CELLS = 128  # a side, at most: 2 MB; as wide as a step where a picture has the 256 steps of a finished one
+CELLS = 128  # a side, at most, but where training's are finer: as wide as a step of a picture of 256 steps
 AIR = 1e-3  # density: along the whole diagonal it hides 0.35 % of the light, less than a level of 255
-WORTH = 0.25  # points that are asked, at most, of the samples that are placed without asking; over half are saved
-EVERY = 61  # rays per ray that is marched to guess how many samples there will be; no side of a picture divides it
+WORTH = 0.25  # points that are asked everywhere, at most, of the samples placed without asking; over half are saved
+LOOKS = 8  # everywhere, at most, and where nobody says how fine the field is
+GUESSED = 1024  # rays of a picture that are marched to guess how many samples there will be
 POINTS_AT_ONCE = 2**16
 
 
 def pays(
+    field: Field,
     rays: Rays,  # of one picture, which sees one moment
     space: Marched,
     samples: int,  # steps across the cube's diagonal
-    pictures: int,  # that see this moment
+    pictures: int,  # that the look serves
 ) -> bool:
     """Is the look for air cheaper than what it saves? It is not for small pictures."""
-    asked = int(space.occupied[_slice(space, float(rays.time[0]))].sum()) * _parts(space, samples) ** 3
-    placed = EVERY * len(place_samples(rays[::EVERY], space, samples).ray)
-    return asked < WORTH * placed * pictures
+    kept = int(_kept(space, float(rays.time[0])).sum())
+    asked = kept * _parts(space, samples) ** 3 * looks(field, space, samples)
+    return asked < WORTH * guess(rays, space, samples) * pictures
+
+
+def guess(rays: Rays, space: Marched, samples: int) -> float:
+    """How many samples there will be, from rays by chance: no width of a picture gives a column."""
+    some = torch.randint(len(rays), (GUESSED,), generator=torch.Generator().manual_seed(0)).to(rays.time.device)
+    return len(place_samples(rays[some], space, samples).ray) * len(rays) / GUESSED
+
+
+def looks(field: Field, space: Marched, samples: int) -> int:
+    """Points that are asked in every cell. A field learns hardly a part thinner than a cell of its finest level; a
+    wire that thin fills (side / finest)^2 of a cell's section, and may be found in any of three cells in a row."""
+    finest = getattr(getattr(field, "config", None), "finest", None)
+    if finest is None:
+        return LOOKS
+    thinner = finest / (space.occupied.shape[-1] * _parts(space, samples))
+    return min(max(math.ceil(0.5 * thinner**2), 1), LOOKS)
 
 
 @torch.no_grad()
@@ -39,23 +57,30 @@ def without_air(
     moment: float,
     samples: int,  # steps across the cube's diagonal
 ) -> Marched:  # one slice of time
-    """The part of the cells around something at this moment: one random point is asked in each cell of about
-    a step's width, and cells next to one that is not air stay. Samples in what is left lie where they lay before."""
+    """The part of the cells around something at this moment. Random points are asked in each cell of about a step's
+    width, then as many again beside what was found, which follows a wire. Cells next to one that is not air stay.
+    Samples in what is left lie where they lay before."""
     parts = _parts(space, samples)
-    wide = space.occupied[_slice(space, moment)]
+    wide = _kept(space, moment)
     for axis in range(3):
         wide = wide.repeat_interleave(parts, dim=axis)
-    cells = torch.nonzero(wide)  # (N, 3) z y x
     rng = torch.Generator().manual_seed(0)
-    places = cells.flip(1) + torch.rand(cells.shape, generator=rng).to(wide.device)
-    points = places * (2.0 / len(wide)) - 1.0
-    time = points.new_full((POINTS_AT_ONCE,), moment)
     filled = torch.zeros_like(wide)
-    for where, xyz in zip(cells.split(POINTS_AT_ONCE), points.split(POINTS_AT_ONCE), strict=True):
-        density, _ = field(xyz, time[: len(xyz)])
-        filled[where.unbind(1)] = ~(density <= AIR)  # what is no number is to be seen
+    often = looks(field, space, samples)
+    for look in range(2 * often):
+        asked = wide if look < often else wide & _widened(filled)
+        _ask(field, moment, asked & ~filled, filled, rng)
     left = (_widened(filled) & wide)[None]
     return Marched(left, _box_around(left, space.box, DIAGONAL / samples))
+
+
+def _ask(field: Field, moment: float, asked: Tensor, filled: Tensor, rng: torch.Generator) -> None:  # (G, G, G) bool
+    """Marks in `filled` which of the asked cells are not air at one random point of each."""
+    for cells in torch.nonzero(asked).split(POINTS_AT_ONCE):  # (N, 3) z y x
+        places = cells.flip(1) + torch.rand(cells.shape, generator=rng).to(cells.device)
+        xyz = places * (2.0 / len(asked)) - 1.0
+        density, _ = field(xyz, xyz.new_full((len(xyz),), moment))
+        filled[cells.unbind(1)] = ~(density <= AIR)  # what is no number is to be seen
 
 
 def _box_around(left: Tensor, within: Tensor, step: float) -> Tensor:  # (2, 3)
@@ -66,12 +91,12 @@ def _box_around(left: Tensor, within: Tensor, step: float) -> Tensor:  # (2, 3)
 
 def _parts(space: Marched, samples: int) -> int:
     """Cells here along a side of one there: a step is 1.7 / samples of the cube's side."""
-    return math.ceil(min(CELLS, 0.5 * samples) / space.occupied.shape[-1])
+    return max(int(min(CELLS, 0.5 * samples)) // space.occupied.shape[-1], 1)
 
 
-def _slice(space: Marched, moment: float) -> int:
-    slices = len(space.occupied)
-    return min(max(int(moment * slices), 0), slices - 1)
+def _kept(space: Marched, moment: float) -> Tensor:  # (G, G, G) bool
+    """Training's cells at this moment, found as for the rays, in 32 bits."""
+    return space.occupied[int(time_slice(torch.tensor(moment, dtype=torch.float32), len(space.occupied)))]
 
 
 def _widened(cells: Tensor) -> Tensor:  # (G, G, G) bool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -164,16 +163,27 @@ def render_frames(
     home = getattr(field, "table", cameras.fovy).device
     steps = samples or PREVIEW_SAMPLES
     space = marched(occupancy_of(field, home))
-    cleared = lru_cache(MOMENTS)(lambda moment: without_air(field, space, moment, steps))
+    serves, known = pictures_of_a_look(time), {}
     for k in range(len(cameras)):
         rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
-        where = cleared(float(time[k])) if pays(rays, space, steps, int((time == time[k]).sum())) else space
+        moment = float(time[k])
+        if moment not in known:
+            if len(known) == MOMENTS:
+                del known[next(iter(known))]  # the oldest
+            look = pays(field, rays, space, steps, serves[k])
+            known[moment] = without_air(field, space, moment, steps) if look else space
         parts = []
         for i in range(0, len(rays), RAYS_AT_ONCE):
-            parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], where, steps, background, normals))
+            parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], known[moment], steps, background, normals))
             if on_piece is not None:
                 on_piece(k)
         yield _frame(parts, _sides(size)[0])
+
+
+def pictures_of_a_look(time: Tensor) -> list[int]:  # (F,) -> F
+    """How many pictures each one's moment has; one where there are more moments than are remembered."""
+    moments, of, pictures = time.unique(return_inverse=True, return_counts=True)
+    return pictures[of].tolist() if len(moments) <= MOMENTS else [1] * len(time)
 
 
 def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int) -> Clip:  # one frame

@@ -25,7 +25,7 @@ class Rays:
     def __len__(self) -> int:
         return self.origins.shape[0]
 
-    def __getitem__(self, index: slice) -> Rays:
+    def __getitem__(self, index: slice | Tensor) -> Rays:
         return Rays(self.origins[index], self.directions[index], self.time[index], self.jitter[index])
 
 
@@ -52,11 +52,15 @@ class Samples:
         return Samples(self.ray[kept], self.start[kept], self.xyz[kept], self.time[kept], self.step)
 
 
+def time_slice(time: Tensor, slices: int) -> Tensor:  # (R,) in [0, 1] -> (R,) index
+    """Which slice of the occupancy a moment lies in."""
+    return (time * slices).long().clamp(0, slices - 1)
+
+
 def place_samples(rays: Rays, space: Marched, samples: int) -> Samples:
     """Steps of diagonal / samples through the occupied cells (release)."""
     step = DIAGONAL / samples
-    slices = space.occupied.shape[0]
-    ray_slice = (rays.time * slices).long().clamp(0, slices - 1)
+    ray_slice = time_slice(rays.time, space.occupied.shape[0])
     ray, start = march(rays.origins, rays.directions, ray_slice, space.occupied, space.box, step, rays.jitter, NEAR)
     middle = (start + 0.5 * step)[:, None]
     origins, directions, time = (v.index_select(0, ray) for v in (rays.origins, rays.directions, rays.time))
