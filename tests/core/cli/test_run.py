@@ -6,34 +6,21 @@ import json
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from a124core import needs
 from a124core.cli import estimate as forecast
-from a124core.cli import folder as folders
 from a124core.cli import run as pipeline
 from a124core.cli import watch
 from a124core.cli.folder import Folder
 from a124core.cli.main import main
 from a124core.export.checkpoint import load_field
-from a124core.priors.builtin import example_picture
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
            "colour_error", "iou", "detail", "saturation"}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A snowman with transparency."""
-    image, mask = example_picture("snowman", 64)
-    path = tmp_path_factory.mktemp("picture") / "snowman.png"
-    values = (torch.cat((image, mask), 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
-    Image.fromarray(np.ascontiguousarray(values)).save(path)
-    return path
 
 
 def run(*arguments: object) -> int:
@@ -181,100 +168,6 @@ def test_a_failing_run_keeps_earlier_results(
     assert animate(picture, tmp_path, "--seed", 3) == 1
     assert capsys.readouterr().err == "error: coarse step 7: the field collapsed.\n"
     assert before == {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
-
-
-def files(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-
-
-def stopping_at(monkeypatch: pytest.MonkeyPatch, last: int, why: BaseException) -> None:
-    """What ends a run after this many steps, without waiting for anything."""
-    follow = watch.Watch.__call__
-
-    def ended(self: watch.Watch, step: object) -> None:
-        follow(self, step)
-        if step.step == last:
-            raise why
-
-    monkeypatch.setattr(watch.Watch, "__call__", ended)
-
-
-@pytest.fixture
-def interrupted(picture: Path, tmp_path: Path) -> Path:
-    """A folder with a run that Ctrl-C stopped after two steps."""
-    out = tmp_path / "interrupted"
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        follow = watch.Watch.__call__
-        monkeypatch.setattr(watch.Watch, "__call__", lambda self, step: (setattr(self, "stop", step.step == 2),
-                                                                         follow(self, step)))  # fmt: skip
-        assert animate(picture, out) == 130
-    return out
-
-
-@pytest.mark.parametrize("why", [KeyboardInterrupt(), RuntimeError("the field collapsed.")])
-def test_what_ends_before_anything_is_kept_leaves_nothing_but_what_was_there(
-    picture: Path,
-    interrupted: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    why: BaseException,
-) -> None:
-    """A preview has been drawn by then: it goes too."""
-    before, code = files(interrupted), 130 if isinstance(why, KeyboardInterrupt) else 1
-    monkeypatch.setattr(watch, "PREVIEW_EVERY", 0.0)
-    stopping_at(monkeypatch, 3, why)
-    capsys.readouterr()
-    assert animate(picture, tmp_path / "new" / "out", "--seed", 3) == code and not (tmp_path / "new").exists()
-    assert animate(picture, interrupted, "--seed", 3) == code and files(interrupted) == before
-    said = capsys.readouterr()
-    assert f"Nothing of this run was kept: the interrupted one is in {interrupted / 'unfinished'} again." in said.out
-    assert ("Stopped: nothing was kept" in said.err) == (code == 130) and "To continue" not in said.out + said.err
-    monkeypatch.undo()
-
-
-def test_a_run_that_cannot_begin_brings_the_interrupted_one_back(
-    picture: Path, interrupted: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = files(interrupted)
-
-    def full(path: Path, values: dict) -> None:
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(folders, "write_json", full)
-    assert animate(picture, interrupted, "--seed", 3) == 2 and files(interrupted) == before
-
-
-def test_ctrl_c_at_once_says_how_to_go_on_from_what_was_kept(
-    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
-    stopping_at(monkeypatch, 3, KeyboardInterrupt())
-    assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 130
-    assert "Stopped at once, the last snapshot is kept. To continue: " in capsys.readouterr().out
-    monkeypatch.undo()
-    assert Folder(tmp_path).snapshot("static").step == 3
-
-
-@pytest.mark.parametrize("more", [[], ["--resume"]])
-def test_ctrl_c_while_models_are_read(
-    picture: Path,
-    interrupted: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-    more: list[str],
-) -> None:
-    """Who resumes may do so again; an earlier run that nobody resumed is not advised."""
-
-    def pressed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = files(interrupted)
-    monkeypatch.setattr(pipeline, "prepared", pressed)
-    capsys.readouterr()
-    assert animate(picture, interrupted, *more) == 130 and files(interrupted) == before
-    said = capsys.readouterr()
-    assert ("To continue: " in said.out, "nothing was kept" in said.err) == (bool(more), not more)
 
 
 @pytest.mark.parametrize(
