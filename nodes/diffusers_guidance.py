@@ -129,11 +129,11 @@ class A124DiffusersGuidance:
             role, names[model], said, numbers, names.get(control_net), reference, negative_prompt,
             host.words_in(said), kind, noise_level,
         )  # fmt: skip
-        guidance = folder_guidance(wanted, place_for(memory, str(bridge.device())))
         chosen = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
         chosen["noise_level"] = noise_level
         if note := unheard(type(self), f"role {role}", USELESS[role], chosen):
-            bridge.say(unique_id, note)
+            bridge.say(unique_id, note)  # before minutes of reading
+        guidance = folder_guidance(wanted, place_for(memory, str(bridge.device())))
         output = "refine" if role == "upscale" else role
         return tuple(guidance if name == output else None for name in OUTPUTS)
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..export.files import write_json
 from ..field.field4d import Field4D
 from ..stages.snapshot import Snapshot, load_snapshot, save_snapshot
 
-UNFINISHED, EARLIER, RESULTS, RUN = "unfinished", "unfinished-earlier", "results", "run.json"
+UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
 SLOTS = ("snapshot-a.safetensors", "snapshot-b.safetensors")
 
 
@@ -57,24 +57,45 @@ class Folder:
     def results(self) -> Path:
         return self.work / RESULTS
 
-    def begin(self, identity: dict[str, str], resume: bool) -> Path | None:
-        """Take up what an interrupted run left, or put it aside: where. Resuming another run is refused."""
-        aside = None
+    @property
+    def preview(self) -> Path:
+        """The scene so far, as a picture; finished results have films."""
+        return self.work / PREVIEW
+
+    @contextmanager
+    def begun(self, identity: dict[str, str], resume: bool, say: Callable[[str], None]) -> Iterator[None]:
+        """Around a run: take up what an interrupted one left, or put it aside. Resuming another run is refused.
+
+        Of a run that ends, in whatever way, before anything was kept, nothing stays; what it had put aside is back."""
         if resume:
             self._check_same(identity)
-        elif self.work.exists():
-            aside = self._free_name()
-            os.replace(self.work, aside)
-        self.results.mkdir(parents=True, exist_ok=True)
-        write_json(self.work / RUN, identity)
-        return aside
-
-    def drop_bare(self, aside: Path | None) -> None:
-        """Of a run that failed before anything was kept, nothing stays; what it had put aside is where it was."""
-        if not {path.name for path in self.work.iterdir()} - {RUN, RESULTS}:
-            shutil.rmtree(self.work)
+        aside = self._free_name() if self.work.exists() and not resume else None
+        try:
             if aside is not None:
-                os.replace(aside, self.work)
+                os.replace(self.work, aside)
+                say(f"An interrupted run was found and kept in {aside}; --resume would have continued it.")
+            self.results.mkdir(parents=True, exist_ok=True)
+            write_json(self.work / RUN, identity)
+            yield
+        except BaseException:
+            self._drop_bare(aside, say)
+            raise
+
+    def _drop_bare(self, aside: Path | None, say: Callable[[str], None]) -> None:
+        if self._keeps() or (aside is not None and not aside.exists()):  # the earlier run was never moved
+            return
+        shutil.rmtree(self.work, ignore_errors=True)
+        if aside is not None:
+            os.replace(aside, self.work)
+            say(f"Nothing of this run was kept: the interrupted one is in {self.work} again.")
+
+    def resumable(self) -> bool:
+        """Whether an interrupted run is here that was kept in part."""
+        return (self.work / RUN).is_file() and self._keeps()
+
+    def _keeps(self) -> bool:
+        """Whether there is a finished stage or a snapshot."""
+        return any(self.work.glob("*.safetensors"))
 
     def _free_name(self) -> Path:
         """Where to put an interrupted run: nothing that is there already is lost."""

@@ -24,7 +24,7 @@ from ..words import counted
 from .folder import made_folder
 from .job import check_folder
 from .machine import checked_device
-from .watch import Interrupted, advance, interruptible, step_bar
+from .watch import Interrupted, advance, at_once, interruptible, step_bar
 
 SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
 SUFFIX = ".safetensors"
@@ -62,13 +62,16 @@ def invert(options: Any) -> None:
     place = place_for("full", checked_device(options.device))
     with made_folder(options.out.parent):
         check_folder(options.out.parent)
-        _invert(picture, config, place, options)
+        keep = Progress(options.out)
+        start = keep.begin(options.resume)
+        with at_once(keep.state.is_file):
+            _invert(picture, config, place, keep, start, options)
 
 
-def _invert(picture: Tensor, config: TokenConfig, place: Place, options: Any) -> None:
+def _invert(
+    picture: Tensor, config: TokenConfig, place: Place, keep: Progress, start: TokenSnapshot | None, options: Any
+) -> None:
     """From reading the model to the word's file."""
-    keep = Progress(options.out)
-    start = keep.begin(options.resume)
     print("Reading the model ...", flush=True)
     made = folder_word(options.image_model, options.word.strip(), place)
     for line in announced(made, config):
@@ -154,7 +157,7 @@ class Watch:
         self.bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
         advance(self.bar)
         if self.stop:
-            raise Interrupted("invert")
+            raise Interrupted("after this step")
         now = time.monotonic()
         if now - self.saved > SAVE_SECONDS and step.step < step.steps:
             self.keep.save(step)

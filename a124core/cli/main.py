@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(options)
     except Interrupted as stopped:
-        print(f"Stopped in {stopped}. To continue: {_resume_line(arguments)}")
+        print(f"Stopped {stopped}. To continue: {_resume_line(arguments)}")
         return 130
     except KeyboardInterrupt:
         if getattr(options, "estimate", False):
             print("Stopped: nothing was written.", file=sys.stderr)
         elif hasattr(options, "resume"):
-            print(f"Stopped at once. To continue from the last snapshot: {_resume_line(arguments)}", file=sys.stderr)
+            print("Stopped: nothing was kept, earlier files are as they were.", file=sys.stderr)
         elif options.command in WRITE_AT_ONCE:
             print("Stopped: nothing was written, earlier files are kept.", file=sys.stderr)
         return 130

@@ -20,7 +20,7 @@ from .machine import peak_memory_mb
 from .needs import announced, config_of, less
 from .outputs import write_results
 from .report import Report, StageReport, report_dict
-from .watch import Watch, interruptible
+from .watch import Watch, at_once, interruptible
 
 Say = Callable[[str], None]
 
@@ -39,21 +39,15 @@ class Outcome:
 
 
 def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False, say: Say = _say) -> Outcome:
-    """Everything from the first check to the last file. Ctrl-C raises Interrupted after a snapshot."""
+    """Everything from the first check to the last file. Ctrl-C raises Interrupted where a snapshot is kept."""
     if resume:
         folder.check_interrupted()
-    with made_folder(folder.out):
+    with made_folder(folder.out), at_once(lambda: resume and folder.resumable()):
         check_folder(folder.out)
         scene = prepared(job, say)
         check_folder(folder.out, disk_needed(scene.settings))
-        aside = folder.begin(identity(scene), resume)
-        if aside is not None:
-            say(f"An interrupted run was found and kept in {aside}; --resume would have continued it.")
-        try:
+        with folder.begun(identity(scene), resume, say), at_once(folder.resumable):
             return _run(scene, folder, Watch(folder, quiet), resume, say)
-        except Exception:
-            folder.drop_bare(aside)
-            raise
 
 
 def prepared(job: Job, say: Say) -> Scene:

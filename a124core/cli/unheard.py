@@ -14,11 +14,21 @@ from .models import KNOWN, needed
 def unheard(options: argparse.Namespace) -> str:
     """A sentence on what was said and is not read; empty if all is."""
     builtin = options.priors == "builtin"
-    readers = _readers_builtin() if builtin else _readers_of_models(options)
+    readers = _readers_of_stages(options) | (_readers_builtin() if builtin else _readers_of_models(options))
     usual = _usual()
     names = [name for name, read in readers.items() if not read and getattr(options, name) != usual[name]]
-    what = "built-in priors" if builtin else "the models and stages of this run"
+    what = f"the {'built-in priors' if builtin else 'models'} and stages of this run"
     return without_effect(what, (f"--{name.replace('_', '-')}" for name in names))
+
+
+def _readers_of_stages(options: argparse.Namespace) -> dict[str, bool]:
+    """What both families read, and when."""
+    fine = "fine" not in options.skip
+    return {
+        "refine": fine,
+        "sampling": fine or "coarse" not in options.skip,
+        "condition": fine and options.refine in ("tile", "upscale"),
+    }
 
 
 def _readers_builtin() -> dict[str, bool]:
@@ -35,7 +45,6 @@ def _readers_of_models(options: argparse.Namespace) -> dict[str, bool]:
         "view_kind": "view" in roles,
         "token": "refine" in roles,
         "refine_prompt": repairs,
-        "condition": repairs,
         **{f"{role}_model": role in roles for role in KNOWN},
     }
 
@@ -44,4 +53,4 @@ def _usual() -> dict[str, object]:
     """What each is when nobody says it."""
     parser = argparse.ArgumentParser()
     model_options(parser)
-    return {**vars(parser.parse_args([])), "motion": FROM_PROMPT, "condition": None}
+    return {**vars(parser.parse_args([])), "motion": FROM_PROMPT, "refine": "tile", "sampling": None, "condition": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step
 
 
 class Interrupted(Exception):
-    """Raised after Ctrl-C, once all that was done is on disk; carries where."""
+    """Raised after Ctrl-C where the run can be resumed; carries where it stopped, as in "Stopped in the fine stage"."""
 
 
 def step_bar(name: str, first: int, steps: int, quiet: bool) -> tqdm:
@@ -77,7 +77,7 @@ class Watch:
 
         def watched(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
             if self.stop:
-                raise Interrupted(f"the {stage} stage")
+                raise Interrupted(f"in the {stage} stage")
             return result(cameras, time, size)
 
         return watched
@@ -95,7 +95,7 @@ class Watch:
         now = time.monotonic()
         if self.stop:
             self._save(step)
-            raise Interrupted(f"the {step.stage} stage")
+            raise Interrupted(f"in the {step.stage} stage")
         try:
             self._look_after(step, now)
         except OSError as error:  # a full disk must not end a run that still has hours to find room
@@ -106,7 +106,7 @@ class Watch:
         if now - self._snapshot > SNAPSHOT_EVERY and step.step < step.steps:
             self._save(step)
         if now - self._preview > PREVIEW_EVERY:
-            write_picture(self.folder.out / "preview.png", side_by_side(*step.preview().split(1)))
+            write_picture(self.folder.preview, side_by_side(*step.preview().split(1)))
             self._preview = time.monotonic()
 
     def _save(self, step: Step) -> None:
@@ -139,3 +139,14 @@ def interruptible(
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def at_once(resumable: Callable[[], bool]) -> Iterator[None]:
+    """A Ctrl-C that is not waited for: Interrupted where there is something to go on from, else it passes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not resumable():
+            raise
+        raise Interrupted("at once, the last snapshot is kept") from None

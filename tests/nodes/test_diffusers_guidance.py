@@ -61,12 +61,14 @@ def test_a_folder_drives_the_static_stage(nodes: dict[str, type], reference: Any
 def test_what_a_role_has_no_use_for_is_named(
     nodes: dict[str, type], call_node: Any, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Before the model is read, which takes minutes."""
     told: list[str] = []
     monkeypatch.setattr(pack_module("nodes.bridge"), "say", lambda node, text: told.append(text))
+    monkeypatch.setattr(pack_module("nodes.diffusers_guidance"), "folder_guidance", lambda *_: told.append("read"))
     given = {"role": "image", "model": "diffusers/stable-diffusion-v1-5", "size": 16}
     for more in ({}, {"noise_level": 5, "control_net": "diffusers/control_v11f1e_sd15_tile", "negative_prompt": "fog"}):
         call_node(nodes["A124DiffusersGuidance"], **given, **more)
-    assert told == ["Without effect for role image: control_net, noise_level."]
+    assert told == ["read", "Without effect for role image: control_net, noise_level.", "read"]
 
 
 @pytest.mark.usefixtures("at_hand")

@@ -35,6 +35,11 @@ class Built:
     colour_error: list[float]  # per frame
     notes: list[str]
 
+    @property
+    def moves(self) -> bool:
+        """Whether points go anywhere; a still and a flip-book have a mesh for each frame."""
+        return any(len(stretch.points) > 1 for stretch in self.scene.stretches)
+
     def mesh(self, frame: int) -> Mesh:
         stretch = next(s for s in self.scene.stretches if s.first <= frame <= s.last)
         points = stretch.points[frame - stretch.first]
@@ -52,6 +57,7 @@ class Built:
             self.mesh(0),
             self.off,
             self.between,
+            self.moves,
             self.colour_error,
             [s.first for s in stretches],
             self.notes,

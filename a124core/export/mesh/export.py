@@ -89,12 +89,8 @@ def _glb(
 ) -> MeshReport:
     path = checked(path, (".glb",))
     built = build(field, options, tracked, on_progress, device, MOST_GLB)
-    kind = "Animated GLB" if _has_moves(built) else "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
+    kind = "Animated GLB" if built.moves else "Flip-book GLB" if built.scene.frames > 1 else "Still GLB"
     return built.report(path, kind, _written_glb(path, built, options))
-
-
-def _has_moves(built: Built) -> bool:
-    return any(len(stretch.points) > 1 for stretch in built.scene.stretches)
 
 
 def _written_glb(path: Path, built: Built, options: MeshOptions) -> int:

@@ -71,6 +71,7 @@ class MeshReport:
     mesh: Mesh  # the first frame
     off: list[Off] = field(default_factory=list)  # per frame, from the frame's own full surface
     between: Off | None = None  # half-way along the longest move of a moving mesh
+    moves: bool = False  # no: a still, or a mesh for each frame
     colour_error: list[float] = field(default_factory=list)  # per frame, mean difference to the field's colours
     keys: list[int] = field(default_factory=list)  # frames at which a new template begins; one: tracked throughout
     notes: list[str] = field(default_factory=list)  # one sentence each: what came out otherwise than asked for
@@ -80,5 +81,5 @@ class MeshReport:
         parts = [f"{self.kind}: {counted(self.frames, 'frame')}, {self.faces} faces, {in_words(self.bytes)}"]
         if self.colour_error:
             parts.append(f"colours {100 * sum(self.colour_error) / len(self.colour_error):.1f} % off")
-        quality = told(self.off, self.between, self.frames) if self.off else []
+        quality = told(self.off, self.between, self.frames, self.moves) if self.off else []
         return " ".join(["; ".join(parts) + ".", *quality, *self.notes])

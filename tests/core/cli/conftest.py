@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from a124core import evaluate
 from a124core.cli import job, outputs, watch
-from a124core.priors.builtin import make_priors
+from a124core.priors.builtin import example_picture, make_priors
 from a124core.render import render as renderer
 from a124core.stages.presets import preset
 
@@ -66,3 +68,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snowman with transparency."""
+    image, mask = example_picture("snowman", 64)
+    path = tmp_path_factory.mktemp("picture") / "snowman.png"
+    values = (torch.cat((image, mask), 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    Image.fromarray(np.ascontiguousarray(values)).save(path)
+    return path

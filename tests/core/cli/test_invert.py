@@ -53,6 +53,30 @@ def test_a_stopped_run_goes_on_to_the_same_word(
     assert {p.name for p in tmp_path.iterdir()} == {whole.name, cut.name, "whole.preview.png", "cut.preview.png"}
 
 
+def test_ctrl_c_at_once_advises_to_go_on_where_a_step_was_done(
+    models: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """While the model is read nothing is kept; later the last whole step is."""
+    out, asked = tmp_path / "new" / "word.safetensors", []
+    denoise = FolderWord.denoise
+
+    def pressed(*given: object) -> torch.Tensor:
+        asked.append(1)
+        if len(asked) == 4:  # the second half of the second step
+            raise KeyboardInterrupt
+        return denoise(*given)
+
+    monkeypatch.setattr(FolderWord, "denoise", pressed)
+    with monkeypatch.context() as reading:
+        reading.setattr(FolderWord, "weights", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert invert(models, picture, out) == 130 and not out.parent.exists()
+    said = capsys.readouterr()
+    assert "Stopped: nothing was kept" in said.err and "To continue" not in said.out + said.err
+    assert invert(models, picture, out) == 130
+    assert "Stopped at once, the last snapshot is kept. To continue: " in capsys.readouterr().out
+    assert load_progress(out.with_suffix(".progress"))[1]["step"] == 1
+
+
 def test_out_of_memory_keeps_the_last_step_and_names_what_needs_less(
     models: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

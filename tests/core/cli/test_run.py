@@ -6,7 +6,6 @@ import json
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -18,21 +17,10 @@ from a124core.cli import watch
 from a124core.cli.folder import Folder
 from a124core.cli.main import main
 from a124core.export.checkpoint import load_field
-from a124core.priors.builtin import example_picture
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
            "colour_error", "iou", "detail", "saturation"}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A snowman with transparency."""
-    image, mask = example_picture("snowman", 64)
-    path = tmp_path_factory.mktemp("picture") / "snowman.png"
-    values = (torch.cat((image, mask), 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
-    Image.fromarray(np.ascontiguousarray(values)).save(path)
-    return path
 
 
 def run(*arguments: object) -> int:
@@ -126,7 +114,7 @@ def test_previews_and_snapshots_on_the_way(
     monkeypatch.setattr(watch.Watch, "__call__", crash)
     with pytest.raises(MemoryError):
         animate(picture, tmp_path)
-    with Image.open(tmp_path / "preview.png") as preview:
+    with Image.open(tmp_path / "unfinished" / "preview.png") as preview:
         assert preview.width == 2 * preview.height
     slots = sorted((tmp_path / "unfinished").glob("snapshot-*"), key=lambda path: path.stat().st_mtime_ns)
     assert len(slots) == 2

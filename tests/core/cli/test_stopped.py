@@ -1,0 +1,111 @@
+"""Runs that end early: what is kept, what comes back, and what the user is told to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from a124core.cli import folder as folders
+from a124core.cli import run as pipeline
+from a124core.cli import watch
+from a124core.cli.folder import Folder
+from a124core.cli.main import main
+
+
+def animate(picture: Path, out: Path, *more: object) -> int:
+    words = ("animate", "--image", picture, "--prompt", "a snowman bounces", "--out", out, "--quiet", *more)
+    return main([str(word) for word in words])
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+def stopping_at(monkeypatch: pytest.MonkeyPatch, last: int, why: BaseException) -> None:
+    """What ends a run after this many steps, without waiting for anything."""
+    follow = watch.Watch.__call__
+
+    def ended(self: watch.Watch, step: object) -> None:
+        follow(self, step)
+        if step.step == last:
+            raise why
+
+    monkeypatch.setattr(watch.Watch, "__call__", ended)
+
+
+@pytest.fixture
+def interrupted(picture: Path, tmp_path: Path) -> Path:
+    """A folder with a run that Ctrl-C stopped after two steps."""
+    out = tmp_path / "interrupted"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        follow = watch.Watch.__call__
+        monkeypatch.setattr(watch.Watch, "__call__", lambda self, step: (setattr(self, "stop", step.step == 2),
+                                                                         follow(self, step)))  # fmt: skip
+        assert animate(picture, out) == 130
+    return out
+
+
+@pytest.mark.parametrize("why", [KeyboardInterrupt(), RuntimeError("the field collapsed.")])
+def test_what_ends_before_anything_is_kept_leaves_nothing_but_what_was_there(
+    picture: Path,
+    interrupted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    why: BaseException,
+) -> None:
+    """A preview has been drawn by then: it goes too."""
+    before, code = files(interrupted), 130 if isinstance(why, KeyboardInterrupt) else 1
+    monkeypatch.setattr(watch, "PREVIEW_EVERY", 0.0)
+    stopping_at(monkeypatch, 3, why)
+    capsys.readouterr()
+    assert animate(picture, tmp_path / "new" / "out", "--seed", 3) == code and not (tmp_path / "new").exists()
+    assert animate(picture, interrupted, "--seed", 3) == code and files(interrupted) == before
+    said = capsys.readouterr()
+    assert f"Nothing of this run was kept: the interrupted one is in {interrupted / 'unfinished'} again." in said.out
+    assert ("Stopped: nothing was kept" in said.err) == (code == 130) and "To continue" not in said.out + said.err
+
+
+def test_a_run_that_cannot_begin_brings_the_interrupted_one_back(
+    picture: Path, interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(interrupted)
+
+    def full(path: Path, values: dict) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(folders, "write_json", full)
+    assert animate(picture, interrupted, "--seed", 3) == 2 and files(interrupted) == before
+
+
+def test_ctrl_c_at_once_says_how_to_go_on_from_what_was_kept(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
+    stopping_at(monkeypatch, 3, KeyboardInterrupt())
+    assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 130
+    assert "Stopped at once, the last snapshot is kept. To continue: " in capsys.readouterr().out
+    monkeypatch.undo()
+    assert Folder(tmp_path).snapshot("static").step == 3
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_ctrl_c_while_models_are_read(
+    picture: Path,
+    interrupted: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    more: list[str],
+) -> None:
+    """Who resumes may do so again; an earlier run that nobody resumed is not advised."""
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = files(interrupted)
+    monkeypatch.setattr(pipeline, "prepared", pressed)
+    capsys.readouterr()
+    assert animate(picture, interrupted, *more) == 130 and files(interrupted) == before
+    said = capsys.readouterr()
+    assert ("To continue: " in said.out, "nothing was kept" in said.err) == (bool(more), not more)
