@@ -7,7 +7,11 @@ import sys
 
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # before torch is imported: threads that spin for long stall a busy PC
 
-from .cli.main import main  # noqa: E402
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from .cli.main import main  # torch and all of it: seconds, in which Ctrl-C may come
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Stopped before anything was done.", file=sys.stderr)
+        sys.exit(130)

@@ -174,7 +174,10 @@ def _check_mask(subject: Tensor) -> None:
     """Refuse a mask that separates nothing."""
     share = float((subject > 0.5).float().mean())
     if share == 0.0:
-        raise ValueError("the mask is empty, it marks no subject: mark the subject, or set mask_marks the other way.")
+        raise ValueError(
+            "the mask is empty, nothing in the picture is a subject: give a mask that marks the subject; if yours "
+            "marks the background, set mask_marks the other way."
+        )
     if share > LARGEST_SUBJECT:
         raise ValueError("the mask is full, it leaves no background: mark the subject alone, with some room around it.")
 

@@ -97,8 +97,8 @@ def _run_options(p: argparse.ArgumentParser) -> None:
 
 def _render(p: argparse.ArgumentParser) -> None:
     p.add_argument("field", type=Path, help="field.safetensors")
-    p.add_argument("--out", type=Path, required=True, help="film (.mp4, .gif, .webp), or a folder for PNG frames, "
-                   "masks and transforms.json")  # fmt: skip
+    p.add_argument("--out", type=Path, required=True, help="film (.mp4, .webm, .gif, .webp), or a folder for PNG "
+                   "frames, masks, depth, normals and transforms.json")  # fmt: skip
     camera_words(p)
     film_words(p)
 

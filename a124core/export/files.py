@@ -67,7 +67,7 @@ def replacing_folder(
 
 def _check_ours(path: Path, ours: tuple[str, ...], sure: Callable[[Path], None]) -> None:
     if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file, a folder is written here: choose another name.")
+        raise ValueError(f"{path} is a file, but a folder is to be written: choose another name.")
     others = sorted({entry.name for entry in path.iterdir()} - set(ours)) if path.exists() else []
     if others:
         raise ValueError(f"{path} holds {others[0]!r}, which is no export of this kind: choose a new or empty folder.")

@@ -21,4 +21,4 @@ def test_folders_drive_all_stages_in_the_host(comfyui_path: Path, tmp_path: Path
     line = next(line for line in done.stdout.splitlines() if line.startswith("REPORT "))
     found = json.loads(line.removeprefix("REPORT "))
     assert "diffusers/zero123-xl" in found["menu"] and len(found["menu"]) == 5
-    assert found["static"] == [1, True] and found["coarse"] == found["fine"] == [17, True]
+    assert found["static"] == [1, True] and found["coarse"] == found["fine"] == [33, True]

@@ -55,6 +55,7 @@ def make_priors(
     """
     read = understand(prompt, motion)
     camera = reference.camera if reference is not None else reference_camera()
+    _check_distance(camera)
     hero, what = _hero(reference, subject, read.subject)
     bank = Bank(camera, lattice(camera))
     others = _others(hero, seed)
@@ -106,6 +107,15 @@ def example_picture(subject: str = "snowman", size: int = 512) -> tuple[Tensor, 
     layers = draw(Look(subject_named(subject), "reference", STILL), reference_camera(), torch.zeros(1), size)
     rgb, mask = layers[:, :3], layers[:, 3:]
     return torch.where(mask > 0, rgb / mask.clamp_min(1e-6), torch.ones_like(rgb)).clamp(0, 1), mask
+
+
+def _check_distance(camera: Cameras) -> None:
+    radius = float(camera.radius)
+    if radius < recipe.NEAREST:
+        raise ValueError(
+            f"radius is {radius:g}: the built-in priors draw a scene of side 2 from {recipe.NEAREST:g} or more away "
+            "(1.8 is usual)."
+        )
 
 
 def _guidance(prior: Prior, numbers: Numbers, note: str) -> Guidance:

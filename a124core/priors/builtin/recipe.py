@@ -8,6 +8,7 @@ ENCODE_SCALE = 3.0  # x0 = scale * (2 image - 1): shifts the noise so that it su
 TICKS = 64  # scene times k / TICKS are cached: those of the preset demo
 PHOTO_BYTES = 220 * 2**20  # pictures kept; the oldest go first
 CLOUD_BYTES = 280 * 2**20  # moved points kept
+NEAREST = 0.3  # of the camera to the scene's middle: 0.3 works, 0.1 asks for more points than anyone waits for
 BANK_MOTIONS = 8  # motions of the subject in the bank, the wanted one included
 BANK_OTHERS = 4  # other subjects in the bank, doing the wanted motion
 

@@ -50,6 +50,7 @@ def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.Capt
         ({"--prompt": "dance " * 2000}, "characters"),
         ({"--steps-scale": 0}, "above 0"),
         ({"--radius": -1}, "radius"),
+        ({"--radius": 0.1}, "0.3 or more"),
         ({"--device": "warp"}, "--device cpu"),
     ):
         options = {"--image": picture, "--prompt": "it jumps", "--out": out, **changed}

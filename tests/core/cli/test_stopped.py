@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -109,3 +112,17 @@ def test_ctrl_c_while_models_are_read(
     assert animate(picture, interrupted, *more) == 130 and files(interrupted) == before
     said = capsys.readouterr()
     assert ("To continue: " in said.out, "nothing was kept" in said.err) == (bool(more), not more)
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    class Loading(ModuleType):
+        @property
+        def main(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "a124core.cli.main", Loading("a124core.cli.main"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("a124core", run_name="__main__")
+    assert ended.value.code == 130 and capsys.readouterr().err == "Stopped before anything was done.\n"
