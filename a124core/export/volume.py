@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera_paths import Still, looped, times
-from ..field.occupancy import Occupancy, occupied_box
+from ..field.occupancy import Occupancy, in_occupied, occupied_box
 from ..protocols import Field
 from ..render.render import occupancy_of
 from ..words import counted
@@ -131,7 +131,7 @@ def _bake_frame(
 ) -> Tensor:  # (4, Z, Y, X) uint8  # fmt: skip
     """One moment; cells that no marcher would sample are left empty without a look."""
     xyz = _centres(box, size).to(occupied.device)
-    wanted = torch.nonzero(_worth_a_look(occupied, moment, xyz)).squeeze(1)
+    wanted = torch.nonzero(in_occupied(occupied, moment, xyz)).squeeze(1)
     density, albedo = torch.zeros(len(xyz), device=xyz.device), torch.zeros(len(xyz), 3, device=xyz.device)
     for some in wanted.split(POINTS_AT_ONCE):
         density[some], albedo[some] = field(xyz[some], xyz.new_full((len(some),), moment))
@@ -147,14 +147,6 @@ def _centres(box: Tensor, size: tuple[int, int, int]) -> Tensor:  # (N, 3), x fa
     axes = [box[0, a] + (torch.arange(n) + 0.5) / n * (box[1, a] - box[0, a]) for a, n in enumerate(size)]
     z, y, x = torch.meshgrid(*reversed(axes), indexing="ij")
     return torch.stack((x, y, z), dim=-1).reshape(-1, 3)
-
-
-def _worth_a_look(occupied: Tensor, moment: float, xyz: Tensor) -> Tensor:  # (S, G, G, G), ., (N, 3) -> (N,) bool
-    slices, grid = occupied.shape[0], occupied.shape[-1]
-    cell = ((xyz + 1.0) * (0.5 * grid)).long()
-    inside = ((cell >= 0) & (cell < grid)).all(dim=1)
-    x, y, z = cell.clamp(0, grid - 1).unbind(dim=1)
-    return occupied[min(int(moment * slices), slices - 1), z, y, x] & inside
 
 
 def _spread(colour: Tensor, known: Tensor) -> Tensor:  # (3, Z, Y, X) in 0 .. 255, (Z, Y, X) -> uint8

@@ -9,9 +9,9 @@ import math
 import torch
 from torch import Tensor
 
-from ..field.occupancy import occupied_box
+from ..field.occupancy import at_moment, occupied_box
 from ..protocols import Field
-from .sample import DIAGONAL, Marched, Rays, place_samples, time_slice
+from .sample import DIAGONAL, Marched, Rays, place_samples
 
 CELLS = 128  # a side, at most, but where training's are finer: as wide as a step of a picture of 256 steps
 AIR = 1e-3  # density: along the whole diagonal it hides 0.35 % of the light, less than a level of 255
@@ -29,7 +29,7 @@ def pays(
     pictures: int,  # that the look serves
 ) -> bool:
     """Is the look for air cheaper than what it saves? It is not for small pictures."""
-    kept = int(_kept(space, float(rays.time[0])).sum())
+    kept = int(at_moment(space.occupied, float(rays.time[0])).sum())
     asked = kept * _parts(space, samples) ** 3 * looks(field, space, samples)
     return asked < WORTH * guess(rays, space, samples) * pictures
 
@@ -61,7 +61,7 @@ def without_air(
     width, then as many again beside what was found, which follows a wire. Cells next to one that is not air stay.
     Samples in what is left lie where they lay before."""
     parts = _parts(space, samples)
-    wide = _kept(space, moment)
+    wide = at_moment(space.occupied, moment)
     for axis in range(3):
         wide = wide.repeat_interleave(parts, dim=axis)
     rng = torch.Generator().manual_seed(0)
@@ -92,11 +92,6 @@ def _box_around(left: Tensor, within: Tensor, step: float) -> Tensor:  # (2, 3)
 def _parts(space: Marched, samples: int) -> int:
     """Cells here along a side of one there: a step is 1.7 / samples of the cube's side."""
     return max(int(min(CELLS, 0.5 * samples)) // space.occupied.shape[-1], 1)
-
-
-def _kept(space: Marched, moment: float) -> Tensor:  # (G, G, G) bool
-    """Training's cells at this moment, found as for the rays, in 32 bits."""
-    return space.occupied[int(time_slice(torch.tensor(moment, dtype=torch.float32), len(space.occupied)))]
 
 
 def _widened(cells: Tensor) -> Tensor:  # (G, G, G) bool

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..field.occupancy import time_slice
 from ..kernels import march
 
 DIAGONAL = 2.0 * 3.0**0.5  # of the cube [-1, 1]^3
@@ -50,11 +51,6 @@ class Samples:
     def __getitem__(self, kept: Tensor) -> Samples:
         """Some of the samples, by a mask."""
         return Samples(self.ray[kept], self.start[kept], self.xyz[kept], self.time[kept], self.step)
-
-
-def time_slice(time: Tensor, slices: int) -> Tensor:  # (R,) in [0, 1] -> (R,) index
-    """Which slice of the occupancy a moment lies in."""
-    return (time * slices).long().clamp(0, slices - 1)
 
 
 def place_samples(rays: Rays, space: Marched, samples: int) -> Samples:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...field.occupancy import in_occupied
 from ...protocols import Field
 from ...render.render import occupancy_of
 from .clean import solid
@@ -118,10 +119,8 @@ def _around(low: np.ndarray, high: np.ndarray, step: float) -> Lattice:
 @torch.no_grad()
 def density(field: Field, occupied: Tensor, points: np.ndarray, time: float) -> np.ndarray:  # (N, 3) -> (N,)
     """Density at points; 0 outside the cube and in cells that the renderer would skip too."""
-    slices, size = occupied.shape[0], occupied.shape[-1]
     at = torch.from_numpy(points).to(occupied.device)
-    x, y, z = ((at + 1.0) * (size / 2.0)).long().clamp(0, size - 1).unbind(1)
-    asked = occupied[min(int(time * slices), slices - 1), z, y, x] & (at.abs() <= 1.0).all(1)
+    asked = in_occupied(occupied, time, at)
     out = torch.zeros(len(at), device=at.device)
     parts = at[asked].split(AT_ONCE)
     out[asked] = torch.cat([field(p, p.new_full((len(p),), time))[0] for p in parts]) if asked.any() else out[:0]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from a124core.field.occupancy import Occupancy, cell_points, empty_occupancy, occupied_box, refresh
+from a124core.field.occupancy import (
+    Occupancy,
+    at_moment,
+    cell_points,
+    empty_occupancy,
+    in_occupied,
+    occupied_box,
+    refresh,
+    time_slice,
+)
 
 
 def appears_late(xyz: torch.Tensor, time: torch.Tensor):
@@ -38,3 +47,13 @@ def test_box(rng: torch.Generator) -> None:
     occupied[0, 1, 2, 3] = occupied[1, 6, 2, 4] = True  # z, y, x
     torch.testing.assert_close(occupied_box(occupied), torch.tensor([[-0.25, -0.5, -0.75], [0.25, -0.25, 0.75]]))
     torch.testing.assert_close(occupied_box(occupied[:1] & False), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+
+
+def test_points_in_occupied_cells_of_the_slice_that_rays_meet() -> None:
+    occupied = torch.zeros(6, 4, 4, 4, dtype=torch.bool)
+    occupied[2, 0, 1, 3] = True  # z, y, x
+    inside = torch.tensor([[0.9, -0.2, -0.9], [1.0, -0.2, -1.0], [0.9, 0.2, -0.9], [1.01, -0.2, -0.9]])
+    assert in_occupied(occupied, 0.4, inside).tolist() == [True, True, False, False]
+    assert not in_occupied(occupied, 0.6, inside).any()
+    for moment in torch.linspace(0, 1, 61):  # in 64 bits some of these lie in another slice
+        assert torch.equal(at_moment(occupied, float(moment)), occupied[time_slice(moment, 6)])

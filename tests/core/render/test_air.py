@@ -14,12 +14,12 @@ from a124core.cameras import make_cameras
 from a124core.export.checkpoint import load_field, save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
-from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
+from a124core.field.occupancy import Occupancy, empty_occupancy, refresh, time_slice
 from a124core.protocols import Field, Shading
 from a124core.render import render as render_module
 from a124core.render.air import CELLS, guess, looks, pays, without_air
 from a124core.render.render import MOMENTS, PREVIEW_SAMPLES, Clip, camera_rays, marched, render, render_clip
-from a124core.render.sample import DIAGONAL, Marched, Rays, place_samples, time_slice
+from a124core.render.sample import DIAGONAL, Marched, Rays, place_samples
 
 SIZE = 64
 TWICE = 32  # px: at 64 steps a look pays for two pictures of this size, not for one
