@@ -12,12 +12,11 @@ from dataclasses import replace
 
 import torch
 
-from a124core.device import best_device, keep_freed_pages, synchronize
 from a124core.field.field4d import Field4D, from_static
 from a124core.priors.builtin import BuiltInPriors, example_picture, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
 from a124core.protocols import OnStep, Step
-from a124core.reference import Reference, make_reference
+from a124core.reference.reference import Reference, make_reference
 from a124core.render import render as render_module
 from a124core.stages import backprop, fine, loop
 from a124core.stages.coarse import optimise_coarse
@@ -25,6 +24,7 @@ from a124core.stages.config import Preset, with_steps
 from a124core.stages.fine import optimise_fine
 from a124core.stages.presets import PRESETS, preset
 from a124core.stages.static import optimise_static
+from a124core.utils.device import best_device, keep_freed_pages, synchronize
 
 from .clock import Clock
 from .measure import all_kernels, kernels_from

@@ -14,13 +14,13 @@ import torch
 
 from a124core.cli.job import Job, Scene, prepare
 from a124core.cli.run import exam_of, run_stage
-from a124core.device import best_device, keep_freed_pages
-from a124core.evaluate import Exam, frozen, grade, of_field
+from a124core.evaluation.evaluate import Exam, frozen, grade, of_field
 from a124core.field.field4d import Field4D
 from a124core.priors.builtin import example_picture
 from a124core.priors.clip import clip_guidance
 from a124core.protocols import Guidance
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
+from a124core.utils.device import best_device, keep_freed_pages
 
 SCENES = ("robot sway", "cat dance")
 CLIP_SIZE = 256  # pixels a side, as a video model or a phone would be reduced to

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from a124core.device import synchronize
+from a124core.utils.device import synchronize
 
 from .measure import clock_for
 

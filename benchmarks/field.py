@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from a124core.device import best_device, keep_freed_pages
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.gradient import normals_from
+from a124core.utils.device import best_device, keep_freed_pages
 
 from .floor import counted, floor_seconds
 from .measure import all_kernels, kernels_from, median_seconds, save

@@ -11,17 +11,17 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from a124core.cameras import make_cameras, orbit
+from a124core.cameras.rig import make_cameras, orbit
 from a124core.cli.job import Job, Scene, prepare
 from a124core.cli.main import DEMO_SIZE
 from a124core.cli.outputs import SHEET_SIZE, SHEET_TIMES, SHEET_VIEWS
 from a124core.cli.run import exam_of
-from a124core.evaluate import grade, of_field
+from a124core.evaluation.evaluate import grade, of_field
 from a124core.export.checkpoint import read_field
 from a124core.field.field4d import Field4D
 from a124core.priors.builtin import example_picture
 from a124core.protocols import Cameras
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from a124core.render import render as render_module
 
 from .measure import clock_for

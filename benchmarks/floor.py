@@ -10,7 +10,7 @@ from torch import Tensor
 
 from a124core.field.field4d import Field4D
 from a124core.field.grid import grid_levels
-from a124core.kernels.corners import space_corners, time_corners
+from a124core.kernels.grid_index import space_corners, time_corners
 
 from .measure import median_seconds
 

@@ -16,30 +16,30 @@ import torch
 from torch import Tensor, nn
 
 from a124core.cli.machine import peak_memory_mb
-from a124core.device import best_device, keep_freed_pages, synchronize
 from a124core.field.field4d import from_static, new_field
 from a124core.priors import by_parts
 from a124core.priors.builtin import example_picture
-from a124core.priors.diffusers_package import diffusers
-from a124core.priors.diffusers_place import Place, place_for
-from a124core.priors.diffusers_refine import TileControl
-from a124core.priors.diffusers_role import as_guidance
-from a124core.priors.diffusers_score import Encoder, FolderPrior, Network
-from a124core.priors.diffusers_text import ViewText
-from a124core.priors.diffusers_view import Pose
+from a124core.priors.diffusers.denoiser import Encoder, FolderPrior, Network
+from a124core.priors.diffusers.offload import Place, place_for
+from a124core.priors.diffusers.package import diffusers
+from a124core.priors.diffusers.refine import TileControl
+from a124core.priors.diffusers.roles import as_guidance
+from a124core.priors.diffusers.text import ViewText
+from a124core.priors.diffusers.view import Pose
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.priors.parametrise import EPS
-from a124core.priors.pose import ZERO123
+from a124core.priors.parameterization import EPS
 from a124core.priors.released import BY_ROLE, MOVING_VIEW_WEIGHT
 from a124core.priors.view_text import SIDES
+from a124core.priors.zero123_pose import ZERO123
 from a124core.protocols import Guidance
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from a124core.stages import backprop, fine, loop
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import with_steps
 from a124core.stages.fine import optimise_fine
 from a124core.stages.presets import preset, with_memory
 from a124core.stages.static import optimise_static
+from a124core.utils.device import best_device, keep_freed_pages, synchronize
 
 from .clock import Clock
 

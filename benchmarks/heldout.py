@@ -21,7 +21,7 @@ from a124core.cli.job import Job
 from a124core.cli.machine import machine
 from a124core.cli.run import run_job
 from a124core.priors.builtin import example_picture
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 
 from .pictures import picture
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from a124core.cli.machine import machine, versions
-from a124core.device import synchronize
-from a124core.export.files import replacing
-from a124core.kernels.backend import ops_for
+from a124core.kernels.dispatch import backend_name
+from a124core.utils.device import synchronize
+from a124core.utils.files import replacing
 
 
 def median_seconds(make: Callable[[], tuple], run: Callable[..., Any], device: str, repeats: int) -> float:
@@ -40,7 +40,7 @@ def clock_for(device: str) -> Callable[[], float]:
 
 def all_kernels(device: str) -> list[str]:
     """The specification, and what is faster there if anything is: "torch", then "triton" or "numba"."""
-    fastest = ops_for(torch.device(device)).__name__.rpartition(".")[2].removesuffix("_ops")
+    fastest = backend_name(torch.device(device))
     return list(dict.fromkeys(("torch", fastest)))
 
 

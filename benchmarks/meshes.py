@@ -19,7 +19,7 @@ from a124core.export.checkpoint import read_field
 from a124core.export.mesh.build import build
 from a124core.export.mesh.distance import one_way
 from a124core.export.mesh.export import export_animated_glb, export_flipbook_glb
-from a124core.export.mesh.nouns import diagonal, spread
+from a124core.export.mesh.mesh import diagonal, spread
 from a124core.export.mesh.options import MeshOptions
 from a124core.priors.builtin.scenes import Look, moved, subject_named
 

@@ -17,17 +17,17 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from a124core.cli.machine import machine, versions
-from a124core.device import best_device, keep_freed_pages, synchronize
-from a124core.export.files import replacing
 from a124core.field.field4d import from_static
 from a124core.priors.builtin import example_picture, make_priors
 from a124core.protocols import Step
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import with_steps
 from a124core.stages.fine import optimise_fine
 from a124core.stages.presets import PRESETS, preset
 from a124core.stages.static import optimise_static
+from a124core.utils.device import best_device, keep_freed_pages, synchronize
+from a124core.utils.files import replacing
 
 from .measure import all_kernels
 

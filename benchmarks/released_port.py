@@ -16,7 +16,7 @@ from a124core.field.density import density_of
 from a124core.field.field4d import Field4D
 from a124core.field.gradient import central_difference
 from a124core.field.grid import grid_levels
-from a124core.kernels import torch_ops
+from a124core.kernels.torch_impl import ops as torch_ops
 
 
 @dataclass(frozen=True)

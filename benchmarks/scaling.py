@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from a124core.cameras import make_cameras
-from a124core.device import best_device, keep_freed_pages
+from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, refresh
@@ -23,6 +22,7 @@ from a124core.kernels import AdamRule, adam_time_tv
 from a124core.losses import time_tv_tables
 from a124core.protocols import Shading
 from a124core.render.render import camera_rays, marched, render
+from a124core.utils.device import best_device, keep_freed_pages
 
 from .field import maker
 from .measure import median_seconds, save

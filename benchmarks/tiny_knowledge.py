@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from a124core.cameras import make_cameras, random_views, reference_camera
+from a124core.cameras.rig import make_cameras, random_views, reference_camera
 from a124core.priors.builtin import example_picture
 from a124core.priors.builtin.scenes import Look, subject_named
 from a124core.priors.builtin.truth import Truth
-from a124core.priors.diffusers_refine import refine_prior
-from a124core.priors.diffusers_score import FolderPrior
+from a124core.priors.diffusers.denoiser import FolderPrior
+from a124core.priors.diffusers.refine import refine_prior
 from a124core.protocols import Cameras, View
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from tools.tiny_set.words import COLOURS, prompt
 
 from .tiny_priors import PLACE, SIZE, wires

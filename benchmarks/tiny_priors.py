@@ -9,19 +9,19 @@ from torch import Tensor
 
 from a124core.cli.job import Wires
 from a124core.export.embedding import read_embedding, write_embedding
-from a124core.personalise import TokenConfig, learn_token
-from a124core.priors.diffusers_checks import schedule
-from a124core.priors.diffusers_image import encoder, image_prior
-from a124core.priors.diffusers_load import load_part
-from a124core.priors.diffusers_place import Place
-from a124core.priors.diffusers_refine import refine_prior
-from a124core.priors.diffusers_text import PLACEHOLDER, encoded, prompt_ids, reader
-from a124core.priors.diffusers_video import video_prior
-from a124core.priors.diffusers_view import view_prior
-from a124core.priors.parametrise import clean, nearest_timestep, network_input
-from a124core.priors.pose import ZERO123
+from a124core.inversion.learn import TokenConfig, learn_token
+from a124core.priors.diffusers.checks import schedule
+from a124core.priors.diffusers.image import encoder, image_prior
+from a124core.priors.diffusers.load import load_part
+from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.refine import refine_prior
+from a124core.priors.diffusers.text import PLACEHOLDER, encoded, prompt_ids, reader
+from a124core.priors.diffusers.video import video_prior
+from a124core.priors.diffusers.view import view_prior
+from a124core.priors.parameterization import clean, nearest_timestep, network_input
+from a124core.priors.zero123_pose import ZERO123
 from a124core.protocols import Guidance
-from a124core.reference import Reference
+from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
 
 SIZE = 32  # pixels a side that the set was trained at

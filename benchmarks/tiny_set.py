@@ -17,15 +17,15 @@ import torch
 from a124core.cli.job import Job, Scene, prepare
 from a124core.cli.outputs import write_contact
 from a124core.cli.run import exam_of, run_stage
-from a124core.device import keep_freed_pages
-from a124core.evaluate import Exam, frozen, grade, of_field
+from a124core.evaluation.evaluate import Exam, frozen, grade, of_field
 from a124core.export.checkpoint import save_field
-from a124core.export.files import write_json
 from a124core.field.field4d import Field4D
 from a124core.priors.builtin import example_picture
 from a124core.protocols import Step
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from a124core.stages.config import Preset, TimeConfig
+from a124core.utils.device import keep_freed_pages
+from a124core.utils.files import write_json
 from tools.tiny_set.words import prompt
 
 from .tiny_priors import SIZE, wires, word_for

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from a124core.device import keep_freed_pages
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.kernels import AdamRule, adam_time_tv
 from a124core.losses import time_tv_pairs
+from a124core.stages.clip_times import clip_ticks
 from a124core.stages.config import TimeConfig
-from a124core.stages.times import clip_ticks
+from a124core.utils.device import keep_freed_pages
 
 from .measure import clock_for
 

@@ -1,28 +1,28 @@
 """The extension: one line for each node id. Ids, input names and the order of widgets never change."""
 
-from .cameras import A124Cameras
-from .clip_guidance import A124ClipGuidance
-from .coarse import A124CoarseOptimizer
-from .diffusers_guidance import A124DiffusersGuidance
-from .export_frames import A124ExportFrames
-from .export_mesh import A124ExportMesh
-from .export_viewer import A124ExportViewer
-from .field_config import A124FieldConfig
-from .field_io import A124LoadField, A124SaveField
-from .fine import A124FineOptimizer
-from .image_guidance import A124ImageGuidance
-from .modelscope import A124ModelScopeLoader
-from .preview4d import A124Preview4D
-from .prior_check import A124PriorCheck
-from .priors import A124BuiltInPriors
+from .guidance.builtin import A124BuiltInPriors
+from .guidance.clip import A124ClipGuidance
+from .guidance.diffusers import A124DiffusersGuidance
+from .guidance.image import A124ImageGuidance
+from .guidance.modelscope_loader import A124ModelScopeLoader
+from .guidance.prior_check import A124PriorCheck
+from .guidance.refine import A124RefineGuidance
+from .guidance.textual_inversion import A124TextualInversion
+from .guidance.upscale import A124UpscaleGuidance
+from .guidance.video import A124VideoGuidance
+from .guidance.view import A124ViewGuidance
+from .optimize.coarse import A124CoarseOptimizer
+from .optimize.field_config import A124FieldConfig
+from .optimize.fine import A124FineOptimizer
+from .optimize.static import A124StaticOptimizer
 from .reference import A124ExamplePicture, A124Reference
-from .refine_guidance import A124RefineGuidance
-from .render import A124Render
-from .static import A124StaticOptimizer
-from .textual_inversion import A124TextualInversion
-from .upscale_guidance import A124UpscaleGuidance
-from .video_guidance import A124VideoGuidance
-from .view_guidance import A124ViewGuidance
+from .result.cameras import A124Cameras
+from .result.export_frames import A124ExportFrames
+from .result.export_mesh import A124ExportMesh
+from .result.export_viewer import A124ExportViewer
+from .result.field_io import A124LoadField, A124SaveField
+from .result.preview4d import A124Preview4D
+from .result.render import A124Render
 
 NODES = {
     "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),

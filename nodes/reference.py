@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..a124core.cutout import MASK_MARKS
 from ..a124core.priors.builtin import SUBJECTS, example_picture
-from ..a124core.reference import make_reference
-from . import bridge, sockets
+from ..a124core.reference.reference import make_reference
+from ..a124core.reference.segment import MASK_MARKS
+from . import sockets
+from .host import bridge
 
 CUTOUT_SIZE = 512  # pixels a side of the picture that shows the cut-out
 

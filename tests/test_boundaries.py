@@ -10,25 +10,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HOST = ("comfy", "comfy_api", "comfy_execution", "comfy_extras", "server", "folder_paths", "execution", "nodes")
 CORE_FILES = sorted((ROOT / "a124core").rglob("*.py"))
-NODE_FILES = sorted((ROOT / "nodes").glob("*.py"))
-HOST_AWARE = ("bridge.py",)  # and host_*.py
+NODE_FILES = sorted((ROOT / "nodes").rglob("*.py"))
+HOST_FOLDER = ROOT / "nodes" / "host"  # the only files that know the host
 
 # Inside the core a file imports only from layers to its left; parts of one layer do not know each other.
 LAYERS = {
-    "__version__": 0, "protocols": 0, "kernels": 0, "device": 0, "checks": 0, "prompt": 0, "suspicions": 0,
-    "words": 0,
-    "cameras": 1, "camera_paths": 1, "camera_track": 1, "stereo": 1,
-    "losses": 1, "cutout": 1, "reference": 1, "pictures": 1, "text2video": 1,
+    "__version__": 0, "protocols": 0, "kernels": 0, "utils": 0,
+    "cameras": 1, "losses": 1, "reference": 1,
     "field": 2, "render": 2, "priors": 2,
-    "stages": 3, "export": 3, "metrics": 3, "personalise": 3, "prior_probe": 3,
-    "evaluate": 4, "prior_scene": 4, "needs": 4,
-    "cli": 5, "prior_check": 5,
+    "stages": 3, "export": 3, "inversion": 3,
+    "evaluation": 4, "prior_check": 4, "runs": 4,
+    "cli": 5,
     "__main__": 6,
 }  # fmt: skip
 # Where a part of layer 2 is allowed to know another, and why.
 KNOWN = {
     ("render", "field"): "the marcher asks the field's occupancy where to sample",
-    ("stages", "export"): "snapshots are files like any other",
 }
 
 
@@ -58,12 +55,12 @@ def test_the_core_knows_no_host_and_imports_itself_relatively(file: Path) -> Non
 
 
 @pytest.mark.parametrize("file", NODE_FILES, ids=name_of)
-def test_nodes_import_relatively_and_leave_the_host_to_the_bridge(file: Path) -> None:
+def test_nodes_import_relatively_and_leave_the_host_to_their_host_folder(file: Path) -> None:
     for name, level in imports(file):
         first = name.split(".")[0]
-        if file.name in HOST_AWARE or file.name.startswith("host_"):
+        if HOST_FOLDER in file.parents:
             continue
-        assert level or first not in HOST, f"{name}: only bridge.py and host_*.py know the host"
+        assert level or first not in HOST, f"{name}: only nodes/host knows the host"
         assert level or first != "a124core", f"{name}: import relatively"
 
 
@@ -97,7 +94,7 @@ def target_of(name: str, level: int, depth: int) -> str | None:
 
 def test_accelerators_are_asked_for_in_one_file() -> None:
     for file in CORE_FILES + NODE_FILES:
-        if name_of(file) != "a124core/device.py":
+        if name_of(file) != "a124core/utils/device.py":
             assert "torch.cuda" not in file.read_text(encoding="utf-8"), f"{name_of(file)} asks for CUDA itself"
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from ..device import keep_freed_pages
-from ..evaluate import NOTE, Exam, grade, of_field
-from ..export.files import replacing, write_json
+from ..evaluation.evaluate import NOTE, Exam, grade, of_field
 from ..field.field4d import Field4D
 from ..priors.builtin import MOTIONS, SUBJECTS, example_picture
-from ..reference import make_reference
+from ..reference.reference import make_reference
+from ..utils.device import keep_freed_pages
+from ..utils.files import replacing, write_json
 from .folder import made_folder
 from .job import Job, Scene, check_folder, prepare
 from .machine import machine, versions

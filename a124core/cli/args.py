@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..cameras import FOVY, RADIUS
-from ..cutout import MASK_MARKS
+from ..cameras.rig import FOVY, RADIUS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
+from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
+from .camera_args import camera_words, film_words
 from .export import export_words
 from .invert import invert_options
 from .job import REFINES
-from .looks import camera_words, film_words
 from .model_args import model_options
 
 CAMERA = (  # of the picture: option, default, meaning

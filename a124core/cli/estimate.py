@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..device import synchronize
 from ..field.field4d import Field4D
-from ..needs import duration
 from ..protocols import Step
+from ..runs.memory import duration
+from ..utils.device import synchronize
 from .job import Job, Scene
 from .machine import peak_memory_mb
 from .needs import announced, config_of

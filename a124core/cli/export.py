@@ -7,16 +7,16 @@ import os
 import sys
 from pathlib import Path
 
-from ..checks import plain_name
-from ..device import is_out_of_memory
 from ..export.checkpoint import load_field
 from ..export.mesh import MeshOptions
-from ..export.volume import VolumeOptions
+from ..export.viewer.volume import VolumeOptions
 from ..field.field4d import Field4D
-from ..words import without_effect
+from ..utils.device import is_out_of_memory
+from ..utils.text import without_effect
+from ..utils.validate import plain_name
+from .camera_args import BACKGROUNDS, camera_words, film_words
+from .export_request import Wishes
 from .folder import made_folder
-from .looks import BACKGROUNDS, camera_words, film_words
-from .wishes import Wishes
 from .writers import WRITERS
 
 ALL = "all"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..export.checkpoint import load_field, save_field
-from ..export.files import write_json
 from ..field.field4d import Field4D
 from ..stages.snapshot import Snapshot, load_snapshot, save_snapshot
+from ..utils.files import write_json
 
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
 SLOTS = ("snapshot-a.safetensors", "snapshot-b.safetensors")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..export.checkpoint import read_field
-from ..export.files import read_kind, read_tensors
+from ..utils.files import read_kind, read_tensors
 
 
 def describe(path: Path) -> str:

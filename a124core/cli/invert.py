@@ -12,15 +12,15 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from ..device import is_out_of_memory
 from ..export.embedding import load_progress, save_progress, write_embedding
-from ..export.sheets import side_by_side, write_picture
-from ..needs import Needs, shortage
-from ..personalise import TokenConfig, TokenSnapshot, TokenStep, learn_token
-from ..pictures import read_picture
-from ..priors.diffusers_place import Place, place_for
-from ..priors.diffusers_word import FolderWord, folder_word
-from ..words import counted
+from ..export.images.sheets import side_by_side, write_picture
+from ..inversion.learn import TokenConfig, TokenSnapshot, TokenStep, learn_token
+from ..priors.diffusers.inversion import FolderWord, folder_word
+from ..priors.diffusers.offload import Place, place_for
+from ..reference.read_image import read_picture
+from ..runs.memory import Needs, shortage
+from ..utils.device import is_out_of_memory
+from ..utils.text import counted
 from .folder import made_folder
 from .job import check_folder
 from .machine import checked_device

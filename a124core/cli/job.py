@@ -14,9 +14,9 @@ import torch
 
 from ..field.grid import rows_per_grid
 from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
-from ..priors.diffusers_place import place_for
+from ..priors.diffusers.offload import place_for
 from ..protocols import Cameras, Guidance
-from ..reference import Reference
+from ..reference.reference import Reference
 from ..stages.config import Preset, StageConfig, with_steps
 from ..stages.presets import auto_preset, in_words, preset, with_memory
 from .models import Models, learned, needed

@@ -10,7 +10,7 @@ from importlib import metadata
 import torch
 
 from .. import __version__
-from ..device import peak_device_memory
+from ..utils.device import peak_device_memory
 
 PACKAGES = ("torch", "numba", "triton", "numpy", "safetensors", "pillow", "av")
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..device import keep_freed_pages
-from ..pictures import read_depth, read_mask, read_picture
 from ..priors.builtin import example_picture
-from ..prompt import checked_prompt
-from ..reference import Reference, make_reference
+from ..reference.read_image import read_depth, read_mask, read_picture
+from ..reference.reference import Reference, make_reference
+from ..utils.device import keep_freed_pages
+from ..utils.prompt import checked_prompt
 from .ablate import ablate
 from .args import parser
 from .estimate import estimate
@@ -27,7 +27,7 @@ from .model_args import chosen_models
 from .render import render_file
 from .report import summary
 from .run import run_job
-from .unheard import unheard
+from .unused_options import unheard
 from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture

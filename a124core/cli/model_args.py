@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..priors.pose import KINDS, ZERO123
+from ..priors.zero123_pose import KINDS, ZERO123
 from .models import KNOWN, Models
 
 

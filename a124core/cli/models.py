@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ..export.embedding import read_embedding
-from ..priors.diffusers_checks import UNET2D, UNET3D, check_control, unet_config
-from ..priors.diffusers_place import Place
-from ..priors.diffusers_role import Wanted, folder_guidance
-from ..priors.diffusers_text import Words
-from ..priors.modelscope_files import unet_file
-from ..priors.pose import ZERO123
+from ..priors.diffusers.checks import UNET2D, UNET3D, check_control, unet_config
+from ..priors.diffusers.modelscope import unet_file
+from ..priors.diffusers.offload import Place
+from ..priors.diffusers.roles import Wanted, folder_guidance
+from ..priors.diffusers.text import Words
 from ..priors.released import numbers
+from ..priors.zero123_pose import ZERO123
 from ..protocols import Guidance
-from ..reference import Reference
+from ..reference.reference import Reference
 
 STILL = "a high-resolution DSLR image of "  # before the prompt of the static stage (release)
 

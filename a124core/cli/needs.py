@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..field.field4d import Field4D
-from ..needs import counted, kernels_on, shortage
 from ..protocols import Guidance
+from ..runs.memory import counted, kernels_on, shortage
 from ..stages.config import StageConfig
 from .job import Scene
 

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cameras import make_cameras, orbit
-from ..evaluate import Renderer, of_field
+from ..cameras.rig import make_cameras, orbit
+from ..evaluation.evaluate import Renderer, of_field
 from ..export.checkpoint import save_field
-from ..export.files import write_json
-from ..export.sheets import side_by_side, write_contact_sheet
-from ..export.video import write_video
+from ..export.images.sheets import side_by_side, write_contact_sheet
+from ..export.images.video import write_video
 from ..field.field4d import Field4D
 from ..protocols import Cameras
+from ..stages.clip_times import clip_ticks
 from ..stages.config import TimeConfig
-from ..stages.times import clip_ticks
+from ..utils.files import write_json
 from .job import Scene
 from .watch import Losses
 
@@ -74,7 +74,7 @@ def write_contact(path: Path, result: Renderer, scene: Scene) -> None:
 def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:
     """losses.png and times.png, where matplotlib is installed."""
     try:
-        from ..export.plots import write_loss_plot, write_times_plot
+        from ..export.images.plots import write_loss_plot, write_times_plot
 
         write_loss_plot(folder / "losses.png", losses)
         write_times_plot(folder / "times.png", sampled_times(times))

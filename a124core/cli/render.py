@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..export.checkpoint import load_field
-from ..export.film import WHITE, export_film
-from ..export.frames import export_frames
-from ..export.video import SUFFIXES
+from ..export.images.film import WHITE, export_film
+from ..export.images.frames import export_frames
+from ..export.images.video import SUFFIXES
+from .camera_args import chosen_film, chosen_path, counting
 from .folder import made_folder
-from .looks import chosen_film, chosen_path, counting
 from .machine import checked_device
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..evaluate import NOTE
+from ..evaluation.evaluate import NOTE
 from .job import Scene
 from .machine import machine, versions
 

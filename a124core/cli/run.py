@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..device import is_out_of_memory
-from ..evaluate import Exam, frozen, grade, of_field, set_exam
+from ..evaluation.evaluate import Exam, frozen, grade, of_field, set_exam
 from ..field.field4d import Field4D, from_static
 from ..protocols import OnStep
 from ..stages.coarse import optimise_coarse
 from ..stages.fine import optimise_fine
 from ..stages.snapshot import Snapshot
 from ..stages.static import optimise_static
+from ..utils.device import is_out_of_memory
 from .folder import Folder, made_folder
 from .job import TILE, Job, Scene, check_folder, disk_needed, identity, prepare
 from .machine import peak_memory_mb

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from ..evaluate import Renderer
-from ..export.sheets import side_by_side, write_picture
+from ..evaluation.evaluate import Renderer
+from ..export.images.sheets import side_by_side, write_picture
 from ..protocols import Cameras, Step
 from .folder import Folder
 

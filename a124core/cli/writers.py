@@ -6,22 +6,15 @@ from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 
-from ..export.capture import export_capture
-from ..export.film import export_film
-from ..export.frames import export_frames
-from ..export.html import export_html
-from ..export.mesh import (
-    MeshReport,
-    export_animated_glb,
-    export_flipbook_glb,
-    export_obj,
-    export_ply,
-    export_usd,
-)
+from ..export.images.capture import export_capture
+from ..export.images.film import export_film
+from ..export.images.frames import export_frames
+from ..export.mesh import MeshReport, export_animated_glb, export_flipbook_glb, export_obj, export_ply, export_usd
+from ..export.viewer.html import export_html
 from ..field.field4d import Field4D
-from ..words import counted
-from .looks import counting
-from .wishes import Wishes
+from ..utils.text import counted
+from .camera_args import counting
+from .export_request import Wishes
 
 
 def _film(field: Field4D, target: Path, asked: Wishes) -> str:

@@ -12,7 +12,7 @@ from ..field.config import FieldConfig
 from ..field.field4d import Field4D
 from ..field.grid import rows_per_grid
 from ..field.occupancy import Occupancy
-from .files import read_tensors, write_tensors
+from ..utils.files import read_tensors, write_tensors
 
 
 def save_field(path: str | Path, field: Field4D, extra: dict[str, Any] | None = None) -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..priors.weight_files import content_of
-from .files import read_tensors, replacing, write_tensors
+from ..utils.files import read_tensors, replacing, write_tensors
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
 ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text encoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..checks import ABOVE_ZERO, ANY, one_of, within
+from ..utils.validate import ABOVE_ZERO, ANY, one_of, within
 
 INDEX_MODES = ("hash", "tiled_full", "tiled_legacy")
 DENSITIES = ("exp", "softplus")

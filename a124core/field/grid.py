@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from ..kernels.corners import PRIMES, Level
+from ..kernels.grid_index import PRIMES, Level
 from .config import FieldConfig
 
 

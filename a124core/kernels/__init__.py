@@ -10,10 +10,10 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from . import torch_ops
-from .backend import ops_for
-from .corners import Level
-from .torch_adam import AdamRule
+from .dispatch import ops_for
+from .grid_index import Level
+from .torch_impl import ops as torch_ops
+from .torch_impl.adam import AdamRule
 
 TABLES = (torch.float32, torch.float16)  # precisions of a table that fused kernels know
 WIDEST, OUTPUTS = 64, 4  # features and hidden units that a fused kernel has registers for; density and colour

@@ -8,8 +8,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from .corners import PRIMES, Level
-from .torch_adam import AdamRule
+from .grid_index import PRIMES, Level
+from .torch_impl.adam import AdamRule
 
 ATOL = 1e-5  # of values of the order of 1, in float32
 NORM = 1e-5  # of a gradient, relative to its norm: a wrong row or share is above 1e-2

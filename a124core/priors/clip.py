@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..cutout import border, fill_outwards, find_subject, fit, means_no_mask, resize
 from ..protocols import Cameras, Guidance, View
+from ..reference.segment import border, fill_outwards, find_subject, fit, means_no_mask, resize
 from .builtin.denoisers import encode_pictures
 from .builtin.recipe import VIDEO
 from .noise import scaled_linear_sigmas

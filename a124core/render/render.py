@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..cameras import pixel_rays
+from ..cameras.rig import pixel_rays
 from ..field.gradient import density_gradient, normals_from
 from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, refresh
 from ..protocols import Cameras, Field, Pinholes, Shading
-from .air import pays, without_air
 from .composite import accumulate, over, render_weights, transmittance
+from .empty_space import pays, without_air
 from .sample import Marched, Rays, Samples, place_samples
 from .shading import shade
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..cameras import moving_views, nearest, reference_camera
+from ..cameras.rig import moving_views, nearest, reference_camera
 from ..field.config import FieldConfig
 from ..field.field4d import Field4D, from_static
 from ..protocols import Cameras, Guidance, OnStep, Shading, View
-from ..reference import Reference
+from ..reference.reference import Reference
+from .clip_times import Clip, clip_ticks
 from .config import CoarseConfig
 from .loop import Shots, optimise
+from .render_batch import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_shot, reference_shot, sds_term
 from .schedules import background, renders, shading
-from .shots import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_shot, reference_shot, sds_term
 from .snapshot import Snapshot
-from .times import Clip, clip_ticks
 
 CARRY = 0.1  # temporal TV where one camera teaches the motion: the method's own weight, which demo does without
 

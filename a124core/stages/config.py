@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 
-from ..checks import ABOVE_ZERO, ANY, one_of, within
 from ..field.config import FieldConfig
+from ..utils.validate import ABOVE_ZERO, ANY, one_of, within
 
 TIME_TV_FORMS = ("tables", "samples")
 SAMPLINGS = ("balanced", "random", "never-zero")

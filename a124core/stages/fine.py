@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..cameras import reference_camera
+from ..cameras.rig import reference_camera
 from ..field.field4d import Field4D
 from ..protocols import Guidance, OnStep, View
-from ..reference import Reference
+from ..reference.reference import Reference
 from ..render.render import marched, occupancy_of, render
 from ..render.sample import Marched
 from .coarse import ClipExtra, Extra, carried_along, clip_shots, cut_view
 from .config import FineConfig
 from .loop import optimise
-from .shots import novel_shot, sds_term
+from .render_batch import novel_shot, sds_term
 from .snapshot import Snapshot
 
 

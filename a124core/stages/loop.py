@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..cameras import make_cameras
+from ..cameras.rig import make_cameras
 from ..field.field4d import Field4D
 from ..field.occupancy import empty_occupancy, refresh
 from ..protocols import Cameras, OnStep, Step
 from ..render.render import marched, render_clip
 from ..render.sample import Marched
 from . import snapshot as snapshots
-from .backprop import backward, gradient_norms
 from .config import StageConfig
+from .gradients import backward, gradient_norms
+from .optimizer import adam_step, new_optimiser, time_tv
+from .render_batch import Shot
 from .schedules import entropy_factor, masked_levels
-from .shots import Shot
 from .snapshot import Snapshot
-from .update import adam_step, new_optimiser, time_tv
 
 STAGES = ("static", "coarse", "fine")
 EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing can be learned any more

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..cameras import angle_between, camera_to_world
+from ..cameras.rig import angle_between, camera_to_world
 from ..protocols import Cameras, Guidance, Shading
 from .config import CoarseConfig, StageConfig, StaticConfig
 

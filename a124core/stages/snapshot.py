@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..export.files import read_tensors, write_tensors
 from ..field.field4d import MLP_KEYS, Field4D
 from ..field.occupancy import Occupancy
+from ..utils.files import read_tensors, write_tensors
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..cameras import nearest, reference_camera
+from ..cameras.rig import nearest, reference_camera
 from ..field.config import FieldConfig
 from ..field.field4d import Field4D, new_field
 from ..protocols import Guidance, OnStep, View
-from ..reference import Reference
+from ..reference.reference import Reference
 from .config import StaticConfig
 from .loop import optimise
+from .render_batch import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_shot, reference_shot, sds_term
 from .schedules import background, renders, shading
-from .shots import Judge, Pixels, Shot, allowed_cameras, novel_camera, novel_shot, reference_shot, sds_term
 from .snapshot import Snapshot
 
 

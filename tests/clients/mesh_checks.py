@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from a124core.cameras import make_cameras
+from a124core.cameras.rig import make_cameras
 from a124core.export.mesh import (
     MeshOptions,
     MeshReport,

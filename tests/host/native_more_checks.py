@@ -47,7 +47,7 @@ def a_reference():
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     disc = ((y - 31.5) ** 2 + (x - 31.5) ** 2 < 20**2).float()[None, None]
     image = torch.cat([disc, 0.2 * disc, 0.1 * disc], dim=1)
-    make = base.part("a124core.reference").make_reference
+    make = base.part("a124core.reference.reference").make_reference
     return make(image, disc, None, None, "subject", False, 20.0, 0.0, 1.8, 40.0)
 
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, unfold
 
-from a124core.cameras import make_cameras, reference_camera
+from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import example_picture
 from a124core.priors.builtin.scenes import Look, subject_named
 from a124core.priors.builtin.truth import Truth
 from a124core.protocols import View
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
 from tools.tiny_set.learn import rate_at
 from tools.tiny_set.lessons import Desk, degraded, sided_text

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from a124core.export.volume import VolumeOptions
-from a124core.export.volume_file import write_volume
+from a124core.export.viewer.volume import VolumeOptions
+from a124core.export.viewer.volume_file import write_volume
 from tests.web.chromium import NONE, Page, chromium, find_chromium
 from tests.web.scenes import figure, two_balls
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from a124core.cameras import make_cameras
+from a124core.cameras.rig import make_cameras
 from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
 from a124core.render.render import render_clip
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from a124core.export.html import export_html
-from a124core.export.volume import VolumeOptions
+from a124core.export.viewer.html import export_html
+from a124core.export.viewer.volume import VolumeOptions
 from tests.web.chromium import Page
 from tests.web.conftest import decoded, square
 from tests.web.scenes import figure, psnr, rendered

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from a124core.export.files import write_json
+from a124core.utils.files import write_json
 
 from .config import Config
 from .lessons import CLIP_MEAN, CLIP_STD

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from a124core.export.files import replacing
+from a124core.utils.files import replacing
 
 from .config import ROLES, Course
 from .lessons import Lesson

@@ -7,7 +7,7 @@ import random
 import re
 from pathlib import Path
 
-from a124core.personalise import TEMPLATES
+from a124core.inversion.learn import TEMPLATES
 from a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, SIDES, STATIC_SUFFIX
 
 from .config import World

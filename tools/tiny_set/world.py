@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from a124core.cameras import make_cameras, random_views
-from a124core.export.files import replacing
+from a124core.cameras.rig import make_cameras, random_views
 from a124core.priors.builtin.palettes import PALETTES, coloured
 from a124core.priors.builtin.scenes import Look, moved, subject_named
 from a124core.priors.builtin.splat import spacing_for, splat
 from a124core.protocols import Cameras
+from a124core.utils.files import replacing
 
 from .config import World
 

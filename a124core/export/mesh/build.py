@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from ...protocols import Field
+from ...utils.progress import OnProgress, Steps
 from .frames import colours, frame_at, frame_times, is_loop, keeps_colours, surface_at
 from .limits import check_frames
-from .nouns import Frame, Mesh, vertex_normals
+from .mesh import Frame, Mesh, vertex_normals
 from .options import MeshOptions, MeshReport, in_words
 from .quality import Off, off_at_frames, off_between
 from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
-from .steps import OnProgress, Steps
 from .surface import Solid, find_solid
 
 FADED = 0.05  # mean difference in colour that docs/exports.md allows a tracked mesh

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .needs import needed
-from .nouns import face_vectors
+from ...utils.optional import needed
+from .mesh import face_vectors
 
 FLOATER = 0.005  # share of the largest part's volume below which a part is a floater
 BALL = 1.5  # lattice steps: gaps that a ball of this radius cannot enter are closed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .nouns import Surface, diagonal, spread
+from .mesh import Surface, diagonal, spread
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...protocols import Field
+from ...utils.progress import OnProgress
 from .build import Built, build
 from .frames import colours
 from .glb import write_glb
@@ -16,7 +17,6 @@ from .limits import MOST_GLB
 from .names import checked
 from .options import MeshOptions, MeshReport
 from .sequence import check_folder, write_sequence
-from .steps import OnProgress
 from .texture import Skin, bake
 from .usd import SUFFIXES, modules, write_usd
 

@@ -7,7 +7,7 @@ import numpy as np
 from ...protocols import Field
 from .clean import reduced, smoothed
 from .colour import colours_at
-from .nouns import Frame, Mesh, NoSurface, Surface, vertex_normals
+from .mesh import Frame, Mesh, NoSurface, Surface, vertex_normals
 from .options import MeshOptions
 from .surface import Solid
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import replacing
+from ...utils.files import replacing
 from .limits import MOST_GLB
 from .options import in_words
 

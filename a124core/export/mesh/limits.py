@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...words import counted
-from .nouns import Frame
+from ...utils.text import counted
+from .mesh import Frame
 from .options import MeshOptions, estimated_bytes, in_words
 
 MEMORY = 8 * 2**30  # bytes that an export may take

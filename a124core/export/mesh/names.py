@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...checks import plain_name
+from ...utils.validate import plain_name
 
 
 def checked(path: str | Path, suffixes: tuple[str, ...] = ()) -> Path:

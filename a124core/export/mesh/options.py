@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...checks import ABOVE_ZERO, within
-from ...words import counted
-from .nouns import Mesh
+from ...utils.text import counted
+from ...utils.validate import ABOVE_ZERO, within
+from .mesh import Mesh
 from .quality import Off, told
 
 VERTEX_BYTES = 32  # position, normal and colour of a vertex in a GLB: 12 + 12 + 8

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from .nouns import Surface, spread
+from .mesh import Surface, spread
 
 SIDES = np.array([side for side in itertools.product((-1.0, 0.0, 1.0), repeat=3) if any(side)])  # (26, 3)
 CELLS = 64  # of a depth map along the scene's size. What lies more than a cell's side behind the front is hidden: a

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .distance import SPREAD, one_way
-from .nouns import Frame, NoSurface, Surface, face_vectors, spread
+from .mesh import Frame, NoSurface, Surface, face_vectors, spread
 from .outside import seen
 from .scene import Stretch
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .clean import edges
 from .distance import farthest
-from .nouns import Frame, Mesh, diagonal, vertex_normals
+from .mesh import Frame, Mesh, diagonal, vertex_normals
 from .track import follow
 
 MOST_STRETCHES = 4  # with more templates than these a flip-book says it better

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import replacing, replacing_folder, write_json
+from ...utils.files import replacing, replacing_folder, write_json
 from .glb import GENERATOR
-from .nouns import Mesh
+from .mesh import Mesh
 
 LIST = "frames.json"
 MOST = 1000  # frames, as MeshOptions allows

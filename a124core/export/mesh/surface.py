@@ -12,9 +12,9 @@ from torch import Tensor
 from ...field.occupancy import in_occupied
 from ...protocols import Field
 from ...render.render import occupancy_of
+from ...utils.optional import needed
 from .clean import solid
 from .limits import check_lattice
-from .needs import needed
 
 OPAQUE = 3.0  # optical thickness of a quarter of the object at the surface's level: light left, exp(-3) = 5 %
 SOFT = 0.35  # the level is at most this share of the object's middle density: also a faint field has a surface

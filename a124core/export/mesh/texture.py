@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .needs import needed
-from .nouns import vertex_normals
+from ...utils.optional import needed
+from .mesh import vertex_normals
 from .scene import Stretch
 
 BAKED = 3  # frames whose colours a pixel is the median of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .distance import one_way, surface_distance
-from .nouns import Frame, Mesh, NoSurface, diagonal, spread, vertex_normals
+from .mesh import Frame, Mesh, NoSurface, diagonal, spread, vertex_normals
 from .rigid import Shape
 
 if TYPE_CHECKING:

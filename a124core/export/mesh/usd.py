@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..files import replacing
+from ...utils.files import replacing
+from ...utils.optional import needed
 from .colour import linear
-from .needs import needed
 from .scene import Scene, Stretch
 from .usd_material import add_material, bind
 

@@ -8,7 +8,7 @@ from math import pi
 import torch
 from torch import Tensor
 
-from ...cameras import make_cameras
+from ...cameras.rig import make_cameras
 from ...protocols import Cameras, Shading
 from .recipe import CLOUD_BYTES, PHOTO_BYTES, TICKS
 from .scenes import STILL, Look, draw, turned_to_subject

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...cameras import camera_to_world, make_cameras, pixel_rays
+from ...cameras.rig import camera_to_world, make_cameras, pixel_rays
 from ...protocols import Cameras
 from .body import BODY, Frame, Subject, Surfels
 from .fill import blurred, poisson, spread
@@ -20,7 +20,7 @@ from .scenes import STILL, Look, draw, subject_named
 from .words import SUBJECTS
 
 if TYPE_CHECKING:
-    from ...reference import Reference
+    from ...reference.reference import Reference
 
 FATNESS = 0.62  # height of the front against half a ball over the same outline
 BACK = 0.85  # height of the back against the front

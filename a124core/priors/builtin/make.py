@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...cameras import reference_camera
+from ...cameras.rig import reference_camera
 from ...protocols import Cameras, Guidance, Prior, Shading
 from ..noise import scaled_linear_sigmas
 from . import recipe
@@ -21,7 +21,7 @@ from .truth import Truth
 from .words import FROM_PROMPT, MOTIONS, SUBJECTS, understand
 
 if TYPE_CHECKING:
-    from ...reference import Reference
+    from ...reference.reference import Reference
     from .body import Subject
 
 

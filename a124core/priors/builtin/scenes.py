@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 import torch
 from torch import Tensor
 
-from ...cameras import make_cameras
+from ...cameras.rig import make_cameras
 from ...protocols import Cameras
 from . import animals, things
 from .body import Subject

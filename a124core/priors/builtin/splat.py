@@ -7,9 +7,9 @@ from math import pi, tan
 import torch
 from torch import Tensor
 
-from ...cameras import camera_to_world
+from ...cameras.rig import camera_to_world
 from ...kernels import draw_points
-from ...kernels.torch_points import SUPERSAMPLE
+from ...kernels.torch_impl.points import SUPERSAMPLE
 from ...protocols import Cameras
 
 STEP = 1.0  # wanted spacing of the points in supersampled pixels at the origin; a 3x3 window bridges 2.1

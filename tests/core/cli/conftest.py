@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core import evaluate
 from a124core.cli import job, outputs, watch
+from a124core.evaluation import evaluate
 from a124core.priors.builtin import example_picture, make_priors
 from a124core.render import render as renderer
 from a124core.stages.presets import preset

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from a124core.cli.export import checked_wishes, export_words
+from a124core.cli.export_request import Wishes
 from a124core.cli.main import main
-from a124core.cli.wishes import Wishes
 from a124core.cli.writers import WRITERS
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
@@ -175,8 +175,8 @@ def test_ctrl_c_leaves_nothing_half_written(
     def pressed(*_: object) -> Callable:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("a124core.export.film.straight", pressed)
-    monkeypatch.setattr("a124core.export.frames.straight", pressed)
+    monkeypatch.setattr("a124core.export.images.film.straight", pressed)
+    monkeypatch.setattr("a124core.export.images.frames.straight", pressed)
     for out in (["--out", tmp_path / "a.webm"], ["--format", "frames", "--out", tmp_path / "f"]):
         assert run(field, *out, *FILM) == 130
         assert "nothing was written" in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core import needs
 from a124core.cli import invert as command
 from a124core.cli.main import main
 from a124core.export.embedding import load_progress, read_embedding
-from a124core.personalise import TEMPLATES
-from a124core.priors.diffusers_place import Place
-from a124core.priors.diffusers_word import FolderWord, folder_word
+from a124core.inversion.learn import TEMPLATES
+from a124core.priors.diffusers.inversion import FolderWord, folder_word
+from a124core.priors.diffusers.offload import Place
+from a124core.runs import memory as needs
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_gradient_is_that_of_the_embedding_row(models: Path, rng: torch.Gene
     token = made.start().requires_grad_(True)
     templates = [TEMPLATES[0], TEMPLATES[4]]
     plain = [made.reads.ids(t.format("")) + made.reads.ids("a") for t in templates]
-    from a124core.priors.diffusers_text import encoded
+    from a124core.priors.diffusers.text import encoded
 
     assert torch.allclose(made.texts(token, templates), encoded(made.reads, plain), atol=1e-6)
     x_t = torch.randn(2, 4, 8, 8, generator=rng)

@@ -16,10 +16,10 @@ from a124core.cli import watch
 from a124core.cli.args import parser
 from a124core.cli.main import main
 from a124core.cli.models import Models, needed
-from a124core.cli.unheard import unheard
+from a124core.cli.unused_options import unheard
 from a124core.export.checkpoint import load_field
 from a124core.priors import released
-from a124core.priors.diffusers_score import FolderPrior
+from a124core.priors.diffusers.denoiser import FolderPrior
 from tests import tiny_originals as original
 from tests.tiny_folders import WIDTH
 
@@ -177,7 +177,7 @@ def test_wrong_and_damaged_folders(
 
 
 def test_weights_that_are_not_of_their_config(models: Path, tmp_path: Path) -> None:
-    from a124core.priors.diffusers_load import load_part
+    from a124core.priors.diffusers.load import load_part
 
     folder = copied(models, "stable-diffusion-v1-5", tmp_path / "sd")
     edited(folder, "vae", layers_per_block=2)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core import needs
 from a124core.cli import estimate as forecast
 from a124core.cli import run as pipeline
 from a124core.cli import watch
 from a124core.cli.folder import Folder
 from a124core.cli.main import main
 from a124core.export.checkpoint import load_field
+from a124core.runs import memory as needs
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from a124core.export.checkpoint import load_field, read_field, save_field
-from a124core.export.files import read_tensors, write_tensors
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy
+from a124core.utils.files import read_tensors, write_tensors
 
 CONFIG = FieldConfig(time_grids=3, levels=2, base=4, finest=8, log2_rows=8, hidden=8)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from a124core.cameras import make_cameras
+from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.gradient import central_difference, density_gradient, normals_from

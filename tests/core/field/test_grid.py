@@ -9,7 +9,7 @@ import torch
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.grid import grid_levels, resolution, row_count, rows_per_grid
-from a124core.kernels.corners import corner_rows
+from a124core.kernels.grid_index import corner_rows
 
 PAPER = FieldConfig(index_mode="tiled_legacy")
 

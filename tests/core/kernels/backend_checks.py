@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from a124core.cameras import camera_to_world, make_cameras
+from a124core.cameras.rig import camera_to_world, make_cameras
 from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.grid import grid_levels, rows_per_grid
 from a124core.field.occupancy import empty_occupancy
-from a124core.kernels import AdamRule, backend, torch_ops
+from a124core.kernels import AdamRule
+from a124core.kernels import dispatch as backend
+from a124core.kernels.torch_impl import ops as torch_ops
 from a124core.protocols import Shading
 from a124core.render.render import camera_rays, marched, render
 
@@ -46,7 +48,7 @@ def poisoned() -> Iterator[None]:
 def ops() -> object:
     """What the backend's choice gives: also its own test must have passed."""
     chosen = backend.ops_for(torch.device(DEVICE))
-    assert chosen.__name__.endswith(f"{BACKEND}_ops")
+    assert chosen.NAME == BACKEND
     return chosen
 
 
@@ -155,7 +157,7 @@ def test_linear_layers(
 ) -> None:
     """Less than a block, odd sizes, and more blocks than programs."""
     own(ops, "mlp")
-    monkeypatch.setattr("a124core.kernels.triton_mlp.PROGRAMS", 3)
+    monkeypatch.setattr("a124core.kernels.triton_impl.mlp.PROGRAMS", 3)
     shapes = (count, width), (hidden, width), (hidden,), (4, hidden), (4,)
     given = [torch.randn(*shape, generator=rng).to(DEVICE).requires_grad_(True) for shape in shapes]
     found, wanted = ops.mlp(*given), torch_ops.mlp(*given)

@@ -32,7 +32,7 @@ def test_numba_agrees_with_torch() -> None:
 @pytest.mark.parametrize("slopes", [False, True])
 def test_sums_do_not_depend_on_threads(slopes: bool) -> None:
     """40,000 samples: three pieces on three threads, against one thread; bit for bit."""
-    from a124core.kernels import numba_ops
+    from a124core.kernels.numba_impl import ops as numba_ops
 
     config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
     rng = torch.Generator().manual_seed(0)
@@ -67,7 +67,7 @@ def test_kernels_use_no_numbers_of_other_files() -> None:
 
 
 def test_points_that_are_no_numbers_read_nothing_outside_the_table() -> None:
-    from a124core.kernels import numba_ops
+    from a124core.kernels.numba_impl import ops as numba_ops
 
     config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
     table = torch.rand(2, rows_per_grid(config), 2, requires_grad=True)
@@ -77,7 +77,7 @@ def test_points_that_are_no_numbers_read_nothing_outside_the_table() -> None:
 
 
 def test_rays_that_cannot_be_are_refused() -> None:
-    from a124core.kernels import numba_ops
+    from a124core.kernels.numba_impl import ops as numba_ops
 
     rays, slices, cells = torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(1, 4, 4, 4, dtype=torch.bool)
     ahead, box = torch.tensor([[0.0, 0.0, -1.0]]).expand(2, 3), torch.tensor([[-1.0] * 3, [1.0] * 3])
@@ -99,7 +99,7 @@ def test_what_wants_a_gradient_gets_torch() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_makes_threads_of_its_own() -> None:
-    from a124core.kernels import numba_threads
+    from a124core.kernels.numba_impl import threads as numba_threads
 
     before = numba_threads._pool(2)
     code = (

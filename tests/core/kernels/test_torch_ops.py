@@ -8,8 +8,8 @@ import torch
 from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.grid import grid_levels, rows_per_grid
 from a124core.kernels import encode_grid, encode_grid_gradient, march, mlp
-from a124core.kernels.corners import PRIMES
-from a124core.kernels.gather import weighted_rows
+from a124core.kernels.grid_index import PRIMES
+from a124core.kernels.torch_impl.gather import weighted_rows
 
 
 def small(mode: str = "hash", **more) -> FieldConfig:
@@ -82,7 +82,7 @@ def test_whole_times_need_one_grid_only(rng: torch.Generator) -> None:
 
 def test_paper_time_shares() -> None:
     """T = 64, t = 1/256: g = 0.24609, shares 0.75391 and 0.24609 on grids 0 and 1; t = 1 is grid 63 alone."""
-    from a124core.kernels.corners import time_corners
+    from a124core.kernels.grid_index import time_corners
 
     grids, shares = time_corners(torch.tensor([1 / 256, 1.0]), 64, 10, loop=False)
     assert grids[:, 0].tolist() == [0, 10] and grids[:, 1].tolist() == [630, 630]

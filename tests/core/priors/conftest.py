@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from a124core.cameras import make_cameras
+from a124core.cameras.rig import make_cameras
 from a124core.priors.builtin import example_picture
 from a124core.protocols import View
-from a124core.reference import Reference, make_reference
+from a124core.reference.reference import Reference, make_reference
 
 
 @pytest.fixture(scope="session")

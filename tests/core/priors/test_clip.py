@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from a124core.cameras import make_cameras, reference_camera
+from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin.recipe import ENCODE_SCALE
 from a124core.priors.clip import clip_guidance
 from a124core.priors.sds import sds

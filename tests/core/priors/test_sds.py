@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from a124core.cameras import make_cameras, reference_camera
+from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.noise import alpha_bar, scaled_linear_sigmas
 from a124core.priors.sds import cfg, sds, sds_weight
 from a124core.protocols import View

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from a124core.cameras import make_cameras
+from a124core.cameras.rig import make_cameras
 from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
 from a124core.protocols import Shading
 from a124core.render.composite import accumulate, render_weights

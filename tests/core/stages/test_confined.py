@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import torch
 
-from a124core.cameras import make_cameras, reference_camera
+from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
 from a124core.priors.clip import clip_guidance
 from a124core.priors.noise import scaled_linear_sigmas
@@ -15,7 +15,7 @@ from a124core.protocols import Cameras, Guidance, View
 from a124core.stages.coarse import CARRY, ClipExtra, Extra, carried_along, clip_shots
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
-from a124core.stages.shots import Pixels
+from a124core.stages.render_batch import Pixels
 
 CPU = torch.device("cpu")
 CONFIG = CoarseConfig(

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from a124core.cameras import make_cameras, pixel_rays
+from a124core.cameras.rig import make_cameras, pixel_rays
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import empty_occupancy, refresh
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Shading, Step, View
 from a124core.render.render import marched, render_clip
-from a124core.stages.backprop import backward
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import (
     CoarseConfig,
@@ -26,7 +25,8 @@ from a124core.stages.config import (
     TimeConfig,
 )
 from a124core.stages.fine import chosen_frames, optimise_fine
-from a124core.stages.shots import Pixels, novel_shot
+from a124core.stages.gradients import backward
+from a124core.stages.render_batch import Pixels, novel_shot
 from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
 from a124core.stages.static import optimise_static
 

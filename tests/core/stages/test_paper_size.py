@@ -12,7 +12,7 @@ import torch
 from a124core.field.grid import rows_per_grid
 from a124core.priors.builtin import example_picture, make_priors
 from a124core.protocols import Step
-from a124core.reference import make_reference
+from a124core.reference.reference import make_reference
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import StageConfig
 from a124core.stages.fine import optimise_fine

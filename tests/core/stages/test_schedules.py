@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from a124core.cameras import camera_to_world, make_cameras, reference_camera
+from a124core.cameras.rig import camera_to_world, make_cameras, reference_camera
 from a124core.protocols import Guidance
 from a124core.stages import schedules
 from a124core.stages.config import CoarseConfig, FineConfig, OptimConfig, StaticConfig

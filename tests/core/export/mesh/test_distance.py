@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from a124core.export.mesh.distance import closest_on_triangle, distances, farthest, one_way, surface_distance
-from a124core.export.mesh.nouns import spread
+from a124core.export.mesh.mesh import spread
 
 
 def test_closest_on_triangle_against_a_fine_net_of_points() -> None:

@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_take_its_place_costs_no_earlier_one(
             raise PermissionError(errno.EACCES, "Permission denied")
         move(here, there)
 
-    monkeypatch.setattr("a124core.export.files.os.replace", refused)
+    monkeypatch.setattr("a124core.utils.files.os.replace", refused)
     with pytest.raises(OSError, match="may not be written"):
         export_ply(swinging, tmp_path / "out", replace(FEW, frames=2))
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["frame_0000.ply", "frames.json"]
@@ -114,7 +114,7 @@ def test_a_full_disk_costs_no_earlier_file(tmp_path: Path, swinging: object, mon
     (tmp_path / "a.glb").write_bytes(b"earlier")
     export_ply(swinging, tmp_path / "out", replace(FEW, frames=1))
     before = (tmp_path / "out" / "frame_0000.ply").read_bytes()
-    monkeypatch.setattr("a124core.export.files.os.fsync", full)
+    monkeypatch.setattr("a124core.utils.files.os.fsync", full)
     with pytest.raises(OSError, match="disk is full"):
         export_animated_glb(swinging, tmp_path / "a.glb", replace(FEW, frames=1))
     with pytest.raises(OSError, match="disk is full"):

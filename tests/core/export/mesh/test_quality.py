@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from a124core.export.mesh.nouns import NoSurface, Surface, face_vectors
+from a124core.export.mesh.mesh import NoSurface, Surface, face_vectors
 from a124core.export.mesh.outside import CELLS, seen
 from a124core.export.mesh.quality import Off, longest_move, off_between, off_by, told
 from a124core.export.mesh.scene import Stretch

@@ -10,7 +10,7 @@ import torch
 
 from a124core.export.mesh.clean import reduced, smoothed
 from a124core.export.mesh.clean import solid as cleaned
-from a124core.export.mesh.nouns import face_vectors, spread, vertex_normals
+from a124core.export.mesh.mesh import face_vectors, spread, vertex_normals
 from a124core.export.mesh.scene import handles
 from a124core.export.mesh.surface import find_solid
 

@@ -10,7 +10,7 @@ import torch
 
 from a124core.export.mesh.build import Built, build
 from a124core.export.mesh.distance import one_way
-from a124core.export.mesh.nouns import diagonal, spread
+from a124core.export.mesh.mesh import diagonal, spread
 from a124core.export.mesh.options import MeshOptions
 from a124core.export.mesh.track import STIFFNESS
 from a124core.field.occupancy import Occupancy

@@ -1,0 +1,88 @@
+"""What render and export share: the words for cameras and films, and what is made of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from ..cameras.paths import Frozen, Orbit, Pace, PathOfCameras, Still
+from ..cameras.rig import FOVY, RADIUS
+from ..cameras.stereo import COMFORTABLE, Stereo
+from ..cameras.track import Track
+from ..cameras.transforms import read_camera_file
+from ..export.images.film import WHITE, FilmOptions
+
+FRAMES = 48  # where neither the command nor a file of cameras says how many
+BACKGROUNDS = {"transparent": None, "white": WHITE, "black": (0.0, 0.0, 0.0), "grey": (0.5, 0.5, 0.5),
+               "green": (0.0, 1.0, 0.0)}  # fmt: skip
+
+
+def camera_words(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--cameras", default="orbit", help="orbit, still, or a file: transforms.json, camera_path.json of "
+                   "nerfstudio, or keys in JSON (%(default)s)")  # fmt: skip
+    p.add_argument("--elevation", type=float, default=0.0, help="degrees from which the camera looks down")
+    p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
+    p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
+    p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
+    p.add_argument("--turns", type=float, default=1.0, help="how many times the orbit goes round (%(default)g)")
+    p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
+    p.add_argument("--eyes", type=float, default=0.0, metavar="DISTANCE", help="two eyes side by side, so far from "
+                   f"each other; {COMFORTABLE} is comfortable at distance {RADIUS}")  # fmt: skip
+
+
+def film_words(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--frames", type=int, help=f"pictures from the first moment to the last ({FRAMES}, or as many as "
+                   "the file of cameras has)")  # fmt: skip
+    p.add_argument("--fps", type=float, help=f"pictures a second ({FilmOptions.fps:g})")
+    p.add_argument("--size", type=picture_size, default=(256, 256), metavar="SIDE or WxH", help="pixels (256)")
+    p.add_argument("--plays", type=int, default=1, help="how many times the scene plays during the film (%(default)s)")
+    p.add_argument("--ping-pong", action="store_true", help="there and back, so that it repeats without a jump")
+    p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu (%(default)s)")
+
+
+def picture_size(text: str) -> tuple[int, int]:  # H, W
+    """512, or 1280x720 (width first, as everybody writes it)."""
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(height or width), int(width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 512, or 1280x720 (width x height).") from None
+
+
+def chosen_path(options: object) -> PathOfCameras:
+    """orbit, still, or a file; --time freezes the scene, --eyes makes it two."""
+    where = (options.elevation, options.azimuth, options.radius, options.fovy)
+    if options.cameras == "orbit":
+        path: PathOfCameras = Orbit(*where, turns=options.turns)
+    else:
+        path = Still(*where) if options.cameras == "still" else read_camera_file(options.cameras)
+    if options.frames is None:
+        options.frames = len(path.keys) if isinstance(path, Track) else FRAMES
+    if options.time is not None:
+        path = Frozen(path, options.time)
+    path = path if options.eyes == 0 else Stereo(path, options.eyes)
+    path(1)  # a camera that cannot be is refused before anything is loaded
+    return path
+
+
+def chosen_film(options: object, background: tuple[float, float, float] | None) -> FilmOptions:
+    pace = Pace(options.plays, options.ping_pong)
+    fps = FilmOptions.fps if options.fps is None else options.fps
+    return FilmOptions(options.frames, fps, options.size, background, pace)
+
+
+@contextmanager
+def counting(what: str, total: int, unit: str = "frame") -> Iterator[Callable[..., None]]:
+    """A progress bar; call what it gives with the number done, the number in all where that has changed, and what is
+    to be read behind them."""
+    with tqdm(total=total, desc=what, unit=unit, dynamic_ncols=True) as bar:
+
+        def on_step(done: int, total: int | None = None, words: str = "") -> None:
+            bar.total = bar.total if total is None else total
+            bar.set_postfix_str(words, refresh=False)
+            bar.update(done - bar.n)
+
+        yield on_step

@@ -1,0 +1,56 @@
+"""Options of animate that change nothing in a run, named before it begins: else they look as if they had worked."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..priors.builtin import FROM_PROMPT
+from ..utils.text import without_effect
+from .job import STAGES
+from .model_args import model_options
+from .models import KNOWN, needed
+
+
+def unheard(options: argparse.Namespace) -> str:
+    """A sentence on what was said and is not read; empty if all is."""
+    builtin = options.priors == "builtin"
+    readers = _readers_of_stages(options) | (_readers_builtin() if builtin else _readers_of_models(options))
+    usual = _usual()
+    names = [name for name, read in readers.items() if not read and getattr(options, name) != usual[name]]
+    what = f"the {'built-in priors' if builtin else 'models'} and stages of this run"
+    return without_effect(what, (f"--{name.replace('_', '-')}" for name in names))
+
+
+def _readers_of_stages(options: argparse.Namespace) -> dict[str, bool]:
+    """What both families read, and when."""
+    fine = "fine" not in options.skip
+    return {
+        "refine": fine,
+        "sampling": fine or "coarse" not in options.skip,
+        "condition": fine and options.refine in ("tile", "upscale"),
+    }
+
+
+def _readers_builtin() -> dict[str, bool]:
+    """--models, --token and single folders are refused there: who gives them wants another run."""
+    return dict.fromkeys(("view_kind", "static_prompt", "refine_prompt", "negative_prompt"), False)
+
+
+def _readers_of_models(options: argparse.Namespace) -> dict[str, bool]:
+    stages = tuple(stage for stage in STAGES if stage not in options.skip)
+    roles = needed(stages, not options.no_view_prior, options.refine)
+    repairs = "refine" in roles or "upscale" in roles
+    return {
+        "motion": False,
+        "view_kind": "view" in roles,
+        "token": "refine" in roles,
+        "refine_prompt": repairs,
+        **{f"{role}_model": role in roles for role in KNOWN},
+    }
+
+
+def _usual() -> dict[str, object]:
+    """What each is when nobody says it."""
+    parser = argparse.ArgumentParser()
+    model_options(parser)
+    return {**vars(parser.parse_args([])), "motion": FROM_PROMPT, "refine": "tile", "sampling": None, "condition": None}

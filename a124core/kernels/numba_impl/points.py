@@ -1,0 +1,101 @@
+"""Surfels -> antialiased pictures on a CPU, compiled by Numba: a picture's z-buffer stays in the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import float32, int64, njit
+from torch import Tensor
+
+from ..torch_impl.points import NEAREST, REACH, RIM, SUPERSAMPLE, WITHIN, depth_steps
+from .threads import compiled, in_turn
+
+EMPTY = np.iinfo(np.int64).max
+
+
+@compiled
+def _nearest(points, normals, c2w, focal, near, span, steps, bits, cells):
+    """Of each cell, the nearest point that faces the camera: its depth in steps, then its index in `bits` bits."""
+    wide, half = cells.shape[0], float32(0.5 * cells.shape[0])
+    per_unit = float32(steps / span)
+    for n in range(points.shape[1]):
+        a, b, c = normals[0, n], normals[1, n], normals[2, n]
+        x, y, z = points[0, n] - c2w[0, 3], points[1, n] - c2w[1, 3], points[2, n] - c2w[2, 3]
+        depth = -(c2w[0, 2] * x + c2w[1, 2] * y + c2w[2, 2] * z)
+        if x * a + y * b + z * c >= float32(0.0) or depth <= near:
+            continue
+        scale = focal / max(depth, float32(1e-3))
+        column = int(half + (c2w[0, 0] * x + c2w[1, 0] * y + c2w[2, 0] * z) * scale)
+        row = int(half - (c2w[0, 1] * x + c2w[1, 1] * y + c2w[2, 1] * z) * scale)
+        if 0 <= column < wide and 0 <= row < wide:
+            packed = (int64(min(depth - near, span) * per_unit) << bits) | n
+            cells[row, column] = min(cells[row, column], packed)
+
+
+@compiled
+def _closed(cells, tolerance):
+    """torch_points._closed of one picture: (H + 4, W + 4) -> (H, W)."""
+    high, wide = cells.shape
+    rows, least = np.empty((high - 2, wide), cells.dtype), np.empty((high - 2, wide - 2), cells.dtype)
+    tall, out = np.empty((high - 4, wide - 2), cells.dtype), np.empty((high - 4, wide - 4), cells.dtype)
+    for y in range(high - 2):
+        for x in range(wide):
+            rows[y, x] = min(min(cells[y, x], cells[y + 1, x]), cells[y + 2, x])
+        for x in range(wide - 2):
+            least[y, x] = min(min(rows[y, x], rows[y, x + 1]), rows[y, x + 2])
+    for y in range(high - 4):
+        for x in range(wide - 2):
+            tall[y, x] = max(max(least[y, x], least[y + 1, x]), least[y + 2, x])
+        for x in range(wide - 4):
+            closed, own = max(max(tall[y, x], tall[y, x + 1]), tall[y, x + 2]), cells[y + 2, x + 2]
+            out[y, x] = own if own - tolerance <= closed else closed
+    return out
+
+
+@njit(inline="always")
+def _inside(cells, y, x):
+    """A corner is inside if all four cells around it are hit."""
+    return int(max(max(cells[y, x], cells[y, x + 1]), max(cells[y + 1, x], cells[y + 1, x + 1])) != EMPTY)
+
+
+@compiled
+def _paint(cells, colours, bits, fold, out):
+    """Colours of the cells' points, by how many of a cell's four corners are inside; adds to out (C + 1, S, S), where a
+    pixel has fold cells a side."""
+    last, channels = (1 << bits) - 1, colours.shape[1]
+    share = float32(1.0 / (4 * fold * fold))
+    for y in range(cells.shape[0] - 2):
+        for x in range(cells.shape[1] - 2):
+            corners = _inside(cells, y, x) + _inside(cells, y, x + 1)
+            corners += _inside(cells, y + 1, x) + _inside(cells, y + 1, x + 1)
+            if corners:
+                weight, index = float32(corners) * share, cells[y + 1, x + 1] & last
+                for c in range(channels):
+                    out[c, y // fold, x // fold] += weight * colours[index, c]
+                out[channels, y // fold, x // fold] += weight
+
+
+def draw_points(
+    points: Tensor,  # (B, 3, N)
+    normals: Tensor,  # (B, 3, N)
+    colours: Tensor,  # (N, C) or (B, N, C)
+    c2w: Tensor,  # (B, 4, 4)
+    radius: Tensor,  # (B,)
+    focal: Tensor,  # (B,) in cells
+    size: int,
+) -> Tensor:  # (B, C + 1, size, size) premultiplied colour, alpha
+    """torch_points.draw_points. Threads share the pictures."""
+    bits = max(1, (points.shape[2] - 1).bit_length())
+    steps, wide = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * RIM
+    near = (radius - REACH).clamp_min(NEAREST).numpy()
+    tolerance = (WITHIN * (radius / focal) / (2 * REACH) * steps).long() << bits
+    colours = colours.expand(len(points), -1, -1)
+    out = points.new_zeros(len(points), colours.shape[-1] + 1, size, size)
+
+    def picture(b: int) -> None:
+        cells = np.full((wide, wide), EMPTY)
+        where, facing, rig, paint = (v[b].contiguous().numpy() for v in (points, normals, c2w, colours))
+        _nearest(where, facing, rig, float32(focal[b]), near[b], float32(2 * REACH), steps, bits, cells)
+        _paint(_closed(cells, int(tolerance[b])), paint, bits, SUPERSAMPLE, out[b].numpy())
+
+    in_turn(picture, len(points), len(points) * points.shape[2])
+    return out

@@ -1,0 +1,119 @@
+"""The video UNet, built from the shapes of its weights, so that a small one needs no configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from .layers import HEAD, Clip, Downsample, Make, ResBlock, SpatialTransformer, TemporalTransformer, Upsample
+
+Shapes = Mapping[str, tuple[int, ...]]  # name of a weight in the original layout -> its shape
+
+
+class VideoUNet(nn.Module):
+    """eps-prediction of ModelScope text-to-video 1.7B: (B, 4, F, h, w) noisy latents, timestep, text -> noise."""
+
+    def __init__(self, shapes: Shapes, make: Make | None = None) -> None:
+        super().__init__()
+        make = Make() if make is None else make
+        self.channels = shapes["time_embed.0.weight"][1]
+        self.time_embed = nn.Sequential(
+            _linear(shapes, "time_embed.0", make), nn.SiLU(), _linear(shapes, "time_embed.2", make)
+        )
+        self.input_blocks = nn.ModuleList(_block(shapes, p, make) for p in _numbered(shapes, "input_blocks."))
+        self.middle_block = _block(shapes, "middle_block.", make)
+        self.output_blocks = nn.ModuleList(_block(shapes, p, make) for p in _numbered(shapes, "output_blocks."))
+        last = make.norm(shapes["out.0.weight"][0])
+        self.out = nn.Sequential(last, nn.SiLU(), _conv(shapes, "out.2.", make))
+
+    def forward(
+        self,
+        x: Tensor,  # (B, C, F, h, w)
+        timesteps: Tensor,  # (B,)
+        text: Tensor,  # (B, L, context)
+    ) -> Tensor:  # (B, C, F, h, w)
+        frames = x.shape[2]
+        emb = self.time_embed(sinusoids(timesteps, self.channels).to(x.dtype))
+        clip = Clip(frames, emb.repeat_interleave(frames, dim=0), text.repeat_interleave(frames, dim=0))
+        h, skips = rearrange(x, "b c f h w -> (b f) c h w"), []
+        for block in self.input_blocks:
+            h = _run(block, h, clip)
+            skips.append(h)
+        h = _run(self.middle_block, h, clip)
+        for block in self.output_blocks:
+            h = torch.cat([h, skips.pop()], dim=1)
+            h = _run(block, h, replace(clip, size=tuple(skips[-1].shape[-2:]) if skips else None))
+        return rearrange(self.out(h), "(b f) c h w -> b c f h w", f=frames)
+
+
+def sinusoids(timesteps: Tensor, channels: int) -> Tensor:  # (B,) -> (B, channels) float32
+    """Cosines, then sines, of the timestep at channels / 2 frequencies from 1 down to almost 1 / 10000."""
+    half = channels // 2
+    frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float32, device=timesteps.device) / half)
+    angles = timesteps.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def _run(part: nn.Module, x: Tensor, clip: Clip) -> Tensor:
+    if isinstance(part, nn.ModuleList):
+        for inner in part:
+            x = _run(inner, x, clip)
+        return x
+    return part(x) if isinstance(part, nn.Conv2d) else part(x, clip)
+
+
+# From shapes to modules
+
+
+def _numbered(shapes: Shapes, prefix: str) -> list[str]:
+    """Prefixes `prefix0.`, `prefix1.`, ... as far as there are weights below them."""
+    numbers = {name[len(prefix) :].split(".")[0] for name in shapes if name.startswith(prefix)}
+    return [f"{prefix}{n}." for n in sorted(int(n) for n in numbers if n.isdigit())]
+
+
+def _block(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+    """One step of the UNet: a list of parts, or a bare downsampling."""
+    if f"{prefix}op.weight" in shapes:
+        return _part(shapes, prefix, make)
+    return nn.ModuleList(_part(shapes, p, make) for p in _numbered(shapes, prefix))
+
+
+def _part(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+    """What a part is shows in the names of its weights."""
+    if f"{prefix}in_layers.2.weight" in shapes:
+        out, channels = shapes[f"{prefix}in_layers.2.weight"][:2]
+        return ResBlock(make, channels, out, shapes[f"{prefix}emb_layers.1.weight"][1])
+    if f"{prefix}proj_in.weight" in shapes:
+        return _transformer(shapes, prefix, make)
+    for name, kind in (("op", Downsample), ("conv", Upsample)):
+        if weight := shapes.get(f"{prefix}{name}.weight"):
+            return kind(make, weight[1], weight[0])
+    return _conv(shapes, prefix, make)
+
+
+def _transformer(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+    """Along time the projections are 1-D convolutions (3 axes), within a frame they are linear (2 axes)."""
+    width, channels, *rest = shapes[f"{prefix}proj_in.weight"]
+    if width % HEAD or len(rest) > 1:
+        raise ValueError(
+            f"{prefix}proj_in is {width}x{channels} with {len(rest)} more axes: not a layer of ModelScope."
+        )
+    depth = len(_numbered(shapes, f"{prefix}transformer_blocks."))
+    if rest:
+        return TemporalTransformer(make, channels, width, depth)
+    context = shapes[f"{prefix}transformer_blocks.0.attn2.to_k.weight"][1]
+    return SpatialTransformer(make, channels, width, context, depth)
+
+
+def _linear(shapes: Shapes, name: str, make: Make) -> nn.Module:
+    out, channels = shapes[f"{name}.weight"]
+    return make("Linear", channels, out)
+
+
+def _conv(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+    out, channels = shapes[f"{prefix}weight"][:2]
+    return make("Conv2d", channels, out, 3, padding=1)

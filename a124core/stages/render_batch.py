@@ -1,0 +1,125 @@
+"""What a step looks at: pictures to render, and the losses that judge their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .. import losses
+from ..cameras.rig import random_views
+from ..priors.noise import draw_timesteps
+from ..priors.sds import sds
+from ..protocols import Cameras, Guidance, Shading, View
+from ..reference.reference import Reference
+from ..render.render import camera_rays
+from ..render.sample import Rays
+from .config import StageConfig
+from .schedules import guidance_weights, t_high
+
+WHITE = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Rendered pictures, cut loose from the field: the place where priors and targets leave their gradient."""
+
+    image: Tensor  # (F, 3, S, S)
+    opacity: Tensor  # (F, 1, S, S)
+    depth: Tensor  # (F, 1, S, S)
+    normal: Tensor | None  # (F, 3, S, S)
+
+
+Judge = Callable[[Pixels], dict[str, Tensor]]  # pixels -> weighted scalar losses by name
+
+
+@dataclass(frozen=True)
+class Shot:
+    """F pictures of S x S to be rendered together, and who judges them."""
+
+    rays: Rays
+    size: int
+    background: Tensor  # (3,)
+    shading: Shading
+    light: Tensor | None  # (R, 3) per ray
+    judge: Judge
+
+
+def reference_shot(reference: Reference, config: StageConfig, rng: torch.Generator, device: torch.device) -> Shot:
+    """The picture that was given, at time 0, on white; all rays shifted a little together (released: std 1e-3)."""
+    size = config.render.reference_size
+    rays = camera_rays(reference.camera, torch.zeros(1), size, torch.rand(size * size, generator=rng))
+    shift = torch.randn(2, 3, generator=rng) * config.reference_jitter
+    rays = to_device(Rays(rays.origins + shift[0], rays.directions + shift[1], rays.time, rays.jitter), device)
+    ground = torch.ones(3, device=device)
+    target = reference.on(WHITE, size).to(device)
+    mask = reference.mask_at(size).to(device)
+    depth = None if reference.depth is None else reference.depth_at(size).to(device)
+    weights = config.losses
+
+    def judge(pixels: Pixels) -> dict[str, Tensor]:
+        terms = {
+            "rgb": weights.rgb * losses.rgb(pixels.image, target, (mask > 0.5).to(mask)),
+            "mask": weights.mask * losses.mask(pixels.opacity, mask),
+        }
+        if depth is not None and weights.depth > 0:
+            terms["depth"] = weights.depth * losses.depth(pixels.depth, depth, mask)
+        return terms
+
+    return Shot(rays, size, ground, Shading(), None, judge)
+
+
+def novel_shot(
+    cameras: Cameras,  # F cameras
+    time: Tensor,  # (F,)
+    size: int,
+    background: Tensor,
+    shading: Shading,
+    judge: Judge,
+    rng: torch.Generator,
+    device: torch.device,
+) -> Shot:
+    """Pictures from cameras of our choice, judged by priors."""
+    rays = to_device(camera_rays(cameras, time, size, torch.rand(len(cameras) * size * size, generator=rng)), device)
+    light = None
+    if shading.light is not None:
+        light = shading.light.to(device)[:, None].expand(-1, size * size, -1).reshape(-1, 3)
+    return Shot(rays, size, background.to(device), shading, light, judge)
+
+
+def sds_term(
+    guidance: Guidance,
+    image: Tensor,  # (F, 3, S, S)
+    view: View,
+    step: int,
+    steps: int,
+    rng: torch.Generator,
+) -> Tensor:  # scalar
+    """One prior's score distillation: one noise level for all items, fresh noise for each, the guidance's weight."""
+    prior = guidance.prior
+    x0 = prior.encode(image)
+    items = x0.shape[0]
+    timestep = draw_timesteps(1, guidance.t_min, t_high(guidance, step, steps), prior.sigmas, rng)
+    sigma = prior.sigmas[timestep].to(x0).expand(items)
+    eps = torch.randn(x0.shape, generator=rng).to(x0)
+    weights = guidance_weights(guidance, view.cameras, view.reference)
+    weights = weights if len(view.cameras) == items else weights[:1]
+    return (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form)).sum() / items
+
+
+def allowed_cameras(guidances: list[Guidance | None]) -> Cameras | None:
+    """The cameras that every wired prior can judge: the shortest list among them; None if all take any camera."""
+    lists = [g.prior.cameras for g in guidances if g is not None and g.prior.cameras is not None]
+    return min(lists, key=len) if lists else None
+
+
+def novel_camera(reference: Cameras, rng: torch.Generator) -> Cameras:  # 1 camera
+    """A random view at the reference camera's distance and opening, around its azimuth."""
+    view = random_views(1, rng, float(reference.radius[0]), float(reference.fovy[0]))
+    return Cameras(view.elevation, view.azimuth + reference.azimuth, view.radius, view.fovy)
+
+
+def to_device(rays: Rays, device: torch.device) -> Rays:
+    return Rays(*(getattr(rays, name).to(device) for name in ("origins", "directions", "time", "jitter")))

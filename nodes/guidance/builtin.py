@@ -1,0 +1,59 @@
+"""2 Priors: who judges the renders. Built-in: exact denoisers of procedural scenes, nothing to download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, make_priors
+from ...a124core.utils.prompt import checked_prompt
+from .. import sockets
+from ..host import bridge
+
+
+class A124BuiltInPriors:
+    """Four guidances that work at once, on any machine."""
+
+    DESCRIPTION = (
+        "The four priors of the method without any download. They know a small vocabulary of subjects and motions and "
+        "replay it exactly: good for learning the pack and for testing, not for imagining something new."
+    )
+    CATEGORY = "Animate124/2 Priors"
+    SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
+    RETURN_TYPES = (
+        sockets.IMAGE_GUIDANCE, sockets.VIEW_GUIDANCE, sockets.VIDEO_GUIDANCE, sockets.REFINE_GUIDANCE
+    )  # fmt: skip
+    RETURN_NAMES = ("image guidance", "view guidance", "video guidance", "refine guidance")
+    OUTPUT_TOOLTIPS = (
+        "Does one picture look like the prompt? For the static stage.",
+        "Does another view belong to the picture? For all stages.",
+        "Does a clip move as the prompt says? For the coarse and the fine stage.",
+        "Do the details look like the picture again? For the fine stage.",
+    )
+    FUNCTION = "make"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "prompt": ("STRING", {"multiline": True, "default": "a panda is dancing", "tooltip": (
+                    "What happens, in plain words: a subject and what it does."
+                )}),
+                "motion": ([FROM_PROMPT, *MOTIONS], {"default": FROM_PROMPT, "tooltip": (
+                    "How it moves. Choose one to overrule the prompt."
+                )}),
+            },
+            "optional": {
+                "reference": (sockets.REFERENCE, {"tooltip": (
+                    "The picture. An example picture is recognised; any other cut-out is inflated to a solid and "
+                    "moved. The prompt then only says how it moves."
+                )}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
+        priors = make_priors(reference, checked_prompt(prompt), motion)
+        bridge.say(unique_id, priors.understood)
+        guidances = (priors.image, priors.view, priors.video, priors.refine)
+        return {"ui": {"text": [priors.understood]}, "result": guidances}

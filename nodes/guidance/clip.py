@@ -1,0 +1,93 @@
+"""2 Priors: a finished clip, from any video model or a camera, as the judge of motion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from einops import rearrange
+from torch import Tensor
+
+from ...a124core.cameras.rig import reference_camera
+from ...a124core.priors.builtin.recipe import VIDEO
+from ...a124core.priors.clip import clip_guidance
+from ...a124core.reference.segment import MASK_MARKS
+from .. import sockets
+from ..host import bridge
+
+
+class A124ClipGuidance:
+    """The exact prior of one clip."""
+
+    DESCRIPTION = (
+        "Your own clip drives the motion: frames from Wan, LTX, AnimateDiff, a phone or any other node, seen from "
+        "where the picture was taken. It judges that side only, so connect a view guidance for the others."
+    )
+    CATEGORY = "Animate124/2 Priors"
+    SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
+    RETURN_TYPES = (sockets.VIDEO_GUIDANCE,)
+    RETURN_NAMES = ("video guidance",)
+    OUTPUT_TOOLTIPS = ("The clip as the judge of motion. Connect it to the coarse (and the fine) optimizer.",)
+    FUNCTION = "make"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        share = {"min": 0.0, "max": 1.0, "step": 0.01, "advanced": True}
+        return {
+            "required": {
+                "images": ("IMAGE", {"tooltip": (
+                    "The clip's frames in order. The first is the beginning of the scene and should look like your "
+                    "picture, the last is its end. The camera must not move."
+                )}),
+                "mask_marks": (list(MASK_MARKS), {"tooltip": (
+                    "What white in the masks means. auto: the side that owns the border is background."
+                )}),
+                "size": ("INT", {"default": 64, "min": 16, "max": 512, "step": 8, "tooltip": (
+                    "Side, in pixels, at which renders are compared with the clip. Near the size that the preset "
+                    "renders (demo 48, draft 64, released 128)."
+                )}),
+                "weight": ("FLOAT", {
+                    "default": VIDEO.weight, "min": 0.0, "max": 1.0, "step": 1e-6, "round": False,
+                    "tooltip": "How strongly it pulls. More: the motion follows the clip more closely.",
+                }),
+                "t_min": ("FLOAT", {**share, "default": VIDEO.t_min, "tooltip": (
+                    "Lowest noise drawn, a share of the schedule. A clip knows its answer at any noise, so the range "
+                    "only changes how strongly it pulls."
+                )}),
+                "t_max": ("FLOAT", {**share, "default": VIDEO.t_max, "tooltip": (
+                    "Highest noise drawn, a share of the schedule."
+                )}),
+            },
+            "optional": {
+                "mask": ("MASK", {"tooltip": (
+                    "Where the subject is, one mask for each frame. Without one, transparency or a plain background "
+                    "is used."
+                )}),
+                "reference": (sockets.REFERENCE, {"tooltip": (
+                    "The picture the clip begins with: its camera is the clip's, and the node warns if they do not "
+                    "look alike."
+                )}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def make(
+        self, images: Tensor, mask_marks: str, size: int, weight: float, t_min: float, t_max: float,
+        mask: Tensor | None = None, reference: Any = None, unique_id: str | None = None,
+    ) -> dict:  # fmt: skip
+        frames, alpha = _frames(images)
+        masks = None if mask is None else mask.detach().to("cpu", copy=True).float()[:, None]
+        camera = reference_camera() if reference is None else reference.camera
+        silhouette = None if reference is None else reference.mask
+        guidance = clip_guidance(
+            frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette
+        )
+        bridge.say(unique_id, guidance.note)
+        return {"ui": {"text": [guidance.note]}, "result": (guidance,)}
+
+
+def _frames(images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """All pictures of an IMAGE -> (N, 3, H, W) and their alpha (N, 1, H, W), if they bring one. Always copies."""
+    planes = rearrange(images.detach().to("cpu", copy=True).float(), "n h w c -> n c h w").contiguous()
+    planes = planes.expand(-1, 3, -1, -1) if planes.shape[1] == 1 else planes
+    return planes[:, :3], planes[:, 3:4] if planes.shape[1] == 4 else None

@@ -1,0 +1,67 @@
+"""4 Coarse: the motion, from the video prior."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...a124core.field.field4d import Field4D
+from ...a124core.stages.coarse import optimise_coarse
+from .. import sockets
+from ..host import bridge
+from . import shared as optimizer
+from .cache_key import HIDDEN
+from .field_config import with_choices
+
+
+class A124CoarseOptimizer:
+    """Stage 2."""
+
+    DESCRIPTION = (
+        "Teaches the shape to move as the video prior says, while the first moment keeps looking like your picture."
+    )
+    CATEGORY = "Animate124/3 Optimize"
+    SEARCH_ALIASES = ["animate124 coarse", "4D", "animate", "motion", "dynamic NeRF", "score distillation", "SDS"]
+    RETURN_TYPES = (sockets.FIELD,)
+    RETURN_NAMES = ("field",)
+    OUTPUT_TOOLTIPS = ("The moving scene. Connect it to the fine optimizer, or render it.",)
+    FUNCTION = "optimise"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The scene at rest, from the static optimizer."}),
+                **optimizer.widgets(),
+            },
+            "optional": {
+                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first moment must match."}),
+                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides at the first moment."}),
+                "video_guidance": (sockets.VIDEO_GUIDANCE, {"tooltip": (
+                    "Judges clips: this wire decides how it moves."
+                )}),
+                "field_config": (sockets.FIELD_CONFIG, {"tooltip": (
+                    "Of its choices the time grids and the loop count here. Not needed as a rule."
+                )}),
+            },
+            "hidden": HIDDEN,
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def optimise(
+        self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
+        view_guidance: Any = None, video_guidance: Any = None, field_config: Any = None,
+        graph: Any = None, unique_id: str | None = None,
+    ) -> tuple[Field4D]:  # fmt: skip
+        guidances = [view_guidance, video_guidance]
+        chosen = optimizer.chosen_preset(preset, guidances)
+        config = optimizer.adjusted(chosen.coarse, steps, memory)
+        grid = with_choices(replace(chosen.field, loop=field.config.loop), field_config)
+
+        def optimise(on_step: Any, start: Any) -> Field4D:
+            return optimise_coarse(
+                field, reference, *guidances, config, seed, on_step, start, bridge.device(), grid
+            )
+
+        inputs = {"of": field, "config": config, "grid": grid, "seed": seed, "guidances": guidances}
+        return (optimizer.run("coarse", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

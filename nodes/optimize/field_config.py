@@ -1,0 +1,53 @@
+"""The grid of the scene, for those who want to change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...a124core.field.config import INDEX_MODES, FieldConfig
+from .. import sockets
+
+AS_PRESET = "as the preset"
+
+
+class A124FieldConfig:
+    """How the scene is stored: only what differs from the preset."""
+
+    DESCRIPTION = "Changes how the scene is stored. Leave it out unless you know why you want it: presets choose well."
+    CATEGORY = "Animate124/3 Optimize"
+    SEARCH_ALIASES = ["animate124 field", "4D grid", "hash grid", "NeRF", "loop"]
+    RETURN_TYPES = (sockets.FIELD_CONFIG,)
+    RETURN_NAMES = ("field config",)
+    OUTPUT_TOOLTIPS = ("Connect it to the static and to the coarse optimizer.",)
+    FUNCTION = "make"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "backbone": (["4D grid"], {"tooltip": "The kind of field. 4D grid: the paper's."}),
+                "index_mode": ([AS_PRESET, *INDEX_MODES], {"tooltip": (
+                    "How grid corners find their row. hash: good for everything; tiled_full: the paper's; "
+                    "tiled_legacy: the release's, which drops one axis at fine levels."
+                )}),
+                "levels": ("INT", {"default": 0, "min": 0, "max": 24, "tooltip": (
+                    "Resolution levels. 0: as the preset. More levels, finer detail, more memory."
+                )}),
+                "time_grids": ("INT", {"default": 0, "min": 0, "max": 256, "tooltip": (
+                    "Grids along time. 0: as the preset. Used where motion begins, by the coarse optimizer."
+                )}),
+                "loop": ("BOOLEAN", {"default": False, "tooltip": (
+                    "The last moment joins the first, so that the clip loops."
+                )}),
+            }
+        }  # fmt: skip
+
+    def make(self, backbone: str, index_mode: str, levels: int, time_grids: int, loop: bool) -> tuple[dict[str, Any]]:
+        chosen = {"index_mode": index_mode, "levels": levels, "time_grids": time_grids, "loop": loop}
+        return ({name: value for name, value in chosen.items() if value and value != AS_PRESET},)
+
+
+def with_choices(config: FieldConfig, chosen: dict[str, Any] | None) -> FieldConfig:
+    """The preset's field with the node's choices."""
+    return replace(config, **chosen) if chosen else config

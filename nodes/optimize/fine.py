@@ -1,0 +1,64 @@
+"""5 Fine: the detail and colour that the video prior drifted away from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...a124core.field.field4d import Field4D
+from ...a124core.stages.config import CONDITIONS
+from ...a124core.stages.fine import optimise_fine
+from .. import sockets
+from ..host import bridge
+from . import shared as optimizer
+from .cache_key import HIDDEN
+
+
+class A124FineOptimizer:
+    """Stage 3."""
+
+    DESCRIPTION = "Repairs colour and detail of the moving scene, so that every moment looks like your picture again."
+    CATEGORY = "Animate124/3 Optimize"
+    SEARCH_ALIASES = ["animate124 fine", "4D", "refine", "detail", "ControlNet tile", "score distillation", "SDS"]
+    RETURN_TYPES = (sockets.FIELD,)
+    RETURN_NAMES = ("field",)
+    OUTPUT_TOOLTIPS = ("The finished scene: render it, save it, export it.",)
+    FUNCTION = "optimise"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The moving scene, from the coarse optimizer."}),
+                **optimizer.widgets(),
+                "condition": (list(CONDITIONS), {"tooltip": (
+                    "What the refine guidance repairs. frozen coarse: the scene as it came in (the method). "
+                    "current render: the scene as it is now (for comparison)."
+                )}),
+            },
+            "optional": {
+                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first moment must match."}),
+                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides at the first moment."}),
+                "video_guidance": (sockets.VIDEO_GUIDANCE, {"tooltip": "Keeps the motion while details change."}),
+                "refine_guidance": (sockets.REFINE_GUIDANCE, {"tooltip": (
+                    "Judges details against the picture: this wire repairs the colours."
+                )}),
+            },
+            "hidden": HIDDEN,
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def optimise(
+        self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, condition: str,
+        reference: Any = None, view_guidance: Any = None, video_guidance: Any = None, refine_guidance: Any = None,
+        graph: Any = None, unique_id: str | None = None,
+    ) -> tuple[Field4D]:  # fmt: skip
+        guidances = [view_guidance, video_guidance, refine_guidance]
+        chosen = optimizer.chosen_preset(preset, guidances)
+        config = optimizer.adjusted(replace(chosen.fine, condition=condition), steps, memory)
+
+        def optimise(on_step: Any, start: Any) -> Field4D:
+            return optimise_fine(field, reference, *guidances, config, seed, on_step, start, bridge.device())
+
+        inputs = {"of": field, "config": config, "seed": seed, "guidances": guidances}
+        return (optimizer.run("fine", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

@@ -1,0 +1,58 @@
+"""3 Static: the shape, from the picture and the image and view priors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...a124core.field.field4d import Field4D
+from ...a124core.stages.static import optimise_static
+from .. import sockets
+from ..host import bridge
+from . import shared as optimizer
+from .cache_key import HIDDEN
+from .field_config import with_choices
+
+
+class A124StaticOptimizer:
+    """Stage 1."""
+
+    DESCRIPTION = (
+        "Builds the shape at rest: it fits your picture from the front and lets the priors judge all other sides."
+    )
+    CATEGORY = "Animate124/3 Optimize"
+    SEARCH_ALIASES = ["animate124 static", "4D", "image to 3D", "NeRF", "shape", "score distillation", "SDS"]
+    RETURN_TYPES = (sockets.FIELD,)
+    RETURN_NAMES = ("field",)
+    OUTPUT_TOOLTIPS = ("The scene at rest. Connect it to the coarse optimizer, or render it.",)
+    FUNCTION = "optimise"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": optimizer.widgets(),
+            "optional": {
+                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the front must match."}),
+                "image_guidance": (sockets.IMAGE_GUIDANCE, {"tooltip": "Judges single pictures against the prompt."}),
+                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides against the picture."}),
+                "field_config": (sockets.FIELD_CONFIG, {"tooltip": "How the scene is stored. Not needed as a rule."}),
+            },
+            "hidden": HIDDEN,
+        }
+
+    @bridge.outside_inference
+    def optimise(
+        self, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
+        image_guidance: Any = None, view_guidance: Any = None, field_config: Any = None,
+        graph: Any = None, unique_id: str | None = None,
+    ) -> tuple[Field4D]:  # fmt: skip
+        chosen = optimizer.chosen_preset(preset, [image_guidance, view_guidance])
+        config = optimizer.adjusted(chosen.static, steps, memory)
+        grid = with_choices(chosen.field, field_config)
+
+        def optimise(on_step: Any, start: Any) -> Field4D:
+            return optimise_static(
+                reference, image_guidance, view_guidance, config, grid, seed, on_step, start, bridge.device()
+            )
+
+        inputs = {"config": config, "field": grid, "seed": seed, "guidances": [image_guidance, view_guidance]}
+        return (optimizer.run("static", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

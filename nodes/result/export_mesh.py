@@ -1,0 +1,109 @@
+"""7 Export mesh: the scene as an animated 3D file."""
+
+from __future__ import annotations
+
+from ...a124core.export.mesh import (
+    MeshOptions,
+    export_animated_glb,
+    export_flipbook_glb,
+    export_obj,
+    export_ply,
+    export_usd,
+)
+from ...a124core.field.field4d import Field4D
+from .. import sockets
+from ..host import bridge
+from . import names
+from .unused_options import unheard
+
+FORMATS = {  # what the menu says: the function, and how its file ends ("": a folder)
+    "animated GLB": (export_animated_glb, ".glb"),
+    "flip-book GLB": (export_flipbook_glb, ".glb"),
+    "USD": (export_usd, ".usdc"),
+    "PLY sequence": (export_ply, ""),
+    "OBJ sequence": (export_obj, ""),
+}
+GLB_ONLY = ("texture", "quantise")
+
+
+class A124ExportMesh:
+    """Writes moving meshes where the host keeps its output."""
+
+    DESCRIPTION = (
+        "Turns the scene into a moving mesh with colours and saves it to output/animate124: an animated GLB for "
+        "Blender, game engines and Preview 3D, or USD, or a file for each frame."
+    )
+    CATEGORY = "Animate124/4 Result"
+    SEARCH_ALIASES = ["animate124 mesh", "export GLB", "save 3D", "USD", "PLY", "OBJ", "4D", "marching cubes"]
+    RETURN_TYPES = ("STRING", "FILE_3D", "MESH")
+    RETURN_NAMES = ("path", "file", "mesh")
+    OUTPUT_TOOLTIPS = (
+        "The file below the output folder: connect it to model_file of Preview 3D.",
+        "The same file, for nodes that take 3D files.",
+        "The first frame, for nodes that take meshes.",
+    )
+    OUTPUT_NODE = True
+    FUNCTION = "export"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The scene to turn into a mesh."}),
+                "format": (list(FORMATS), {"tooltip": (
+                    "animated GLB: one mesh that moves. flip-book GLB: a mesh for each frame, for scenes whose parts "
+                    "join and come apart. USD: needs usd-core. PLY and OBJ: a folder with a file for each frame."
+                )}),
+                "frames": ("INT", {"default": 16, "min": 1, "max": 1000, "tooltip": (
+                    "How many meshes over the whole scene. An animated GLB moves smoothly between them; 1: a still."
+                )}),
+                "fps": ("FLOAT", {"default": 8.0, "min": 0.1, "max": 120.0, "step": 0.1, "tooltip": (
+                    "Frames a second when it plays. A loop or a flip-book of 16 frames at 8 lasts two seconds; an "
+                    "animated GLB that does not loop ends with its last frame, an eighth of a second earlier."
+                )}),
+                "resolution": ("INT", {"default": 96, "min": 16, "max": 512, "step": 8, "tooltip": (
+                    "Steps along the object's longest side at which the surface is looked for. Twice as many take "
+                    "eight times as long."
+                )}),
+                "faces": ("INT", {"default": 10000, "min": 100, "max": 2000000, "step": 100, "tooltip": (
+                    "At most this many triangles."
+                )}),
+                "texture": ("INT", {"default": 0, "min": 0, "max": 4096, "step": 64, "tooltip": (
+                    "Side of a picture that holds the colours, pixels (GLB only). 0: a colour at each vertex, which "
+                    "every viewer shows."
+                )}),
+                "quantise": ("BOOLEAN", {"default": False, "tooltip": (
+                    "A smaller GLB: positions in 16 bits, normals in 8. Blender, three.js and Preview 3D read it; some "
+                    "older programs do not."
+                )}),
+                "name": ("STRING", {"default": "mesh", "tooltip": (
+                    "Name of the file in output/animate124; a number is appended, nothing is overwritten."
+                )}),
+                "moment": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
+                    "Which moment a still shows, with frames at 1: 0 is the picture's moment, 1 the end."
+                )}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }  # fmt: skip
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
+    @bridge.outside_inference
+    def export(
+        self, field: Field4D, format: str, frames: int, fps: float, resolution: int, faces: int, texture: int,
+        quantise: bool, name: str, moment: float = 0.0, unique_id: str | None = None,
+    ) -> dict:  # fmt: skip
+        options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
+        write, suffix = FORMATS[format]
+        path = names.free_path(name, suffix)
+        report = write(field, path, options, bridge.counting(unique_id), bridge.device())
+        chosen = {"texture": texture, "quantise": quantise, "moment": moment}
+        useless = (*(() if suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
+        kind = format if frames == 1 else f"{format} with {frames} frames"
+        parts = (report.sentence(), unheard(type(self), kind, useless, chosen), names.saved(path))
+        text = " ".join(filter(None, parts))
+        bridge.say(unique_id, text)
+        result = (bridge.below_output(path), bridge.to_file_3d(path), bridge.to_mesh(report.mesh))
+        return {"ui": {"text": [text], **bridge.shown_3d(path)}, "result": result}

@@ -1,0 +1,68 @@
+"""6 Render: the scene as pictures."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ...a124core.cameras.paths import PathOfCameras, shots
+from ...a124core.cameras.rig import pinholes
+from ...a124core.field.field4d import Field4D
+from ...a124core.render.render import render_clip
+from ...a124core.utils.room import check_room
+from .. import sockets
+from ..host import bridge
+
+PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendered, then as the four outputs
+BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "grey": (0.5, 0.5, 0.5), "green": (0.0, 1.0, 0.0)}
+
+
+class A124Render:
+    """Pictures, masks, depth and normals of a scene, from any cameras."""
+
+    DESCRIPTION = (
+        "Renders the scene from the given cameras: pictures, masks, depth and normals, for a video or a ControlNet."
+    )
+    CATEGORY = "Animate124/4 Result"
+    SEARCH_ALIASES = ["animate124 render", "4D", "NeRF", "orbit video", "depth map", "normal map"]
+    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE", "IMAGE")
+    RETURN_NAMES = ("image", "mask", "depth", "normal")
+    OUTPUT_TOOLTIPS = (
+        "One picture a frame.",
+        "1 where the subject is.",
+        "Near = bright, over the whole clip; black where nothing is.",
+        "Surface directions as colours, in the scene's axes.",
+    )
+    FUNCTION = "render"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
+                "cameras": (sockets.CAMERAS, {"tooltip": "From where it is seen."}),
+                "frames": ("INT", {"default": 32, "min": 1, "max": 1024, "tooltip": (
+                    "How many pictures. They cover the whole scene, so more frames play slower and smoother."
+                )}),
+                "size": ("INT", {"default": 256, "min": 16, "max": 2048, "step": 8, "tooltip": (
+                    "Width and height of a picture, pixels. Two eyes make it twice as wide."
+                )}),
+                "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject."}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }  # fmt: skip
+
+    @bridge.outside_inference
+    def render(
+        self, field: Field4D, cameras: PathOfCameras, frames: int, size: int, background: str,
+        unique_id: str | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        on_frame = bridge.frame_bar(frames, unique_id)
+        where, time = shots(cameras, frames, field.config.loop)
+        taken = frames * size * size * pinholes(where[:1]).eyes * PIXEL_BYTES
+        check_room(taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames")
+        clip = render_clip(
+            field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=bridge.device()
+        )
+        depth = bridge.near_is_bright(clip.depth, clip.mask)
+        image, depth, normal = (bridge.to_image(planes) for planes in (clip.image, depth, clip.normal))
+        return image, bridge.to_mask(clip.mask), depth, normal

@@ -1,0 +1,105 @@
+"""Every kind of picture file becomes the same tensor, and what was converted is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from a124core.reference.read_image import LARGEST, read_depth, read_mask, read_picture
+
+COLOURS = np.zeros((20, 30, 3), np.uint8)
+COLOURS[:10] = (200, 40, 20)
+COLOURS[10:, 15:] = (20, 60, 220)
+
+
+def saved(path: Path, picture: Image.Image, **options: object) -> Path:
+    picture.save(path, **options)
+    return path
+
+
+def test_plain_rgb_needs_no_note(tmp_path: Path) -> None:
+    image, alpha, note = read_picture(saved(tmp_path / "a.png", Image.fromarray(COLOURS)))
+    assert torch.equal((image[0] * 255).round().byte().permute(1, 2, 0), torch.from_numpy(COLOURS))
+    assert alpha is None and note == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "words"),
+    [("a.jpg", "CMYK", "CMYK"), ("a.png", "P", "palette"), ("a.png", "L", "grey"), ("a.png", "1", "grey"),
+     ("a.tif", "LAB", "LAB"), ("a.webp", "RGB", ""), ("a.bmp", "RGB", "")],
+)  # fmt: skip
+def test_modes_are_converted(tmp_path: Path, name: str, mode: str, words: str) -> None:
+    picture = Image.fromarray(COLOURS)
+    if mode == "LAB":
+        from PIL import ImageCms
+
+        profiles = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+        picture = ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
+    else:
+        picture = picture.convert(mode)
+    image, _, note = read_picture(saved(tmp_path / name, picture))
+    assert image.shape == (1, 3, 20, 30) and 0 <= image.min() and image.max() <= 1
+    assert words in note and bool(words) == bool(note)
+
+
+def test_transparency_becomes_alpha(tmp_path: Path) -> None:
+    rgba = np.dstack((COLOURS, np.full((20, 30), 128, np.uint8)))
+    for name, picture in (("a.png", Image.fromarray(rgba)), ("b.png", Image.fromarray(rgba).convert("LA"))):
+        _, alpha, _ = read_picture(saved(tmp_path / name, picture))
+        assert torch.allclose(alpha, torch.full((1, 1, 20, 30), 128 / 255))
+    palette = Image.fromarray(COLOURS).quantize(4)
+    _, alpha, _ = read_picture(saved(tmp_path / "p.png", palette, transparency=palette.getpixel((0, 0))))
+    assert alpha[0, 0, 0, 0] == 0 and alpha[0, 0, -1, -1] == 1
+
+
+def test_sixteen_bit_grey_keeps_its_steps(tmp_path: Path) -> None:
+    steps = np.arange(600, dtype=np.uint16).reshape(20, 30) + 30000
+    depth, note = read_depth(saved(tmp_path / "d.png", Image.fromarray(steps)))
+    assert torch.allclose(depth[0, 0], torch.from_numpy(steps.astype(np.float32) / 65535), atol=1e-7)
+    assert "16-bit" in note and len(depth.unique()) == 600
+
+
+def test_phone_pictures_are_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held turned by 90 degrees
+    image, _, note = read_picture(saved(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif))
+    expected = np.rot90(COLOURS, -1)
+    assert torch.equal((image[0] * 255).round().byte().permute(1, 2, 0), torch.from_numpy(expected.copy()))
+    assert "upright" in note
+
+
+def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((20, 30, 3), value, np.uint8)) for value in (250, 10, 100)]
+    path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
+    image, _, note = read_picture(path)
+    assert image.mean() > 0.9 and "first of 3 frames" in note
+
+
+def test_large_pictures_are_reduced(tmp_path: Path) -> None:
+    image, _, note = read_picture(saved(tmp_path / "a.png", Image.new("RGB", (8000, 200), (255, 0, 0))))
+    assert image.shape == (1, 3, round(200 * LARGEST / 8000), LARGEST) and "reduced from 8000x200" in note
+
+
+def test_a_mask_file_is_its_brightness_or_its_opacity(tmp_path: Path) -> None:
+    opacity = np.zeros((20, 30), np.uint8)
+    opacity[5:15] = 255
+    cutout = saved(tmp_path / "a.png", Image.fromarray(np.dstack((COLOURS, opacity))))
+    grey = saved(tmp_path / "b.png", Image.fromarray(opacity))
+    assert torch.equal(read_mask(cutout)[0], read_mask(grey)[0])
+
+
+def test_unusable_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "a.png", Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8)))
+    (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:3000])
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.png").write_bytes(b"")
+    unreadable = {"text.png": "not a picture", "empty.png": "not a picture", "cut.png": "damaged"}
+    wrong = {"none.png": "not found", "": "folder", **unreadable}
+    for name, words in wrong.items():
+        with pytest.raises(ValueError, match=words) as refused:
+            read_picture(tmp_path / name)
+        assert "\n" not in str(refused.value)

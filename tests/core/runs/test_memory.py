@@ -1,0 +1,224 @@
+"""What is counted before a run, against what a small run really holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from a124core.cameras.rig import make_cameras, reference_camera
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import Field4D, from_static, new_field
+from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.priors.noise import scaled_linear_sigmas
+from a124core.protocols import Cameras, Guidance, Shading, Step, View
+from a124core.render.render import camera_rays, marched, render
+from a124core.runs import memory as needs
+from a124core.runs.memory import counted, duration, graph_bytes, in_words, shortage, table_bytes
+from a124core.stages.coarse import optimise_coarse
+from a124core.stages.config import FineConfig, StageConfig, with_steps
+from a124core.stages.fine import optimise_fine
+from a124core.stages.presets import preset
+from a124core.stages.static import optimise_static
+
+FIELD = replace(preset("demo").field, time_grids=5, log2_rows=12)
+PICTURES = {"size": 24, "reference_size": 24, "occupancy_size": 16, "occupancy_slices": 2}
+WITHIN = 1.5  # of what a step holds at its most: allocations on the way and the number of samples are not exact
+
+
+@pytest.fixture(params=sorted({"torch", needs.kernels_on("cpu")}))
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Plain torch, and what is faster here."""
+    monkeypatch.setenv("A124_KERNELS", request.param)
+    return request.param
+
+
+class Grey:
+    """Everything is grey. clip: pictures are one item."""
+
+    cameras: Cameras | None = None
+    sigmas = scaled_linear_sigmas()
+
+    def __init__(self, clip: bool = False) -> None:
+        self.clip = clip
+
+    def encode(self, image: Tensor) -> Tensor:
+        return image.transpose(0, 1)[None] if self.clip else image
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
+        return torch.full_like(x_t, 0.5)
+
+
+def still(config: FieldConfig = FIELD) -> Field4D:
+    """The blob that a run begins with, looked at once."""
+    rng = torch.Generator().manual_seed(0)
+    field = new_field(replace(config, time_grids=1), rng)
+    return replace(field, occupancy=refresh(empty_occupancy(16, 1, 1.0), field, 0.6, rng))
+
+
+def small(config: StageConfig, **picture: object) -> StageConfig:
+    """Two steps that look at what guidances judge."""
+    picture = replace(config.render, **PICTURES | picture)
+    config = replace(with_steps(config, 2), reference_first=0, render=picture)
+    if hasattr(config, "time"):
+        config = replace(config, time=replace(config.time, frames=4))
+    return replace(config, refine_frames=2) if isinstance(config, FineConfig) else config
+
+
+def run(stage: str, config: StageConfig, on_step: object = None) -> None:
+    picture, clip = (Guidance(Grey(of), 1.0, 0.1, 0.9) for of in (False, True))
+    if stage == "static":
+        optimise_static(None, picture, None, config, FIELD, 0, on_step)
+    elif stage == "coarse":
+        optimise_coarse(still(), None, None, clip, config, 0, on_step, field_config=FIELD)
+    else:
+        moving = from_static(still(), FIELD.time_grids, config.render.occupancy_slices)
+        optimise_fine(moving, None, None, clip, picture, config, 0, on_step)
+
+
+@pytest.mark.parametrize("stage", ["static", "coarse", "fine"])
+def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> None:
+    config, kept = small(getattr(preset("demo"), stage)), []
+
+    def keep(step: Step) -> None:
+        kept[:] = [step.snapshot().tensors]
+
+    run(stage, config, keep)
+    sizes = {name: value.nbytes for name, value in kept[0].items()}
+    weights = sum(sizes[name] for name in ("table", "w1", "b1", "w2", "b2"))
+    moments = sum(size for name, size in sizes.items() if name.startswith("exp_avg"))
+    found = counted(FIELD, config, [], "torch", reference_camera())
+    assert found.field == 2 * weights + moments, "a gradient is as large as what it is of"
+    frozen = weights + sizes["occupancy"] if stage == "fine" else 0
+    assert found.beside == sizes["occupancy"] + frozen and found.networks == 0
+
+
+def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]:
+    """Memory that the graph of a small render keeps, its parameters left out, and samples in it."""
+    rng, size = torch.Generator().manual_seed(1), 12
+    cameras = make_cameras([0.0] * frames, [20.0] * frames, 1.8, 40.0)
+    rays = camera_rays(cameras, torch.linspace(0.1, 0.9, frames), size, torch.rand(frames * size**2, generator=rng))
+    found: dict[int, tuple[int, Tensor]] = {}  # the tensor is kept, so that no address is used twice
+
+    def note(value: Tensor) -> Tensor:
+        found[value.untyped_storage().data_ptr()] = (value.untyped_storage().nbytes(), value)
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
+        seen = render(field, rays, marched(field.occupancy), 96, torch.ones(3), Shading(), normals=normals)
+    for weight in (field.table, *field.mlp.values()):
+        found.pop(weight.untyped_storage().data_ptr(), None)
+    return sum(size for size, _ in found.values()), len(seen.samples.ray)
+
+
+@pytest.mark.parametrize(("levels", "hidden"), [(8, 32), (12, 32), (6, 64)])
+@pytest.mark.parametrize("normals", [False, True])
+def test_a_samples_share_of_the_graph_is_what_operations_save(
+    levels: int, hidden: int, normals: bool, kernels: str
+) -> None:
+    field = still(replace(FIELD, levels=levels, hidden=hidden, log2_rows=8)).fork()
+    found, samples = saved_bytes(field, 1, normals)
+    assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels), rel=0.02)
+
+
+@pytest.mark.parametrize("normals", [False, True])
+def test_grids_made_for_moments_are_kept_by_plain_torch(normals: bool, kernels: str) -> None:
+    field = from_static(still(), 5, 5).fork()
+    found, samples = saved_bytes(field, 3, normals)
+    grids = (3 if normals else 1) * 3 * table_bytes(field.config) / 5 if kernels == "torch" else 0
+    assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels) + grids, rel=0.05)
+
+
+def held_at_most(stage: str, config: StageConfig) -> int:
+    """Bytes, by the allocator's own record."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as record:
+        run(stage, config)
+    events = [e for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now, most = 0, 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        most = max(now, most)
+    return most
+
+
+@pytest.mark.parametrize("chunk", [0, 500])
+@pytest.mark.parametrize("stage", ["static", "coarse", "fine"])
+def test_a_step_holds_about_what_was_counted(stage: str, chunk: int, kernels: str) -> None:
+    config = small(getattr(preset("demo"), stage), chunk=chunk)
+    start = None if stage == "static" else still()
+    found = counted(FIELD, config, [], kernels, reference_camera(), start).total
+    most = held_at_most(stage, config)
+    assert most / WITHIN < found < most * WITHIN, (most / 2**20, found / 2**20)
+
+
+def test_less_memory_is_counted_where_less_is_asked_for() -> None:
+    def most(**picture: object) -> int:
+        config = replace(preset("released").coarse, render=replace(preset("released").coarse.render, **picture))
+        return counted(preset("released").field, config, [], "triton", reference_camera()).passing
+
+    assert most(chunk=2**12) < most(chunk=2**14) < most(chunk=0)
+    assert most(chunk=0, size=64) < most(chunk=0)
+
+
+class Holds(Grey):
+    """Networks by a number; beside, and rooms for pictures."""
+
+    def __init__(self, stay: dict[int, int], come: int, room: int) -> None:
+        super().__init__()
+        self.stay, self.come, self.wants = stay, come, room
+
+    def weights(self) -> tuple[dict[int, int], int]:
+        return self.stay, self.come
+
+    def room(self) -> int:
+        return self.wants
+
+
+def test_shared_models_count_once_and_one_vae_is_asked_at_a_time() -> None:
+    config = small(preset("demo").static, chunk=100)
+    first, second, third = Holds({1: 100, 2: 10}, 0, 2**30), Holds({1: 100, 3: 1}, 5, 2**31), Holds({}, 7, 0)
+    guidances = [Guidance(prior, 1.0, 0.1, 0.9) for prior in (first, second, third)]
+    found = counted(FIELD, config, [*guidances, None], "torch", reference_camera())
+    assert found.networks == 111 + 7
+    plain = counted(FIELD, config, [], "torch", reference_camera())
+    assert 2**31 < found.passing < 2**31 + plain.passing
+    assert found.total == found.field + found.beside + found.networks + found.passing
+
+
+def test_a_shortage_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "free_memory", lambda device: 3 * 2**30)
+    found = needs.Needs(2**30, 2**30, 0, 2**30)
+    assert shortage(found, "cpu", "take less") is None
+    more = replace(found, passing=2**31)
+    assert shortage(more, "cpu", "take less") == (
+        "That is more than the 3.0 GB that cpu has: if it runs out of memory, take less."
+    )
+    loaded = replace(found, networks=2**40)
+    assert shortage(loaded, "cpu", "take less") is None, "weights of models are in main memory already"
+    assert "take less" in shortage(loaded, "cuda", "take less")
+    monkeypatch.setattr(needs, "free_memory", lambda device: None)
+    assert shortage(more, "cuda", "take less") is None, "nobody says how much there is"
+
+
+def test_free_memory_counts_what_this_process_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from a124core.utils.device import free_memory
+
+    backend = SimpleNamespace(mem_get_info=lambda device: (5, 100), memory_reserved=lambda device: 7)
+    monkeypatch.setattr(torch, "cuda", backend)
+    assert free_memory("cuda") == 12
+    assert free_memory("cpu") > 0 and free_memory("mps") is None
+
+    def untold(device: str) -> tuple[int, int]:
+        raise RuntimeError("The device doesn't support querying the available free memory.")
+
+    monkeypatch.setattr(torch, "xpu", SimpleNamespace(mem_get_info=untold), raising=False)
+    assert free_memory("xpu") is None
+
+
+def test_sizes_and_times_in_words() -> None:
+    assert [in_words(v) for v in (3 * 2**20, 1.5 * 2**30)] == ["3 MB", "1.5 GB"]
+    assert [duration(v) for v in (40, 720, 12_600, 200_000)] == ["40 s", "12 min", "3.5 hours", "2.3 days"]

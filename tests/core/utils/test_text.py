@@ -1,0 +1,24 @@
+"""Numbers with their nouns, and the sentences that use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from a124core.export.mesh.options import MeshOptions, MeshReport
+from a124core.utils.text import counted
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames"), (16, "16 frames")])
+def test_one_is_singular(number: int, words: str) -> None:
+    assert counted(number, "frame") == words
+
+
+def test_a_still_has_one_frame() -> None:
+    assert "1 frame, 500 faces" in MeshReport(Path("a.glb"), "Still GLB", 1, 252, 500, 9000, None).sentence()
+
+
+def test_what_is_out_of_range_needs_no_preset() -> None:
+    with pytest.raises(ValueError, match="^frames is 0: it must be at least 1 and at most 1000, so choose another"):
+        MeshOptions(frames=0)

@@ -1,0 +1,99 @@
+"""A124DiffusersGuidance without a host: its menu is handed tiny folders in the real formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+OUTPUTS = ("image", "view", "video", "refine")
+
+
+@pytest.fixture
+def host(pack_module: Callable[[str], ModuleType]) -> ModuleType:
+    return pack_module("nodes.host.model_folders")
+
+
+@pytest.fixture
+def at_hand(host: ModuleType, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {f"diffusers/{path.name}": path for path in host._models(models, 2)}
+    monkeypatch.setattr(host, "folders", lambda: names)
+
+
+@pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize(("role", "model", "output"), [
+    ("image", "stable-diffusion-v1-5", "image"), ("view", "zero123-xl", "view"),
+    ("video", "text-to-video-ms-1.7b", "video"), ("refine", "stable-diffusion-v1-5", "refine"),
+    ("upscale", "stable-diffusion-x4-upscaler", "refine"),
+])  # fmt: skip
+def test_every_role_gives_its_guidance_with_the_released_numbers(
+    nodes: dict[str, type], reference: Any, call_node: Any, role: str, model: str, output: str
+) -> None:
+    node = nodes["A124DiffusersGuidance"]
+    found = call_node(
+        node, role=role, model=f"diffusers/{model}", control_net="diffusers/control_v11f1e_sd15_tile", prompt="a panda",
+        size=16, reference=reference,
+    )  # fmt: skip
+    given = dict(zip(OUTPUTS, found, strict=True))
+    guidance = given.pop(output)
+    assert not any(given.values()), "the other outputs are as if unplugged"
+    released = {"image": (101, 0.025), "view": (5, 1), "video": (101, 1), "refine": (8.5, 1), "upscale": (9, 1)}
+    cfg, weight = released[role]
+    assert (guidance.prior.cfg, guidance.weight, guidance.prior.size) == (cfg, weight, 16)
+    assert guidance.angle_weight == (role == "view") and (guidance.form == "clean") == (output == "refine")
+    assert (guidance.prior.network.control is not None) == (role == "refine")
+
+
+@pytest.mark.usefixtures("at_hand", "tiny")
+def test_a_folder_drives_the_static_stage(nodes: dict[str, type], reference: Any, call_node: Any) -> None:
+    """Wired like any other guidance: it moves the field, and is parked when the stage is done."""
+    image = call_node(nodes["A124DiffusersGuidance"], role="image", model="diffusers/stable-diffusion-v1-5", size=16,
+                      weight=0.5)[0]  # fmt: skip
+    fields = [call_node(nodes["A124StaticOptimizer"], reference=reference, image_guidance=g)[0] for g in (image, None)]
+    assert fields[0].table.isfinite().all() and not torch.equal(fields[0].table, fields[1].table)
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_what_a_role_has_no_use_for_is_named(
+    nodes: dict[str, type], call_node: Any, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the model is read, which takes minutes."""
+    told: list[str] = []
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "say", lambda node, text: told.append(text))
+    monkeypatch.setattr(pack_module("nodes.guidance.diffusers"), "folder_guidance", lambda *_: told.append("read"))
+    given = {"role": "image", "model": "diffusers/stable-diffusion-v1-5", "size": 16}
+    for more in ({}, {"noise_level": 5, "control_net": "diffusers/control_v11f1e_sd15_tile", "negative_prompt": "fog"}):
+        call_node(nodes["A124DiffusersGuidance"], **given, **more)
+    assert told == ["read", "Without effect for role image: control_net, noise_level.", "read"]
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_model_that_is_not_there_is_told(nodes: dict[str, type], call_node: Any) -> None:
+    node = nodes["A124DiffusersGuidance"]
+    assert node.VALIDATE_INPUTS("diffusers/zero123-xl", "none") is True
+    assert "extra_model_paths.yaml" in node.VALIDATE_INPUTS("diffusers/gone", "none")
+    assert "'diffusers/gone'" in node.VALIDATE_INPUTS("diffusers/zero123-xl", "diffusers/gone")
+    with pytest.raises(ValueError, match="Nothing is downloaded"):
+        call_node(node, role="image", model="diffusers/gone")
+    with pytest.raises(ValueError, match="compares with your picture"):
+        call_node(node, role="view", model="diffusers/zero123-xl")
+    with pytest.raises(ValueError, match="not in models/embeddings"):
+        call_node(node, role="refine", model="diffusers/stable-diffusion-v1-5", prompt="a embedding:fox dances")
+
+
+def test_models_are_found_also_under_their_owners(host: ModuleType, tmp_path: Path) -> None:
+    for name in ("a/unet/config.json", "owner/b/unet/config.json", "c/text2video_pytorch_model.pth", "junk/readme.txt"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "tile").mkdir()
+    (tmp_path / "tile" / "config.json").write_text('{"_class_name": "ControlNetModel"}')
+    (tmp_path / "zero123-xl.ckpt").write_bytes(b"")
+    found = [path.relative_to(tmp_path).as_posix() for path in host._models(tmp_path, 2)]
+    assert sorted(found) == ["a", "c", "owner/b", "tile", "zero123-xl.ckpt"]
+    before = host.stamp(tmp_path / "a")
+    (tmp_path / "a" / "unet" / "config.json").write_text('{"x": 1}')
+    assert host.stamp(tmp_path / "a") != before

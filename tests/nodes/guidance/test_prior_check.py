@@ -1,0 +1,74 @@
+"""The check through the node: from the host's inference mode, and with the models let go of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def view(nodes: dict[str, type], call_node: Callable, reference: Any) -> Any:
+    return call_node(nodes["A124BuiltInPriors"], prompt="a toy is swaying", reference=reference)[1]
+
+
+def test_it_gives_a_sheet_and_says_that_all_is_well(
+    nodes: dict[str, type], reference: Any, view: Any, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "say", lambda node_id, text: said.append(text))
+    with torch.inference_mode():
+        shown = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
+    sheet, report = shown["result"]
+    assert sheet.ndim == 4 and sheet.shape[0] == 1 and sheet.shape[-1] == 3
+    assert report.startswith("Nothing suspicious.") and said == [report] and shown["ui"]["text"] == [report]
+
+
+def test_models_are_let_go_of_and_a_missing_word_is_named(
+    nodes: dict[str, type], call_node: Callable, reference: Any, view: Any
+) -> None:
+    class Borrowed:
+        sigmas, cameras, closed = view.prior.sigmas, view.prior.cameras, 0
+        encode = staticmethod(view.prior.encode)
+
+        def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, seen: Any) -> torch.Tensor:
+            raise RuntimeError("the shapes of the model do not fit")
+
+        def models(self) -> list:
+            return []
+
+        def close(self) -> None:
+            self.closed += 1
+
+    prior = Borrowed()
+    guidance = replace(view, prior=prior, note="a panda is dancing")
+    _, report = call_node(
+        nodes["A124PriorCheck"], reference=reference, refine_guidance=guidance, embedding="embedding:my_panda", size=32
+    )
+    assert "cannot be asked: the shapes" in report and "embedding:my_panda" in report
+    assert prior.closed == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_it_looks_at_a_field(nodes: dict[str, type], call_node: Callable, reference: Any, view: Any) -> None:
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    sheet, report = call_node(nodes["A124PriorCheck"], reference=reference, field=field, view_guidance=view, size=32)
+    assert sheet.shape[1] > 300 and "not checked" not in report  # three rows
+
+
+def test_cancel_is_heard_between_questions(
+    nodes: dict[str, type], call_node: Callable, reference: Any, view: Any, pack_module: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    class Interrupted(Exception):
+        pass
+
+    def cancelled() -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", cancelled)
+    with pytest.raises(Interrupted):
+        call_node(nodes["A124PriorCheck"], reference=reference, view_guidance=view, size=32)

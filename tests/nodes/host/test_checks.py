@@ -1,0 +1,28 @@
+"""How wide the words are that a network reads, also where its weights are kept as raw bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+
+@pytest.mark.parametrize("path", ["input_blocks.1.attn2.to_k", "text_embedding.0"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_width_is_the_layers_not_that_of_its_packed_weight(
+    pack_module: Callable[[str], ModuleType], path: str, packed: bool
+) -> None:
+    layer = nn.Linear(768, 320)
+    if packed:  # Q4 of GGUF: blocks of 32 numbers in 18 bytes, as ComfyUI-GGUF keeps them
+        layer.weight = nn.Parameter(torch.zeros(320, 768 // 32 * 18, dtype=torch.uint8), requires_grad=False)
+    network: nn.Module = layer
+    for name in reversed(path.split(".")):
+        network = nn.ModuleDict({name: network})
+    assert pack_module("nodes.host.checks").text_width(network) == 768
+
+
+def test_a_network_without_words_has_no_width(pack_module: Callable[[str], ModuleType]) -> None:
+    assert pack_module("nodes.host.checks").text_width(nn.Linear(3, 3)) is None

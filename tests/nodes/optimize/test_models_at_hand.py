@@ -1,0 +1,25 @@
+"""Priors that hold the host's models let go of them, however a run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_they_are_closed_after_the_last_step_and_after_a_cancel(
+    pack_module: Callable[[str], ModuleType], ends_well: bool
+) -> None:
+    optimizer = pack_module("nodes.optimize.shared")
+    closed: list[str] = []
+    native = SimpleNamespace(models=lambda: [], room=lambda: 0, close=lambda: closed.append("closed"))
+    guidances = [None, SimpleNamespace(prior=native), SimpleNamespace(prior=object())]  # the last holds nothing
+    if ends_well:
+        with optimizer.models_at_hand(guidances):
+            assert not closed
+    else:
+        with pytest.raises(KeyboardInterrupt), optimizer.models_at_hand(guidances):
+            raise KeyboardInterrupt
+    assert closed == ["closed"]

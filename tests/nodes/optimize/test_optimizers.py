@@ -1,0 +1,289 @@
+"""The three optimizers as nodes: cancel, resume, cache on disk, identity. Core results are tested in tests/core."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+PROMPT = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "disc.png"}},
+    "2": {"class_type": "A124Reference", "inputs": {"image": ["1", 0], "mask": ["1", 1], "mask_marks": "auto"}},
+    "3": {
+        "class_type": "A124StaticOptimizer",
+        "inputs": {"preset": "auto", "memory": "auto", "steps": 0, "seed": 0, "resume": "auto", "reference": ["2", 0]},
+    },
+}
+
+
+class Cancelled(BaseException):
+    """As the host's own exception is one since 0.20.1."""
+
+
+@pytest.fixture
+def static(nodes: dict[str, type], call_node: Callable, reference: Any, queued: type) -> Callable:
+    def run(**inputs: Any) -> Any:
+        given = {"reference": reference, "graph": queued(PROMPT), "unique_id": "3", **inputs}
+        return call_node(nodes["A124StaticOptimizer"], **given)[0]
+
+    return run
+
+
+@pytest.fixture
+def cancel_after(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list]:
+    """Press cancel during the n-th step from now; -> the list of steps that were looked at."""
+    bridge, seen = pack_module("nodes.host.bridge"), []
+
+    def arm(steps: int) -> list:
+        seen.clear()
+
+        def look() -> None:
+            seen.append(len(seen) + 1)
+            if len(seen) == steps:
+                raise Cancelled
+
+        monkeypatch.setattr(bridge, "stop_if_cancelled", look)
+        return seen
+
+    return arm
+
+
+def same(a: Any, b: Any) -> bool:
+    return torch.equal(a.table, b.table) and all(torch.equal(a.mlp[k], b.mlp[k]) for k in a.mlp)
+
+
+def test_a_cancelled_run_goes_on_to_the_same_result(static: Callable, cancel_after: Callable, workspace: Path) -> None:
+    whole = static(unique_id=None, graph=None)
+    cancel_after(2)
+    with pytest.raises(Cancelled):
+        static()
+    assert len(list(workspace.glob("snapshots/static-*/[ab].safetensors"))) == 1
+    seen = cancel_after(0)
+    assert same(static(), whole)
+    assert seen == [1], "only the third step was left to do"
+
+
+def test_a_finished_result_is_found_again(static: Callable, cancel_after: Callable, workspace: Path) -> None:
+    first = static()
+    folder = next(workspace.glob("snapshots/static-*"))
+    assert [f.name for f in folder.iterdir()] == ["field.safetensors"], "no optimiser state stays behind"
+    seen = cancel_after(0)
+    assert same(static(), first) and seen == []
+    static(resume="restart")
+    assert seen == [1, 2, 3]
+
+
+def test_memory_changes_the_way_not_the_result(
+    static: Callable, cancel_after: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presets = pack_module("a124core.stages.presets")
+    monkeypatch.setitem(presets.MEMORY, "low", 100)  # rays: a picture of the test has 256
+    whole = static(graph=None)
+    cancel_after(1)
+    with pytest.raises(Cancelled):
+        static(memory="full")
+    cancel_after(0)
+    resumed = static(memory="low")
+    assert torch.allclose(resumed.table, whole.table, atol=1e-5)
+    assert not torch.equal(resumed.table, whole.table), "it was added up in pieces"
+
+
+def test_a_damaged_snapshot_is_not_used(static: Callable, cancel_after: Callable, workspace: Path) -> None:
+    cancel_after(2)
+    with pytest.raises(Cancelled):
+        static()
+    slot = next(workspace.glob("snapshots/static-*/*.safetensors"))
+    slot.write_bytes(slot.read_bytes()[:100])
+    seen = cancel_after(0)
+    static()
+    assert seen == [1, 2, 3]
+
+
+def test_a_full_disk_does_not_end_the_run(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(pack_module("nodes.optimize.keep"), "save_field", full)
+    monkeypatch.setattr(pack_module("nodes.optimize.keep"), "save_snapshot", full)
+    assert static().table.isfinite().all()
+
+
+def test_an_error_leaves_a_snapshot(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    bridge, calls = pack_module("nodes.host.bridge"), []
+
+    def break_down() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(bridge, "stop_if_cancelled", break_down)
+    with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory") as error:
+        static()
+    assert "'size'" not in str(error.value), "no guidance asks a model"
+    assert len(list(workspace.glob("snapshots/static-*/*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize("memory", ["full", "low"])
+def test_out_of_memory_names_the_guidances_size_where_models_are_asked(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, nodes: dict[str, type],
+    call_node: Callable, memory: str,
+) -> None:  # fmt: skip
+    """Whatever ran out: the encoder at the guidance's size wants more than a render."""
+    guidance = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying")[0]
+    native = HoldsModels(guidance.prior)
+
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", full)
+    with pytest.raises(torch.OutOfMemoryError, match="smaller 'size' or unplug one.*begins anew") as error:
+        static(image_guidance=replace(guidance, prior=native), memory=memory)
+    assert ("set 'memory' to" in str(error.value)) == (memory == "full")
+    assert native.closed == 1
+
+
+class HoldsModels:
+    """A prior that lets go of models at the end of a run."""
+
+    def __init__(self, prior: Any) -> None:
+        self.prior, self.closed = prior, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.prior, name)
+
+    def models(self) -> list:
+        return []
+
+    def room(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_the_figures_of_a_run_are_sent_to_the_browser(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    monkeypatch.setattr(pack_module("nodes.optimize.watch"), "STATS_SECONDS", 0.0)
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "send", lambda event, values: sent.append((event, values)))
+    static()
+    assert {event for event, _ in sent} == {"animate124.stats"}
+    steps = [values["step"] for _, values in sent]
+    last = sent[-1][1]
+    assert steps == list(range(1, last["steps"] + 1)) and last["stage"] == "static" and last["losses"]
+    json.dumps(last)
+
+
+def test_the_oldest_runs_go_when_the_limit_is_reached(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    keep = pack_module("nodes.optimize.keep")
+    static(seed=1, graph=None)
+    old = next(workspace.glob("snapshots/*"))
+    os.utime(old, (1, 1))
+    monkeypatch.setattr(keep, "LIMIT_GB", 1e-9)
+    static(seed=2, graph=None)
+    left = list(workspace.glob("snapshots/*"))
+    assert old not in left and len(left) == 1
+
+
+def test_all_stages_run_leave_their_input_alone_and_can_do_without_a_guidance(
+    nodes: dict[str, type], call_node: Callable, reference: Any
+) -> None:
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    before = field.table.clone()
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference)[0]
+    assert torch.equal(field.table, before) and moving.table.shape[0] == 3
+    before = moving.table.clone()
+    fine = call_node(nodes["A124FineOptimizer"], field=moving, reference=reference)[0]
+    assert torch.equal(moving.table, before) and not torch.equal(fine.table, before)
+
+
+def test_the_field_config_reaches_both_stages(nodes: dict[str, type], call_node: Callable, reference: Any) -> None:
+    config = call_node(nodes["A124FieldConfig"], levels=3, time_grids=5, loop=True)[0]
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config)[0]
+    assert field.config.levels == 3 and field.config.loop
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, field_config=config)[0]
+    assert moving.table.shape[0] == 5 and moving.config.loop
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(f"A124{name.capitalize()}Optimizer", f"{name} stage") for name in ("static", "coarse", "fine")],
+)
+def test_everything_unplugged_is_refused(
+    nodes: dict[str, type], call_node: Callable, reference: Any, name: str, words: str
+) -> None:
+    field = {} if "Static" in name else {"field": call_node(nodes["A124StaticOptimizer"], reference=reference)[0]}
+    with pytest.raises(ValueError, match=words):
+        call_node(nodes[name], **field)
+
+
+def test_it_trains_in_the_hosts_inference_mode(nodes: dict[str, type], call_node: Callable, reference: Any) -> None:
+    with torch.inference_mode():
+        field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    assert not field.table.is_inference()
+
+
+def test_the_node_says_what_the_run_will_hold_before_it_begins(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, bridge = [], pack_module("nodes.host.bridge")
+    monkeypatch.setattr(bridge, "say", lambda node, text: said.append(text))
+    static(graph=None)
+    assert said[0].startswith("Preset: demo, chosen by auto because no model is among the priors. It takes about")
+    assert "field and optimiser" in said[0] and "more than" not in said[0]
+    monkeypatch.setattr(pack_module("a124core.runs.memory"), "free_memory", lambda device: 1)
+    static(graph=None, seed=1)
+    again = next(text for text in said[1:] if text.startswith("Preset:"))
+    assert "if it runs out of memory, set 'memory' to balanced or low" in again
+
+
+def test_every_stage_counts_the_field_that_it_is_given(
+    nodes: dict[str, type], call_node: Callable, reference: Any, pack_module: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    optimizer, found = pack_module("nodes.optimize.shared"), []
+    count = optimizer.counted
+
+    def counted(*given: Any) -> Any:
+        found.append(count(*given))
+        return found[-1]
+
+    monkeypatch.setattr(optimizer, "counted", counted)
+    config = call_node(nodes["A124FieldConfig"], levels=3, time_grids=5)[0]
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config)[0]
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, field_config=config)[0]
+    call_node(nodes["A124FineOptimizer"], field=moving, reference=reference)
+    sizes = [4 * sum(v.nbytes for v in (f.table, *f.mlp.values())) for f in (field, moving, moving)]
+    assert [n.field for n in found] == sizes and found[2].beside > found[1].beside
+
+
+def test_the_bar_is_there_before_the_first_step(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, bridge, loop = [], pack_module("nodes.host.bridge"), pack_module("nodes.optimize.static")
+    first = loop.optimise_static
+    monkeypatch.setattr(bridge, "progress", lambda total, node: lambda done, picture: told.append((done, total)))
+
+    def begins(*given: Any) -> Any:
+        told.append("first step")
+        return first(*given)
+
+    monkeypatch.setattr(loop, "optimise_static", begins)
+    static()
+    assert told == [(0, 3), "first step", (1, 3), (2, 3), (3, 3)]

@@ -1,0 +1,51 @@
+"""Names of files to write: what cannot be is told when the job is queued, not after the hours before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+WRITERS = ("A124ExportFrames", "A124ExportMesh", "A124ExportViewer", "A124SaveField")
+BAD = ["../away", "/tmp/away", "CON", "a\\b", "a?b", "", " ", "a.", "x" * 121]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_name_is_refused_when_queued(nodes: dict[str, type], workspace: Path, writer: str, name: str) -> None:
+    said = nodes[writer].VALIDATE_INPUTS(name=name)
+    assert f"the name {name!r}" in said and "use a plain name such as" in said
+    assert not workspace.exists(), "looking writes nothing"
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_good_name_and_one_that_comes_by_a_wire_pass(nodes: dict[str, type], workspace: Path, writer: str) -> None:
+    for name in ("robot", "cats/tabby", "Größe 2", None):
+        assert nodes[writer].VALIDATE_INPUTS(name=name) is True
+    assert not workspace.exists()
+
+
+def test_a_file_where_a_folder_is_needed(nodes: dict[str, type], workspace: Path) -> None:
+    workspace.mkdir(parents=True)
+    (workspace / "cats").write_text("mine")
+    said = nodes["A124SaveField"].VALIDATE_INPUTS(name="cats/tabby")
+    assert "'cats/tabby' wants a folder where" in said and said.endswith("is a file: use another name.")
+    with pytest.raises(ValueError, match="use another name"):
+        nodes["A124SaveField"]().save(None, name="cats/tabby")
+    assert nodes["A124SaveField"].VALIDATE_INPUTS(name="cats") is True, "the number behind it makes it another name"
+
+
+def test_a_link_that_leads_out_of_the_folder(nodes: dict[str, type], workspace: Path, tmp_path: Path) -> None:
+    workspace.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (workspace / "cats").symlink_to(tmp_path / "elsewhere")
+    assert "does not stay in" in nodes["A124ExportViewer"].VALIDATE_INPUTS(name="cats/tabby")
+
+
+def test_where_it_was_saved_has_no_dot_behind_it(workspace: Path, pack_module: Callable[[str], ModuleType]) -> None:
+    saved = pack_module("nodes.result.names").saved
+    (workspace / "film_00001_").mkdir(parents=True)
+    assert saved(workspace.resolve() / "film_00001_") == "Saved in the output folder as animate124/film_00001_/"
+    assert saved(workspace.resolve() / "a_00001_.glb") == "Saved in the output folder as animate124/a_00001_.glb"
