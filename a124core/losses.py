@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .kernels import neighbour_squares
+from .kernels import temporal_tv
 
 BLUR_TAPS = 9  # side of the blur of normal_blur (release)
 BLUR_STD = 1.7  # its standard deviation, pixels (what OpenCV gives 9 taps)
@@ -107,7 +107,7 @@ def _neighbour_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
     if grids.shape[0] < 2:
         raise ValueError("temporal TV needs at least 2 time grids; a still field has 1: leave its weight at 0.")
     share, closed = time_tv_pairs(*grids.shape[:2], loop)
-    return share * neighbour_squares(grids.flatten(1), closed)
+    return share * temporal_tv(grids.flatten(1), closed)
 
 
 def time_tv_pairs(grids: int, rows: int, loop: bool) -> tuple[float, bool]:

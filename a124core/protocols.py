@@ -89,16 +89,42 @@ class Field(Protocol):
 
 @runtime_checkable
 class Prior(Protocol):
-    """A frozen denoiser of something that can be rendered. sigma is variance exploding: x_t = x0 + sigma * eps."""
+    """A frozen denoiser of something that can be rendered. sigma is variance exploding: x_t = x0 + sigma * eps.
+
+    Inherit from it: members with a default are given only where they differ."""
 
     sigmas: Tensor  # (T,) ascending; the index is the timestep
-    cameras: Cameras | None  # the only cameras it can judge; None: any
+    cameras: Cameras | None = None  # the only cameras it can judge; None: any
+    exact: bool = False  # True: the posterior mean in closed form; False: a learned network
+    cfg: float | None = None  # scale of its classifier-free guidance; None: it has none
+    reads_condition: bool = False  # does it look at View.condition?
+
+    def with_cfg(self, scale: float) -> Prior:
+        """The same prior with another scale, sharing its models; itself where it has none."""
+        return self
 
     def encode(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> x0, differentiable. A clip of F images becomes one item (1, C, F, h, w)."""
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         """x_t like x0, sigma (items,) -> x0_hat, classifier-free guidance inside, no gradient."""
+
+
+@runtime_checkable
+class ModelPrior(Prior, Protocol):
+    """A prior that runs a network: it has weights, needs memory and can give it back."""
+
+    def models(self) -> list[Any]:
+        """The host's models that it runs, for the host to load; empty where it loads its own."""
+
+    def weight_bytes(self) -> tuple[dict[int, int], int]:
+        """(bytes that stay on the device by the id of their network, bytes that come only for a forward pass)."""
+
+    def activation_bytes(self) -> int:
+        """Bytes of the gradient of one image through its encoder."""
+
+    def close(self) -> None:
+        """Give the accelerator's memory back, after the last step or a cancel. It may be used again afterwards."""
 
 
 @dataclass(frozen=True)

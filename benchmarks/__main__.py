@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 
 from a124core.field.field4d import Field4D, from_static
-from a124core.priors.builtin import BuiltInPriors, example_picture, make_priors
+from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
 from a124core.protocols import OnStep, Step
 from a124core.reference.reference import Reference, make_reference
@@ -50,7 +50,7 @@ def main() -> None:
     keep_freed_pages()
     threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
     print(f"preset {args.preset}, {args.device}{threads}, {platform.machine()}, torch {torch.__version__}")
-    picture, mask = example_picture("robot")
+    picture, mask = example_image("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
     still = _grown(reference, args)
     for stage in STAGES:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from a124core.cli.job import Job, Scene, prepare
+from a124core.cli.job import PreparedRun, RunOptions, prepare
 from a124core.cli.run import exam_of, run_stage
-from a124core.evaluation.evaluate import Exam, frozen, grade, of_field
+from a124core.evaluation.evaluate import EvalSet, evaluate, field_renderer, static_baseline
 from a124core.field.field4d import Field4D
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.priors.clip import clip_guidance
 from a124core.protocols import Guidance
 from a124core.reference.reference import make_reference
@@ -81,16 +81,18 @@ def _rows(name: str, args: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def _scene(name: str, args: argparse.Namespace) -> Scene:
+def _scene(name: str, args: argparse.Namespace) -> PreparedRun:
     subject, motion = name.split()
-    picture, mask = example_picture(subject)
+    picture, mask = example_image(subject)
     reference = make_reference(picture, mask, mask_marks="subject")
     return prepare(
-        Job(reference, f"a {subject}", motion, subject, args.seed, args.preset, args.steps_scale, device=args.device)
+        RunOptions(
+            reference, f"a {subject}", motion, subject, args.seed, args.preset, args.steps_scale, device=args.device
+        )
     )
 
 
-def own_clip(scene: Scene, frames: int) -> Guidance:
+def own_clip(scene: PreparedRun, frames: int) -> Guidance:
     """What a camera at the reference view would film of the truth, as IMAGE and MASK."""
     camera, truth = scene.job.reference.camera, scene.priors.truth
     where = camera[torch.zeros(frames, dtype=torch.long)]
@@ -98,11 +100,11 @@ def own_clip(scene: Scene, frames: int) -> Guidance:
     return clip_guidance(image, mask, None, camera, scene.settings.coarse.render.size, "subject")
 
 
-def _with_video(scene: Scene, video: Guidance) -> Scene:
+def _with_video(scene: PreparedRun, video: Guidance) -> PreparedRun:
     return replace(scene, wires=replace(scene.wires, video=video))
 
 
-def _timed(scene: Scene, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
+def _timed(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
     """CPU seconds of the process on a CPU, so that a busy machine does not count; else seconds by the clock."""
     clock = time.process_time if scene.job.device == "cpu" else time.perf_counter
     began = clock()
@@ -110,17 +112,17 @@ def _timed(scene: Scene, stage: str, field: Field4D | None) -> tuple[Field4D, fl
     return result, clock() - began
 
 
-def _graded(name: str, what: str, field: Field4D, exam: Exam, scene: Scene, seconds: float | None) -> Row:
+def _graded(name: str, what: str, field: Field4D, exam: EvalSet, scene: PreparedRun, seconds: float | None) -> Row:
     """The exam's figures, and PSNR from the reference camera over the same times."""
-    result = of_field(field, scene.job.device)
-    result = frozen(result) if field.table.shape[0] == 1 else result
+    result = field_renderer(field, scene.job.device)
+    result = static_baseline(result) if field.table.shape[0] == 1 else result
     camera = scene.job.reference.camera
     times = torch.linspace(0, 1, 8)
     where, size = camera[torch.zeros(8, dtype=torch.long)], exam.heldout.size
     image, _ = result(where, times, size)
     truth, _ = scene.priors.truth.render(where, times, size)
     error = (image - truth).square().flatten(1).mean(1)
-    return Row(name, what, grade(result, exam), float((-10 * error.log10()).mean()), seconds)
+    return Row(name, what, evaluate(result, exam), float((-10 * error.log10()).mean()), seconds)
 
 
 def table(rows: list[Row]) -> str:

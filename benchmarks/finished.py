@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import make_cameras, orbit
-from a124core.cli.job import Job, Scene, prepare
+from a124core.cli.job import PreparedRun, RunOptions, prepare
 from a124core.cli.main import DEMO_SIZE
 from a124core.cli.outputs import SHEET_SIZE, SHEET_TIMES, SHEET_VIEWS
 from a124core.cli.run import exam_of
-from a124core.evaluation.evaluate import grade, of_field
+from a124core.evaluation.evaluate import evaluate, field_renderer
 from a124core.export.checkpoint import read_field
 from a124core.field.field4d import Field4D
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.protocols import Cameras
 from a124core.reference.reference import make_reference
 from a124core.render import render as render_module
@@ -36,11 +36,11 @@ def no_look() -> Iterator[None]:
         yield
 
 
-def scene_of(about: dict[str, str]) -> Scene:  # what the demo wrote into the file
+def scene_of(about: dict[str, str]) -> PreparedRun:  # what the demo wrote into the file
     """The built-in scene that the field learned."""
-    image, mask = example_picture(about["subject"], DEMO_SIZE)
+    image, mask = example_image(about["subject"], DEMO_SIZE)
     reference = make_reference(image, mask, mask_marks="subject")
-    return prepare(Job(reference, about["prompt"], about["motion"], about["subject"], preset="demo"))
+    return prepare(RunOptions(reference, about["prompt"], about["motion"], about["subject"], preset="demo"))
 
 
 def film(field: Field4D, camera: Cameras) -> Tensor:
@@ -51,19 +51,19 @@ def film(field: Field4D, camera: Cameras) -> Tensor:
 
 def sheet(field: Field4D, camera: Cameras) -> Tensor:
     """The result's rows of contact.png."""
-    draw, time = of_field(field), torch.linspace(0.0, 1.0, SHEET_TIMES)
+    draw, time = field_renderer(field), torch.linspace(0.0, 1.0, SHEET_TIMES)
     radius, fovy = float(camera.radius), float(camera.fovy)
     rows = (make_cameras(e + float(camera.elevation), [a] * SHEET_TIMES, radius, fovy) for _, e, a in SHEET_VIEWS)
     return torch.cat([draw(cameras, time, SHEET_SIZE)[0] for cameras in rows])
 
 
-def table(field: Field4D, scene: Scene) -> Iterator[str]:
+def table(field: Field4D, scene: PreparedRun) -> Iterator[str]:
     """Seconds of each work, without and with, and how far the pictures are apart."""
     clock, exam = clock_for("cpu"), exam_of(scene)
     works: dict[str, Callable[[], Tensor | dict]] = {
         "film, 16 frames of 256 px": lambda: film(field, scene.camera),
         "contact sheet, 18 pictures": lambda: sheet(field, scene.camera),
-        "grading": lambda: grade(of_field(field), exam),
+        "grading": lambda: evaluate(field_renderer(field), exam),
     }
     film(field, scene.camera)  # warms up
     for name, work in works.items():

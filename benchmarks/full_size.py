@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from a124core.cli.machine import peak_memory_mb
 from a124core.field.field4d import from_static, new_field
 from a124core.priors import by_parts
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.priors.diffusers.denoiser import Encoder, FolderPrior, Network
-from a124core.priors.diffusers.offload import Place, place_for
+from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
 from a124core.priors.diffusers.package import diffusers
 from a124core.priors.diffusers.refine import TileControl
 from a124core.priors.diffusers.roles import as_guidance
@@ -84,7 +84,7 @@ class Setup:
 def main() -> None:
     setup = _arguments()
     keep_freed_pages()
-    place = place_for(setup.memory, setup.device)
+    place = offload_policy(setup.memory, setup.device)
     guidances = {role: _guidance(role, setup, place) for role in ROLES[setup.stage]}
     for role, guidance in guidances.items():
         count = sum(p.numel() for n in _networks(guidance.prior.network) for p in n.parameters())
@@ -106,7 +106,7 @@ def _arguments() -> Setup:
 # Networks
 
 
-def _made(kind: str, config: dict[str, Any], place: Place, dtype: torch.dtype) -> nn.Module:
+def _made(kind: str, config: dict[str, Any], place: OffloadPolicy, dtype: torch.dtype) -> nn.Module:
     """A network of random weights, in the precision and on the device where it waits."""
     with torch.device("meta"):
         network = getattr(diffusers(), kind)(**config)
@@ -120,7 +120,7 @@ def _made(kind: str, config: dict[str, Any], place: Place, dtype: torch.dtype) -
     return network.requires_grad_(False).eval()
 
 
-def _guidance(role: str, setup: Setup, place: Place) -> Guidance:
+def _guidance(role: str, setup: Setup, place: OffloadPolicy) -> Guidance:
     numbers = BY_ROLE[role] if setup.full else replace(BY_ROLE[role], size=SMALL)
     if role == "view" and setup.stage != "static":
         numbers = replace(numbers, weight=MOVING_VIEW_WEIGHT)
@@ -169,7 +169,7 @@ def _timed(setup: Setup, guidances: dict[str, Guidance]) -> tuple[float, dict[st
 def _run(setup: Setup, guidances: dict[str, Guidance], steps: int, watch: Any) -> None:
     """The stage from a fresh field. Its opening reference steps, which ask no network, are left out."""
     settings = preset("released" if setup.full else "draft")
-    picture, mask = example_picture("panda")
+    picture, mask = example_image("panda")
     reference = make_reference(picture, mask, mask_marks="subject")
     config = replace(with_memory(with_steps(getattr(settings, setup.stage), steps), setup.memory), reference_first=0)
     common = {"seed": 0, "on_step": watch, "device": setup.device}

@@ -17,10 +17,10 @@ import torch
 
 from a124core.cli.ablate import begin_worker
 from a124core.cli.folder import Folder
-from a124core.cli.job import Job
+from a124core.cli.job import RunOptions
 from a124core.cli.machine import machine
 from a124core.cli.run import run_job
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.reference.reference import make_reference
 
 from .pictures import picture
@@ -74,8 +74,8 @@ def main() -> None:
 
 def run_case(case: Case, out: Path, seed: int, steps_scale: float) -> dict[str, Any]:
     """One whole run; its report."""
-    image, mask = (picture if case.inflated else example_picture)(case.subject)
-    job = Job(
+    image, mask = (picture if case.inflated else example_image)(case.subject)
+    job = RunOptions(
         make_reference(image, mask, mask_marks="subject"),
         f"a {case.subject}, {case.motion}",
         case.motion,

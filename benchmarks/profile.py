@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from a124core.cli.machine import machine, versions
 from a124core.field.field4d import from_static
-from a124core.priors.builtin import example_picture, make_priors
+from a124core.priors.builtin import example_image, make_priors
 from a124core.protocols import Step
 from a124core.reference.reference import make_reference
 from a124core.stages.coarse import optimise_coarse
@@ -74,7 +74,7 @@ def profiled(args: argparse.Namespace) -> Any:
 
 def _run(args: argparse.Namespace, watch: Any) -> None:
     settings = preset(args.preset)
-    picture, mask = example_picture("robot")
+    picture, mask = example_image("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
     size, common = settings.static.render.size, {"seed": 0, "device": args.device}
     priors = make_priors(reference, "a robot is swaying", "sway", size, 2 * size, subject="robot")

@@ -17,11 +17,11 @@ from torch import Tensor
 from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.kernels import AdamRule, adam_time_tv
 from a124core.losses import time_tv_tables
 from a124core.protocols import Shading
-from a124core.render.render import camera_rays, marched, render
+from a124core.render.render import camera_rays, occupancy_mask, render
 from a124core.utils.device import best_device, keep_freed_pages
 
 from .field import maker
@@ -109,9 +109,9 @@ def by_size(size: int, args: argparse.Namespace) -> dict[str, float]:
     """Seconds of one rendered frame and its gradient, and the samples in it."""
     rng = torch.Generator().manual_seed(0)
     still = new_field(FieldConfig(time_grids=1, log2_rows=args.log2_rows), rng)
-    cells = refresh(empty_occupancy(CELLS, 1, LIMIT), still, 1.0, rng)
+    cells = update_occupancy(empty_occupancy(CELLS, 1, LIMIT), still, 1.0, rng)
     field = from_static(replace(still, occupancy=cells), 8, 8).fork(args.device)
-    space, ground = marched(field.occupancy), torch.ones(3, device=args.device)
+    space, ground = occupancy_mask(field.occupancy), torch.ones(3, device=args.device)
     placed = []
 
     def frame() -> tuple:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from a124core.cameras.rig import make_cameras, random_views, reference_camera
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.priors.builtin.scenes import Look, subject_named
 from a124core.priors.builtin.truth import Truth
 from a124core.priors.diffusers.denoiser import FolderPrior
@@ -45,7 +45,7 @@ def main() -> None:
 
 def knowledge(models: Path, subject: str, motion: str) -> dict[str, list[float]]:
     """Role -> errors at NOISE, without and with the condition."""
-    image, mask = example_picture(subject)
+    image, mask = example_image(subject)
     reference = make_reference(image, mask, mask_marks="subject")
     found = wires(models, reference, subject, motion, torch.zeros(1, _width(models)))
     rng = torch.Generator().manual_seed(0)

@@ -13,19 +13,19 @@ from a124core.inversion.learn import TokenConfig, learn_token
 from a124core.priors.diffusers.checks import schedule
 from a124core.priors.diffusers.image import encoder, image_prior
 from a124core.priors.diffusers.load import load_part
-from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.refine import refine_prior
 from a124core.priors.diffusers.text import PLACEHOLDER, encoded, prompt_ids, reader
 from a124core.priors.diffusers.video import video_prior
 from a124core.priors.diffusers.view import view_prior
-from a124core.priors.parameterization import clean, nearest_timestep, network_input
+from a124core.priors.parameterization import nearest_timestep, scale_input, to_x0
 from a124core.priors.zero123_pose import ZERO123
 from a124core.protocols import Guidance
 from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
 
 SIZE = 32  # pixels a side that the set was trained at
-PLACE = Place()
+PLACE = OffloadPolicy()
 # Found by trial on "robot sway". Above three quarters of the schedule the set guesses backgrounds, which leaves fog.
 IMAGE = {"weight": 5e-5, "t_min": 0.02, "t_max": 0.7, "t_max_end": 0.2, "form": "clean"}
 VIEW = {"weight": 2e-3, "t_min": 0.02, "t_max": 0.7, "t_max_end": 0.1, "form": "clean"}
@@ -59,8 +59,8 @@ def word_for(models: Path, reference: Reference, subject: str, seed: int, kept: 
     def denoise(x_t: Tensor, sigma: Tensor, token: Tensor, templates: list[str]) -> Tensor:
         text = encoded(reads, [prompt_ids(reads, t.format(PLACEHOLDER), {"": token}) for t in templates])
         s = sigma.view(-1, 1, 1, 1)
-        out = unet(network_input(x_t, s, kind), nearest_timestep(sigma, sigmas), text).sample
-        return clean(out, x_t, s, kind)
+        out = unet(scale_input(x_t, s, kind), nearest_timestep(sigma, sigmas), text).sample
+        return to_x0(out, x_t, s, kind)
 
     row = reads.table().weight[start : start + 1]
     word = learn_token(reference.on(torch.ones(3), 4 * SIZE), pictures, denoise, sigmas, row, WORD, seed)

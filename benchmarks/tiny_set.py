@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from a124core.cli.job import Job, Scene, prepare
+from a124core.cli.job import PreparedRun, RunOptions, prepare
 from a124core.cli.outputs import write_contact
 from a124core.cli.run import exam_of, run_stage
-from a124core.evaluation.evaluate import Exam, frozen, grade, of_field
+from a124core.evaluation.evaluate import EvalSet, evaluate, field_renderer, static_baseline
 from a124core.export.checkpoint import save_field
 from a124core.field.field4d import Field4D
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.protocols import Step
 from a124core.reference.reference import make_reference
 from a124core.stages.config import Preset, TimeConfig
@@ -68,12 +68,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def scene_of(name: str, seed: int, steps_scale: float) -> Scene:
+def scene_of(name: str, seed: int, steps_scale: float) -> PreparedRun:
     """The built-in scene with exact priors, at the size and the moments that the tiny set knows."""
     subject, motion = name.split()
-    picture, mask = example_picture(subject)
+    picture, mask = example_image(subject)
     reference = make_reference(picture, mask, mask_marks="subject")
-    scene = prepare(Job(reference, prompt(subject, motion), motion, subject, seed, "demo", steps_scale))
+    scene = prepare(RunOptions(reference, prompt(subject, motion), motion, subject, seed, "demo", steps_scale))
     return replace(scene, settings=_settings(scene.settings))
 
 
@@ -89,7 +89,7 @@ def _settings(demo: Preset) -> Preset:
     )
 
 
-def animate(name: str, family: str, scene: Scene, exam: Exam, options: argparse.Namespace) -> list[Row]:
+def animate(name: str, family: str, scene: PreparedRun, exam: EvalSet, options: argparse.Namespace) -> list[Row]:
     """Static, coarse, fine, each graded; the still field, frozen, is the baseline."""
     out = options.out / name.replace(" ", "-")
     out.mkdir(parents=True, exist_ok=True)
@@ -103,9 +103,9 @@ def animate(name: str, family: str, scene: Scene, exam: Exam, options: argparse.
         start = time.process_time()
         field = run_stage(scene, stage, field, _say)
         seconds = time.process_time() - start
-        result = of_field(field)
-        result = frozen(result) if stage == "static" else result
-        figures = grade(result, exam)
+        result = field_renderer(field)
+        result = static_baseline(result) if stage == "static" else result
+        figures = evaluate(result, exam)
         rows.append({"scene": name, "priors": family, "field": stage, "seconds": seconds, **figures})
         print(json.dumps(rows[-1]), flush=True)
         save_field(out / f"{family}-{stage}.safetensors", field, {"scene": name})

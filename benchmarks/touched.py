@@ -26,7 +26,7 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.kernels import AdamRule, adam_time_tv
 from a124core.losses import time_tv_pairs
-from a124core.stages.clip_times import clip_ticks
+from a124core.stages.clip_times import sample_clip_times
 from a124core.stages.config import TimeConfig
 from a124core.utils.device import keep_freed_pages
 
@@ -42,7 +42,7 @@ Missed = Callable[[Tensor, Tensor, Tensor, range], None]  # values, mean, square
 
 def moments(step: int, rng: torch.Generator) -> Tensor:  # (F,)
     """Every fourth step sees the first moment alone, the others a clip of 16 frames (preset released)."""
-    return torch.zeros(1) if step % 4 == 0 else clip_ticks(TimeConfig(), rng).times
+    return torch.zeros(1) if step % 4 == 0 else sample_clip_times(TimeConfig(), rng).times
 
 
 def touched_by(times: Tensor) -> list[int]:

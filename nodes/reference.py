@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..a124core.priors.builtin import SUBJECTS, example_picture
+from ..a124core.priors.builtin import SUBJECTS, example_image
 from ..a124core.reference.reference import make_reference
 from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
@@ -33,7 +33,7 @@ class A124ExamplePicture:
 
     @bridge.outside_inference
     def make(self, subject: str) -> tuple[Tensor, Tensor]:
-        image, mask = example_picture(subject)
+        image, mask = example_image(subject)
         return bridge.to_image(image), 1.0 - bridge.to_mask(mask)
 
 
@@ -102,6 +102,6 @@ class A124Reference:
         reference = make_reference(
             picture, mask, alpha, depth, mask_marks, recentre, elevation, azimuth, radius, fovy
         )
-        bridge.say(unique_id, reference.note)
+        bridge.show_text(unique_id, reference.note)
         shown = reference.on((1.0, 1.0, 1.0), CUTOUT_SIZE)
         return {"ui": {"text": [reference.note]}, "result": (reference, bridge.to_image(shown))}

@@ -47,7 +47,7 @@ def pack() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def pack_module(pack: ModuleType) -> Callable[[str], ModuleType]:
-    """A module of the loaded pack by its path inside it, such as "a124core.cameras.rig" or "nodes.bridge".
+    """A module of the loaded pack by its path inside it, such as "a124core.cameras.rig" or "nodes.host.bridge".
 
     The pack carries its own copy of a124core, as it does in the host: its classes are not those of `import a124core`.
     """
@@ -110,7 +110,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One plain line on the host tests, so that a skipped host is never mistaken for a passed one."""
     reports = [r for kind in ("passed", "failed", "skipped") for r in terminalreporter.stats.get(kind, [])]
-    of_host = [r for r in reports if "host" in getattr(r, "keywords", {}) and r.when in ("setup", "call")]
+    of_host = [r for r in reports if r.nodeid.startswith("tests/host/") and r.when in ("setup", "call")]
     ran = len({r.nodeid for r in of_host if not r.skipped})
     skipped = len({r.nodeid for r in of_host if r.skipped})
     if ran or skipped:

@@ -13,43 +13,43 @@ from ..protocols import Cameras, Pinholes
 from .rig import FOVY, RADIUS, make_cameras, orbit
 
 
-class PathOfCameras(Protocol):
+class CameraPath(Protocol):
     """From where a scene is seen, and when, for any number of frames."""
 
-    keeps_time: bool  # its times are meant exactly so: nothing that loops or plays a scene changes them
+    fixed_times: bool  # its times are meant exactly so: nothing that loops or plays a scene changes them
 
     def __call__(self, frames: int) -> tuple[Cameras | Pinholes, Tensor]:
         """-> F cameras, times (F,) in [0, 1]."""
 
 
 @dataclass(frozen=True)
-class Pace:
+class Playback:
     """How a scene plays while a film runs."""
 
-    plays: int = 1  # so many times during the film
-    back: bool = False  # each time there and back (ping-pong), which ends where it began
+    repeats: int = 1  # so many times during the film
+    ping_pong: bool = False  # each time there and back (ping-pong), which ends where it began
 
     def __post_init__(self) -> None:
-        if self.plays < 1:
-            raise ValueError(f"the scene was to play {self.plays} times: it must be at least once.")
+        if self.repeats < 1:
+            raise ValueError(f"the scene was to play {self.repeats} times: it must be at least once.")
 
 
-def shots(
-    path: PathOfCameras,
+def sample_path(
+    path: CameraPath,
     frames: int,
     loops: bool,  # the scene's last moment is its first
-    pace: Pace = Pace(),
+    playback: Playback = Playback(),
 ) -> tuple[Cameras | Pinholes, Tensor]:  # F cameras, times (F,)
     """Cameras and moments of a film. One that plays in a circle shows no moment twice at its seam."""
     cameras, moments = path(frames)
-    if path.keeps_time:
+    if path.fixed_times:
         return cameras, moments
-    circle = torch.arange(frames) * pace.plays % frames / frames
-    if pace.back:
+    circle = torch.arange(frames) * playback.repeats % frames / frames
+    if playback.ping_pong:
         return cameras, 1.0 - (1.0 - 2.0 * circle).abs()
     if loops:
         return cameras, circle
-    return cameras, moments if pace.plays == 1 else _again(frames, pace.plays)
+    return cameras, moments if playback.repeats == 1 else _again(frames, playback.repeats)
 
 
 def _again(frames: int, plays: int) -> Tensor:  # (F,)
@@ -58,47 +58,47 @@ def _again(frames: int, plays: int) -> Tensor:  # (F,)
     return (torch.arange(frames) % long / max(long - 1.0, 1.0)).clamp(max=1.0)
 
 
-def times(frames: int) -> Tensor:  # (F,)
+def frame_times(frames: int) -> Tensor:  # (F,)
     """The whole scene, first and last moment included; a single frame shows the first."""
     if frames < 1:
         raise ValueError(f"{frames} frames were asked for: a clip needs at least 1.")
     return torch.linspace(0.0, 1.0, frames)
 
 
-def looped(moments: Tensor) -> Tensor:  # (F,) -> (F,)
+def without_repeated_end(moments: Tensor) -> Tensor:  # (F,) -> (F,)
     """The same for a scene that loops: its last moment is its first, which must not be shown twice."""
     return moments * ((len(moments) - 1) / len(moments))
 
 
 @dataclass(frozen=True)
-class Still:
+class StaticCamera:
     """The camera stands, the scene moves."""
 
     elevation: float = 0.0  # degrees
     azimuth: float = 0.0  # degrees
     radius: float = RADIUS  # world units
     fovy: float = FOVY  # degrees
-    keeps_time: ClassVar[bool] = False
+    fixed_times: ClassVar[bool] = False
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
-        moments = times(frames)
+        moments = frame_times(frames)
         angle = torch.full_like(moments, self.azimuth)
         return make_cameras(self.elevation, angle, self.radius, self.fovy), moments
 
 
 @dataclass(frozen=True)
-class Orbit(Still):
+class Orbit(StaticCamera):
     """The camera walks around; the scene moves on, or stands still at one moment (a turntable)."""
 
     turns: float = 1.0  # negative: the other way
     moment: float | None = None  # scene time in [0, 1] at which everything stands still; None: it plays
 
     @property
-    def keeps_time(self) -> bool:
+    def fixed_times(self) -> bool:
         return self.moment is not None
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
-        moments = times(frames)
+        moments = frame_times(frames)
         if self.moment is not None:
             moments = torch.full_like(moments, self.moment)
         return orbit(frames, self.elevation, self.radius, self.fovy, self.azimuth, self.turns), moments
@@ -110,10 +110,10 @@ class Spline:
 
     keys: tuple[tuple[float, float, float, float], ...]  # when (0 first frame, 1 last), azimuth, elevation, radius
     fovy: float = FOVY
-    keeps_time: ClassVar[bool] = False
+    fixed_times: ClassVar[bool] = False
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
-        moments = times(frames)
+        moments = frame_times(frames)
         azimuth, elevation, radius = (
             through([key[0] for key in self.keys], [key[k] for key in self.keys], moments) for k in (1, 2, 3)
         )
@@ -181,12 +181,12 @@ def angles_towards(position: tuple[float, float, float], target: tuple[float, fl
 
 
 @dataclass(frozen=True)
-class Frozen:
+class FixedTime:
     """Any path, while the scene stands still at one moment."""
 
-    path: PathOfCameras
+    path: CameraPath
     moment: float  # scene time in [0, 1]
-    keeps_time: ClassVar[bool] = True
+    fixed_times: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.moment <= 1.0:

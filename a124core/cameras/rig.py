@@ -79,7 +79,7 @@ def camera_to_world(cameras: Cameras) -> Tensor:  # (B, 4, 4)
     return torch.cat([top, bottom], dim=1)
 
 
-def pinholes(cameras: Cameras | Pinholes) -> Pinholes:
+def to_pinholes(cameras: Cameras | Pinholes) -> Pinholes:
     """The same cameras as matrices, one eye each, the optical axis in the middle of the picture."""
     if isinstance(cameras, Pinholes):
         return cameras
@@ -101,7 +101,7 @@ def pixel_rays(
     Directions are not normalised: along the optical axis they have length 1, so the parameter of the ray is z-depth.
     """
     height, width = size
-    seen = pinholes(cameras)
+    seen = to_pinholes(cameras)
     device = seen.fovy.device
     x = torch.arange(width, device=device) + 0.5 - width / 2
     y = height / 2 - 0.5 - torch.arange(height, device=device)
@@ -179,7 +179,7 @@ def orbit(
     return make_cameras(elevation, azimuth, radius, fovy)
 
 
-def nearest(cameras: Cameras, allowed: Cameras) -> Cameras:
+def nearest_cameras(cameras: Cameras, allowed: Cameras) -> Cameras:
     """Each camera moved to the allowed one that stands at the smallest angle from it (distance is not compared)."""
     if len(allowed) == 0:
         raise ValueError("the list of allowed cameras is empty: give at least one, or None for any camera.")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..protocols import Cameras, Pinholes
-from .paths import PathOfCameras
-from .rig import pinholes
+from .paths import CameraPath
+from .rig import to_pinholes
 
 COMFORTABLE = 0.06  # world units: a thirtieth of the distance 1.8, the stereographers' rule for a near subject
 MOST = 1.0  # world units
@@ -23,7 +23,7 @@ class Stereo:
     towards each other give vertical disparity, which hurts), and what lies at the origin's depth must lie in the
     screen: nearer parts come out of it, farther ones lie behind."""
 
-    path: PathOfCameras
+    path: CameraPath
     eye_distance: float = COMFORTABLE  # world units, from eye to eye
 
     def __post_init__(self) -> None:
@@ -31,8 +31,8 @@ class Stereo:
             raise ValueError(f"the eyes' distance is {self.eye_distance}: it must be above 0 and at most {MOST:g}.")
 
     @property
-    def keeps_time(self) -> bool:
-        return self.path.keeps_time
+    def fixed_times(self) -> bool:
+        return self.path.fixed_times
 
     def __call__(self, frames: int) -> tuple[Pinholes, Tensor]:
         cameras, moments = self.path(frames)
@@ -44,7 +44,7 @@ def two_eyes(cameras: Cameras | Pinholes, eye_distance: float) -> Pinholes:
 
     A point at depth z then lies focal * eye_distance * (1 / z - 1 / screen) pixels farther right in the left picture,
     where screen is the depth of the origin."""
-    one = pinholes(cameras)
+    one = to_pinholes(cameras)
     right, back, centre = (one.c2w[:, :, :3, k] for k in (0, 2, 3))  # (F, 1, 3)
     screen = (centre * back).sum(-1)  # (F, 1)
     if (screen <= 0.1).any():

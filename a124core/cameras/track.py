@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from ..protocols import Pinholes
-from .paths import PathOfCameras, Spline, through, times
+from .paths import CameraPath, Spline, frame_times, through
 from .rig import FOVY, RADIUS
 
 SLACK = 0.03  # by how much a matrix may fail to be a rotation: files round to a few digits
 
 
 @dataclass(frozen=True)
-class Track:
+class KeyframePath:
     """Through K keys: positions on a smooth curve, directions by the nearest rotation to a mix, the rest linear."""
 
     keys: Pinholes  # K, one eye each
@@ -33,11 +33,11 @@ class Track:
             raise ValueError("a key's 'when' or 'time' lies outside 0 .. 1: divide by the length of the clip.")
 
     @property
-    def keeps_time(self) -> bool:
+    def fixed_times(self) -> bool:
         return self.time is not None
 
     def __call__(self, frames: int) -> tuple[Pinholes, Tensor]:
-        at, where = list(self.when), times(frames)
+        at, where = list(self.when), frame_times(frames)
         position = torch.stack([through(at, p.tolist(), where) for p in self.keys.c2w[:, 0, :3, 3].T], dim=-1)
         after = torch.searchsorted(torch.tensor(at), where, right=True).clamp(1, max(len(at) - 1, 1))
         before, after = after - 1, after.clamp(max=len(at) - 1)
@@ -65,7 +65,7 @@ def _nearest_rotation(matrix: Tensor) -> Tensor:  # (F, 3, 3)
 
 def evenly(count: int) -> tuple[float, ...]:
     """When keys are met that say nothing about it; the same numbers as the frames of a film of that length."""
-    return tuple(times(count).tolist())
+    return tuple(frame_times(count).tolist())
 
 
 def standing(c2w: Sequence[Tensor], fovy: Sequence[float]) -> Pinholes:
@@ -82,7 +82,7 @@ def standing(c2w: Sequence[Tensor], fovy: Sequence[float]) -> Pinholes:
     return Pinholes(matrices[:, None], torch.tensor(list(fovy)), torch.zeros(len(matrices), 1, 2))
 
 
-def read_key_list(text: str) -> PathOfCameras:
+def read_key_list(text: str) -> CameraPath:
     """JSON: {"keys": [...]} or the list alone; see camera_of for one key. Keys may say "when", all or none "time".
 
     Where every key has an azimuth, angles are what is smooth: {"when", "azimuth", "elevation", "radius"}."""
@@ -103,7 +103,7 @@ def read_key_list(text: str) -> PathOfCameras:
     if timed and len(timed) != len(keys):
         raise ValueError(f"{len(timed)} of {len(keys)} camera keys say a time: give it to all of them or to none.")
     time = tuple(_number(key, "time", 0.0) for key in keys) if timed else None
-    return Track(standing([c for c, _ in cameras], [f for _, f in cameras]), tuple(when), time)
+    return KeyframePath(standing([c for c, _ in cameras], [f for _, f in cameras]), tuple(when), time)
 
 
 def camera_of(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4), fovy in degrees

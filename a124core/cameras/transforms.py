@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..protocols import Cameras, Pinholes
 from ..utils.files import write_json
-from .paths import PathOfCameras
-from .rig import focal_length, pinholes
-from .track import Track, evenly, matrix_of, read_key_list, standing
+from .paths import CameraPath
+from .rig import focal_length, to_pinholes
+from .track import KeyframePath, evenly, matrix_of, read_key_list, standing
 
 STRAIGHT = {"k1": 0.0, "k2": 0.0, "p1": 0.0, "p2": 0.0}  # a pinhole has no distortion
 GENERATOR = "ComfyUI-Animate124"  # by which a folder that may be written again is known from anyone's data
@@ -33,7 +33,7 @@ def write_transforms(
     """OpenGL camera-to-world matrices, which ours are (right, up, back); y is up in the world; time per frame.
 
     Intrinsics that all frames share stand once at the top, with camera_angle_x for readers of Blender's form."""
-    seen = pinholes(cameras)
+    seen = to_pinholes(cameras)
     if seen.eyes != 1:
         raise ValueError("pictures of two eyes side by side have no one camera: set the eyes' distance to 0.")
     names = files or {"file_path": [f"images/{k:04d}.png" for k in range(len(seen))]}
@@ -74,7 +74,7 @@ def read_transforms(path: str | Path) -> tuple[Pinholes, Tensor]:  # F cameras, 
     return track.keys, torch.tensor(track.time or evenly(len(track.keys)))
 
 
-def read_camera_file(path: str | Path) -> PathOfCameras:
+def read_camera_file(path: str | Path) -> CameraPath:
     """A transforms.json, a camera_path.json of nerfstudio's viewer, or a JSON list of keys, as a path."""
     meta = _meta(path)
     try:
@@ -97,7 +97,7 @@ def _meta(path: str | Path) -> Any:
         raise ValueError(f"{path} is not JSON: give a transforms.json as nerfstudio writes it.") from None
 
 
-def _from_frames(meta: Any, path: str | Path) -> Track:
+def _from_frames(meta: Any, path: str | Path) -> KeyframePath:
     frames = meta.get("frames") if isinstance(meta, dict) else None
     if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
         raise ValueError(f"{path} lists no frames: give a transforms.json as nerfstudio writes it.")
@@ -105,17 +105,17 @@ def _from_frames(meta: Any, path: str | Path) -> Track:
         keys = standing([matrix_of(f.get("transform_matrix")) for f in frames], [_fovy({**meta, **f}) for f in frames])
         centre = torch.tensor([[_centre({**meta, **frame})] for frame in frames])
         time = tuple(float(f["time"]) for f in frames) if all("time" in f for f in frames) else None
-        return Track(Pinholes(keys.c2w, keys.fovy, centre), evenly(len(frames)), time)
+        return KeyframePath(Pinholes(keys.c2w, keys.fovy, centre), evenly(len(frames)), time)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _from_viewer(shots: Any) -> Track:
+def _from_viewer(shots: Any) -> KeyframePath:
     """nerfstudio's viewer: camera_to_world (16 numbers), fov (vertical, degrees)."""
     if not isinstance(shots, list) or not shots or not all(isinstance(shot, dict) for shot in shots):
         raise ValueError("its camera_path is empty: save it again with at least one camera.")
     matrices = [matrix_of(shot.get("camera_to_world")) for shot in shots]
-    return Track(standing(matrices, [float(shot.get("fov", 50.0)) for shot in shots]), evenly(len(shots)))
+    return KeyframePath(standing(matrices, [float(shot.get("fov", 50.0)) for shot in shots]), evenly(len(shots)))
 
 
 def _fovy(lens: dict[str, Any]) -> float:

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from ..evaluation.evaluate import NOTE, Exam, grade, of_field
+from ..evaluation.evaluate import NOTE, EvalSet, evaluate, field_renderer
 from ..field.field4d import Field4D
-from ..priors.builtin import MOTIONS, SUBJECTS, example_picture
+from ..priors.builtin import MOTIONS, SUBJECTS, example_image
 from ..reference.reference import make_reference
 from ..utils.device import keep_freed_pages
 from ..utils.files import replacing, write_json
 from .folder import made_folder
-from .job import Job, Scene, check_folder, prepare
+from .job import PreparedRun, RunOptions, check_folder, prepare
 from .machine import machine, versions
 from .report import Figures
 from .run import exam_of, run_stage
@@ -117,9 +117,11 @@ def _said(results: list[Result], done: int, of: int) -> list[Result]:
 
 def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list[Result]:
     """All rows of one scene and seed; priors, exam, and stages that two rows have in common are made once."""
-    image, mask = example_picture(subject)
+    image, mask = example_image(subject)
     reference = make_reference(image, mask, mask_marks="subject")
-    job = Job(reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale, reference_mode=MODE)
+    job = RunOptions(
+        reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale, reference_mode=MODE
+    )
     full = prepare(job)
     exam = replace(exam_of(full), large=None)  # none of FIGURES needs it
     shared: dict[str, Field4D] = {}
@@ -132,7 +134,7 @@ def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list
     return results
 
 
-def _row_figures(row: Row, scene: Scene, exam: Exam, shared: dict[str, Field4D]) -> Figures:
+def _row_figures(row: Row, scene: PreparedRun, exam: EvalSet, shared: dict[str, Field4D]) -> Figures:
     """Run the stages that the row does not share, and grade the last field; also the still one, for its geometry."""
     figures: Figures = {}
     field = None
@@ -141,8 +143,8 @@ def _row_figures(row: Row, scene: Scene, exam: Exam, shared: dict[str, Field4D])
         if row.name == "full":
             shared[stage] = field
         if stage == "static" and stage not in row.shares:
-            figures["psnr_static"] = grade(of_field(field), exam)["psnr_first"]
-    return {**grade(of_field(field), exam), **figures}
+            figures["psnr_static"] = evaluate(field_renderer(field), exam)["psnr_first"]
+    return {**evaluate(field_renderer(field), exam), **figures}
 
 
 def markdown(results: Sequence[Result], minutes: float) -> str:

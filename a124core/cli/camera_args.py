@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from ..cameras.paths import Frozen, Orbit, Pace, PathOfCameras, Still
+from ..cameras.paths import CameraPath, FixedTime, Orbit, Playback, StaticCamera
 from ..cameras.rig import FOVY, RADIUS
 from ..cameras.stereo import COMFORTABLE, Stereo
-from ..cameras.track import Track
+from ..cameras.track import KeyframePath
 from ..cameras.transforms import read_camera_file
 from ..export.images.film import WHITE, FilmOptions
 
@@ -52,24 +52,24 @@ def picture_size(text: str) -> tuple[int, int]:  # H, W
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write 512, or 1280x720 (width x height).") from None
 
 
-def chosen_path(options: object) -> PathOfCameras:
+def chosen_path(options: object) -> CameraPath:
     """orbit, still, or a file; --time freezes the scene, --eyes makes it two."""
     where = (options.elevation, options.azimuth, options.radius, options.fovy)
     if options.cameras == "orbit":
-        path: PathOfCameras = Orbit(*where, turns=options.turns)
+        path: CameraPath = Orbit(*where, turns=options.turns)
     else:
-        path = Still(*where) if options.cameras == "still" else read_camera_file(options.cameras)
+        path = StaticCamera(*where) if options.cameras == "still" else read_camera_file(options.cameras)
     if options.frames is None:
-        options.frames = len(path.keys) if isinstance(path, Track) else FRAMES
+        options.frames = len(path.keys) if isinstance(path, KeyframePath) else FRAMES
     if options.time is not None:
-        path = Frozen(path, options.time)
+        path = FixedTime(path, options.time)
     path = path if options.eyes == 0 else Stereo(path, options.eyes)
     path(1)  # a camera that cannot be is refused before anything is loaded
     return path
 
 
 def chosen_film(options: object, background: tuple[float, float, float] | None) -> FilmOptions:
-    pace = Pace(options.plays, options.ping_pong)
+    pace = Playback(options.repeats, options.ping_pong)
     fps = FilmOptions.fps if options.fps is None else options.fps
     return FilmOptions(options.frames, fps, options.size, background, pace)
 

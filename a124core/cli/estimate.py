@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from ..field.field4d import Field4D
 from ..protocols import Step
-from ..runs.memory import duration
+from ..runs.memory import format_duration
 from ..utils.device import synchronize
-from .job import Job, Scene
+from .job import PreparedRun, RunOptions
 from .machine import peak_memory_mb
 from .needs import announced, config_of
 from .run import prepared, run_stage
@@ -19,7 +19,7 @@ TRIED = 5  # steps of a stage: one that warms up, and four, of which one is a re
 GROWN = 60  # static steps before those where density is softplus: it begins as fog, which costs several times as much
 
 
-def estimate(job: Job, say: Callable[[str], None]) -> None:
+def estimate(job: RunOptions, say: Callable[[str], None]) -> None:
     """Say of each stage: steps, memory, seconds a step, minutes."""
     say("Trying a few steps of each stage, to see how long all of them take and how much memory ...")
     scene, field, whole = prepared(job, say), None, 0.0
@@ -31,17 +31,17 @@ def estimate(job: Job, say: Callable[[str], None]) -> None:
         steps, memory = config_of(scene, stage).steps, peak_memory_mb(job.device)
         whole += each * steps
         peak = "" if memory is None else f"; so far the program has held at most {memory:.0f} MB"
-        say(f"  measured: {each:.3g} s a step, about {duration(each * steps)} for {steps} steps{peak}")
-    say(f"all stages: about {duration(whole)}; comparing, films and pictures come on top. Nothing was written.")
+        say(f"  measured: {each:.3g} s a step, about {format_duration(each * steps)} for {steps} steps{peak}")
+    say(f"all stages: about {format_duration(whole)}; comparing, films and pictures come on top. Nothing was written.")
 
 
-def tries(scene: Scene, stage: str) -> int:
+def tries(scene: PreparedRun, stage: str) -> int:
     """Steps that are tried; more where the field begins as fog."""
     fog = stage == "static" and scene.settings.field.density == "softplus"
     return TRIED + GROWN * fog
 
 
-def tried(scene: Scene, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
+def tried(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
     """The field after a few steps, and seconds of one. The opening steps that look at the picture alone are left out:
     they ask no prior."""
     config = replace(config_of(scene, stage), steps=tries(scene, stage), reference_first=0)

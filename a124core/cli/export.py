@@ -12,10 +12,10 @@ from ..export.mesh import MeshOptions
 from ..export.viewer.volume import VolumeOptions
 from ..field.field4d import Field4D
 from ..utils.device import is_out_of_memory
-from ..utils.text import without_effect
+from ..utils.text import unused_note
 from ..utils.validate import plain_name
 from .camera_args import BACKGROUNDS, camera_words, film_words
-from .export_request import Wishes
+from .export_request import ExportRequest
 from .folder import made_folder
 from .writers import WRITERS
 
@@ -52,7 +52,7 @@ def export_file(options: object) -> None:
     out = Path(options.out)
     form = checked_format(options.format, out)
     asked = checked_wishes(options, form)
-    if note := without_effect(form, unheard(options, form)):
+    if note := unused_note(form, unheard(options, form)):
         print(note)
     field = load_field(options.field)
     if form != ALL:
@@ -63,9 +63,9 @@ def export_file(options: object) -> None:
         raise ValueError(f"not written, for the reasons above: {', '.join(failed)}.")
 
 
-def checked_wishes(options: object, form: str) -> Wishes:
+def checked_wishes(options: object, form: str) -> ExportRequest:
     """The words that this format hears, checked before anything is loaded or written."""
-    asked = Wishes(options, options.frames)
+    asked = ExportRequest(options, options.frames)
     asked.device  # noqa: B018 (checked by being made)
     for name in WRITERS if form == ALL else (form,):
         try:
@@ -91,13 +91,13 @@ def usual_words() -> dict[str, object]:
     return {name: parser.get_default(name) for name in heard}
 
 
-def _written(name: str, field: Field4D, target: Path, asked: Wishes) -> None:
+def _written(name: str, field: Field4D, target: Path, asked: ExportRequest) -> None:
     with made_folder(target.parent):
         said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
     print(f"Written: {target}  {said}")
 
 
-def _tried(name: str, field: Field4D, target: Path, asked: Wishes) -> bool:
+def _tried(name: str, field: Field4D, target: Path, asked: ExportRequest) -> bool:
     """One of many: what is missing or does not fit costs this one only. False if it went wrong; a package that is not
     installed is no failure."""
     try:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import torch
 
-from ..cameras.paths import PathOfCameras, Still
+from ..cameras.paths import CameraPath, StaticCamera
 from ..export.images.capture import CaptureOptions
 from ..export.images.film import WHITE, FilmOptions
 from ..export.mesh import MeshOptions
@@ -17,7 +17,7 @@ from .machine import checked_device
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExportRequest:
     """What was asked for, in the words of the core."""
 
     words: object  # of the command line
@@ -29,7 +29,7 @@ class Wishes:
         return chosen_film(self.words, self._ground)
 
     @cached_property
-    def cameras(self) -> PathOfCameras:
+    def cameras(self) -> CameraPath:
         return chosen_path(self.words)
 
     @property
@@ -70,6 +70,6 @@ class Wishes:
         return BACKGROUNDS[self.words.background]
 
     @property
-    def _standing(self) -> Still:
+    def _standing(self) -> StaticCamera:
         w = self.words
-        return Still(w.elevation, w.azimuth, w.radius, w.fovy)
+        return StaticCamera(w.elevation, w.azimuth, w.radius, w.fovy)

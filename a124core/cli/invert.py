@@ -13,14 +13,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..export.embedding import load_progress, save_progress, write_embedding
-from ..export.images.sheets import side_by_side, write_picture
+from ..export.images.sheets import side_by_side, write_image
 from ..inversion.learn import TokenConfig, TokenSnapshot, TokenStep, learn_token
 from ..priors.diffusers.inversion import FolderWord, folder_word
-from ..priors.diffusers.offload import Place, place_for
-from ..reference.read_image import read_picture
-from ..runs.memory import Needs, shortage
+from ..priors.diffusers.offload import OffloadPolicy, offload_policy
+from ..reference.read_image import read_image
+from ..runs.memory import MemoryEstimate, shortfall
 from ..utils.device import is_out_of_memory
-from ..utils.text import counted
+from ..utils.text import count_noun
 from .folder import made_folder
 from .job import check_folder
 from .machine import checked_device
@@ -58,8 +58,8 @@ def invert(options: Any) -> None:
     config = TokenConfig(
         steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
     )
-    picture, _, _ = read_picture(options.image)
-    place = place_for("full", checked_device(options.device))
+    picture, _, _ = read_image(options.image)
+    place = offload_policy("full", checked_device(options.device))
     with made_folder(options.out.parent):
         check_folder(options.out.parent)
         keep = Progress(options.out)
@@ -69,7 +69,12 @@ def invert(options: Any) -> None:
 
 
 def _invert(
-    picture: Tensor, config: TokenConfig, place: Place, keep: Progress, start: TokenSnapshot | None, options: Any
+    picture: Tensor,
+    config: TokenConfig,
+    place: OffloadPolicy,
+    keep: Progress,
+    start: TokenSnapshot | None,
+    options: Any,
 ) -> None:
     """From reading the model to the word's file."""
     print("Reading the model ...", flush=True)
@@ -79,7 +84,7 @@ def _invert(
     with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
         word = _learned(picture, made, config, options.seed, watch, start)
     keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
-    size = f"{counted(len(word), 'vector')} of {word.shape[1]} numbers"
+    size = f"{count_noun(len(word), 'vector')} of {word.shape[1]} numbers"
     print(f"Written: {options.out}, {size}. Use it: animate --priors diffusers --token {options.out} --refine-prompt "
           "'a <token> is dancing'")  # fmt: skip
 
@@ -87,10 +92,10 @@ def _invert(
 def announced(made: FolderWord, config: TokenConfig) -> list[str]:
     """Steps and counted memory, as of a stage; a second line if that is more than there is. The word itself, its
     gradient and its moments are some kilobytes."""
-    needs = Needs(field=0, beside=0, networks=made.weights(), passing=0)
+    needs = MemoryEstimate(field=0, beside=0, networks=made.weights(), passing=0)
     device = made.place.device
-    lack = shortage(needs, device, "choose a smaller model or another --device")
-    work = f"{counted(config.steps, 'step')} of {counted(config.batch, 'crop')}, {config.chunk} at once"
+    lack = shortfall(needs, device, "choose a smaller model or another --device")
+    work = f"{count_noun(config.steps, 'step')} of {count_noun(config.batch, 'crop')}, {config.chunk} at once"
     return [line for line in (f"invert: {work}, {needs.line()}.", lack) if line is not None]
 
 
@@ -137,7 +142,7 @@ class Progress:
         save_progress(self.state, found.tensors, found.meta)
 
     def show(self, step: TokenStep) -> None:
-        write_picture(self.picture, side_by_side(*step.preview().split(1)))
+        write_image(self.picture, side_by_side(*step.preview().split(1)))
 
     def finish(self, word: Tensor, about: dict[str, str]) -> None:
         write_embedding(self.out, word, {"made_by": "animate124", **about})

@@ -14,11 +14,11 @@ import torch
 
 from ..field.grid import rows_per_grid
 from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
-from ..priors.diffusers.offload import place_for
+from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance
 from ..reference.reference import Reference
 from ..stages.config import Preset, StageConfig, with_steps
-from ..stages.presets import auto_preset, in_words, preset, with_memory
+from ..stages.presets import auto_preset, describe_preset, preset, with_memory
 from .models import Models, learned, needed
 
 TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
@@ -29,7 +29,7 @@ SPARE = 64 * 2**20  # bytes for films and pictures
 
 
 @dataclass(frozen=True)
-class Job:
+class RunOptions:
     """One run of the command line, or one row of an ablation."""
 
     reference: Reference | None
@@ -71,10 +71,10 @@ class Wires:
 
 
 @dataclass(frozen=True)
-class Scene:
+class PreparedRun:
     """A job with its priors made and its settings resolved."""
 
-    job: Job
+    job: RunOptions
     priors: BuiltInPriors | None  # None: learned ones, whose answer nobody knows
     wires: Wires
     settings: Preset
@@ -91,14 +91,14 @@ class Scene:
     @property
     def recipe(self) -> str:
         """Which preset it is, in words."""
-        return in_words(self.job.preset, vars(self.wires).values())
+        return describe_preset(self.job.preset, vars(self.wires).values())
 
     @property
     def stages(self) -> tuple[str, ...]:
         return tuple(stage for stage in STAGES if stage not in self.job.skip)
 
 
-def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
+def prepare(job: RunOptions, priors: BuiltInPriors | None = None) -> PreparedRun:
     """Priors and settings of a job; priors of another job about the same scene may be lent."""
     if job.models is not None:
         return _with_models(job, job.models)
@@ -110,20 +110,20 @@ def prepare(job: Job, priors: BuiltInPriors | None = None) -> Scene:
     view = priors.view if job.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[job.refine]
     wires = Wires(priors.image, view, priors.video, refine)
-    return Scene(job, priors, wires, settings)
+    return PreparedRun(job, priors, wires, settings)
 
 
-def _with_models(job: Job, models: Models) -> Scene:
+def _with_models(job: RunOptions, models: Models) -> PreparedRun:
     """The same with priors from folders; the preset that "auto" means is draft."""
     name = "draft" if job.preset == "auto" else job.preset
     stages = tuple(stage for stage in STAGES if stage not in job.skip)
-    roles, place = needed(stages, job.with_view, job.refine), place_for(job.memory, job.device)
+    roles, place = needed(stages, job.with_view, job.refine), offload_policy(job.memory, job.device)
     found = learned(models, job.reference, job.prompt, roles, name, place)
     wires = Wires(found.image, found.view, found.video, found.refine, found.still_view)
-    return Scene(job, None, wires, _adapted(preset(name), job))
+    return PreparedRun(job, None, wires, _adapted(preset(name), job))
 
 
-def _adapted(settings: Preset, job: Job) -> Preset:
+def _adapted(settings: Preset, job: RunOptions) -> Preset:
     """The preset with the job's own choices."""
     moving: dict[str, Any] = {}
     if job.sampling is not None:
@@ -140,7 +140,7 @@ def _scaled(config: StageConfig, scale: float) -> StageConfig:
     return with_steps(config, max(1, round(config.steps * scale))) if scale != 1.0 else config
 
 
-def identity(scene: Scene) -> dict[str, str]:
+def identity(scene: PreparedRun) -> dict[str, str]:
     """What an interrupted run must share with the one that continues it, each part by name."""
     job, digest = scene.job, hashlib.sha256()
     if job.reference is not None:

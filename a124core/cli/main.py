@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..priors.builtin import example_picture
-from ..reference.read_image import read_depth, read_mask, read_picture
+from ..priors.builtin import example_image
+from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.device import keep_freed_pages
 from ..utils.prompt import checked_prompt
@@ -21,13 +21,13 @@ from .export import export_file
 from .folder import Folder
 from .info import describe
 from .invert import invert
-from .job import Job
+from .job import RunOptions
 from .machine import checked_device
 from .model_args import chosen_models
 from .render import render_file
 from .report import summary
 from .run import run_job
-from .unused_options import unheard
+from .unused_options import unused_options
 from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture
@@ -77,8 +77,8 @@ def _failed(error: Exception, code: int) -> int:
 
 def demo(options: object) -> None:
     """A built-in subject, from its photograph."""
-    image, mask = example_picture(options.subject, DEMO_SIZE)
-    job = Job(
+    image, mask = example_image(options.subject, DEMO_SIZE)
+    job = RunOptions(
         make_reference(image, mask, mask_marks="subject"),
         f"a {options.subject}, {options.motion}",
         options.motion,
@@ -96,9 +96,9 @@ def animate(options: object) -> None:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
     models = chosen_models(options)
-    if note := unheard(options):
+    if note := unused_options(options):
         print(note, flush=True)
-    job = Job(
+    job = RunOptions(
         reference=read_reference(options),
         prompt=prompt,
         motion=options.motion,
@@ -120,7 +120,7 @@ def animate(options: object) -> None:
 
 def read_reference(options: object) -> Reference:
     """Picture, mask and depth files to a reference whose note also says what reading converted."""
-    image, alpha, note = read_picture(options.image)
+    image, alpha, note = read_image(options.image)
     mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
     depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
     camera = (options.elevation, options.azimuth, options.radius, options.fovy)
@@ -129,7 +129,7 @@ def read_reference(options: object) -> Reference:
     return replace(made, note=" ".join([made.note, *(f"{text}." for text in said)]))
 
 
-def _run(job: Job, options: object) -> None:
+def _run(job: RunOptions, options: object) -> None:
     if options.estimate:
         return estimate(job, lambda line: print(line, flush=True))
     outcome = run_job(job, Folder(Path(options.out)), options.resume, options.quiet)

@@ -10,8 +10,8 @@ from typing import Any
 from ..export.embedding import read_embedding
 from ..priors.diffusers.checks import UNET2D, UNET3D, check_control, unet_config
 from ..priors.diffusers.modelscope import unet_file
-from ..priors.diffusers.offload import Place
-from ..priors.diffusers.roles import Wanted, folder_guidance
+from ..priors.diffusers.offload import OffloadPolicy
+from ..priors.diffusers.roles import RoleRequest, folder_guidance
 from ..priors.diffusers.text import Words
 from ..priors.released import numbers
 from ..priors.zero123_pose import ZERO123
@@ -136,7 +136,7 @@ class Learned:
 
 
 def learned(
-    models: Models, picture: Reference | None, prompt: str, roles: tuple[str, ...], preset: str, place: Place
+    models: Models, picture: Reference | None, prompt: str, roles: tuple[str, ...], preset: str, place: OffloadPolicy
 ) -> Learned:
     """Every prior of the roles, loaded; the released numbers, or the paper's under its preset."""
     paths, words = models.found(roles), learned_words(models.token)
@@ -147,7 +147,9 @@ def learned(
     def made(role: str, path: str, words_said: str, **more: Any) -> Guidance | None:
         if path not in paths or role not in roles:
             return None
-        return folder_guidance(Wanted(role, paths[path], words_said, numbers(role, preset), **common, **more), place)
+        return folder_guidance(
+            RoleRequest(role, paths[path], words_said, numbers(role, preset), **common, **more), place
+        )
 
     view = made("view", "view", "")
     refine = made("refine", "image", repair, control=paths.get("control"), words=words)

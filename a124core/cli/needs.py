@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from ..field.field4d import Field4D
 from ..protocols import Guidance
-from ..runs.memory import counted, kernels_on, shortage
+from ..runs.memory import estimate_memory, kernels_on, shortfall
 from ..stages.config import StageConfig
-from .job import Scene
+from .job import PreparedRun
 
 
-def announced(scene: Scene, stage: str, field: Field4D | None) -> list[str]:
+def announced(scene: PreparedRun, stage: str, field: Field4D | None) -> list[str]:
     """Steps and counted memory; a second line if that is more than there is."""
     job, config = scene.job, config_of(scene, stage)
-    needs = counted(
+    needs = estimate_memory(
         scene.settings.field, config, guidances(scene, stage), kernels_on(job.device), scene.camera, start=field
     )
-    lack = shortage(needs, job.device, f"start again with {less(job.memory)}")
+    lack = shortfall(needs, job.device, f"start again with {less(job.memory)}")
     return [line for line in (f"{stage}: {config.steps} steps, {needs.line()}.", lack) if line is not None]
 
 
-def config_of(scene: Scene, stage: str) -> StageConfig:
+def config_of(scene: PreparedRun, stage: str) -> StageConfig:
     return getattr(scene.settings, stage)
 
 
-def guidances(scene: Scene, stage: str) -> list[Guidance | None]:
+def guidances(scene: PreparedRun, stage: str) -> list[Guidance | None]:
     """Those that the stage asks."""
     wires = scene.wires
     if stage == "static":

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import make_cameras, orbit
-from ..evaluation.evaluate import Renderer, of_field
+from ..evaluation.evaluate import Renderer, field_renderer
 from ..export.checkpoint import save_field
 from ..export.images.sheets import side_by_side, write_contact_sheet
 from ..export.images.video import write_video
 from ..field.field4d import Field4D
 from ..protocols import Cameras
-from ..stages.clip_times import clip_ticks
+from ..stages.clip_times import sample_clip_times
 from ..stages.config import TimeConfig
 from ..utils.files import write_json
-from .job import Scene
+from .job import PreparedRun
 from .watch import Losses
 
 FILM_FRAMES, FILM_FPS, FILM_SIZE = 32, 16, 256
@@ -28,9 +28,9 @@ SHEET_VIEWS = (("front", 0.0, 0.0), ("right, above", 25.0, 60.0), ("back", 0.0, 
 TIMES_CLIPS = 2000  # clips drawn for times.png
 
 
-def write_results(folder: Path, scene: Scene, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
+def write_results(folder: Path, scene: PreparedRun, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
     """Everything, into an empty folder; the caller moves it in place."""
-    result = of_field(field, scene.job.device)
+    result = field_renderer(field, scene.job.device)
     extra = {
         "prompt": scene.job.prompt,
         "motion": report["motion"],
@@ -54,7 +54,7 @@ def write_film(path: Path, result: Renderer, reference: Cameras) -> None:
     write_video(path, side_by_side(*(result(cameras, time, FILM_SIZE)[0] for cameras in (still, around))), FILM_FPS)
 
 
-def write_contact(path: Path, result: Renderer, scene: Scene) -> None:
+def write_contact(path: Path, result: Renderer, scene: PreparedRun) -> None:
     """Truth over result, three cameras, six moments; the result alone where no truth is known."""
     reference = scene.camera
     who_draws = {} if scene.priors is None else {"truth": scene.priors.truth.render}
@@ -87,5 +87,7 @@ def sampled_times(config: TimeConfig, clips: int = TIMES_CLIPS) -> dict[str, Ten
     found = {}
     for sampling in ("random", "balanced"):
         rng = torch.Generator().manual_seed(0)
-        found[sampling] = torch.stack([clip_ticks(replace(config, sampling=sampling), rng).times for _ in range(clips)])
+        found[sampling] = torch.stack(
+            [sample_clip_times(replace(config, sampling=sampling), rng).times for _ in range(clips)]
+        )
     return found

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..evaluation.evaluate import NOTE
-from .job import Scene
+from .job import PreparedRun
 from .machine import machine, versions
 
 Figures = dict[str, float | None]
@@ -53,7 +53,7 @@ class Report:
     stages: tuple[StageReport, ...]  # without figures where no answer is known
 
 
-def report_dict(scene: Scene, report: Report) -> dict[str, Any]:
+def report_dict(scene: PreparedRun, report: Report) -> dict[str, Any]:
     """The content of report.json. Every stage also says what it gains over the frozen baseline: the figure for a
     motion whose silhouette stays where it is."""
     job = scene.job
@@ -79,7 +79,7 @@ def report_dict(scene: Scene, report: Report) -> dict[str, Any]:
     }
 
 
-def _against_truth(scene: Scene, report: Report) -> dict[str, Any]:
+def _against_truth(scene: PreparedRun, report: Report) -> dict[str, Any]:
     """What the figures were measured against; with learned priors there is nothing."""
     if scene.priors is None:
         return {"baseline": None, "note": UNKNOWN, "subject": "the picture", "motion": "by models"}
@@ -93,7 +93,7 @@ def _against_truth(scene: Scene, report: Report) -> dict[str, Any]:
     }
 
 
-def options(scene: Scene) -> dict[str, Any]:
+def options(scene: PreparedRun) -> dict[str, Any]:
     """What was plugged in and left out."""
     job = scene.job
     return {

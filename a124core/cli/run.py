@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluation.evaluate import Exam, frozen, grade, of_field, set_exam
+from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
 from ..field.field4d import Field4D, from_static
 from ..protocols import OnStep
+from ..runs.memory import model_priors
 from ..stages.coarse import optimise_coarse
 from ..stages.fine import optimise_fine
 from ..stages.snapshot import Snapshot
 from ..stages.static import optimise_static
 from ..utils.device import is_out_of_memory
 from .folder import Folder, made_folder
-from .job import TILE, Job, Scene, check_folder, disk_needed, identity, prepare
+from .job import TILE, PreparedRun, RunOptions, check_folder, disk_needed, identity, prepare
 from .machine import peak_memory_mb
 from .needs import announced, config_of, less
 from .outputs import write_results
@@ -33,12 +34,12 @@ def _say(line: str) -> None:
 class Outcome:
     """A finished run."""
 
-    scene: Scene
+    scene: PreparedRun
     field: Field4D
     report: dict[str, Any]
 
 
-def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False, say: Say = _say) -> Outcome:
+def run_job(job: RunOptions, folder: Folder, resume: bool = False, quiet: bool = False, say: Say = _say) -> Outcome:
     """Everything from the first check to the last file. Ctrl-C raises Interrupted where a snapshot is kept."""
     if resume:
         folder.check_interrupted()
@@ -50,7 +51,7 @@ def run_job(job: Job, folder: Folder, resume: bool = False, quiet: bool = False,
             return _run(scene, folder, Watch(folder, quiet), resume, say)
 
 
-def prepared(job: Job, say: Say) -> Scene:
+def prepared(job: RunOptions, say: Say) -> PreparedRun:
     """Priors and settings of a job, and what was made of its words."""
     if job.reference is not None:
         say(job.reference.note)
@@ -62,7 +63,7 @@ def prepared(job: Job, say: Say) -> Scene:
     return scene
 
 
-def _run(scene: Scene, folder: Folder, watch: Watch, resume: bool, say: Say) -> Outcome:
+def _run(scene: PreparedRun, folder: Folder, watch: Watch, resume: bool, say: Say) -> Outcome:
     """From the first step to the last file."""
     with interruptible(watch):
         exam = exam_of(scene)
@@ -74,7 +75,7 @@ def _run(scene: Scene, folder: Folder, watch: Watch, resume: bool, say: Say) -> 
 
 
 def _all_stages(
-    scene: Scene, exam: Exam | None, folder: Folder, watch: Watch, resume: bool, say: Say
+    scene: PreparedRun, exam: EvalSet | None, folder: Folder, watch: Watch, resume: bool, say: Say
 ) -> tuple[Field4D, Report]:
     """The stages that the job wants, in order; finished ones are read back when a run is resumed."""
     field, baseline, reports = None, None, []
@@ -94,33 +95,33 @@ def _all_stages(
             say(reports[-1].line())
             continue
         say(f"{stage}: comparing with the known answer ...")
-        result = watch.grading(stage, of_field(field, scene.job.device))
+        result = watch.grading(stage, field_renderer(field, scene.job.device))
         if baseline is None:  # the first field, standing still
-            baseline = grade(frozen(result), exam)
-        figures = baseline if field.table.shape[0] == 1 else grade(result, exam)  # a still field is its own baseline
+            baseline = evaluate(static_baseline(result), exam)
+        figures = baseline if field.table.shape[0] == 1 else evaluate(result, exam)  # a still field is its own baseline
         steps, memory = config_of(scene, stage).steps, peak_memory_mb(scene.job.device)
         reports.append(StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, figures))
         say(reports[-1].line())
     return field, Report(baseline, tuple(reports))
 
 
-def _ungraded(scene: Scene, stage: str, watch: Watch) -> StageReport:
+def _ungraded(scene: PreparedRun, stage: str, watch: Watch) -> StageReport:
     """A stage of learned priors: how long it took, and no figures."""
     steps, memory = config_of(scene, stage).steps, peak_memory_mb(scene.job.device)
     return StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, {})
 
 
-def exam_of(scene: Scene) -> Exam | None:
+def exam_of(scene: PreparedRun) -> EvalSet | None:
     """The questions of this scene; None where no answer is known."""
     if scene.priors is None:
         return None
     truth, bank, settings = scene.priors.truth, scene.priors.bank, scene.settings
     size = settings.static.render.size
-    return set_exam(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
+    return build_eval_set(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
 
 
 def run_stage(
-    scene: Scene, stage: str, field: Field4D | None, on_step: OnStep | None = None, resume: Snapshot | None = None
+    scene: PreparedRun, stage: str, field: Field4D | None, on_step: OnStep | None = None, resume: Snapshot | None = None
 ) -> Field4D:
     """One stage of a scene, from the field of the one before."""
     try:
@@ -130,9 +131,8 @@ def run_stage(
             raise
         raise RuntimeError(less_memory(stage, scene.job.memory)) from error
     finally:
-        for guidance in (scene.wires.image, scene.wires.view, scene.wires.video, scene.wires.refine):
-            if guidance is not None and hasattr(guidance.prior, "close"):
-                guidance.prior.close()  # the next stage asks others
+        for prior in model_priors(vars(scene.wires).values()):
+            prior.close()  # the next stage runs others
 
 
 def less_memory(stage: str, memory: str) -> str:
@@ -141,7 +141,7 @@ def less_memory(stage: str, memory: str) -> str:
 
 
 def _run_stage(
-    scene: Scene, stage: str, field: Field4D | None, on_step: OnStep | None, resume: Snapshot | None
+    scene: PreparedRun, stage: str, field: Field4D | None, on_step: OnStep | None, resume: Snapshot | None
 ) -> Field4D:
     job, wires, settings = scene.job, scene.wires, scene.settings
     common = {"seed": job.seed, "on_step": on_step, "resume": resume, "device": job.device}

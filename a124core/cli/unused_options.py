@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 
 from ..priors.builtin import FROM_PROMPT
-from ..utils.text import without_effect
+from ..utils.text import unused_note
 from .job import STAGES
 from .model_args import model_options
 from .models import KNOWN, needed
 
 
-def unheard(options: argparse.Namespace) -> str:
+def unused_options(options: argparse.Namespace) -> str:
     """A sentence on what was said and is not read; empty if all is."""
     builtin = options.priors == "builtin"
     readers = _readers_of_stages(options) | (_readers_builtin() if builtin else _readers_of_models(options))
     usual = _usual()
     names = [name for name, read in readers.items() if not read and getattr(options, name) != usual[name]]
     what = f"the {'built-in priors' if builtin else 'models'} and stages of this run"
-    return without_effect(what, (f"--{name.replace('_', '-')}" for name in names))
+    return unused_note(what, (f"--{name.replace('_', '-')}" for name in names))
 
 
 def _readers_of_stages(options: argparse.Namespace) -> dict[str, bool]:

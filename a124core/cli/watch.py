@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..evaluation.evaluate import Renderer
-from ..export.images.sheets import side_by_side, write_picture
+from ..export.images.sheets import side_by_side, write_image
 from ..protocols import Cameras, Step
 from .folder import Folder
 
@@ -106,7 +106,7 @@ class Watch:
         if now - self._snapshot > SNAPSHOT_EVERY and step.step < step.steps:
             self._save(step)
         if now - self._preview > PREVIEW_EVERY:
-            write_picture(self.folder.preview, side_by_side(*step.preview().split(1)))
+            write_image(self.folder.preview, side_by_side(*step.preview().split(1)))
             self._preview = time.monotonic()
 
     def _save(self, step: Step) -> None:

@@ -12,37 +12,37 @@ from ..export.images.frames import export_frames
 from ..export.mesh import MeshReport, export_animated_glb, export_flipbook_glb, export_obj, export_ply, export_usd
 from ..export.viewer.html import export_html
 from ..field.field4d import Field4D
-from ..utils.text import counted
+from ..utils.text import count_noun
 from .camera_args import counting
-from .export_request import Wishes
+from .export_request import ExportRequest
 
 
-def _film(field: Field4D, target: Path, asked: Wishes) -> str:
+def _film(field: Field4D, target: Path, asked: ExportRequest) -> str:
     with counting(target.name, asked.film.frames) as on_frame:
         export_film(field, target, asked.cameras, asked.film, on_frame, asked.device)
-    return f"{counted(asked.film.frames, 'frame')}, {asked.film.frames / asked.film.fps:.1f} s."
+    return f"{count_noun(asked.film.frames, 'frame')}, {asked.film.frames / asked.film.fps:.1f} s."
 
 
-def _frames(field: Field4D, target: Path, asked: Wishes) -> str:
+def _frames(field: Field4D, target: Path, asked: ExportRequest) -> str:
     with counting(target.name, asked.film.frames) as on_frame:
         export_frames(field, target, asked.cameras, asked.film, on_frame, asked.device)
-    return f"{counted(asked.film.frames, 'frame')} with depth, normals, masks and cameras."
+    return f"{count_noun(asked.film.frames, 'frame')} with depth, normals, masks and cameras."
 
 
-def _capture(field: Field4D, target: Path, asked: Wishes) -> str:
+def _capture(field: Field4D, target: Path, asked: ExportRequest) -> str:
     with counting(target.name, asked.capture.pictures) as on_frame:
         export_capture(field, target, asked.capture, on_frame, asked.device)
-    return f"{asked.capture.views} cameras at {counted(asked.capture.moments, 'moment')}."
+    return f"{asked.capture.views} cameras at {count_noun(asked.capture.moments, 'moment')}."
 
 
-def _html(field: Field4D, target: Path, asked: Wishes) -> str:
+def _html(field: Field4D, target: Path, asked: ExportRequest) -> str:
     with counting(target.name, asked.viewer.frames) as on_frame:
         size = export_html(field, target, asked.viewer, lambda done, _: on_frame(done), asked.device)
     return f"{size / 1e6:.1f} MB: open it in a browser."
 
 
-def _mesh(export: Callable[..., MeshReport]) -> Callable[[Field4D, Path, Wishes], str]:
-    def write(field: Field4D, target: Path, asked: Wishes) -> str:
+def _mesh(export: Callable[..., MeshReport]) -> Callable[[Field4D, Path, ExportRequest], str]:
+    def write(field: Field4D, target: Path, asked: ExportRequest) -> str:
         with counting(target.name, asked.mesh.frames, "step") as on_step:
             report = export(field, target, asked.mesh, on_step, asked.device)
         return report.sentence()
@@ -60,8 +60,8 @@ VIEWER = ("frames", "fps", "resolution", "megabytes", "background", "elevation",
 MESH = ("frames", "fps", "time", "resolution", "faces")
 GLB = (*MESH, "texture", "quantise")
 
-Write = Callable[[Field4D, Path, Wishes], str]  # -> what to tell the user
-WRITERS: dict[str, tuple[str, Write, tuple[str, ...], Callable[[Wishes], object]]] = {
+Write = Callable[[Field4D, Path, ExportRequest], str]  # -> what to tell the user
+WRITERS: dict[str, tuple[str, Write, tuple[str, ...], Callable[[ExportRequest], object]]] = {
     # format -> ending ("": a folder), what writes it, the words it hears, what makes and so checks its options
     "glb": (".glb", _mesh(export_animated_glb), GLB, _meshes),
     "flipbook": (".glb", _mesh(export_flipbook_glb), GLB, _meshes),

@@ -36,7 +36,7 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Shots:
+class EvalViews:
     """What is looked at: B pictures of one size and their truth."""
 
     cameras: Cameras
@@ -47,13 +47,13 @@ class Shots:
 
 
 @dataclass(frozen=True)
-class Exam:
+class EvalSet:
     """The same questions for every stage; the truth is drawn once."""
 
-    heldout: Shots  # every held-out camera at every time, camera by camera
-    large: Shots | None  # LARGE pixels; None: not asked, which halves the time
-    path: Shots | None  # front and side, PATH_TIMES each; None where the subject's middle does not travel (a spin)
-    front: Shots  # the reference view at time 0, LARGE pixels
+    heldout: EvalViews  # every held-out camera at every time, camera by camera
+    large: EvalViews | None  # LARGE pixels; None: not asked, which halves the time
+    path: EvalViews | None  # front and side, PATH_TIMES each; None where the subject's middle does not travel (a spin)
+    front: EvalViews  # the reference view at time 0, LARGE pixels
     tile_size: int  # side at which detail is compared
 
 
@@ -76,14 +76,14 @@ def heldout_cameras(
     return tried[torch.tensor(chosen)]
 
 
-def set_exam(
+def build_eval_set(
     truth: Renderer,
     reference: Cameras,
     trained: Cameras | None,
     size: int,  # side of the pictures that training renders
     tile_size: int,  # side at which the tile prior looks
     has_path: bool = True,  # does the middle of the subject travel?
-) -> Exam:
+) -> EvalSet:
     """8 held-out cameras x 8 times in [0, 1]. At 256 px each camera takes two of the times and each time two cameras
     (16 pictures, a quarter of the cost)."""
     cameras = heldout_cameras(reference, trained)
@@ -97,7 +97,7 @@ def set_exam(
         float(reference.fovy),
     )
     path_times = torch.linspace(0.0, 1.0, PATH_TIMES).repeat(2)
-    return Exam(
+    return EvalSet(
         heldout=_shots(truth, cameras[which], times[when], size),
         large=_shots(truth, cameras[which[some]], times[when[some]], LARGE),
         path=_shots(truth, sides, path_times, max(size, PATH_SIZE)) if has_path else None,
@@ -106,12 +106,12 @@ def set_exam(
     )
 
 
-def _shots(truth: Renderer, cameras: Cameras, time: Tensor, size: int) -> Shots:
+def _shots(truth: Renderer, cameras: Cameras, time: Tensor, size: int) -> EvalViews:
     image, mask = truth(cameras, time, size)
-    return Shots(cameras, time, size, image, mask)
+    return EvalViews(cameras, time, size, image, mask)
 
 
-def grade(result: Renderer, exam: Exam) -> dict[str, float | None]:
+def evaluate(result: Renderer, exam: EvalSet) -> dict[str, float | None]:
     """All figures of one result; None where a figure means nothing (the path of a spin)."""
     small, _ = seen = _look(result, exam.heldout)
     truth = exam.heldout
@@ -130,11 +130,11 @@ def grade(result: Renderer, exam: Exam) -> dict[str, float | None]:
     return figures
 
 
-def _look(result: Renderer, shots: Shots) -> tuple[Tensor, Tensor]:
+def _look(result: Renderer, shots: EvalViews) -> tuple[Tensor, Tensor]:
     return result(shots.cameras, shots.time, shots.size)
 
 
-def _large_figures(result: Renderer, truth: Shots | None, tile_size: int) -> dict[str, float | None]:
+def _large_figures(result: Renderer, truth: EvalViews | None, tile_size: int) -> dict[str, float | None]:
     """PSNR at 256 px; detail and saturation as ratios to the truth's, detail at the tile prior's size."""
     if truth is None:
         return {}
@@ -148,7 +148,7 @@ def _large_figures(result: Renderer, truth: Shots | None, tile_size: int) -> dic
     }
 
 
-def _motion_figures(result: Renderer, shots: Shots | None) -> dict[str, float | None]:
+def _motion_figures(result: Renderer, shots: EvalViews | None) -> dict[str, float | None]:
     """The silhouette's centroid, followed from the front and from the side."""
     if shots is None:
         return {"motion_corr": None, "motion_amplitude": None}
@@ -159,7 +159,7 @@ def _motion_figures(result: Renderer, shots: Shots | None) -> dict[str, float | 
     }
 
 
-def frozen(result: Renderer) -> Renderer:
+def static_baseline(result: Renderer) -> Renderer:
     """The same, standing still at time 0: what every moving result must beat. Each camera is drawn once."""
 
     def still(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,7 @@ def frozen(result: Renderer) -> Renderer:
     return still
 
 
-def of_field(field: Field4D, device: torch.device | str | None = None) -> Renderer:
+def field_renderer(field: Field4D, device: torch.device | str | None = None) -> Renderer:
     """A field as pictures on white. Small ones are averaged from twice the size, as the truth is."""
 
     def result(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..priors.weight_files import content_of
+from ..priors.weight_files import load_checkpoint
 from ..utils.files import read_tensors, replacing, write_tensors
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
@@ -18,7 +18,7 @@ ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text
 def read_embedding(path: str | Path) -> dict[str, Tensor]:
     """Token or text encoder -> (n, d). "" where a file names neither (its name is the token then)."""
     path = Path(path)
-    found = _tables(content_of(path))
+    found = _tables(load_checkpoint(path))
     if not found:
         raise ValueError(f"{path} holds no embedding in a layout that is known: convert it to safetensors.")
     for name, table in found.items():

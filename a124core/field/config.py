@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..utils.validate import ABOVE_ZERO, ANY, one_of, within
+from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
 
 INDEX_MODES = ("hash", "tiled_full", "tiled_legacy")
 DENSITIES = ("exp", "softplus")
@@ -28,10 +28,10 @@ class FieldConfig:
     init_scale: float = 1e-4  # tables start uniform in (-init_scale, init_scale)
 
     def __post_init__(self) -> None:
-        within(self, 1, ANY, "time_grids", "levels", "base", "hidden")
-        within(self, self.base, 2**20, "finest")
-        within(self, 3, 24, "log2_rows")
-        within(self, 0, ANY, "blob_density", "init_scale")
-        within(self, ABOVE_ZERO, ANY, "blob_radius")
-        one_of(self, "index_mode", INDEX_MODES)
-        one_of(self, "density", DENSITIES)
+        check_range(self, 1, ANY, "time_grids", "levels", "base", "hidden")
+        check_range(self, self.base, 2**20, "finest")
+        check_range(self, 3, 24, "log2_rows")
+        check_range(self, 0, ANY, "blob_density", "init_scale")
+        check_range(self, ABOVE_ZERO, ANY, "blob_radius")
+        check_choice(self, "index_mode", INDEX_MODES)
+        check_choice(self, "density", DENSITIES)

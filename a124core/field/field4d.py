@@ -25,7 +25,7 @@ class Field4D:
     table: Tensor  # (T, rows, 2)
     mlp: dict[str, Tensor]  # w1 (hidden, 2 levels), b1 (hidden,), w2 (4, hidden), b2 (4,)
     occupancy: Occupancy | None = None
-    silent_levels: int = 0  # this many of the finest levels count as zero (coarse to fine)
+    masked_levels: int = 0  # this many of the finest levels count as zero (coarse to fine)
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,), albedo (N, 3)."""
@@ -52,13 +52,13 @@ class Field4D:
 
     def _levels(self) -> tuple:
         levels = grid_levels(self.config)
-        return levels[: len(levels) - self.silent_levels]
+        return levels[: len(levels) - self.masked_levels]
 
     def _features(self, xyz: Tensor, time: Tensor) -> Tensor:
         return self._pad(encode_grid(self.table, xyz, time, self._levels(), self.config.loop))
 
     def _pad(self, features: Tensor) -> Tensor:
-        return F.pad(features, (0, 2 * self.silent_levels)) if self.silent_levels else features
+        return F.pad(features, (0, 2 * self.masked_levels)) if self.masked_levels else features
 
     def _mlp(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Output (N, 4) and the hidden units (N, hidden), 0 where they are not active."""
@@ -81,7 +81,7 @@ class Field4D:
         mlp = {key: value.detach().cpu().clone() for key, value in self.mlp.items()}
         occupancy = None if self.occupancy is None else self.occupancy.to("cpu")
         table = self.table.detach().cpu().clone()
-        return replace(self, table=table, mlp=mlp, occupancy=occupancy, silent_levels=0)
+        return replace(self, table=table, mlp=mlp, occupancy=occupancy, masked_levels=0)
 
 
 def _leaf(value: Tensor, device: torch.device | str) -> Tensor:

@@ -41,7 +41,7 @@ def empty_occupancy(size: int, slices: int, threshold: float) -> Occupancy:
 
 
 @torch.no_grad()
-def refresh(
+def update_occupancy(
     occupancy: Occupancy,
     field: Field,
     decay: float,  # old values fade by this
@@ -73,16 +73,16 @@ def time_slice(time: Tensor, slices: int) -> Tensor:  # (R,) in [0, 1] -> (R,) i
     return (time * slices).long().clamp(0, slices - 1)
 
 
-def at_moment(occupied: Tensor, moment: float) -> Tensor:  # (S, G, G, G) bool -> (G, G, G)
+def occupied_at_time(occupied: Tensor, moment: float) -> Tensor:  # (S, G, G, G) bool -> (G, G, G)
     """The cells that rays of this moment meet: their slice is found in 32 bits, as for the rays."""
     return occupied[int(time_slice(torch.tensor(moment, dtype=torch.float32), len(occupied)))]
 
 
-def in_occupied(occupied: Tensor, moment: float, xyz: Tensor) -> Tensor:  # (S, G, G, G), ., (N, 3) -> (N,) bool
+def is_occupied(occupied: Tensor, moment: float, xyz: Tensor) -> Tensor:  # (S, G, G, G), ., (N, 3) -> (N,) bool
     """Which points lie in the cube, in a cell that a ray of this moment would sample."""
     size = occupied.shape[-1]
     x, y, z = ((xyz + 1.0) * (0.5 * size)).long().clamp(0, size - 1).unbind(1)
-    return at_moment(occupied, moment)[z, y, x] & (xyz.abs() <= 1.0).all(1)
+    return occupied_at_time(occupied, moment)[z, y, x] & (xyz.abs() <= 1.0).all(1)
 
 
 def occupied_box(occupied: Tensor) -> Tensor:  # (S, G, G, G) bool -> (2, 3) corners, x y z

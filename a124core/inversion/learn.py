@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ..priors.noise import draw_timesteps
 from ..reference.segment import resize
-from ..utils.validate import ABOVE_ZERO, ANY, within
+from ..utils.validate import ABOVE_ZERO, ANY, check_range
 
 Encode = Callable[[Tensor], Tensor]  # (B, 3, S, S) in [0, 1] -> x0 (B, ...), no gradient
 Denoise = Callable[[Tensor, Tensor, Tensor, list[str]], Tensor]  # x_t, sigma (B,), token (n, d), templates -> x0_hat
@@ -67,12 +67,12 @@ class TokenConfig:
     blur_high: float = 2.0
 
     def __post_init__(self) -> None:
-        within(self, 1, ANY, "steps", "batch")
-        within(self, 0, ANY, "chunk", "weight_decay", "turn", "jitter")
-        within(self, ABOVE_ZERO, 10, "lr", "eps")
-        within(self, 0, 1 - 1e-6, "beta1", "beta2")
-        within(self, 8, 4096, "size")
-        within(self, 0, 1, "turn_share", "jitter_share", "grey_share", "blur_share")
+        check_range(self, 1, ANY, "steps", "batch")
+        check_range(self, 0, ANY, "chunk", "weight_decay", "turn", "jitter")
+        check_range(self, ABOVE_ZERO, 10, "lr", "eps")
+        check_range(self, 0, 1 - 1e-6, "beta1", "beta2")
+        check_range(self, 8, 4096, "size")
+        check_range(self, 0, 1, "turn_share", "jitter_share", "grey_share", "blur_share")
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,10 @@ def accumulate(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tenso
     return ops.accumulate(weights, values, ray, rays)
 
 
-def neighbour_squares(values: Tensor, closed: bool) -> Tensor:
-    """torch_ops.neighbour_squares: values (T, M) -> scalar."""
+def temporal_tv(values: Tensor, closed: bool) -> Tensor:
+    """torch_ops.temporal_tv: values (T, M) -> scalar."""
     ops = ops_for(values.device) if _all_float32(values) and values.numel() else torch_ops
-    return ops.neighbour_squares(values, closed)
+    return ops.temporal_tv(values, closed)
 
 
 def adam_time_tv(
@@ -82,13 +82,13 @@ def adam_time_tv(
     (ops_for(values.device) if fused else torch_ops).adam_time_tv(*parts, count, rule, tv, closed)
 
 
-def draw_points(
+def splat_points(
     points: Tensor, normals: Tensor, colours: Tensor, c2w: Tensor, radius: Tensor, focal: Tensor, size: int
 ) -> Tensor:
-    """torch_ops.draw_points: points and normals (B, 3, N), colours (N, C) -> (B, C + 1, size, size)."""
+    """torch_ops.splat_points: points and normals (B, 3, N), colours (N, C) -> (B, C + 1, size, size)."""
     given = (points, normals, colours, c2w, radius, focal)
     plain = not (_all_float32(*given) and points.shape[2]) or _any_gradient(*given)
-    return (torch_ops if plain else ops_for(points.device)).draw_points(*given, size)
+    return (torch_ops if plain else ops_for(points.device)).splat_points(*given, size)
 
 
 def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:

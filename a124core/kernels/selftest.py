@@ -101,7 +101,7 @@ def _accumulated(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
 
 def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     values = torch.rand(5, 1500, generator=torch.Generator().manual_seed(4)).to(device).requires_grad_(True)
-    total = ops.neighbour_squares(values, True)
+    total = ops.temporal_tv(values, True)
     return total, torch.autograd.grad(total, values)[0]
 
 
@@ -122,7 +122,7 @@ def _drawn(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     c2w = torch.eye(4).repeat(2, 1, 1)
     c2w[:, 2, 3] = 1.8
     given = (points, points, colours, c2w, torch.full((2,), 1.8), torch.tensor([20.0, 30.0]))
-    return (ops.draw_points(*(v.to(device) for v in given), 8),)
+    return (ops.splat_points(*(v.to(device) for v in given), 8),)
 
 
 CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
@@ -135,7 +135,7 @@ CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
     "march": _marched,
     "render_weights": _composited,
     "accumulate": _accumulated,
-    "neighbour_squares": _neighbours,
+    "temporal_tv": _neighbours,
     "adam_time_tv": _stepped,
-    "draw_points": _drawn,
+    "splat_points": _drawn,
 }

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import relative_azimuth
-from ..protocols import Guidance, Prior
+from ..protocols import Guidance
 from ..reference.reference import Reference
-from ..reference.segment import border, resize
-from ..stages.presets import auto_preset
+from ..reference.segment import border_pixels, resize
 from . import warnings as say
 from .probe import (
     LEVELS,
@@ -38,7 +37,7 @@ from .views import Pictures, Scene, with_condition
 
 ROLES = ("image", "view", "video", "refine")
 POSE = 60.0  # the view that tells a mirrored pose: a face turned aside is not its own mirror image
-QUESTIONS = 20  # to each guidance, about
+N_QUERIES = 20  # to each guidance, about
 TRUSTED = 0.6  # overlap of silhouettes from which on a field may contradict a prior's pose
 ALL_WELL = "Nothing suspicious."
 
@@ -46,20 +45,20 @@ ALL_WELL = "Nothing suspicious."
 class Findings:
     """What one check gathers."""
 
-    suspicions: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, *sentences: str | None) -> None:
-        self.suspicions += [s for s in sentences if s is not None]
+        self.warnings += [s for s in sentences if s is not None]
 
 
 @dataclass(frozen=True)
 class PriorCheck:
     sheet: Tensor  # (1, 3, H, W) in [0, 1]
     report: str
-    suspicions: tuple[str, ...]
+    warnings: tuple[str, ...]
     figures: dict[str, dict[str, float]]  # by role, what the suspicions were read from
 
 
@@ -99,7 +98,7 @@ def _look_at_scene(scene: Scene, found: Findings) -> bool:
     """Mask and field, before any prior is asked; may the field contradict a prior's pose?"""
     mask = None if scene.reference is None else (scene.reference.mask > 0.5).float()
     if mask is not None:
-        found.add(say.mask_inverted(float(border(mask).mean()), float(mask.mean())))
+        found.add(say.mask_inverted(float(border_pixels(mask).mean()), float(mask.mean())))
     if scene.pictures is None:
         found.notes.append(
             "Only the picture was shown, so side, back and the pose of a view guidance were not checked: wire a field."
@@ -124,7 +123,7 @@ def _look_through(probe: Probe, scene: Scene, trusted: bool, embedding: str, fou
     found.add(say.without_effect(role, guidance.weight, guidance.t_max))
     if role == "refine":
         found.add(say.token_missing(guidance.note, embedding))
-        found.notes += [] if _reads_condition(probe.prior) else [say.NAIVE]
+        found.notes += [] if probe.prior.reads_condition else [say.NAIVE]
     shown = list(scene.shown(role, probe.prior.cameras))
     latents = [probe.encode(s.image) for s in shown]
     card = colour_card(len(shown[0].image), scene.size)
@@ -168,7 +167,7 @@ def _answers(
     found.add(broken)
     figures["saturation"] = saturation
     if broken is None:
-        found.add(say.cfg_far_off(role, probe.cfg, auto_preset([probe.guidance]) == "demo", saturation))
+        found.add(say.cfg_far_off(role, probe.cfg, probe.prior.exact, saturation))
     return broken is None
 
 
@@ -198,16 +197,11 @@ def _interrogate(
     if role in say.DRIFT and scene.reference is not None:
         figures["drift"] = colour_drift(preview, x0, believed, scene.reference.mask)
         found.add(say.another_subject(role, figures["drift"]))
-    if role == "refine" and _reads_condition(probe.prior):
+    if role == "refine" and probe.prior.reads_condition:
         figures["condition"] = condition_heard(probe, front)
         found.add(say.condition_ignored(figures["condition"]))
     if role == "view":
         _ask_for_pose(probe, scene, front, x0, trusted, figures, found)
-
-
-def _reads_condition(prior: Prior) -> bool:
-    """Has it something to look at the picture with that it repairs? Without, it is a right graph too."""
-    return getattr(prior, "reads_condition", True)
 
 
 def _ask_for_pose(
@@ -228,7 +222,7 @@ def _ask_for_pose(
 
 
 def _written(found: Findings) -> PriorCheck:
-    said = list(dict.fromkeys(found.suspicions))
+    said = list(dict.fromkeys(found.warnings))
     lines = [*(f"- {s}" for s in said)] or [ALL_WELL]
     sheet = draw_prior_sheet(found.rows, [f"noise {share:g}" for share in LEVELS])
     return PriorCheck(sheet, "\n".join([*lines, *found.notes]), tuple(said), found.figures)

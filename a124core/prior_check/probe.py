@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -34,7 +33,7 @@ class Probe:
         self, role: str, guidance: Guidance, device: torch.device, seed: int, on_ask: Callable[[], None] | None = None
     ) -> None:
         self.role, self.guidance, self.prior = role, guidance, guidance.prior
-        self.cfg, self.on_ask = cfg_of(self.prior), on_ask
+        self.cfg, self.on_ask = self.prior.cfg, on_ask
         self.device, self.rng = device, torch.Generator().manual_seed(seed)
 
     def sigma(self, share: float) -> float:
@@ -50,43 +49,13 @@ class Probe:
         """x_t -> x0_hat; plain: without what guidance adds, where the prior has a cfg that can be changed."""
         if self.on_ask is not None:
             self.on_ask()
-        prior = at_cfg(self.prior, 1.0) if plain and self.cfg is not None else self.prior
+        prior = self.prior.with_cfg(1.0) if plain else self.prior
         return prior.denoise(x_t, torch.full((x_t.shape[0],), self.sigma(share)).to(x_t), view).detach().float()
 
     def imagine(self, like: Tensor, view: View, plain: bool = False) -> Tensor:
         """What it makes of pure noise; the same noise every time."""
         eps = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
         return self.ask(self.sigma(TOP) * eps, TOP, view, plain)
-
-
-def cfg_of(prior: Prior) -> float | None:
-    """The scale of its classifier-free guidance, where it keeps one."""
-    owner, _ = _owner(prior)
-    return None if owner is None else float(owner.cfg)
-
-
-def at_cfg(prior: Prior, cfg: float) -> Prior:
-    """The same prior, asked with another scale. Only the number is copied: models stay shared."""
-    owner, name = _owner(prior)
-    if owner is None:
-        return prior
-    changed = copy.copy(owner)
-    object.__setattr__(changed, "cfg", cfg)
-    if not name:
-        return changed
-    other = copy.copy(prior)
-    object.__setattr__(other, name, changed)
-    return other
-
-
-def _owner(prior: Prior) -> tuple[object | None, str]:
-    """Who holds cfg: the prior itself, or its part of this name."""
-    if hasattr(prior, "cfg"):
-        return prior, ""
-    for name in ("setup", "scorer"):
-        if hasattr(getattr(prior, name, None), "cfg"):
-            return getattr(prior, name), name
-    return None, ""
 
 
 def colour_card(frames: int, size: int) -> Tensor:  # (frames, 3, size, size)
@@ -99,7 +68,6 @@ class Preview:
     """Latents as a picture: by the prior's own decode, else by the linear map that suits its encoder best."""
 
     def __init__(self, prior: Prior, latents: list[Tensor], images: list[Tensor]) -> None:
-        self.decode = getattr(prior, "decode", None)
         x = torch.cat([_columns(middle(x0)) for x0 in latents])
         y = torch.cat([_columns(_middle_frame(image, x0)) for x0, image in zip(latents, images, strict=True)])
         self.mean, self.offset = x.mean(0), y.mean(0)
@@ -109,8 +77,6 @@ class Preview:
         self.explained = float(1.0 - (y - x @ self.map).square().sum() / y.square().sum().clamp(min=1e-12))
 
     def __call__(self, x0: Tensor) -> Tensor:  # -> (1, 3, h, w), not clamped
-        if self.decode is not None:
-            return _at(self.decode(x0), 0.5).float().cpu()
         latents = middle(x0)
         picture = (_columns(latents) - self.mean) @ self.map + self.offset
         return picture.T.reshape(1, 3, *latents.shape[-2:]).float()

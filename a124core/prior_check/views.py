@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..cameras.rig import make_cameras, nearest, reference_camera
+from ..cameras.rig import make_cameras, nearest_cameras, reference_camera
 from ..protocols import Cameras, Field, View
 from ..reference.reference import Reference
 from ..render.render import render_clip
@@ -22,7 +22,7 @@ WHITE = (1.0, 1.0, 1.0)
 Pictures = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,), size -> (B, 3, S, S), (B, 1, S, S)
 
 
-def field_pictures(scene: Field, device: torch.device | str = "cpu") -> Pictures:
+def render_views(scene: Field, device: torch.device | str = "cpu") -> Pictures:
     """A field as pictures on white."""
 
     def pictures(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -48,7 +48,7 @@ class Scene:
         """As the reference camera, that many degrees around it, or the nearest that a prior can judge."""
         c = self.camera
         wanted = make_cameras(c.elevation, (c.azimuth + azimuth + 180.0) % 360.0 - 180.0, c.radius, c.fovy)
-        return wanted if allowed is None else nearest(wanted, allowed)
+        return wanted if allowed is None else nearest_cameras(wanted, allowed)
 
     def picture(self, label: str, camera: Cameras, time: Tensor) -> Shown:
         """One camera at one moment or, of a clip, at F."""

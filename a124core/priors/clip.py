@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..protocols import Cameras, Guidance, View
-from ..reference.segment import border, fill_outwards, find_subject, fit, means_no_mask, resize
+from ..protocols import Cameras, Guidance, Prior, View
+from ..reference.segment import border_pixels, fill_outwards, fit_to_image, means_no_mask, resize, segment_subject
 from .builtin.denoisers import encode_pictures
 from .builtin.recipe import VIDEO
 from .noise import scaled_linear_sigmas
@@ -21,12 +22,13 @@ LOOKS_LIKE = 0.5  # overlap of silhouettes below which the first frame is not th
 
 
 @dataclass(frozen=True)
-class ClipPrior:
+class ClipPrior(Prior):
     """The data are one clip, so the posterior mean is that clip, whatever the noise (DreamFusion eq. 3 on one item)."""
 
     layers: Tensor  # (N, 4, S, S) premultiplied colour and coverage; frame i is scene time i / (N - 1)
     cameras: Cameras  # 1: the reference camera, the only one it can judge
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
+    exact: ClassVar[bool] = True
 
     def encode(self, image: Tensor) -> Tensor:  # (F, 3, H, W) -> (1, 3, F, S, S)
         return encode_pictures(image, self.layers.shape[-1]).transpose(0, 1)[None]
@@ -97,9 +99,9 @@ def _cut(
     for i in range(image.shape[0]):
         frame = image[i : i + 1]
         if mask is not None:
-            yield frame, fit(mask[i : i + 1], frame, "mask of the clip"), False
+            yield frame, fit_to_image(mask[i : i + 1], frame, "mask of the clip"), False
         else:
-            subject, pure, _ = find_subject(frame, None, None if alpha is None else alpha[i : i + 1])
+            subject, pure, _ = segment_subject(frame, None, None if alpha is None else alpha[i : i + 1])
             yield frame, subject, pure
 
 
@@ -107,7 +109,7 @@ def _marks(mask: Tensor, mask_marks: str) -> str:
     """One answer for the whole clip: the side that owns the border is background."""
     if mask_marks != "auto":
         return mask_marks
-    share = sum(float(border(m[None]).mean()) for m in mask) / len(mask)
+    share = sum(float(border_pixels(m[None]).mean()) for m in mask) / len(mask)
     return "background" if share > 0.5 else "subject"
 
 

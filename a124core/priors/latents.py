@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def encode_by_parts(image: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+def checkpointed_encode(image: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
     """encode of every item, with the gradient of encode, and in memory never more than one item's graph."""
     return _ByParts.apply(image, encode)
 

@@ -9,7 +9,7 @@ EPS, V, SAMPLE, FLOW = "epsilon", "v_prediction", "sample", "flow"
 KINDS = (EPS, V, SAMPLE, FLOW)
 
 
-def network_input(x_t: Tensor, sigma: Tensor, kind: str) -> Tensor:
+def scale_input(x_t: Tensor, sigma: Tensor, kind: str) -> Tensor:
     """x_t as the network was trained to see it: of variance one, or mixed (1 - s) x0 + s eps with s = sigma/(1+sigma).
 
     sigma has the shape of x_t with ones, as in (items, 1, 1, 1).
@@ -17,7 +17,7 @@ def network_input(x_t: Tensor, sigma: Tensor, kind: str) -> Tensor:
     return x_t / (1.0 + sigma) if kind == FLOW else x_t / (1.0 + sigma**2).sqrt()
 
 
-def clean(out: Tensor, x_t: Tensor, sigma: Tensor, kind: str) -> Tensor:
+def to_x0(out: Tensor, x_t: Tensor, sigma: Tensor, kind: str) -> Tensor:
     """The network's output -> x0_hat. With a = 1 / sqrt(1 + sigma^2):
 
     eps: x_t - sigma eps. v = a eps - sigma a x0: a^2 x_t - sigma a v. flow (u = eps - x0): x_flow - s u.
@@ -38,7 +38,7 @@ def nearest_timestep(sigma: Tensor, sigmas: Tensor) -> Tensor:  # (items,), (T,)
     return apart.argmin(dim=1)
 
 
-def told_timestep(sigma: Tensor, sigmas: Tensor, kind: str) -> Tensor:  # (items,), (T,) -> (items,)
+def sigma_to_timestep(sigma: Tensor, sigmas: Tensor, kind: str) -> Tensor:  # (items,), (T,) -> (items,)
     """What the network is told about the noise: an index of the table, or of a flow its share s of T steps, which a
     shifted schedule does not number evenly (diffusers' FlowMatchEulerDiscreteScheduler: timesteps = sigmas T)."""
     return len(sigmas) * sigma / (1.0 + sigma) if kind == FLOW else nearest_timestep(sigma, sigmas)

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def resized(image: Tensor, size: int) -> Tensor:  # (B, C, H, W) -> (B, C, size, size)
+def resize_images(image: Tensor, size: int) -> Tensor:  # (B, C, H, W) -> (B, C, size, size)
     """Bilinear, as released; smoothed first where a picture gets smaller."""
     if tuple(image.shape[-2:]) == (size, size):
         return image

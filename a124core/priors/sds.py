@@ -8,7 +8,7 @@ from torch import Tensor
 from ..protocols import Prior, View
 
 
-def cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
+def apply_cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
     """Classifier-free guidance in the host's form: scale 1 is the conditional guess alone."""
     return uncond + scale * (cond - uncond)
 

@@ -19,12 +19,12 @@ SHELLS = (("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"),)
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Name -> tensor of a .safetensors, .ckpt, .pth or .bin; a `state_dict` inside is opened."""
-    found = content_of(path)
+    found = load_checkpoint(path)
     inner = found.get("state_dict", found) if isinstance(found, dict) else {}
     return {str(n): w for n, w in inner.items() if isinstance(w, Tensor)} if isinstance(inner, dict) else {}
 
 
-def content_of(path: Path) -> Any:
+def load_checkpoint(path: Path) -> Any:
     """Whatever tensors, texts, numbers, dicts and lists a file of weights holds; anything else in it is refused."""
     if not path.is_file():
         raise ValueError(f"{path} was not found: check its name.")

@@ -17,7 +17,7 @@ GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I", "F")
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")  # more than 8 bits
 
 
-def read_picture(path: str | Path) -> tuple[Tensor, Tensor | None, str]:
+def read_image(path: str | Path) -> tuple[Tensor, Tensor | None, str]:
     """-> image (1, 3, H, W) in [0, 1], alpha (1, 1, H, W) or None, what was converted ("": nothing)."""
     picture, notes = _open(path, "picture")
     if picture.mode in DEEP_MODES:
@@ -30,7 +30,7 @@ def read_picture(path: str | Path) -> tuple[Tensor, Tensor | None, str]:
 
 def read_mask(path: str | Path) -> tuple[Tensor, str]:
     """-> mask (1, 1, H, W) in [0, 1], note. A picture with transparency gives its opacity, any other its brightness."""
-    image, alpha, note = read_picture(path)
+    image, alpha, note = read_image(path)
     mask = image.mean(dim=1, keepdim=True)
     if alpha is not None and alpha.min() < 0.99:
         mask, note = alpha, _join(note, "the mask was read from the file's transparency")
@@ -44,7 +44,7 @@ def read_mask(path: str | Path) -> tuple[Tensor, str]:
 
 def read_depth(path: str | Path) -> tuple[Tensor, str]:
     """-> depth (1, 1, H, W) in [0, 1], near = bright, note. 16 bits are kept."""
-    image, _, note = read_picture(path)
+    image, _, note = read_image(path)
     return image.mean(dim=1, keepdim=True), note
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..cameras.rig import FOVY, RADIUS, reference_camera
 from ..protocols import Cameras
-from .segment import fill_outwards, find_subject, fit, resize
+from .segment import fill_outwards, fit_to_image, resize, segment_subject
 
 LARGEST = 1024  # side of the working square; the largest picture the authors ship (release)
 SMALLEST = 16  # pixels; a shorter side cannot show a subject
@@ -61,7 +61,7 @@ def make_reference(
     camera = reference_camera(elevation, azimuth, radius, fovy)
     image, alpha, notes = _checked(image, alpha)
     mask = None if mask is None else _layer(mask, "mask")
-    subject, pure_edges, how = find_subject(image, mask, alpha, mask_marks)
+    subject, pure_edges, how = segment_subject(image, mask, alpha, mask_marks)
     _check_mask(subject)
     depth, said = _depth(depth, image, subject)
     notes += said
@@ -103,7 +103,7 @@ def _checked(image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None
     if image.shape[1] == 4:
         image, alpha = image[:, :3], image[:, 3:]
     image = image.expand(-1, 3, -1, -1).clamp(0.0, 1.0)
-    alpha = None if alpha is None else fit(_layer(alpha, "alpha channel"), image, "alpha channel")
+    alpha = None if alpha is None else fit_to_image(_layer(alpha, "alpha channel"), image, "alpha channel")
     if max(height, width) <= LARGEST:
         return image, alpha, notes
     scale = LARGEST / max(height, width)
@@ -131,7 +131,7 @@ def _depth(depth: Tensor | None, image: Tensor, subject: Tensor) -> tuple[Tensor
         return None, []
     first = _layer(depth, "depth map")
     note = [] if first.shape[-2:] == image.shape[-2:] else ["depth resized"]
-    fitted = fit(first, image, "depth map")
+    fitted = fit_to_image(first, image, "depth map")
     inside = subject > 0.5
     if not inside.any() or fitted[inside].max() - fitted[inside].min() < 1e-4:
         return None, ["the depth map is flat inside the subject and was left out"]

@@ -20,7 +20,7 @@ NO_SUBJECT = (
 )
 
 
-def find_subject(
+def segment_subject(
     image: Tensor,  # (1, 3, H, W) in [0, 1]
     mask: Tensor | None,  # (1, 1, h, w) in [0, 1], either polarity
     alpha: Tensor | None,  # (1, 1, H, W) in [0, 1], 1 = opaque
@@ -30,12 +30,12 @@ def find_subject(
     if mask_marks not in MASK_MARKS:
         raise ValueError(f"mask_marks is {mask_marks!r}: use one of {', '.join(MASK_MARKS)}.")
     if mask is not None and not means_no_mask(mask):
-        subject, note = _from_mask(fit(mask, image, "mask"), mask_marks)
+        subject, note = _from_mask(fit_to_image(mask, image, "mask"), mask_marks)
         if mask.shape[-2:] != image.shape[-2:]:
             note += f", resized from {_size(mask)} to {_size(image)}"
         return subject, False, note
     if alpha is not None and alpha.min() < OPAQUE:
-        return fit(alpha, image, "alpha channel"), True, "found by its transparency"
+        return fit_to_image(alpha, image, "alpha channel"), True, "found by its transparency"
     return _from_border(image), False, "cut from its plain background by the border's colour"
 
 
@@ -44,7 +44,7 @@ def means_no_mask(mask: Tensor) -> bool:
     return tuple(mask.shape[-2:]) == (EMPTY_MASK_SIDE, EMPTY_MASK_SIDE) and not mask.any()
 
 
-def fit(layer: Tensor, image: Tensor, name: str) -> Tensor:
+def fit_to_image(layer: Tensor, image: Tensor, name: str) -> Tensor:
     """The layer at the picture's size, if both have the same shape to within a pixel's rounding."""
     height, width = image.shape[-2:]
     h, w = layer.shape[-2:]
@@ -67,7 +67,7 @@ def resize(layer: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(layer, size=size, mode="bilinear", align_corners=False)
 
 
-def border(layer: Tensor) -> Tensor:  # (1, C, H, W) -> (C, N)
+def border_pixels(layer: Tensor) -> Tensor:  # (1, C, H, W) -> (C, N)
     """The pixels along the four sides."""
     width = max(1, round(RING * min(layer.shape[-2:])))
     inner = torch.zeros(layer.shape[-2:], dtype=torch.bool)
@@ -82,7 +82,7 @@ def _from_mask(mask: Tensor, mask_marks: str) -> tuple[Tensor, str]:
             f"the mask is {'full' if mask.max() > 0.5 else 'empty'}, it has one value everywhere: "
             "mark the subject and leave its surroundings unmarked, or leave the mask out."
         )
-    share = float(border(mask).mean())
+    share = float(border_pixels(mask).mean())
     taken = mask_marks
     if taken == "auto":
         taken = "background" if share > 0.5 else "subject"
@@ -95,7 +95,7 @@ def _from_mask(mask: Tensor, mask_marks: str) -> tuple[Tensor, str]:
 
 def _from_border(image: Tensor) -> Tensor:
     """Everything that a flood from the border in the border's own colour does not reach: white inside stays."""
-    ring = border(image)
+    ring = border_pixels(image)
     colour = ring.median(dim=1).values
     if float(((ring - colour[:, None]).abs().amax(0) < PLAIN).float().mean()) < PLAIN_SHARE:
         raise ValueError(NO_SUBJECT)

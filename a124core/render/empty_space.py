@@ -9,9 +9,9 @@ import math
 import torch
 from torch import Tensor
 
-from ..field.occupancy import at_moment, occupied_box
+from ..field.occupancy import occupied_at_time, occupied_box
 from ..protocols import Field
-from .sample import DIAGONAL, Marched, Rays, place_samples
+from .sample import DIAGONAL, OccupancyMask, Rays, sample_rays
 
 CELLS = 128  # a side, at most, but where training's are finer: as wide as a step of a picture of 256 steps
 AIR = 1e-3  # density: along the whole diagonal it hides 0.35 % of the light, less than a level of 255
@@ -21,26 +21,26 @@ GUESSED = 1024  # rays of a picture that are marched to guess how many samples t
 POINTS_AT_ONCE = 2**16
 
 
-def pays(
+def is_worthwhile(
     field: Field,
     rays: Rays,  # of one picture, which sees one moment
-    space: Marched,
+    space: OccupancyMask,
     samples: int,  # steps across the cube's diagonal
     pictures: int,  # that the look serves
 ) -> bool:
     """Is the look for air cheaper than what it saves? It is not for small pictures."""
-    kept = int(at_moment(space.occupied, float(rays.time[0])).sum())
-    asked = kept * _parts(space, samples) ** 3 * looks(field, space, samples)
+    kept = int(occupied_at_time(space.occupied, float(rays.time[0])).sum())
+    asked = kept * _parts(space, samples) ** 3 * samples_per_cell(field, space, samples)
     return asked < WORTH * guess(rays, space, samples) * pictures
 
 
-def guess(rays: Rays, space: Marched, samples: int) -> float:
+def guess(rays: Rays, space: OccupancyMask, samples: int) -> float:
     """How many samples there will be, from rays by chance: no width of a picture gives a column."""
     some = torch.randint(len(rays), (GUESSED,), generator=torch.Generator().manual_seed(0)).to(rays.time.device)
-    return len(place_samples(rays[some], space, samples).ray) * len(rays) / GUESSED
+    return len(sample_rays(rays[some], space, samples).ray) * len(rays) / GUESSED
 
 
-def looks(field: Field, space: Marched, samples: int) -> int:
+def samples_per_cell(field: Field, space: OccupancyMask, samples: int) -> int:
     """Points that are asked in every cell. A field learns hardly a part thinner than a cell of its finest level; a
     wire that thin fills (side / finest)^2 of a cell's section, and may be found in any of three cells in a row."""
     finest = getattr(getattr(field, "config", None), "finest", None)
@@ -51,27 +51,27 @@ def looks(field: Field, space: Marched, samples: int) -> int:
 
 
 @torch.no_grad()
-def without_air(
+def tighten_occupancy(
     field: Field,
-    space: Marched,
+    space: OccupancyMask,
     moment: float,
     samples: int,  # steps across the cube's diagonal
-) -> Marched:  # one slice of time
+) -> OccupancyMask:  # one slice of time
     """The part of the cells around something at this moment. Random points are asked in each cell of about a step's
     width, then as many again beside what was found, which follows a wire. Cells next to one that is not air stay.
     Samples in what is left lie where they lay before."""
     parts = _parts(space, samples)
-    wide = at_moment(space.occupied, moment)
+    wide = occupied_at_time(space.occupied, moment)
     for axis in range(3):
         wide = wide.repeat_interleave(parts, dim=axis)
     rng = torch.Generator().manual_seed(0)
     filled = torch.zeros_like(wide)
-    often = looks(field, space, samples)
+    often = samples_per_cell(field, space, samples)
     for look in range(2 * often):
         asked = wide if look < often else wide & _widened(filled)
         _ask(field, moment, asked & ~filled, filled, rng)
     left = (_widened(filled) & wide)[None]
-    return Marched(left, _box_around(left, space.box, DIAGONAL / samples))
+    return OccupancyMask(left, _box_around(left, space.box, DIAGONAL / samples))
 
 
 def _ask(field: Field, moment: float, asked: Tensor, filled: Tensor, rng: torch.Generator) -> None:  # (G, G, G) bool
@@ -89,7 +89,7 @@ def _box_around(left: Tensor, within: Tensor, step: float) -> Tensor:  # (2, 3)
     return torch.stack((torch.maximum(low - step, within[0]), torch.minimum(high + step, within[1])))
 
 
-def _parts(space: Marched, samples: int) -> int:
+def _parts(space: OccupancyMask, samples: int) -> int:
     """Cells here along a side of one there: a step is 1.7 / samples of the cube's side."""
     return max(int(min(CELLS, 0.5 * samples)) // space.occupied.shape[-1], 1)
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..cameras.rig import pixel_rays
 from ..field.gradient import density_gradient, normals_from
-from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, refresh
+from ..field.occupancy import Occupancy, empty_occupancy, occupied_box, update_occupancy
 from ..protocols import Cameras, Field, Pinholes, Shading
 from .composite import accumulate, over, render_weights, transmittance
-from .empty_space import pays, without_air
-from .sample import Marched, Rays, Samples, place_samples
+from .empty_space import is_worthwhile, tighten_occupancy
+from .sample import OccupancyMask, Rays, Samples, sample_rays
 from .shading import shade
 
 DARK = 1e-4  # transmittance below which a ray is at its end (release)
@@ -39,7 +39,7 @@ class Render:
 
 
 @dataclass(frozen=True)
-class Clip:
+class RenderedClip:
     """F finished pictures on the CPU, H rows, W columns (E times as many for cameras of E eyes)."""
 
     image: Tensor  # (F, 3, H, W) in [0, 1]
@@ -51,7 +51,7 @@ class Clip:
 def render(
     field: Field,
     rays: Rays,
-    space: Marched,
+    space: OccupancyMask,
     samples: int,  # steps across the cube's diagonal
     background: Tensor,  # (3,)
     shading: Shading,
@@ -60,7 +60,7 @@ def render(
     early_stop: bool = False,  # leave out what no light reaches: pays where there will be a backward pass
 ) -> Render:
     """Volume rendering of rays through any field."""
-    placed = place_samples(rays, space, samples)
+    placed = sample_rays(rays, space, samples)
     count = len(placed.ray)
     if early_stop:
         placed = visible(field, placed, len(rays))
@@ -120,10 +120,10 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:  # H, W
     return (size, size) if isinstance(size, int) else size
 
 
-def marched(occupancy: Occupancy) -> Marched:
+def occupancy_mask(occupancy: Occupancy) -> OccupancyMask:
     """The cells that a marcher may sample."""
     occupied = occupancy.occupied()
-    return Marched(occupied, occupied_box(occupied))
+    return OccupancyMask(occupied, occupied_box(occupied))
 
 
 def render_clip(
@@ -136,14 +136,14 @@ def render_clip(
     on_frame: Callable[[int], None] | None = None,  # called with the frames done, also between pieces of a frame
     device: torch.device | str | None = None,
     normals: bool = True,
-) -> Clip:
+) -> RenderedClip:
     """Finished pictures with ambient light only. Parts of the field that are not worth sampling are skipped."""
     frames = []
     for frame in render_frames(field, cameras, time, size, samples, background, device, normals, on_frame):
         frames.append((frame.image, frame.mask, frame.depth, frame.normal))
         if on_frame is not None:
             on_frame(len(frames))
-    return Clip(*(torch.cat(planes) for planes in zip(*frames, strict=True)))
+    return RenderedClip(*(torch.cat(planes) for planes in zip(*frames, strict=True)))
 
 
 def render_frames(
@@ -156,13 +156,13 @@ def render_frames(
     device: torch.device | str | None = None,
     normals: bool = True,
     on_piece: Callable[[int], None] | None = None,  # called with the frames done: where a cancel is heard in between
-) -> Iterator[Clip]:  # F clips of one frame
+) -> Iterator[RenderedClip]:  # F clips of one frame
     """The same, picture by picture: what is written as it comes needs no memory for a whole film."""
     if device is not None and hasattr(field, "to"):
         field = field.to(device)
     home = getattr(field, "table", cameras.fovy).device
     steps = samples or PREVIEW_SAMPLES
-    space = marched(occupancy_of(field, home))
+    space = occupancy_mask(field_occupancy(field, home))
     serves, known = pictures_of_a_look(time), {}
     for k in range(len(cameras)):
         rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
@@ -170,8 +170,8 @@ def render_frames(
         if moment not in known:
             if len(known) == MOMENTS:
                 del known[next(iter(known))]  # the oldest
-            look = pays(field, rays, space, steps, serves[k])
-            known[moment] = without_air(field, space, moment, steps) if look else space
+            look = is_worthwhile(field, rays, space, steps, serves[k])
+            known[moment] = tighten_occupancy(field, space, moment, steps) if look else space
         parts = []
         for i in range(0, len(rays), RAYS_AT_ONCE):
             parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], known[moment], steps, background, normals))
@@ -186,16 +186,16 @@ def pictures_of_a_look(time: Tensor) -> list[int]:  # (F,) -> F
     return pictures[of].tolist() if len(moments) <= MOMENTS else [1] * len(time)
 
 
-def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int) -> Clip:  # one frame
+def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int) -> RenderedClip:  # one frame
     """Pieces of an image, row by row, put together."""
     planes = (torch.cat(part).T.unflatten(1, (height, -1))[None].cpu() for part in zip(*parts, strict=True))
     image, mask, depth, normal = planes
-    return Clip(image.clamp(0.0, 1.0), mask.clamp(0.0, 1.0), depth, normal)
+    return RenderedClip(image.clamp(0.0, 1.0), mask.clamp(0.0, 1.0), depth, normal)
 
 
 @torch.no_grad()
 def _still(
-    field: Field, rays: Rays, space: Marched, samples: int, background: tuple[float, ...], normals: bool
+    field: Field, rays: Rays, space: OccupancyMask, samples: int, background: tuple[float, ...], normals: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ground = torch.tensor(background, device=rays.origins.device)
     seen = render(field, rays, space, samples, ground, Shading())
@@ -211,11 +211,11 @@ def _seen_normals(field: Field, seen: Render) -> Tensor:  # (R, 3) sum of weight
     return accumulate(seen.weights[shown], 0.5 * (normals + 1.0), placed.ray, len(seen.image))
 
 
-def occupancy_of(field: Field, device: torch.device) -> Occupancy:
+def field_occupancy(field: Field, device: torch.device) -> Occupancy:
     """The field's own, or one made now: 64^3 cells, 16 slices of time, two looks at each."""
     own = getattr(field, "occupancy", None)
     if own is not None:
         return own.to(device)
     rng = torch.Generator().manual_seed(0)
     made = empty_occupancy(64, 16, 1.0).to(device)
-    return refresh(refresh(made, field, 1.0, rng), field, 1.0, rng)
+    return update_occupancy(update_occupancy(made, field, 1.0, rng), field, 1.0, rng)

@@ -31,7 +31,7 @@ class Rays:
 
 
 @dataclass(frozen=True)
-class Marched:
+class OccupancyMask:
     """Where samples are allowed: occupied cells per slice of time, and the box around them."""
 
     occupied: Tensor  # (S, G, G, G) bool
@@ -53,7 +53,7 @@ class Samples:
         return Samples(self.ray[kept], self.start[kept], self.xyz[kept], self.time[kept], self.step)
 
 
-def place_samples(rays: Rays, space: Marched, samples: int) -> Samples:
+def sample_rays(rays: Rays, space: OccupancyMask, samples: int) -> Samples:
     """Steps of diagonal / samples through the occupied cells (release)."""
     step = DIAGONAL / samples
     ray_slice = time_slice(rays.time, space.occupied.shape[0])

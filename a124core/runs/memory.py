@@ -6,7 +6,7 @@ gradient. What a network computes with while it is asked is not: only asking tel
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,11 +14,11 @@ import torch
 from ..field.config import FieldConfig
 from ..field.field4d import Field4D, new_field
 from ..field.grid import rows_per_grid
-from ..field.occupancy import empty_occupancy, refresh
+from ..field.occupancy import empty_occupancy, update_occupancy
 from ..kernels.dispatch import backend_name
-from ..protocols import Cameras, Guidance
-from ..render.render import camera_rays, marched
-from ..render.sample import place_samples
+from ..protocols import Cameras, Guidance, ModelPrior
+from ..render.render import camera_rays, occupancy_mask
+from ..render.sample import sample_rays
 from ..stages.config import CoarseConfig, FineConfig, StageConfig
 from ..stages.gradients import needs_normals
 from ..utils.device import free_memory
@@ -34,7 +34,7 @@ LOOK = 32  # pixels of the pictures whose samples are counted
 
 
 @dataclass(frozen=True)
-class Needs:
+class MemoryEstimate:
     """Bytes on the device that a stage computes on."""
 
     field: int  # tables and MLP: weights, gradients, two moments of Adam
@@ -50,17 +50,17 @@ class Needs:
         """For people; rounded, because the graph depends on what is in the picture."""
         parts = {"field and optimiser": self.field + self.beside, "weights of models": self.networks,
                  "pictures and gradients": self.passing}  # fmt: skip
-        said = ", ".join(f"{what} {in_words(size)}" for what, size in parts.items() if size)
+        said = ", ".join(f"{what} {format_bytes(size)}" for what, size in parts.items() if size)
         more = "; what the models compute with comes on top" if self.networks else ""
-        return f"about {in_words(self.total)} of memory beside the program ({said}{more})"
+        return f"about {format_bytes(self.total)} of memory beside the program ({said}{more})"
 
 
-def in_words(size: float) -> str:
+def format_bytes(size: float) -> str:
     """12.3 GB, 640 MB."""
     return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """40 s, 12 min, 3.5 hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -71,14 +71,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def counted(
+def estimate_memory(
     field: FieldConfig,  # where start is given, only its time grids count, and only if start stands still
     config: StageConfig,
     guidances: Sequence[Guidance | None],
     kernels: str,  # what computes the field's operations, see kernels_on
     camera: Cameras,  # the one that took the picture
     start: Field4D | None = None,  # what a moving stage begins with
-) -> Needs:
+) -> MemoryEstimate:
     """What the stage holds at most."""
     grids = field.time_grids if isinstance(config, CoarseConfig) else 1
     if start is not None:
@@ -89,7 +89,7 @@ def counted(
     frozen = table + small + cells if isinstance(config, FineConfig) else 0
     stays, comes = _weights(guidances)
     passing = _passing(field, config, _per_ray(field, config, start, camera), _encoder(guidances), kernels)
-    return Needs(4 * (table + small), cells + frozen, stays + comes, passing)
+    return MemoryEstimate(4 * (table + small), cells + frozen, stays + comes, passing)
 
 
 def kernels_on(device: torch.device | str) -> str:
@@ -164,7 +164,7 @@ def _fresh(field: FieldConfig, config: StageConfig) -> Field4D:
     rng = torch.Generator().manual_seed(0)
     still, r = new_field(field, rng), config.render
     cells = empty_occupancy(min(r.occupancy_size, CELLS), 1, r.occupancy_threshold)
-    return replace(still, occupancy=refresh(cells, still, r.occupancy_decay, rng))
+    return replace(still, occupancy=update_occupancy(cells, still, r.occupancy_decay, rng))
 
 
 def samples_per_ray(field: Field4D, camera: Cameras, steps: int) -> float:
@@ -176,22 +176,27 @@ def samples_per_ray(field: Field4D, camera: Cameras, steps: int) -> float:
     some = field.occupancy.grid[[0, slices // 2] if slices > 1 else [0]].cpu()
     time = (torch.arange(len(some)) + 0.5) / len(some)
     rays = camera_rays(camera[torch.zeros(len(some), dtype=torch.long)], time, LOOK)
-    return len(place_samples(rays, marched(replace(field.occupancy, grid=some)), steps).ray) / len(rays)
+    return len(sample_rays(rays, occupancy_mask(replace(field.occupancy, grid=some)), steps).ray) / len(rays)
 
 
 def _weights(guidances: Sequence[Guidance | None]) -> tuple[int, int]:
-    """Bytes of the models that stay on the device, each once, and of the largest that comes only to be asked."""
-    found = [g.prior.weights() for g in guidances if g is not None and hasattr(g.prior, "weights")]
-    stay = {network: size for stays, _ in found for network, size in stays.items()}
-    return sum(stay.values()), max((comes for _, comes in found), default=0)
+    """Bytes of the models that stay on the device, each once, and of the largest that comes only for a forward pass."""
+    parts = [prior.weight_bytes() for prior in model_priors(guidances)]
+    resident = {network: size for stays, _ in parts for network, size in stays.items()}
+    return sum(resident.values()), max((comes for _, comes in parts), default=0)
 
 
 def _encoder(guidances: Sequence[Guidance | None]) -> int:
-    """Bytes for the gradient of one picture through the hungriest VAE: one is asked at a time."""
-    return max((g.prior.room() for g in guidances if g is not None and hasattr(g.prior, "room")), default=0)
+    """Bytes for the gradient of one image through the largest VAE: one encodes at a time."""
+    return max((prior.activation_bytes() for prior in model_priors(guidances)), default=0)
 
 
-def shortage(needs: Needs, device: torch.device | str, instead: str) -> str | None:
+def model_priors(guidances: Iterable[Guidance | None]) -> list[ModelPrior]:
+    """The priors that run a network."""
+    return [g.prior for g in guidances if g is not None and isinstance(g.prior, ModelPrior)]
+
+
+def shortfall(needs: MemoryEstimate, device: torch.device | str, instead: str) -> str | None:
     """A sentence if the device has less free than was counted; None where there is enough or nobody says."""
     free = free_memory(device)
     if free is None:
@@ -199,4 +204,4 @@ def shortage(needs: Needs, device: torch.device | str, instead: str) -> str | No
     held = needs.networks if torch.device(device).type == "cpu" else 0  # there the models are loaded already
     if needs.total - held <= free:
         return None
-    return f"That is more than the {in_words(free + held)} that {device} has: if it runs out of memory, {instead}."
+    return f"That is more than the {format_bytes(free + held)} that {device} has: if it runs out of memory, {instead}."

@@ -11,7 +11,7 @@ from .config import TimeConfig
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipTimes:
     """F moments in ascending order."""
 
     ticks: list[int]  # on the discrete time axis 0 .. cfg.ticks
@@ -24,7 +24,7 @@ def _draw(low: int, high: int, rng: torch.Generator) -> int:
     return int(torch.randint(low, high + 1, (), generator=rng))
 
 
-def clip_ticks(cfg: TimeConfig, rng: torch.Generator) -> Clip:
+def sample_clip_times(cfg: TimeConfig, rng: torch.Generator) -> ClipTimes:
     """Draw stride, start and direction of a clip (release; the paper's alpha is start_rate / 2 at either end).
 
     u uniform in {frames .. ticks}, stride = u // frames. With start_rate the clip starts at 0 and is flagged, else
@@ -43,4 +43,4 @@ def clip_ticks(cfg: TimeConfig, rng: torch.Generator) -> Clip:
     if mirrored:
         ticks = [cfg.ticks - tick for tick in reversed(ticks)]
     times = torch.tensor(ticks, dtype=torch.float32) / cfg.ticks
-    return Clip(ticks, times, forced and not bool(mirrored))
+    return ClipTimes(ticks, times, forced and not bool(mirrored))

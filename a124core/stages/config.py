@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from ..field.config import FieldConfig
-from ..utils.validate import ABOVE_ZERO, ANY, one_of, within
+from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
 
 TIME_TV_FORMS = ("tables", "samples")
 SAMPLINGS = ("balanced", "random", "never-zero")
@@ -31,12 +31,12 @@ class RenderConfig:
     early_stop: bool = True  # look for what light does not reach before anything is rendered with graph
 
     def __post_init__(self) -> None:
-        within(self, 2, 4096, "size", "reference_size")
-        within(self, 2, 2**16, "samples")
-        within(self, 1, 1024, "occupancy_size", "occupancy_slices")
-        within(self, 1, ANY, "occupancy_every")
-        within(self, 0, 1, "occupancy_decay")
-        within(self, 0, ANY, "occupancy_threshold", "chunk")
+        check_range(self, 2, 4096, "size", "reference_size")
+        check_range(self, 2, 2**16, "samples")
+        check_range(self, 1, 1024, "occupancy_size", "occupancy_slices")
+        check_range(self, 1, ANY, "occupancy_every")
+        check_range(self, 0, 1, "occupancy_decay")
+        check_range(self, 0, ANY, "occupancy_threshold", "chunk")
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class LossWeights:
     time_tv_form: str = "tables"  # "tables" (Eq. 2, older release) or "samples" (since 2023-12-15)
 
     def __post_init__(self) -> None:
-        within(self, 0, 1e12, *(f.name for f in fields(self) if f.name != "time_tv_form"))
-        one_of(self, "time_tv_form", TIME_TV_FORMS)
+        check_range(self, 0, 1e12, *(f.name for f in fields(self) if f.name != "time_tv_form"))
+        check_choice(self, "time_tv_form", TIME_TV_FORMS)
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class OptimConfig:
     clip: float = 0.0  # clip gradients by value; 0: not
 
     def __post_init__(self) -> None:
-        within(self, ABOVE_ZERO, 1e3, "grid_lr", "mlp_lr")
-        within(self, 0, 1, "lr_end")
-        within(self, 0, 1 - 1e-6, "beta1", "beta2")
-        within(self, 0, ANY, "eps", "clip")
+        check_range(self, ABOVE_ZERO, 1e3, "grid_lr", "mlp_lr")
+        check_range(self, 0, 1, "lr_end")
+        check_range(self, 0, 1 - 1e-6, "beta1", "beta2")
+        check_range(self, 0, ANY, "eps", "clip")
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class TimeConfig:
     start_rate: float = 0.2  # a clip is made to start at 0 with this probability, then a fair coin mirrors it
 
     def __post_init__(self) -> None:
-        within(self, 2, ANY, "frames")
-        within(self, 0, 1, "start_rate")
-        one_of(self, "sampling", SAMPLINGS)
+        check_range(self, 2, ANY, "frames")
+        check_range(self, 0, 1, "start_rate")
+        check_choice(self, "sampling", SAMPLINGS)
         needed = self.frames + (self.sampling == "never-zero")
         if not self.ticks >= needed:
             raise ValueError(
@@ -120,11 +120,11 @@ class StageConfig:
             raise ValueError(
                 f"steps is {self.steps}: a stage needs at least 1 step. To leave a stage out, skip it instead."
             )
-        within(self, 0, ANY, "step_offset", "reference_first", "reference_jitter")
-        within(self, 2, ANY, "reference_every")
-        within(self, 0, 1, "textureless")
-        one_of(self, "reference_mode", REFERENCE_MODES)
-        one_of(self, "background", BACKGROUNDS)
+        check_range(self, 0, ANY, "step_offset", "reference_first", "reference_jitter")
+        check_range(self, 2, ANY, "reference_every")
+        check_range(self, 0, 1, "textureless")
+        check_choice(self, "reference_mode", REFERENCE_MODES)
+        check_choice(self, "background", BACKGROUNDS)
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ class StaticConfig(StageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, 0, 1, "normal_phase", "masked_until")
-        within(self, 0, ANY, "masked_levels")
+        check_range(self, 0, 1, "normal_phase", "masked_until")
+        check_range(self, 0, ANY, "masked_levels")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class CoarseConfig(StageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, 0, 1, "moving_camera")
+        check_range(self, 0, 1, "moving_camera")
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,9 @@ class FineConfig(CoarseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, 1, self.time.frames, "refine_frames")
-        one_of(self, "refine_phase", PHASES)
-        one_of(self, "condition", CONDITIONS)
+        check_range(self, 1, self.time.frames, "refine_frames")
+        check_choice(self, "refine_phase", PHASES)
+        check_choice(self, "condition", CONDITIONS)
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,8 @@ class Preset:
     fine: FineConfig
 
     def __post_init__(self) -> None:
-        within(self.field, 2, ANY, "time_grids")
-        within(self.static, 0, self.field.levels - 1, "masked_levels")
+        check_range(self.field, 2, ANY, "time_grids")
+        check_range(self.static, 0, self.field.levels - 1, "masked_levels")
 
 
 def with_steps(config: StageConfig, steps: int) -> StageConfig:

@@ -9,12 +9,12 @@ from ..cameras.rig import reference_camera
 from ..field.field4d import Field4D
 from ..protocols import Guidance, OnStep, View
 from ..reference.reference import Reference
-from ..render.render import marched, occupancy_of, render
-from ..render.sample import Marched
-from .coarse import ClipExtra, Extra, carried_along, clip_shots, cut_view
+from ..render.render import field_occupancy, occupancy_mask, render
+from ..render.sample import OccupancyMask
+from .coarse import RefineFn, RefineTerm, clip_batches, select_frames, with_min_time_tv
 from .config import FineConfig
 from .loop import optimise
-from .render_batch import novel_shot, sds_term
+from .render_batch import novel_batch, sds_loss
 from .snapshot import Snapshot
 
 
@@ -38,29 +38,29 @@ def optimise_fine(
         )
     if field.table.shape[0] < 2:
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
-    device, config = torch.device(device), carried_along(config, video)
+    device, config = torch.device(device), with_min_time_tv(config, video)
     more = None if refine is None else refinement(field.at_rest().to(device), refine, config)
-    shots = clip_shots(reference, view, video, config, device, more, refine)
+    shots = clip_batches(reference, view, video, config, device, more, refine)
     camera = reference.camera if reference is not None else reference_camera()
     return optimise("fine", field, config, shots, camera, seed, on_step, resume, device)
 
 
-def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> ClipExtra:
+def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> RefineFn:
     """Some frames of each clip, for the refinement prior. Only these are rendered from the frozen field."""
-    space = marched(occupancy_of(frozen, frozen.table.device))
+    space = occupancy_mask(field_occupancy(frozen, frozen.table.device))
 
-    def extra(step: int, view: View, rng: torch.Generator) -> Extra:
+    def extra(step: int, view: View, rng: torch.Generator) -> RefineTerm:
         frames = chosen_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng)
-        part = cut_view(view, frames)
+        part = select_frames(view, frames)
         condition = None
         if config.condition == "frozen coarse":
             condition = frozen_pictures(frozen, part, config.render.size, space, config.render.samples)
 
         def judge(image: Tensor) -> dict[str, Tensor]:
             shown = image.detach() if condition is None else condition
-            return {"sds refine": sds_term(refine, image, part.with_condition(shown), step, config.steps, rng)}
+            return {"sds refine": sds_loss(refine, image, part.with_condition(shown), step, config.steps, rng)}
 
-        return Extra(frames, judge)
+        return RefineTerm(frames, judge)
 
     return extra
 
@@ -76,10 +76,12 @@ def chosen_frames(frames: int, wanted: int, phase: str, rng: torch.Generator) ->
 
 
 @torch.no_grad()
-def frozen_pictures(frozen: Field4D, view: View, size: int, space: Marched, samples: int) -> Tensor:  # (F, 3, S, S)
+def frozen_pictures(
+    frozen: Field4D, view: View, size: int, space: OccupancyMask, samples: int
+) -> Tensor:  # (F, 3, S, S)
     """What the coarse field shows of the same cameras, moments, light and background, at the clip's own size."""
     still = torch.Generator().manual_seed(0)
     device = frozen.table.device
-    shot = novel_shot(view.cameras, view.time, size, view.background, view.shading, lambda _: {}, still, device)
+    shot = novel_batch(view.cameras, view.time, size, view.background, view.shading, lambda _: {}, still, device)
     seen = render(frozen, shot.rays, space, samples, shot.background, shot.shading, shot.light)
     return seen.image.view(-1, size, size, 3).permute(0, 3, 1, 2)

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from ..cameras.rig import make_cameras
 from ..field.field4d import Field4D
-from ..field.occupancy import empty_occupancy, refresh
+from ..field.occupancy import empty_occupancy, update_occupancy
 from ..protocols import Cameras, OnStep, Step
-from ..render.render import marched, render_clip
-from ..render.sample import Marched
+from ..render.render import occupancy_mask, render_clip
+from ..render.sample import OccupancyMask
 from . import snapshot as snapshots
 from .config import StageConfig
 from .gradients import backward, gradient_norms
 from .optimizer import adam_step, new_optimiser, time_tv
-from .render_batch import Shot
+from .render_batch import RenderBatch
 from .schedules import entropy_factor, masked_levels
 from .snapshot import Snapshot
 
@@ -28,7 +28,7 @@ EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing 
 PATIENCE = 20  # steps in a row that may look so
 PREVIEW_SIZE = 128
 
-Shots = Callable[[int, torch.Generator], list[Shot]]  # step -> what it looks at
+BatchFn = Callable[[int, torch.Generator], list[RenderBatch]]  # step -> what it looks at
 
 
 @dataclass
@@ -38,8 +38,8 @@ class _Run:
     field: Field4D
     optimiser: torch.optim.Adam
     rng: torch.Generator
-    space: Marched
-    shots: list[Shot] | None = None  # of the last step
+    space: OccupancyMask
+    shots: list[RenderBatch] | None = None  # of the last step
     strange: int = 0  # steps in a row with an empty or a full picture
     updated: int = 0  # the step whose update of the field has begun
 
@@ -52,7 +52,7 @@ def optimise(
     stage: str,
     field: Field4D,  # is forked: the caller's stays as it is
     config: StageConfig,
-    shots: Shots,
+    shots: BatchFn,
     reference: Cameras,  # where previews look from
     seed: int,
     on_step: OnStep | None,
@@ -65,7 +65,7 @@ def optimise(
     if resume is not None:
         run.field = snapshots.restore(resume, stage, seed, run.field, run.optimiser, run.rng, config)
         first = resume.step + 1
-    run.space = marched(run.field.occupancy)
+    run.space = occupancy_mask(run.field.occupancy)
     for step in range(first, config.steps + 1):
         losses = _one_step(run, step, config, shots, stage)
         if on_step is not None:
@@ -82,20 +82,20 @@ def _begin(stage: str, field: Field4D, config: StageConfig, seed: int, device: t
         )
     field = field.fork(device)
     rng = torch.Generator().manual_seed(seed * len(STAGES) + STAGES.index(stage))
-    return _Run(field, new_optimiser(field, config.optim), rng, marched(field.occupancy))
+    return _Run(field, new_optimiser(field, config.optim), rng, occupancy_mask(field.occupancy))
 
 
 def _slices(field: Field4D, config: StageConfig) -> int:
     return config.render.occupancy_slices if field.table.shape[0] > 1 else 1
 
 
-def _one_step(run: _Run, step: int, config: StageConfig, shots: Shots, stage: str) -> dict[str, float]:
+def _one_step(run: _Run, step: int, config: StageConfig, shots: BatchFn, stage: str) -> dict[str, float]:
     if (step - 1) % config.render.occupancy_every == 0:
-        occupancy = refresh(run.field.occupancy, run.field, config.render.occupancy_decay, run.rng)
+        occupancy = update_occupancy(run.field.occupancy, run.field, config.render.occupancy_decay, run.rng)
         run.field = replace(run.field, occupancy=occupancy)
-        run.space = marched(occupancy)
+        run.space = occupancy_mask(occupancy)
     silent = min(masked_levels(step, config), run.field.config.levels // 2)
-    run.field = replace(run.field, silent_levels=silent)
+    run.field = replace(run.field, masked_levels=silent)
     run.optimiser.zero_grad(set_to_none=True)
     report: dict[str, float] = {}
     opacity = []
@@ -134,7 +134,7 @@ def _report(
     run: _Run, stage: str, step: int, config: StageConfig, losses: dict[str, float], seed: int, reference: Cameras
 ) -> Step:
     def preview() -> Tensor:
-        return preview_pictures(run.field, reference, step / config.steps, config.render)
+        return preview_images(run.field, reference, step / config.steps, config.render)
 
     field, rng_state = run.field, run.rng.get_state()  # a later step that fails half-way has already drawn numbers
 
@@ -156,7 +156,7 @@ def _report(
     return Step(stage, step, config.steps, losses, preview, snapshot, norms)
 
 
-def preview_pictures(field: Field4D, reference: Cameras, progress: float, render: object) -> Tensor:
+def preview_images(field: Field4D, reference: Cameras, progress: float, render: object) -> Tensor:
     """(2, 3, S, S): the reference view and a novel view; both walk through time, the second also around the object."""
     moment = (progress * 8.0) % 1.0 if field.table.shape[0] > 1 else 0.0
     azimuth = [float(reference.azimuth[0]), float(reference.azimuth[0]) + 360.0 * ((progress * 3.0) % 1.0)]

@@ -167,12 +167,10 @@ def with_memory(config: StageConfig, memory: str) -> StageConfig:
 
 def auto_preset(guidances: Iterable[Guidance | None]) -> str:
     """What "auto" means: "demo" if every connected prior is exact (built in, or a clip) or none is, else "draft"."""
-    priors = __package__.rpartition(".")[0] + ".priors."
-    modules = [f"{type(g.prior).__module__}." for g in guidances if g is not None]
-    return "demo" if all(m.startswith((f"{priors}builtin.", f"{priors}clip.")) for m in modules) else "draft"
+    return "demo" if all(g.prior.exact for g in guidances if g is not None) else "draft"
 
 
-def in_words(name: str, guidances: Iterable[Guidance | None]) -> str:
+def describe_preset(name: str, guidances: Iterable[Guidance | None]) -> str:
     """The recipe for people: what "auto" has chosen, and why."""
     if name != "auto":
         return f"Preset: {name}."

@@ -23,7 +23,7 @@ WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
-class Pixels:
+class RenderedImages:
     """Rendered pictures, cut loose from the field: the place where priors and targets leave their gradient."""
 
     image: Tensor  # (F, 3, S, S)
@@ -32,11 +32,11 @@ class Pixels:
     normal: Tensor | None  # (F, 3, S, S)
 
 
-Judge = Callable[[Pixels], dict[str, Tensor]]  # pixels -> weighted scalar losses by name
+LossFn = Callable[[RenderedImages], dict[str, Tensor]]  # pixels -> weighted scalar losses by name
 
 
 @dataclass(frozen=True)
-class Shot:
+class RenderBatch:
     """F pictures of S x S to be rendered together, and who judges them."""
 
     rays: Rays
@@ -44,10 +44,12 @@ class Shot:
     background: Tensor  # (3,)
     shading: Shading
     light: Tensor | None  # (R, 3) per ray
-    judge: Judge
+    loss_fn: LossFn
 
 
-def reference_shot(reference: Reference, config: StageConfig, rng: torch.Generator, device: torch.device) -> Shot:
+def reference_batch(
+    reference: Reference, config: StageConfig, rng: torch.Generator, device: torch.device
+) -> RenderBatch:
     """The picture that was given, at time 0, on white; all rays shifted a little together (released: std 1e-3)."""
     size = config.render.reference_size
     rays = camera_rays(reference.camera, torch.zeros(1), size, torch.rand(size * size, generator=rng))
@@ -59,7 +61,7 @@ def reference_shot(reference: Reference, config: StageConfig, rng: torch.Generat
     depth = None if reference.depth is None else reference.depth_at(size).to(device)
     weights = config.losses
 
-    def judge(pixels: Pixels) -> dict[str, Tensor]:
+    def judge(pixels: RenderedImages) -> dict[str, Tensor]:
         terms = {
             "rgb": weights.rgb * losses.rgb(pixels.image, target, (mask > 0.5).to(mask)),
             "mask": weights.mask * losses.mask(pixels.opacity, mask),
@@ -68,28 +70,28 @@ def reference_shot(reference: Reference, config: StageConfig, rng: torch.Generat
             terms["depth"] = weights.depth * losses.depth(pixels.depth, depth, mask)
         return terms
 
-    return Shot(rays, size, ground, Shading(), None, judge)
+    return RenderBatch(rays, size, ground, Shading(), None, judge)
 
 
-def novel_shot(
+def novel_batch(
     cameras: Cameras,  # F cameras
     time: Tensor,  # (F,)
     size: int,
     background: Tensor,
     shading: Shading,
-    judge: Judge,
+    judge: LossFn,
     rng: torch.Generator,
     device: torch.device,
-) -> Shot:
+) -> RenderBatch:
     """Pictures from cameras of our choice, judged by priors."""
     rays = to_device(camera_rays(cameras, time, size, torch.rand(len(cameras) * size * size, generator=rng)), device)
     light = None
     if shading.light is not None:
         light = shading.light.to(device)[:, None].expand(-1, size * size, -1).reshape(-1, 3)
-    return Shot(rays, size, background.to(device), shading, light, judge)
+    return RenderBatch(rays, size, background.to(device), shading, light, judge)
 
 
-def sds_term(
+def sds_loss(
     guidance: Guidance,
     image: Tensor,  # (F, 3, S, S)
     view: View,

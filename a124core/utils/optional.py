@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 
-def needed(module: str, package: str, use: str) -> Any:
+def require(module: str, package: str, use: str) -> Any:
     """The module, or what to run to get it. `use` ends the sentence "... is needed ..."."""
     try:
         return importlib.import_module(module)

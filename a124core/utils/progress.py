@@ -9,7 +9,7 @@ OnProgress = Callable[[int, int, str], None]  # steps done, steps in all, what i
 
 
 @dataclass
-class Steps:
+class ProgressCounter:
     """Counts while meshes are made."""
 
     total: int

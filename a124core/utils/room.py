@@ -5,7 +5,7 @@ from __future__ import annotations
 from .device import free_memory
 
 
-def check_room(needed: int, what: str, instead: str) -> None:
+def check_memory(needed: int, what: str, instead: str) -> None:
     """Stop if so many bytes are more than what this computer has free. what "takes" them, instead: what to do."""
     free = free_memory("cpu")
     if needed > free:

@@ -11,7 +11,7 @@ FORBIDDEN = '<>:"|?*\\'  # in file names, on Windows
 LONGEST = 120  # bytes of one part: every common file system takes 255, and a number and a suffix follow
 
 
-def within(config: object, low: float, high: float, *names: str) -> None:
+def check_range(config: object, low: float, high: float, *names: str) -> None:
     """Stop at the first of these numbers of the config that lies outside [low, high], or is not a number."""
     for name in names:
         value = getattr(config, name)
@@ -21,7 +21,7 @@ def within(config: object, low: float, high: float, *names: str) -> None:
             raise ValueError(f"{name} is {value}: it must be {needed}, so choose another number.")
 
 
-def one_of(config: object, name: str, known: tuple[str, ...]) -> None:
+def check_choice(config: object, name: str, known: tuple[str, ...]) -> None:
     """Stop if the named choice of the config is not one that exists."""
     value = getattr(config, name)
     if value not in known:

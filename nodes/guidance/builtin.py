@@ -54,6 +54,6 @@ class A124BuiltInPriors:
     @bridge.outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
         priors = make_priors(reference, checked_prompt(prompt), motion)
-        bridge.say(unique_id, priors.understood)
+        bridge.show_text(unique_id, priors.understood)
         guidances = (priors.image, priors.view, priors.video, priors.refine)
         return {"ui": {"text": [priors.understood]}, "result": guidances}

@@ -82,7 +82,7 @@ class A124ClipGuidance:
         guidance = clip_guidance(
             frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette
         )
-        bridge.say(unique_id, guidance.note)
+        bridge.show_text(unique_id, guidance.note)
         return {"ui": {"text": [guidance.note]}, "result": (guidance,)}
 
 

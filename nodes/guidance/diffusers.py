@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...a124core.priors.diffusers.offload import place_for
-from ...a124core.priors.diffusers.roles import ROLES, Wanted, folder_guidance
+from ...a124core.priors.diffusers.offload import offload_policy
+from ...a124core.priors.diffusers.roles import ROLES, RoleRequest, folder_guidance
 from ...a124core.priors.released import BY_ROLE, NOISE_LEVEL, Numbers
 from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.stages.presets import MEMORY
@@ -14,7 +14,7 @@ from ...a124core.utils.prompt import checked_prompt
 from .. import sockets
 from ..host import bridge
 from ..host import model_folders as host
-from ..result.unused_options import unheard
+from ..result.unused_options import unused_options
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
@@ -126,15 +126,15 @@ class A124DiffusersGuidance:
             raise ValueError(host.where_to_put(model))
         numbers = _numbers(BY_ROLE[role], cfg, weight, t_max, size)
         said = prompt if role == "view" else checked_prompt(prompt)
-        wanted = Wanted(
+        wanted = RoleRequest(
             role, names[model], said, numbers, names.get(control_net), reference, negative_prompt,
             host.words_in(said), kind, noise_level,
         )  # fmt: skip
         chosen = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
         chosen["noise_level"] = noise_level
-        if note := unheard(type(self), f"role {role}", USELESS[role], chosen):
-            bridge.say(unique_id, note)  # before minutes of reading
-        guidance = folder_guidance(wanted, place_for(memory, str(bridge.device())))
+        if note := unused_options(type(self), f"role {role}", USELESS[role], chosen):
+            bridge.show_text(unique_id, note)  # before minutes of reading
+        guidance = folder_guidance(wanted, offload_policy(memory, str(bridge.device())))
         output = "refine" if role == "upscale" else role
         return tuple(guidance if name == output else None for name in OUTPUTS)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...a124core.prior_check.check import QUESTIONS, check_priors
-from ...a124core.prior_check.views import field_pictures
+from ...a124core.prior_check.check import N_QUERIES, check_priors
+from ...a124core.prior_check.views import render_views
 from ...a124core.protocols import Guidance
 from .. import sockets
 from ..host import bridge
-from ..optimize.shared import models_at_hand
+from ..optimize.shared import loaded_models
 
 
 class A124PriorCheck:
@@ -73,11 +73,11 @@ class A124PriorCheck:
     ) -> dict:  # fmt: skip
         wires = {"image": image_guidance, "view": view_guidance, "video": video_guidance, "refine": refine_guidance}
         device = bridge.device()
-        pictures = None if field is None else field_pictures(field, device)
-        on_ask = _counting(QUESTIONS * sum(g is not None for g in wires.values()), unique_id)
-        with models_at_hand(list(wires.values())):
+        pictures = None if field is None else render_views(field, device)
+        on_ask = _counting(N_QUERIES * sum(g is not None for g in wires.values()), unique_id)
+        with loaded_models(list(wires.values())):
             found = check_priors(wires, reference, pictures, embedding, size, device=device, on_ask=on_ask)
-        bridge.say(unique_id, found.report)
+        bridge.show_text(unique_id, found.report)
         return {"ui": {"text": [found.report]}, "result": (bridge.to_image(found.sheet), found.report)}
 
 

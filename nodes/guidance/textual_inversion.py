@@ -13,7 +13,7 @@ from ...a124core.inversion.learn import TokenConfig, TokenStep, learn_token
 from .. import sockets
 from ..host import bridge
 from ..host import inversion as host_inversion
-from ..optimize.cache_key import HIDDEN, identity
+from ..optimize.cache_key import HIDDEN, cache_key
 from .embedding_files import Progress, embedding_path, write_word
 
 WHITE = (1.0, 1.0, 1.0)
@@ -93,7 +93,7 @@ class A124TextualInversion:
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
         image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else bridge.from_image(picture)[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
-        run = identity(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
+        run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
         path = embedding_path(name, None if resume == "restart" else run)
         keep = Progress(bridge.output_folder() / "snapshots" / f"token-{run}", resume == "restart")
         word = keep.finished()
@@ -104,7 +104,7 @@ class A124TextualInversion:
         finally:  # a word that could not be written there is found again here
             problem = keep.finish(word)
         said = f"embedding:{name} holds {len(word)} vector(s), learned from {init_word.strip()!r}."
-        bridge.say(unique_id, f"{said}\n{problem}" if problem else said)
+        bridge.show_text(unique_id, f"{said}\n{problem}" if problem else said)
         return clip.clone(), f"embedding:{name}"
 
 
@@ -155,7 +155,7 @@ class Watch:
         now = time.monotonic()
         picture = None
         if now - self.shown >= SHOW_SECONDS:
-            picture, self.shown = bridge.to_picture(step.preview()), time.monotonic()
+            picture, self.shown = bridge.to_preview_image(step.preview()), time.monotonic()
         self.report(step.step, picture)
         if now - self.saved >= SAVE_SECONDS:
             self.save()
@@ -163,5 +163,5 @@ class Watch:
     def save(self) -> None:
         """It never raises: the reason for being called must not be hidden, and learning goes on without it."""
         if self.last is not None and (problem := self.keep.save(self.last.snapshot())):
-            bridge.say(self.node_id, problem)
+            bridge.show_text(self.node_id, problem)
         self.saved = time.monotonic()

@@ -82,7 +82,7 @@ def near_is_bright(depth: Tensor, mask: Tensor) -> Tensor:  # (F, 1, H, W) in [0
     return bright.clamp(0.0, 1.0) * mask
 
 
-def to_picture(images: Tensor, side: int = 256) -> Any:
+def to_preview_image(images: Tensor, side: int = 256) -> Any:
     """(N, 3, H, W) side by side as one PIL picture, each scaled to the given height."""
     from PIL import Image
 
@@ -100,7 +100,7 @@ def device() -> torch.device:
     return best_device() if management is None else management.get_torch_device()
 
 
-def make_room(models: list | None = None, room: int = JOB_BYTES) -> None:
+def free_vram(models: list | None = None, room: int = JOB_BYTES) -> None:
     """One request before a long job: the host loads the models that the job asks and keeps so many bytes beside them.
 
     Without such models it takes all of its own off the accelerator. Of clones, which share weights, one is loaded.
@@ -117,7 +117,7 @@ def make_room(models: list | None = None, room: int = JOB_BYTES) -> None:
 
 
 @contextmanager
-def room_kept(room: int) -> Iterator[None]:
+def reserve_vram(room: int) -> Iterator[None]:
     """So many bytes stay free whatever the host loads meanwhile: each of its own requests, one for every question to a
     MODEL, knows only what that MODEL needs."""
     management = _host("comfy.model_management")
@@ -155,7 +155,7 @@ def progress(total: int, node_id: str | None = None) -> Report:
     return report
 
 
-def frame_bar(total: int, node_id: str | None = None) -> Callable[..., None]:
+def frame_callback(total: int, node_id: str | None = None) -> Callable[..., None]:
     """For work that tells the frames done (and maybe more): moves the node's bar and hears a cancel."""
     report = progress(total, node_id)
 
@@ -166,7 +166,7 @@ def frame_bar(total: int, node_id: str | None = None) -> Callable[..., None]:
     return on_frame
 
 
-def counting(node_id: str | None = None) -> Callable[[int, int, str], None]:
+def progress_text_callback(node_id: str | None = None) -> Callable[[int, int, str], None]:
     """For work that tells (done, total, what): moves the node's bar, shows what on the node and hears a cancel."""
     report: Report | None = None
     told: tuple[int, str] | None = None
@@ -177,13 +177,13 @@ def counting(node_id: str | None = None) -> Callable[[int, int, str], None]:
         report = report or progress(total, node_id)
         if (done, what) != told:
             report(done, None)
-            say(node_id, f"{done} of {total}: {what}")
+            show_text(node_id, f"{done} of {total}: {what}")
         told = (done, what)
 
     return on_progress
 
 
-def say(node_id: str | None, text: str) -> None:
+def show_text(node_id: str | None, text: str) -> None:
     """Show a line of text on the node."""
     server = getattr(getattr(_host("server"), "PromptServer", None), "instance", None)
     if server is not None and node_id is not None and hasattr(server, "send_progress_text"):
@@ -212,7 +212,7 @@ def output_reference(path: Path) -> dict[str, str]:
     return {"filename": below.name, "subfolder": below.parent.as_posix(), "type": "output"}
 
 
-def users_file(text: str) -> Path:
+def resolve_user_file(text: str) -> Path:
     """A file that a widget names, in the host's input folder or in our output folder; nowhere else is looked."""
     paths = _host("folder_paths")
     roots = [output_folder()] if paths is None else [Path(paths.get_input_directory()), output_folder()]
@@ -223,7 +223,7 @@ def users_file(text: str) -> Path:
     raise ValueError(f"{text!r} is neither in the input folder nor in {roots[-1]}: put the file there.")
 
 
-def below_output(path: Path) -> str:
+def output_relative_path(path: Path) -> str:
     """The path as the host's own nodes want it: below its output folder, with forward slashes."""
     return path.relative_to(output_folder().resolve().parent).as_posix()
 
@@ -243,7 +243,7 @@ def to_file_3d(path: Path) -> Any:
     types = getattr(_host("comfy_api.latest"), "Types", None)
     if hasattr(types, "File3D") and path.is_file():
         return types.File3D(str(path), path.suffix[1:])
-    return below_output(path)
+    return output_relative_path(path)
 
 
 def to_video(path: Path) -> Any:

@@ -15,7 +15,7 @@ FLOW_CAP = 0.999  # a flow model's last noise level, 1, is sigma = infinity
 Conds = list[dict[str, Any]]  # as the host's samplers keep them
 
 
-class Scorer:
+class HostDenoiser:
     """Opened by the first question; opened again when the shape of the latents changes."""
 
     def __init__(self, model: Any, conds: dict[str, list], cfg: float) -> None:
@@ -46,7 +46,7 @@ class Scorer:
         samplers.preprocess_conds_hooks(self.ready)
         helpers.prepare_model_patcher(self.model, self.ready, self.options)
         samplers.filter_registered_hooks_on_conds(self.ready, self.options)
-        self.room = _room(self.model, shape, self.ready)
+        self.room = memory_required(self.model, shape, self.ready)
         self.net, self.ready, self.extra = helpers.prepare_sampling(self.model, shape, self.ready, self.options)
         samplers.cast_to_load_options(self.options, device=device, dtype=self.model.model_dtype())
         self.model.pre_run()
@@ -70,7 +70,7 @@ class Scorer:
     def _ask(self, x: Tensor, level: Tensor, positive: Conds, negative: Conds) -> Tensor:
         import comfy.samplers
 
-        load_again(self.models(), self.room)
+        ensure_loaded(self.models(), self.room)
         self.net.current_patcher = self.model  # one slot, shared by all clones of a MODEL
         return comfy.samplers.sampling_function(
             self.net, x, level, negative, positive, self.cfg, model_options=self.options, seed=0
@@ -109,7 +109,7 @@ class Scorer:
         self.room = (0.0, 0.0)  # bytes that one question wants, and at least needs, beside the weights
 
 
-def _room(model: Any, shape: tuple[int, ...], conds: dict[str, Conds]) -> tuple[float, float]:
+def memory_required(model: Any, shape: tuple[int, ...], conds: dict[str, Conds]) -> tuple[float, float]:
     """The estimate that the host loads a MODEL by before it samples."""
     import comfy.sampler_helpers as helpers
 
@@ -117,7 +117,7 @@ def _room(model: Any, shape: tuple[int, ...], conds: dict[str, Conds]) -> tuple[
     return tuple(needed + more for needed in helpers.estimate_memory(model, shape, conds))
 
 
-def load_again(models: list, room: tuple[float, float]) -> None:
+def ensure_loaded(models: list, room: tuple[float, float]) -> None:
     """Clones share their weights: another guidance's clone, or a preview, may have put these models away."""
     import comfy.model_management as management
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ...a124core.priors.modelscope.files import SUFFIXES, companion, unet_files
 from ...a124core.priors.modelscope.keys import to_original
-from ...a124core.priors.modelscope.layers import Make
+from ...a124core.priors.modelscope.layers import LayerFactory
 from ...a124core.priors.modelscope.unet import Shapes, VideoUNet
-from ...a124core.priors.modelscope.weights import checked, shapes_of
+from ...a124core.priors.modelscope.weights import check_shapes, shapes_of
 
 FOLDER = "text2video"  # under models; an older pack for the same weights reads it too
 FAMILY = "modelscope"
@@ -93,7 +93,7 @@ class HostUNet(VideoUNet):
     """The UNet as the host's BaseModel builds and calls it."""
 
     def __init__(self, shapes: Shapes, dtype: Any, device: Any, operations: Any, **unused: Any) -> None:
-        super().__init__(shapes, Make(operations, dtype, device))
+        super().__init__(shapes, LayerFactory(operations, dtype, device))
         self.dtype = dtype
         self.text_width = shapes["middle_block.1.transformer_blocks.0.attn2.to_k.weight"][1]
 
@@ -154,7 +154,7 @@ def _config(weights: dict[str, Tensor], management: Any) -> Any:
     import comfy.utils
 
     shapes = shapes_of(weights)
-    checked(shapes)
+    check_shapes(shapes)
     config = _config_class()({"shapes": shapes, "in_channels": 4})
     kinds = config.supported_inference_dtypes
     count = sum(w.numel() for w in weights.values())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from ...a124core.priors.resized import resized
+from ...a124core.priors.resized import resize_images
 from ...a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
-from ...a124core.protocols import View
+from ...a124core.protocols import ModelPrior, View
 from .checks import check_channels, check_clip, check_control, check_text, check_vae
-from .denoiser import Conds, Scorer
+from .denoiser import Conds, HostDenoiser
 from .text import ViewText, encode_text
 from .vae import PrivateEncoder, encoder_bytes, gradient_bytes, latent_scale, private_encoder
 
@@ -20,20 +21,18 @@ class Conditions(Protocol):
 
     conds: dict[str, list]  # CONDITIONING by name, for the Scorer
 
-    def at(self, scorer: Scorer, view: View) -> tuple[Conds, Conds]:
+    def at(self, scorer: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         """(positive, negative) for the cameras and the condition picture of this step."""
 
 
-class NativePrior:
+class NativePrior(ModelPrior):
     """MODEL, VAE and conditions as a Prior. Inert until it is asked; close() lets go of the MODEL."""
-
-    cameras = None  # it can judge any
 
     def __init__(self, model: Any, vae: Any, conditions: Conditions, cfg: float, size: int, clip: bool = False) -> None:
         check_vae(model, vae)
         self.vae, self.conditions, self.size, self.is_clip = vae, conditions, size, clip
         self.reads_condition = getattr(conditions, "reads_condition", False)  # the picture that it is to repair
-        self.scorer = Scorer(model, conditions.conds, cfg)
+        self.scorer = HostDenoiser(model, conditions.conds, cfg)
         self.sigmas = self.scorer.sigmas
         self.scale = latent_scale(model)
         self.encoder: PrivateEncoder | None = None
@@ -42,7 +41,7 @@ class NativePrior:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w) in the MODEL's own scale; a clip becomes one item."""
         if self.encoder is None:
             self.encoder = private_encoder(self.vae)
-        picture = resized(image, self.size)
+        picture = resize_images(image, self.size)
         latents = self.encoder.clip(picture) if self.is_clip else self.encoder.pictures(picture)
         return self.scale(latents)
 
@@ -53,16 +52,27 @@ class NativePrior:
         positive, negative = self.conditions.at(self.scorer, view)
         return self.scorer.denoise(x_t, sigma, positive, negative)
 
-    def models(self) -> list:
+    @property
+    def cfg(self) -> float:
+        return self.scorer.cfg
+
+    def with_cfg(self, scale: float) -> NativePrior:
+        """The same MODEL, still open, with another scale."""
+        other = copy.copy(self)
+        other.scorer = copy.copy(self.scorer)
+        other.scorer.cfg = scale
+        return other
+
+    def models(self) -> list[Any]:
         """The host's models that it asks, for one request for room."""
         return self.scorer.models()
 
-    def weights(self) -> tuple[dict[int, int], int]:
+    def weight_bytes(self) -> tuple[dict[int, int], int]:
         """Bytes of the host's models and of our copy of the encoder, each by itself: guidances may share one. Nothing
         comes only to be asked: what does not fit the host pages."""
         return {id(m.model): m.model_size() for m in self.models()} | {id(self.vae): encoder_bytes(self.vae)}, 0
 
-    def room(self) -> int:
+    def activation_bytes(self) -> int:
         """Bytes that the VAE's encoder wants beside its weights, for the gradient of what it encodes at once."""
         return gradient_bytes(self.vae, self.size)
 
@@ -113,16 +123,16 @@ class TileControl:
         self.text, self.control, self.vae, self.size = text, control, vae, size
         self.conds = text.with_options({"control": control, "cross_attn_controlnet": words[0][0]})
 
-    def at(self, scorer: Scorer, view: View) -> tuple[Conds, Conds]:
+    def at(self, scorer: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         if view.condition is None:
             raise RuntimeError("the ControlNet was given no picture to repair: use this guidance in the fine stage.")
         hint = self._hint(scorer, view.condition)
         positive, negative = self.text.at(scorer, view)
         return [{**c, "control": hint} for c in positive], [{**c, "control": hint} for c in negative]
 
-    def _hint(self, scorer: Scorer, picture: Tensor) -> Any:
+    def _hint(self, scorer: HostDenoiser, picture: Tensor) -> Any:
         """A fresh copy each time: weights are shared, and no version of the host can answer with an old picture."""
         vae = self.vae if getattr(self.control, "latent_format", None) is not None else None
-        hint = self.control.copy().set_cond_hint(resized(picture.detach(), self.size), 1.0, (0.0, 1.0), vae=vae)
+        hint = self.control.copy().set_cond_hint(resize_images(picture.detach(), self.size), 1.0, (0.0, 1.0), vae=vae)
         hint.pre_run(scorer.net, scorer.net.model_sampling.percent_to_sigma)
         return hint

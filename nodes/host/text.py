@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...a124core.priors.view_text import SIDES, view_weights
 from ...a124core.protocols import View
-from .denoiser import Conds, Scorer
+from .denoiser import Conds, HostDenoiser
 
 MARK = "embedding:"  # in front of a learned word, as the host reads it
 
@@ -32,7 +32,7 @@ class ViewText:
         """The same conditionings with more of the host's keys."""
         return {name: [[c, {**o, **options}] for c, o in cond] for name, cond in self.conds.items()}
 
-    def at(self, scorer: Scorer, view: View) -> tuple[Conds, Conds]:
+    def at(self, scorer: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         """What the MODEL reads for these cameras: (positive, negative)."""
         ready = scorer.ready
         if not view.view_text:

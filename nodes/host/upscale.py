@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from ...a124core.priors.resized import resized
+from ...a124core.priors.resized import resize_images
 from ...a124core.priors.view_text import DYNAMIC_SUFFIX
 from ...a124core.protocols import View
 from .checks import check_text, check_vae, kind
-from .denoiser import Conds, Scorer
+from .denoiser import Conds, HostDenoiser
 from .prior import NativePrior
 from .text import ViewText
 
@@ -46,13 +46,13 @@ class SmallPicture:
         self.conds = text.conds
 
     @torch.inference_mode()
-    def at(self, scorer: Scorer, view: View) -> tuple[Conds, Conds]:
+    def at(self, scorer: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         import comfy.conds
 
         if view.condition is None:
             raise RuntimeError("the upscaler was given no picture: use this guidance in the fine stage.")
         device = scorer.model.load_device
-        small = resized(view.condition.detach(), scorer.shape[-1]).to(device, torch.float32) * 2.0 - 1.0
+        small = resize_images(view.condition.detach(), scorer.shape[-1]).to(device, torch.float32) * 2.0 - 1.0
         level = torch.tensor([self.noise_level], device=device)
         if self.noise_level > 0:
             noise = torch.randn(small.shape, generator=torch.Generator().manual_seed(0)).to(device)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...a124core.priors.latents import encode_by_parts
+from ...a124core.priors.latents import checkpointed_encode
 from .copy import run_again
 
 # Bytes a pixel for a gradient in float32, the largest of a CPU run: SD's VAE 362 MiB at 256 x 256, 1224 MiB at
@@ -56,7 +56,7 @@ class PrivateEncoder:
 
     def pictures(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w), of a video VAE (B, C, 1, h, w): each picture by itself."""
-        return encode_by_parts(image[:, :, None] if self.is_clip else image, self._raw)
+        return checkpointed_encode(image[:, :, None] if self.is_clip else image, self._raw)
 
     def clip(self, image: Tensor) -> Tensor:
         """image (F, 3, H, W) in [0, 1] -> one item (1, C, f, h, w); a video VAE takes 1 + k stride frames.
@@ -67,7 +67,7 @@ class PrivateEncoder:
             return self.pictures(image).movedim(0, 1)[None]
         missing = (1 - len(image)) % self.stride
         whole = torch.cat([image, image[-1:].expand(missing, -1, -1, -1)])
-        return encode_by_parts(whole.movedim(0, 1)[None], self._raw)
+        return checkpointed_encode(whole.movedim(0, 1)[None], self._raw)
 
     def _raw(self, image: Tensor) -> Tensor:
         self.model.to(image.device)

@@ -11,7 +11,7 @@ from ...a124core.priors.zero123_pose import pose_vector
 from ...a124core.protocols import View
 from ...a124core.reference.reference import Reference
 from .checks import check_vae, kind
-from .denoiser import Conds, Scorer
+from .denoiser import Conds, HostDenoiser
 from .prior import NativePrior
 
 WIDTH = 768  # of the picture's embedding; 4 numbers of the pose follow
@@ -67,7 +67,7 @@ class Pose:
         }
 
     @torch.inference_mode()
-    def at(self, scorer: Scorer, view: View) -> tuple[Conds, Conds]:
+    def at(self, scorer: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         pose = pose_vector(view.cameras, view.reference, self.which)
         told = torch.cat([self.embedding.expand(len(pose), -1, -1), pose[:, None].cpu()], dim=-1)
         token = scorer.net.cc_projection(told.to(scorer.model.load_device))

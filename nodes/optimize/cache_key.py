@@ -30,7 +30,7 @@ class UnknownInputError(ValueError):
     """Something that cannot be told from others of its kind, such as a loaded model."""
 
 
-def identity(graph: Graph | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> str:
+def cache_key(graph: Graph | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> str:
     """Hex digits made of everything upstream of a node, and of the reference picture itself.
 
     inputs stands in for the graph where there is none (a script). What cannot be told apart that way, a native prior,

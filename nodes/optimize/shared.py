@@ -11,13 +11,13 @@ from typing import Any
 from ...a124core.cameras.rig import reference_camera
 from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidance, OnStep
-from ...a124core.runs.memory import counted, kernels_on, shortage
+from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ...a124core.stages.config import Preset, StageConfig, with_steps
 from ...a124core.stages.loop import FieldLostError
-from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, in_words, preset, with_memory
+from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset, with_memory
 from ...a124core.stages.snapshot import Snapshot
 from ..host import bridge
-from .cache_key import Graph, identity
+from .cache_key import Graph, cache_key
 from .keep import Keep
 from .watch import Watch
 
@@ -74,18 +74,18 @@ def run(
     unique_id: str | None = None,
 ) -> Field4D:
     """Take the finished result of the same inputs, or go on from their snapshot, or begin."""
-    name = f"{stage}-{identity(graph, unique_id, stage, reference, inputs)}"
+    name = f"{stage}-{cache_key(graph, unique_id, stage, reference, inputs)}"
     keep = Keep(bridge.output_folder() / "snapshots" / name)
     if resume == "restart":
         keep.clear()
     elif (done := keep.finished()) is not None:
-        bridge.say(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
+        bridge.show_text(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
         return done
     start = _same_memory(keep.newest(), config)
     watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
     guidances = inputs.get("guidances", [])
-    with models_at_hand(guidances):
-        watch.begin(f"{in_words(recipe, guidances)} {_forecast(config, reference, inputs)}".rstrip())
+    with loaded_models(guidances):
+        watch.begin(f"{describe_preset(recipe, guidances)} {_forecast(config, reference, inputs)}".rstrip())
         try:
             field = optimise(watch.on_step, start)
         except FieldLostError:  # a snapshot of it would only be lost again
@@ -94,10 +94,10 @@ def run(
             watch.save_last()
             if bridge.is_out_of_memory(error):
                 # still of its kind, so that the host frees its models
-                error.args = (f"{_less_memory(stage, config, bool(_with_models(guidances)))}\n{error}",)
+                error.args = (f"{_less_memory(stage, config, bool(model_priors(guidances)))}\n{error}",)
             raise
     problem = keep.finish(field)
-    bridge.say(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
+    bridge.show_text(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
     return field
 
 
@@ -114,8 +114,8 @@ def _counted(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str
     guidances, start = inputs.get("guidances", []), inputs.get("of")
     grid = inputs.get("field") or inputs.get("grid") or start.config
     camera = reference.camera if reference is not None else reference_camera()
-    needs = counted(grid, config, guidances, kernels_on(bridge.device()), camera, start)
-    lack = shortage(needs, bridge.device(), _ways(config, bool(_with_models(guidances))))
+    needs = estimate_memory(grid, config, guidances, kernels_on(bridge.device()), camera, start)
+    lack = shortfall(needs, bridge.device(), _ways(config, bool(model_priors(guidances))))
     if lack is None:
         return f"It takes {needs.line()}."
     log.warning("Animate124: this run takes %s. %s", needs.line(), lack)
@@ -123,23 +123,18 @@ def _counted(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str
 
 
 @contextmanager
-def models_at_hand(guidances: list[Guidance | None]) -> Iterator[None]:
+def loaded_models(guidances: list[Guidance | None]) -> Iterator[None]:
     """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
-    priors = _with_models(guidances)
-    encoders = [prior.room() for prior in priors if hasattr(prior, "room")]  # one is asked at a time
+    priors = model_priors(guidances)
+    encoders = [prior.activation_bytes() for prior in priors]  # one is asked at a time
     room = bridge.JOB_BYTES + max(encoders, default=0)
-    bridge.make_room([model for prior in priors for model in prior.models()], room)
+    bridge.free_vram([model for prior in priors for model in prior.models()], room)
     try:
-        with bridge.room_kept(room if priors else 0):
+        with bridge.reserve_vram(room if priors else 0):
             yield
     finally:
         for prior in priors:
             prior.close()
-
-
-def _with_models(guidances: list[Guidance | None]) -> list[Any]:
-    """The priors that ask models of the host's."""
-    return [g.prior for g in guidances if g is not None and hasattr(g.prior, "close")]
 
 
 def _less_memory(stage: str, config: StageConfig, native: bool) -> str:

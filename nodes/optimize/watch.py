@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ...a124core.protocols import Step
-from ...a124core.runs.memory import duration
+from ...a124core.runs.memory import format_duration
 from ..host import bridge
 from .keep import Keep
 
@@ -33,7 +33,7 @@ class Watch:
         """Before the first step: the preset and what the run will hold, shown until its end."""
         self.forecast = forecast
         going_on = f"Going on from step {self.first} of {self.steps}. " if self.first else ""
-        bridge.say(self.node_id, f"{going_on}{forecast}")
+        bridge.show_text(self.node_id, f"{going_on}{forecast}")
 
     def on_step(self, step: Step) -> None:
         """Called by the stage after every step; raises the host's exception on cancel."""
@@ -45,7 +45,7 @@ class Watch:
         if now - self.told >= STATS_SECONDS or step.step == self.steps:
             self._tell(step)
         if step.step - self.first == TIMED_STEPS or picture is not None:
-            bridge.say(self.node_id, self._pace(step.step))
+            bridge.show_text(self.node_id, self._pace(step.step))
         if now - self.saved >= SNAPSHOT_SECONDS and step.step < self.steps:
             self.save_last()
 
@@ -57,16 +57,16 @@ class Watch:
             except RuntimeError as error:  # no memory left for the copy
                 problem = f"snapshot not saved: {error}"
             if problem:
-                bridge.say(self.node_id, problem)
+                bridge.show_text(self.node_id, problem)
         self.saved = time.monotonic()
 
     def summary(self) -> str:
         """One line when all is done."""
-        return f"{self.steps} steps, {duration(time.monotonic() - self.started)}."
+        return f"{self.steps} steps, {format_duration(time.monotonic() - self.started)}."
 
     def _preview(self, step: Step) -> Any:
         begun = time.monotonic()
-        picture = bridge.to_picture(step.preview())
+        picture = bridge.to_preview_image(step.preview())
         self.previewed = time.monotonic()
         self.preview_every = max(PREVIEW_SECONDS, PREVIEW_SHARE * (self.previewed - begun))
         return picture
@@ -85,5 +85,5 @@ class Watch:
 
     def _pace(self, done: int) -> str:
         left, whole = self._per_step(done) * (self.steps - done), self._per_step(done) * self.steps
-        pace = f"Step {done} of {self.steps}: about {duration(left)} left, {duration(whole)} in all."
+        pace = f"Step {done} of {self.steps}: about {format_duration(left)} left, {format_duration(whole)} in all."
         return f"{pace}\n{self.forecast}"

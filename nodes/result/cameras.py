@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.cameras.paths import Orbit, PathOfCameras, Spline, Still, angles_towards, read_keys
+from ...a124core.cameras.paths import CameraPath, Orbit, Spline, StaticCamera, angles_towards, read_keys
 from ...a124core.cameras.stereo import Stereo
-from ...a124core.cameras.track import Track, camera_of, standing
+from ...a124core.cameras.track import KeyframePath, camera_of, standing
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
 from ..host import bridge
@@ -85,11 +85,11 @@ class A124Cameras:
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
         keyframes: str, reference: Any = None, camera_info: dict | None = None, eye_distance: float = 0.0,
         file: str = "",
-    ) -> tuple[PathOfCameras]:  # fmt: skip
+    ) -> tuple[CameraPath]:  # fmt: skip
         if kind == "spline":
-            path: PathOfCameras = Spline(read_keys(keyframes, radius), fovy)
+            path: CameraPath = Spline(read_keys(keyframes, radius), fovy)
         elif kind == "file":
-            path = read_camera_file(bridge.users_file(file))
+            path = read_camera_file(bridge.resolve_user_file(file))
         elif kind == "camera_info":
             path = _exactly(camera_info)
         else:
@@ -97,26 +97,26 @@ class A124Cameras:
                 elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
             path = Orbit(elevation, azimuth, radius, fovy, turns, moment if kind == "turntable" else None)
             if kind == "reference":
-                path = _standing(reference, camera_info, Still(elevation, azimuth, radius, fovy))
+                path = _standing(reference, camera_info, StaticCamera(elevation, azimuth, radius, fovy))
         return (Stereo(path, eye_distance) if eye_distance > 0 else path,)
 
 
-def _exactly(camera_info: dict | None) -> Track:
+def _exactly(camera_info: dict | None) -> KeyframePath:
     """The 3D node's camera, standing, in the scene's units."""
     if camera_info is None:
         raise ValueError("kind is camera_info but no camera is connected: wire one, or choose another kind.")
     c2w, fovy = camera_of(camera_info)
-    return Track(standing([c2w], [fovy]), (0.0,))
+    return KeyframePath(standing([c2w], [fovy]), (0.0,))
 
 
-def _standing(reference: Any, camera_info: dict | None, placed: Still) -> Still:
+def _standing(reference: Any, camera_info: dict | None, placed: StaticCamera) -> StaticCamera:
     """The 3D node's direction if there is one, else the picture's camera."""
     if camera_info is not None:
         return placed
     if reference is None:
-        return Still()
+        return StaticCamera()
     camera = reference.camera
-    return Still(*(float(v[0]) for v in (camera.elevation, camera.azimuth, camera.radius, camera.fovy)))
+    return StaticCamera(*(float(v[0]) for v in (camera.elevation, camera.azimuth, camera.radius, camera.fovy)))
 
 
 def _point(camera_info: dict, name: str) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...a124core.cameras.paths import Orbit, Pace, PathOfCameras
+from ...a124core.cameras.paths import CameraPath, Orbit, Playback
 from ...a124core.export.images.capture import CaptureOptions, export_capture
 from ...a124core.export.images.film import FilmOptions, export_film
 from ...a124core.export.images.frames import export_frames
@@ -13,7 +13,7 @@ from .. import sockets
 from ..host import bridge
 from . import names
 from .render import BACKGROUNDS
-from .unused_options import unheard
+from .unused_options import unused_options
 
 FILMS = {"MP4": ".mp4", "WebM": ".webm", "GIF": ".gif", "WebP": ".webp"}
 FRAMES, DATA_SET = "PNG frames", "data set"
@@ -92,22 +92,22 @@ class A124ExportFrames:
     @bridge.outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, width: int, height: int, background: str,
-        plays: int, ping_pong: bool, views: int, name: str, cameras: PathOfCameras | None = None,
+        plays: int, ping_pong: bool, views: int, name: str, cameras: CameraPath | None = None,
         unique_id: str | None = None,
     ) -> dict:  # fmt: skip
         size, where = (height, width), (bridge.device(),)
         path = names.free_path(name, FILMS.get(format, ""))
         if format == DATA_SET:
             options = CaptureOptions(views, frames, size)
-            export_capture(field, path, options, bridge.frame_bar(options.pictures, unique_id), *where)
+            export_capture(field, path, options, bridge.frame_callback(options.pictures, unique_id), *where)
         else:
-            film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Pace(plays, ping_pong))
+            film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Playback(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
-            write(field, path, cameras or Orbit(), film, bridge.frame_bar(frames, unique_id), *where)
+            write(field, path, cameras or Orbit(), film, bridge.frame_callback(frames, unique_id), *where)
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
                   "cameras": cameras}  # fmt: skip
-        note = unheard(type(self), format, USELESS.get(format, ("views",)), chosen)
-        bridge.say(unique_id, f"{note} {names.saved(path)}".strip())
+        note = unused_options(type(self), format, USELESS.get(format, ("views",)), chosen)
+        bridge.show_text(unique_id, f"{note} {names.saved(path)}".strip())
         return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
 
 

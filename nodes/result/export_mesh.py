@@ -14,7 +14,7 @@ from ...a124core.field.field4d import Field4D
 from .. import sockets
 from ..host import bridge
 from . import names
-from .unused_options import unheard
+from .unused_options import unused_options
 
 FORMATS = {  # what the menu says: the function, and how its file ends ("": a folder)
     "animated GLB": (export_animated_glb, ".glb"),
@@ -98,12 +98,12 @@ class A124ExportMesh:
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
         write, suffix = FORMATS[format]
         path = names.free_path(name, suffix)
-        report = write(field, path, options, bridge.counting(unique_id), bridge.device())
+        report = write(field, path, options, bridge.progress_text_callback(unique_id), bridge.device())
         chosen = {"texture": texture, "quantise": quantise, "moment": moment}
         useless = (*(() if suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"
-        parts = (report.sentence(), unheard(type(self), kind, useless, chosen), names.saved(path))
+        parts = (report.sentence(), unused_options(type(self), kind, useless, chosen), names.saved(path))
         text = " ".join(filter(None, parts))
-        bridge.say(unique_id, text)
-        result = (bridge.below_output(path), bridge.to_file_3d(path), bridge.to_mesh(report.mesh))
+        bridge.show_text(unique_id, text)
+        result = (bridge.output_relative_path(path), bridge.to_file_3d(path), bridge.to_mesh(report.mesh))
         return {"ui": {"text": [text], **bridge.shown_3d(path)}, "result": result}

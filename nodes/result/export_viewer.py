@@ -45,7 +45,7 @@ class A124ExportViewer:
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
         path = names.free_path(name, ".html")
-        size = export_html(field, path, options, bridge.frame_bar(options.frames, unique_id), bridge.device())
+        size = export_html(field, path, options, bridge.frame_callback(options.frames, unique_id), bridge.device())
         text = f"{names.saved(path)} ({size / 1e6:.1f} MB)"
-        bridge.say(unique_id, text)
+        bridge.show_text(unique_id, text)
         return {"ui": {"text": [text]}, "result": (str(path),)}

@@ -45,7 +45,7 @@ class A124SaveField:
         path = names.free_path(name, SUFFIX)
         save_field(path, field, {})
         text = f"{names.saved(path)} ({path.stat().st_size / 1e6:.1f} MB)"
-        bridge.say(unique_id, text)
+        bridge.show_text(unique_id, text)
         return {"ui": {"text": [text]}}
 
 

@@ -29,7 +29,7 @@ def free_path(prefix: str, suffix: str) -> Path:
 
 def saved(path: Path) -> str:
     """Where a file or folder is, for the user, without a full stop: one would look like a part of the name."""
-    return f"Saved in the output folder as {bridge.below_output(path)}{'/' if path.is_dir() else ''}"
+    return f"Saved in the output folder as {bridge.output_relative_path(path)}{'/' if path.is_dir() else ''}"
 
 
 def _checked_start(prefix: str) -> Path:

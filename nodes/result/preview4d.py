@@ -40,7 +40,7 @@ class A124Preview4D:
     @bridge.outside_inference
     def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
-        packed = baked_bytes(field, options, bridge.frame_bar(options.frames, unique_id), bridge.device())
+        packed = baked_bytes(field, options, bridge.frame_callback(options.frames, unique_id), bridge.device())
         path = keep_scene(bridge.output_folder().resolve() / FOLDER, packed)
         return {"ui": {"a124_volume": [bridge.output_reference(path)]}}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...a124core.cameras.paths import PathOfCameras, shots
-from ...a124core.cameras.rig import pinholes
+from ...a124core.cameras.paths import CameraPath, sample_path
+from ...a124core.cameras.rig import to_pinholes
 from ...a124core.field.field4d import Field4D
 from ...a124core.render.render import render_clip
-from ...a124core.utils.room import check_room
+from ...a124core.utils.room import check_memory
 from .. import sockets
 from ..host import bridge
 
@@ -53,13 +53,15 @@ class A124Render:
 
     @bridge.outside_inference
     def render(
-        self, field: Field4D, cameras: PathOfCameras, frames: int, size: int, background: str,
+        self, field: Field4D, cameras: CameraPath, frames: int, size: int, background: str,
         unique_id: str | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        on_frame = bridge.frame_bar(frames, unique_id)
-        where, time = shots(cameras, frames, field.config.loop)
-        taken = frames * size * size * pinholes(where[:1]).eyes * PIXEL_BYTES
-        check_room(taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames")
+        on_frame = bridge.frame_callback(frames, unique_id)
+        where, time = sample_path(cameras, frames, field.config.loop)
+        taken = frames * size * size * to_pinholes(where[:1]).eyes * PIXEL_BYTES
+        check_memory(
+            taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames"
+        )
         clip = render_clip(
             field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=bridge.device()
         )

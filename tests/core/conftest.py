@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
+from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 
 RADII = (0.25, 0.2)
 COLOURS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.6, 0.2]])
@@ -43,7 +43,7 @@ def with_cells(balls: Balls) -> Balls:
     rng = torch.Generator().manual_seed(0)
     cells = empty_occupancy(32, 8, 1.0)
     for _ in range(4):
-        cells = refresh(cells, balls, 1.0, rng)
+        cells = update_occupancy(cells, balls, 1.0, rng)
     return replace(balls, occupancy=cells)
 
 

@@ -17,12 +17,13 @@ Denoise = Callable[[Prior, Tensor, Tensor, View], Tensor]
 
 
 @dataclass(frozen=True)
-class Misfit:
+class Misfit(Prior):
     """A prior with another encoder or another denoiser in front of it."""
 
     right: Prior
     answer: Denoise
     gain: float = 1.0  # of the latents
+    reads_condition: bool = True
 
     @property
     def sigmas(self) -> Tensor:
@@ -43,7 +44,7 @@ class Misfit:
 class Naive(Misfit):
     """It has nothing to look at the picture with that it repairs, and says so: the paper's naive prior."""
 
-    reads_condition = False
+    reads_condition: bool = False
 
 
 def misfit(guidance: Guidance, answer: Denoise, gain: float = 1.0) -> Guidance:
@@ -114,13 +115,16 @@ def fixed_condition(prior: Prior, x_t: Tensor, sigma: Tensor, view: View) -> Ten
 
 
 @dataclass(frozen=True)
-class Learned:
+class Learned(Prior):
     """What a latent model is like: four channels, an eighth of the size, blurred answers, guidance at scale 101."""
 
     cfg: float = 101.0
     prompt: float = 0.05  # how far the prompt moves the mean
     cameras: Cameras | None = None
     sigmas: Tensor = scaled_linear_sigmas()
+
+    def with_cfg(self, scale: float) -> Learned:
+        return replace(self, cfg=scale)
 
     def encode(self, image: Tensor) -> Tensor:
         mix = torch.tensor([[2.0, 0.5, 0.3], [0.4, -1.8, 0.6], [0.2, 0.5, 1.7], [1.0, -0.8, 0.9]])

@@ -127,7 +127,7 @@ def check_video():
     files = base.MODELS / "text2video"
     if not (files / "tokenizer").exists():
         shutil.copytree(TOKENIZER, files / "tokenizer")
-    host = base.part("nodes.host_modelscope")
+    host = base.part("nodes.host.modelscope")
     names = ("text2video_pytorch_model.pth", "open_clip_pytorch_model.bin", "VQGAN_autoencoder.pth")
     with torch.inference_mode():
         loaders = (host.load_model, host.load_clip, host.load_vae)

@@ -34,7 +34,7 @@ folder_paths.folder_names_and_paths["embeddings"] = ([str(WORK / "embeddings")],
 
 part = load_pack()
 PACK = part("nodes").NODE_CLASS_MAPPINGS
-host_inversion = part("nodes.host_inversion")
+host_inversion = part("nodes.host.inversion")
 TINY = {"init_word": "robot", "name": "tiny_robot", "steps": 3, "batch": 2, "chunk": 1, "rate": 0.05, "size": 64}
 TINY |= {"seed": 1, "resume": "auto"}
 
@@ -128,7 +128,7 @@ def copies_say_what_the_host_says():
 
 
 def a_cancelled_run_goes_on_to_the_same_word():
-    bridge, calls = part("nodes.bridge"), []
+    bridge, calls = part("nodes.host.bridge"), []
     whole = comfy.utils.load_torch_file(str(WORK / "embeddings" / "tiny_robot.safetensors"))["emb_params"]
     look = bridge.stop_if_cancelled
 

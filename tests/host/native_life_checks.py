@@ -46,7 +46,7 @@ def check_files():
     folder_paths.add_model_folder_path("checkpoints", str(roots["second"]))
     folder_paths.add_model_folder_path("embeddings", str(roots["embeddings"]))
     folder_paths.add_model_folder_path("diffusers", str(roots["diffusers"]))
-    stamps = base.part("nodes.host_files").file_stamps
+    stamps = base.part("nodes.host.files").file_stamps
     far = base.MODELS / "stamps" / "far" / "model.ckpt"
     cases = {
         "input": ("fox.png", roots["input"] / "fox.png"),
@@ -127,7 +127,7 @@ def check_opening():
 def check_room():
     """The room for field and encoder is part of each of the host's own requests for memory while a job runs, and an
     answer's own need is asked for again when a clone is loaded back."""
-    optimizer, bridge = base.part("nodes.optimizer"), base.part("nodes.bridge")
+    optimizer, bridge = base.part("nodes.optimize.shared"), base.part("nodes.host.bridge")
     first, second = base.image_guidance(), base.image_guidance(prompt="a whale", model=base.SD15.model.clone())
     before, asked = management.extra_reserved_memory(), []
     load = management.load_models_gpu
@@ -145,14 +145,15 @@ def check_room():
     finally:
         management.load_models_gpu = load
     estimate = helpers.estimate_memory(base.SD15.model, (1, 4, 8, 8), {"positive": []})
-    small, large = (base.image_guidance(size=s).prior.room() for s in (256, 1024))
-    weights = first.prior.weights()[0] | second.prior.weights()[0]  # of clones, which share them
+    small, large = (base.image_guidance(size=s).prior.activation_bytes() for s in (256, 1024))
+    weights = first.prior.weight_bytes()[0] | second.prior.weight_bytes()[0]  # of clones, which share them
     vae = first.prior.vae
-    encoder = sum(v.nbytes for v in base.part("nodes.host_vae").private_encoder(vae).model.parameters())
+    encoder = sum(v.nbytes for v in base.part("nodes.host.vae").private_encoder(vae).model.parameters())
+    kept_free = bridge.JOB_BYTES + first.prior.activation_bytes()
     return {
         "weights": len(weights) == 2 and weights[id(base.SD15.model.model)] > 0 and weights[id(vae)] == encoder,
-        "kept": [kept for kept, _ in asked[1:]] == [bridge.JOB_BYTES + first.prior.room()] * (len(asked) - 1),
-        "first": asked[0][1]["memory_required"] == bridge.JOB_BYTES + first.prior.room(), "requests": len(asked),
+        "kept": [kept for kept, _ in asked[1:]] == [kept_free] * (len(asked) - 1),
+        "first": asked[0][1]["memory_required"] == kept_free, "requests": len(asked),
         "again": asked[-1][1] == {"memory_required": room[0], "minimum_memory_required": room[1]},
         "estimate": room[0] >= estimate[0] > 0, "given back": management.extra_reserved_memory() == before,
         "grows": large == 16 * small,
@@ -161,7 +162,7 @@ def check_room():
 
 def check_encoder_blocks():
     """Blocks that are run again: what the graph keeps, and its gradient bit by bit."""
-    host_vae = base.part("nodes.host_vae")
+    host_vae = base.part("nodes.host.vae")
     shown, found = base.picture(4, 1, 128), {}
     blocks = host_vae.blocks
     for name, chosen in (("again", blocks), ("plain", lambda encoder: [])):

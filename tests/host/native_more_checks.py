@@ -187,7 +187,7 @@ def check_modelscope_clip():
     file = base.MODELS / "tiny_text2video.pth"
     torch.save(random_weights(sizes, "original"), file)
     with torch.inference_mode():
-        model = base.part("nodes.host_modelscope").load_model(str(file))
+        model = base.part("nodes.host.modelscope").load_model(str(file))
     clip = stub_clip(1024)
     made = guidance("A124VideoGuidance", model=model, clip=clip, vae=base.SD15.vae, prompt="fox", size=SIZE, cfg=7.0)
     prior = made.prior

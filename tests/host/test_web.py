@@ -14,7 +14,7 @@ from PIL import Image
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 from tests.host.conftest import Host
 from tests.web.chromium import NONE, Page, chromium, find_chromium
 
@@ -35,7 +35,7 @@ def scene(host: Host) -> None:
                          blob_density=8.0, blob_radius=0.5)  # fmt: skip
     field = new_field(config, rng)
     field.table.uniform_(-3.0, 3.0, generator=rng)
-    field = replace(field, occupancy=refresh(empty_occupancy(16, 4, 1.0), field, 1.0, rng))
+    field = replace(field, occupancy=update_occupancy(empty_occupancy(16, 4, 1.0), field, 1.0, rng))
     folder = host.base / "output" / "animate124"
     folder.mkdir(parents=True, exist_ok=True)
     save_field(folder / "blob.safetensors", field)

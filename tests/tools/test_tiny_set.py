@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss, unfold
 
 from a124core.cameras.rig import make_cameras, reference_camera
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.priors.builtin.scenes import Look, subject_named
 from a124core.priors.builtin.truth import Truth
 from a124core.protocols import View
@@ -187,7 +187,7 @@ def _ask_all(models: Path) -> None:
     """Every role through its adapter: a finite guess in the shape of the latents."""
     from benchmarks.tiny_priors import wires
 
-    image, mask = example_picture("robot", 64)
+    image, mask = example_image("robot", 64)
     reference = make_reference(image, mask, mask_marks="subject")
     found = wires(models, reference, "robot", "sway", torch.randn(1, NETS.text_width))
     cameras = make_cameras([0.0, 10.0], [30.0, 200.0])

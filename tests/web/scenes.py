@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import make_cameras
-from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
+from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 from a124core.render.render import render_clip
 
 # Centre, radius, colour. Nothing is symmetric, so that a mirrored picture cannot pass for the right one.
@@ -38,7 +38,7 @@ class Scene:
     @cached_property
     def occupancy(self) -> Occupancy:
         rng = torch.Generator().manual_seed(0)
-        return refresh(refresh(empty_occupancy(32, 4, 1.0), self.ask, 1.0, rng), self.ask, 1.0, rng)
+        return update_occupancy(update_occupancy(empty_occupancy(32, 4, 1.0), self.ask, 1.0, rng), self.ask, 1.0, rng)
 
 
 def _figure(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

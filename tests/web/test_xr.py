@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from a124core.protocols import Shading
-from a124core.render.render import marched, render
+from a124core.render.render import occupancy_mask, render
 from a124core.render.sample import Rays
 from tests.web.chromium import Page
 from tests.web.conftest import ROOT, decoded
@@ -54,7 +54,7 @@ def expected(scene: Scene, time: float, eye: str, head: torch.Tensor) -> torch.T
     directions = x.reshape(-1, 1) * right + y.reshape(-1, 1) * up - back
     moment = torch.full((SIZE * SIZE,), time)
     rays = Rays(origin.expand_as(directions), directions, moment, torch.zeros_like(moment))
-    seen = render(scene, rays, marched(scene.occupancy), 256, torch.ones(3), Shading())
+    seen = render(scene, rays, occupancy_mask(scene.occupancy), 256, torch.ones(3), Shading())
     return seen.image.T.reshape(3, SIZE, SIZE)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ...render.render import Clip
+from ...render.render import RenderedClip
 
 CLEAR = 1.0 / 255.0  # opacity that rounds to nothing in 8 bits
 REACHES = (3, 7)  # pixels; how wide a window an empty pixel takes its colour from, the narrowest first
@@ -39,13 +39,13 @@ def _mean(planes: Tensor, reach: int) -> Tensor:  # like planes
     return avg_pool2d(rows, (reach, 1), 1, (reach // 2, 0))
 
 
-def true_depth(clip: Clip, step: float) -> Tensor:  # (F, 1, H, W) z-depth in world units, 0 where nothing is
+def true_depth(clip: RenderedClip, step: float) -> Tensor:  # (F, 1, H, W) z-depth in world units, 0 where nothing is
     """The renderer's depth sums weights times the far end of each step: divided by the opacity, half a step nearer."""
     depth = clip.depth / clip.mask.clamp(min=SOLID) - 0.5 * step
     return depth * (clip.mask >= SOLID)
 
 
-def true_normal(clip: Clip) -> Tensor:  # (F, 3, H, W) unit vectors in world axes, 0 where nothing is
+def true_normal(clip: RenderedClip) -> Tensor:  # (F, 3, H, W) unit vectors in world axes, 0 where nothing is
     """The mean surface direction of each pixel."""
     mean = 2.0 * clip.normal / clip.mask.clamp(min=SOLID) - 1.0
     return mean / mean.norm(dim=1, keepdim=True).clamp(min=1e-6) * (clip.mask >= SOLID)

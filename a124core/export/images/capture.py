@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...cameras.paths import looped, times
+from ...cameras.paths import frame_times, without_repeated_end
 from ...cameras.rig import FOVY, RADIUS, make_cameras, pixel_rays
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
-from ...render.render import PREVIEW_SAMPLES, Clip
+from ...render.render import PREVIEW_SAMPLES, RenderedClip
 from ...render.sample import DIAGONAL
 from ...utils.files import replacing, replacing_folder
-from ...utils.validate import plain_name, within
+from ...utils.validate import check_range, plain_name
 from .alpha import true_depth, true_normal
 from .film import SIDES, OnFrame, loops
 from .frames import FOLDERS, MASKS, UNIT, seen_with_depth, write_set
@@ -41,8 +41,8 @@ class CaptureOptions:
     fovy: float = FOVY  # degrees
 
     def __post_init__(self) -> None:
-        within(self, 2, 2000, "views")
-        within(self, 1, 10_000, "moments")
+        check_range(self, 2, 2000, "views")
+        check_range(self, 1, 10_000, "moments")
         if not all(SIDES[0] <= side <= SIDES[1] for side in self.size):
             raise ValueError(f"size is {self.size[1]}x{self.size[0]}: a side has {SIDES[0]} to {SIDES[1]} pixels.")
 
@@ -79,7 +79,7 @@ def export_capture(
     folder = Path(folder)
     plain_name(folder.name)
     around = lattice(options.views, options.radius, options.fovy)
-    moments = looped(times(options.moments)) if loops(field) else times(options.moments)
+    moments = without_repeated_end(frame_times(options.moments)) if loops(field) else frame_times(options.moments)
     camera = torch.arange(options.views).repeat_interleave(options.moments)
     cameras, time = around[camera], moments.repeat(options.views)
     stems = [f"c{k:03d}_t{m:04d}" for k in range(options.views) for m in range(options.moments)]
@@ -110,7 +110,9 @@ def _write_cameras(
         write_transforms(folder / f"transforms_{split}.json", cameras[chosen], time[chosen], size, {"file_path": stems})
 
 
-def surface_points(clip: Clip, camera: Cameras, count: int) -> Tensor:  # (<= count, 9): xyz, normal, rgb in [0, 1]
+def surface_points(
+    clip: RenderedClip, camera: Cameras, count: int
+) -> Tensor:  # (<= count, 9): xyz, normal, rgb in [0, 1]
     """Evenly chosen pixels of one frame, carried to where they lie in the world."""
     depth = true_depth(clip, DIAGONAL / PREVIEW_SAMPLES).reshape(-1)
     there = depth.nonzero().squeeze(1)

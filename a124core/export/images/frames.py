@@ -10,11 +10,11 @@ from einops import rearrange
 from PIL import Image
 from torch import Tensor
 
-from ...cameras.paths import PathOfCameras, shots
-from ...cameras.rig import pinholes
+from ...cameras.paths import CameraPath, sample_path
+from ...cameras.rig import to_pinholes
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field, Pinholes
-from ...render.render import PREVIEW_SAMPLES, Clip, render_frames
+from ...render.render import PREVIEW_SAMPLES, RenderedClip, render_frames
 from ...render.sample import DIAGONAL
 from ...utils.files import replacing_folder
 from ...utils.validate import plain_name
@@ -32,7 +32,7 @@ OURS = (*FOLDERS.values(), MASKS, "transforms.json")
 def export_frames(
     field: Field,
     folder: str | Path,  # new, empty, or an earlier export, which is replaced when all is done
-    cameras: PathOfCameras,
+    cameras: CameraPath,
     options: FilmOptions,  # fps and background say nothing here: pictures have alpha and a time
     on_frame: OnFrame | None = None,
     device: torch.device | str | None = None,
@@ -40,8 +40,8 @@ def export_frames(
     """images, depth, normals, masks and transforms.json for every frame of a film. One frame is in memory."""
     folder = Path(folder)
     plain_name(folder.name)
-    where, time = shots(cameras, options.frames, loops(field), options.pace)
-    if pinholes(where).eyes != 1:
+    where, time = sample_path(cameras, options.frames, loops(field), options.playback)
+    if to_pinholes(where).eyes != 1:
         raise ValueError("pictures of two eyes have no one camera: set the eyes' distance to 0, or make a film.")
     digits = max(4, len(str(len(where) - 1)))  # names must sort like the frames
     with replacing_folder(folder, OURS, check_written_here) as fresh:
@@ -62,7 +62,7 @@ def seen_with_depth(
     return watched(seen, on_frame)
 
 
-def write_set(folder: Path, stem: str, clip: Clip) -> dict[str, str]:  # key in transforms.json -> file
+def write_set(folder: Path, stem: str, clip: RenderedClip) -> dict[str, str]:  # key in transforms.json -> file
     """The four PNG files of one frame; the mask is not among the names."""
     pictures = {
         "file_path": to_bytes(straight(clip.image, clip.mask))[0],

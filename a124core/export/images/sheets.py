@@ -17,7 +17,7 @@ TEXT = 14  # pixels, height of the labels
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
-def write_picture(path: str | Path, image: Tensor) -> None:  # (1, 3, H, W) or (3, H, W) in [0, 1]
+def write_image(path: str | Path, image: Tensor) -> None:  # (1, 3, H, W) or (3, H, W) in [0, 1]
     """One PNG."""
     values = to_bytes(image if image.ndim == 4 else image[None])[0]
     with replacing(path) as temporary:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...protocols import Field
-from ...utils.progress import OnProgress, Steps
+from ...utils.progress import OnProgress, ProgressCounter
 from .frames import colours, frame_at, frame_times, is_loop, keeps_colours, surface_at
 from .limits import check_frames
 from .mesh import Frame, Mesh, vertex_normals
@@ -76,7 +76,7 @@ def build(
     field = field.to(device) if device is not None and hasattr(field, "to") else field
     times = frame_times(field, options)
     tracks = len(times) - 1 if fixed else 0  # the template is already there
-    steps = Steps(2 * len(times) + tracks, on_progress)
+    steps = ProgressCounter(2 * len(times) + tracks, on_progress)
     solid = find_solid(field, times, options.resolution, steps.heard)
     frames = _surfaces(solid, times, options, steps, lambda frame, n: check_frames(frame, n, options, fixed, most))
     notes: list[str] = []
@@ -98,7 +98,7 @@ def build(
 
 
 def _surfaces(
-    solid: Solid, times: np.ndarray, options: MeshOptions, steps: Steps, size_of: Callable[[Frame, int], int]
+    solid: Solid, times: np.ndarray, options: MeshOptions, steps: ProgressCounter, size_of: Callable[[Frame, int], int]
 ) -> list[Frame]:
     """A frame for each time. size_of takes the first and their number, refuses them or says how large the file gets."""
     frames = []
@@ -110,7 +110,7 @@ def _surfaces(
 
 
 def _tracked(
-    frames: list[Frame], between: Callable[[float], Frame], steps: Steps, notes: list[str]
+    frames: list[Frame], between: Callable[[float], Frame], steps: ProgressCounter, notes: list[str]
 ) -> list[Stretch]:
     stretches = tracked(frames, between, lambda: steps.count("track"), steps.heard)
     if stretches is None:
@@ -126,7 +126,7 @@ def _tracked(
 
 
 def _recoloured(
-    stretches: list[Stretch], solid: Solid, frames: list[Frame], steps: Steps
+    stretches: list[Stretch], solid: Solid, frames: list[Frame], steps: ProgressCounter
 ) -> tuple[list[Stretch], list[float]]:
     """Each vertex the median of its colours over its stretch, and per frame the mean error that this leaves."""
     made, off = [], []
@@ -142,7 +142,7 @@ def _recoloured(
 
 
 def _measured(
-    stretches: list[Stretch], frames: list[Frame], solid: Solid, options: MeshOptions, steps: Steps
+    stretches: list[Stretch], frames: list[Frame], solid: Solid, options: MeshOptions, steps: ProgressCounter
 ) -> tuple[list[Off], Off | None]:
     """How far off at each frame, and between two."""
     size, times = scene_size(frames), np.array([frame.time for frame in frames])

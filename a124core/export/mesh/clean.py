@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...utils.optional import needed
+from ...utils.optional import require
 from .mesh import face_vectors
 
 FLOATER = 0.005  # share of the largest part's volume below which a part is a floater
@@ -64,7 +64,7 @@ def edges(faces: np.ndarray) -> np.ndarray:  # (E, 2), each once, the smaller in
 
 def reduced(points: np.ndarray, faces: np.ndarray, target: int) -> tuple[np.ndarray, np.ndarray]:
     """At most about `target` faces, by collapsing the edges that matter least (quadric error)."""
-    fast_simplification = needed("fast_simplification", "fast-simplification", "to make do with fewer faces")
+    fast_simplification = require("fast_simplification", "fast-simplification", "to make do with fewer faces")
     for haste in HASTE:
         if len(faces) > target:
             points, faces = fast_simplification.simplify(points, faces, target_count=target, agg=haste)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...utils.text import counted
+from ...utils.text import count_noun
 from .mesh import Frame
 from .options import MeshOptions, estimated_bytes, in_words
 
@@ -34,14 +34,14 @@ def check_frames(frame: Frame, frames: int, options: MeshOptions, fixed: bool, m
     size = estimated_bytes(vertices, faces, frames, options, fixed)
     if most is not None and size > most:
         raise ValueError(
-            f"{counted(frames, 'frame')} of {faces} faces would make a file of {in_words(size)}, and a GLB holds "
+            f"{count_noun(frames, 'frame')} of {faces} faces would make a file of {in_words(size)}, and a GLB holds "
             f"{in_words(most)} at most: choose fewer frames or faces, a smaller texture, or a PLY sequence."
         )
     arrays = (*frame.surface, frame.mesh.points, frame.mesh.faces, frame.mesh.normals, frame.mesh.colours)
     held = sum(a.nbytes for a in arrays) + vertices * (TRACKED_BYTES if fixed else LOOSE_BYTES)
     if frames * held + size > MEMORY:
         raise ValueError(
-            f"{counted(frames, 'frame')} of {len(frame.surface[1])} faces before and {faces} after decimation would "
+            f"{count_noun(frames, 'frame')} of {len(frame.surface[1])} faces before and {faces} after decimation would "
             f"take {in_words(frames * held + size)} of memory, more than the {in_words(MEMORY)} allowed: choose fewer "
             "frames, a lower resolution, fewer faces or a smaller texture."
         )

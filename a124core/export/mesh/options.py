@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...utils.text import counted
-from ...utils.validate import ABOVE_ZERO, within
+from ...utils.text import count_noun
+from ...utils.validate import ABOVE_ZERO, check_range
 from .mesh import Mesh
 from .quality import Off, told
 
@@ -30,14 +30,14 @@ class MeshOptions:
     moment: float | None = None  # scene time in [0, 1]: that moment alone, standing still; None: it moves
 
     def __post_init__(self) -> None:
-        within(self, 1, 1000, "frames")
-        within(self, ABOVE_ZERO, 1000, "fps")
-        within(self, 16, 512, "resolution")
-        within(self, 100, 2_000_000, "faces")
+        check_range(self, 1, 1000, "frames")
+        check_range(self, ABOVE_ZERO, 1000, "fps")
+        check_range(self, 16, 512, "resolution")
+        check_range(self, 100, 2_000_000, "faces")
         if self.texture:
-            within(self, 64, 4096, "texture")
+            check_range(self, 64, 4096, "texture")
         if self.moment is not None:
-            within(self, 0.0, 1.0, "moment")
+            check_range(self, 0.0, 1.0, "moment")
 
 
 def estimated_bytes(vertices: int, faces: int, frames: int, options: MeshOptions, fixed: bool = True) -> int:
@@ -78,7 +78,7 @@ class MeshReport:
 
     def sentence(self) -> str:
         """For the user: what it is, how near it is to the scene, what came out otherwise."""
-        parts = [f"{self.kind}: {counted(self.frames, 'frame')}, {self.faces} faces, {in_words(self.bytes)}"]
+        parts = [f"{self.kind}: {count_noun(self.frames, 'frame')}, {self.faces} faces, {in_words(self.bytes)}"]
         if self.colour_error:
             parts.append(f"colours {100 * sum(self.colour_error) / len(self.colour_error):.1f} % off")
         quality = told(self.off, self.between, self.frames, self.moves) if self.off else []

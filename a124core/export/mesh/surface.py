@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...field.occupancy import in_occupied
+from ...field.occupancy import is_occupied
 from ...protocols import Field
-from ...render.render import occupancy_of
-from ...utils.optional import needed
+from ...render.render import field_occupancy
+from ...utils.optional import require
 from .clean import solid
 from .limits import check_lattice
 
@@ -76,7 +76,7 @@ def find_solid(field: Field, times: np.ndarray, resolution: int, heard: Callable
     """Look for the object at all its times; resolution is lattice steps along its longest side.
 
     The level is the density at which a quarter of the object lets through exp(-OPAQUE) of the light."""
-    occupied = occupancy_of(field, home(field)).occupied()
+    occupied = field_occupancy(field, home(field)).occupied()
     cell = 2.0 / SURVEY
     survey = Lattice(np.full(3, -1.0 + cell / 2), cell, (SURVEY,) * 3).points()
     where, dense, densest = np.zeros(len(survey), bool), [], 0.0
@@ -120,7 +120,7 @@ def _around(low: np.ndarray, high: np.ndarray, step: float) -> Lattice:
 def density(field: Field, occupied: Tensor, points: np.ndarray, time: float) -> np.ndarray:  # (N, 3) -> (N,)
     """Density at points; 0 outside the cube and in cells that the renderer would skip too."""
     at = torch.from_numpy(points).to(occupied.device)
-    asked = in_occupied(occupied, time, at)
+    asked = is_occupied(occupied, time, at)
     out = torch.zeros(len(at), device=at.device)
     parts = at[asked].split(AT_ONCE)
     out[asked] = torch.cat([field(p, p.new_full((len(p),), time))[0] for p in parts]) if asked.any() else out[:0]
@@ -139,7 +139,7 @@ def height_of(values: np.ndarray, level: float) -> np.ndarray:  # density (X, Y,
 
 def marching_cubes(height: np.ndarray, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """Where the height is 0: points (V, 3) and faces (F, 3), outward; both empty if there is nothing above 0."""
-    march = needed("skimage.measure", "scikit-image", "to find surfaces").marching_cubes
+    march = require("skimage.measure", "scikit-image", "to find surfaces").marching_cubes
     if height.max() <= 0.0:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
     points, faces, _, _ = march(height, 0.0, gradient_direction="ascent", allow_degenerate=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...utils.optional import needed
+from ...utils.optional import require
 from .mesh import vertex_normals
 from .scene import Stretch
 
@@ -46,7 +46,7 @@ def bake(stretch: Stretch, size: int, colours_at: ColoursAt) -> Skin:
 
 def laid_flat(points: np.ndarray, faces: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which vertex each new one was (U,), faces (F, 3) in the order they came, and places (U, 2) in [0, 1]."""
-    xatlas = needed("xatlas", "xatlas", "for a texture (set texture to 0 to do without)")
+    xatlas = require("xatlas", "xatlas", "for a texture (set texture to 0 to do without)")
     atlas = xatlas.Atlas()
     atlas.add_mesh(points, faces.astype(np.uint32))
     charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...utils.files import replacing
-from ...utils.optional import needed
+from ...utils.optional import require
 from .colour import linear
 from .scene import Scene, Stretch
 from .usd_material import add_material, bind
@@ -19,8 +19,8 @@ SUFFIXES = (".usdc", ".usd", ".usda")
 def modules() -> Any:
     """pxr with its parts."""
     for part in ("Gf", "Kind", "Sdf", "Usd", "UsdGeom", "UsdShade", "Vt"):
-        needed(f"pxr.{part}", "usd-core", "for USD files (choose GLB to do without)")
-    return needed("pxr", "usd-core", "for USD files")
+        require(f"pxr.{part}", "usd-core", "for USD files (choose GLB to do without)")
+    return require("pxr", "usd-core", "for USD files")
 
 
 def write_usd(path: Path, scene: Scene) -> int:

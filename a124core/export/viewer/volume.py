@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...cameras.paths import Still, looped, times
-from ...field.occupancy import Occupancy, in_occupied, occupied_box
+from ...cameras.paths import StaticCamera, frame_times, without_repeated_end
+from ...field.occupancy import Occupancy, is_occupied, occupied_box
 from ...protocols import Field
-from ...render.render import occupancy_of
-from ...utils.text import counted
+from ...render.render import field_occupancy
+from ...utils.text import count_noun
 
 OnProgress = Callable[[int, int], None]  # frames done, frames in all; also told in between, so that a cancel is heard
 
@@ -35,7 +35,7 @@ class VolumeOptions:
     megabytes: float = 32.0  # largest file, 10^6 bytes: resolution is lowered until it fits
     seconds: float = 3.0  # how long one pass through the scene takes at speed 1
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    camera: Still = Still()  # where the viewer stands when it opens; the default is the reference camera
+    camera: StaticCamera = StaticCamera()  # where the viewer stands when it opens; the default is the reference camera
 
     def __post_init__(self) -> None:
         if not SMALLEST <= self.resolution <= LARGEST:
@@ -69,9 +69,9 @@ def bake_volume(
     """The field at the centres of the cells of its occupied box. A scene that never moves becomes one frame."""
     if device is not None and hasattr(field, "to"):
         field = field.to(device)
-    occupancy = occupancy_of(field, getattr(field, "table", torch.empty(0)).device)
+    occupancy = field_occupancy(field, getattr(field, "table", torch.empty(0)).device)
     loop = bool(getattr(getattr(field, "config", None), "loop", False))
-    moments = looped(times(options.frames)) if loop else times(options.frames)
+    moments = without_repeated_end(frame_times(options.frames)) if loop else frame_times(options.frames)
     occupied = occupancy.occupied()
     box, size = _cells_of_box(occupied_box(occupied).cpu(), options.resolution)
     _check_raw(size, len(moments), options)
@@ -111,8 +111,8 @@ def _check_raw(size: tuple[int, int, int], frames: int, options: VolumeOptions) 
     raw = 4 * size[0] * size[1] * size[2] * frames
     if raw > RAW_LIMIT:
         raise ValueError(
-            f"resolution {options.resolution} with {counted(frames, 'frame')} makes {raw / 2**20:.0f} MB of cells, a "
-            f"browser is given {RAW_LIMIT // 2**20} at most: lower resolution or frames."
+            f"resolution {options.resolution} with {count_noun(frames, 'frame')} makes {raw / 2**20:.0f} MB of cells, "
+            f"a browser is given {RAW_LIMIT // 2**20} at most: lower resolution or frames."
         )
 
 
@@ -131,7 +131,7 @@ def _bake_frame(
 ) -> Tensor:  # (4, Z, Y, X) uint8  # fmt: skip
     """One moment; cells that no marcher would sample are left empty without a look."""
     xyz = _centres(box, size).to(occupied.device)
-    wanted = torch.nonzero(in_occupied(occupied, moment, xyz)).squeeze(1)
+    wanted = torch.nonzero(is_occupied(occupied, moment, xyz)).squeeze(1)
     density, albedo = torch.zeros(len(xyz), device=xyz.device), torch.zeros(len(xyz), 3, device=xyz.device)
     for some in wanted.split(POINTS_AT_ONCE):
         density[some], albedo[some] = field(xyz[some], xyz.new_full((len(some),), moment))

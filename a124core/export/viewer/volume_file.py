@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...protocols import Field
 from ...utils.files import replacing
-from ...utils.text import counted
+from ...utils.text import count_noun
 from .volume import SMALLEST, OnProgress, Volume, VolumeOptions, bake_volume
 
 MAGIC = b"A124VOL\n"
@@ -56,7 +56,7 @@ def _smaller(options: VolumeOptions, size: int) -> int:
     """Bytes grow somewhat faster than the square of the resolution: most cells that do not compress lie at surfaces."""
     if options.resolution == SMALLEST:
         raise ValueError(
-            f"{counted(options.frames, 'frame')} would take {size / 1e6:.2f} MB even with {SMALLEST} cells, "
+            f"{count_noun(options.frames, 'frame')} would take {size / 1e6:.2f} MB even with {SMALLEST} cells, "
             f"{options.megabytes:g} are allowed: raise megabytes or lower frames."
         )
     share = (options.megabytes * 1e6 / size) ** 0.45

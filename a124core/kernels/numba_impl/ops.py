@@ -10,6 +10,10 @@ from torch import Tensor
 from ..grid_index import Level
 from ..torch_impl.moments import in_time, inside_cube
 from .grid import gather, spread
+from .march import march
+from .points import splat_points
+
+__all__ = ["encode_grid", "encode_grid_gradient", "march", "splat_points"]
 
 NAME = "numba"  # as A124_KERNELS names it
 

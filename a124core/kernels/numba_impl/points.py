@@ -74,7 +74,7 @@ def _paint(cells, colours, bits, fold, out):
                 out[channels, y // fold, x // fold] += weight
 
 
-def draw_points(
+def splat_points(
     points: Tensor,  # (B, 3, N)
     normals: Tensor,  # (B, 3, N)
     colours: Tensor,  # (N, C) or (B, N, C)
@@ -83,7 +83,7 @@ def draw_points(
     focal: Tensor,  # (B,) in cells
     size: int,
 ) -> Tensor:  # (B, C + 1, size, size) premultiplied colour, alpha
-    """torch_points.draw_points. Threads share the pictures."""
+    """torch_points.splat_points. Threads share the pictures."""
     bits = max(1, (points.shape[2] - 1).bit_length())
     steps, wide = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * RIM
     near = (radius - REACH).clamp_min(NEAREST).numpy()

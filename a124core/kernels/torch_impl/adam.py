@@ -33,7 +33,7 @@ def adam_time_tv(
     tv: float,  # weight of each squared distance of neighbours in time
     closed: bool,  # the last grid also neighbours the first
 ) -> None:
-    """One step of Adam on the loss whose gradient is given plus tv * neighbour_squares(values, closed)."""
+    """One step of Adam on the loss whose gradient is given plus tv * temporal_tv(values, closed)."""
     _add_slopes(gradient, values, tv, closed)
     if rule.clip > 0:
         gradient.clamp_(-rule.clip, rule.clip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def neighbour_squares(
+def temporal_tv(
     values: Tensor,  # (T, M), T >= 2
     closed: bool,  # the last grid also neighbours the first
 ) -> Tensor:  # scalar

@@ -11,20 +11,20 @@ from .composite import accumulate, render_weights, transmittance
 from .gather import weighted_rows
 from .mlp import mlp
 from .moments import When, in_time, inside_cube
-from .neighbours import neighbour_squares
-from .points import draw_points
+from .neighbours import temporal_tv
+from .points import splat_points
 
 NAME = "torch"  # as A124_KERNELS names it
 
 __all__ = [
     "accumulate",
     "adam_time_tv",
-    "draw_points",
+    "splat_points",
     "encode_grid",
     "encode_grid_gradient",
     "march",
     "mlp",
-    "neighbour_squares",
+    "temporal_tv",
     "render_weights",
     "transmittance",
 ]

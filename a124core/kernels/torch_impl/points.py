@@ -14,7 +14,7 @@ RIM = 3  # cells around a picture, for the windows
 WITHIN = 5.0  # widths of a pixel that an own point may lie behind its neighbours and stay
 
 
-def draw_points(
+def splat_points(
     points: Tensor,  # (B, 3, N)
     normals: Tensor,  # (B, 3, N)
     colours: Tensor,  # (N, C) or (B, N, C)

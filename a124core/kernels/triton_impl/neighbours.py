@@ -78,6 +78,6 @@ class _Squares(torch.autograd.Function):
         return out, None
 
 
-def neighbour_squares(values: Tensor, closed: bool) -> Tensor:  # (T, M) -> scalar
-    """torch_neighbours.neighbour_squares; once differentiable."""
+def temporal_tv(values: Tensor, closed: bool) -> Tensor:  # (T, M) -> scalar
+    """torch_neighbours.temporal_tv; once differentiable."""
     return _Squares.apply(values.contiguous(), closed)

@@ -1,6 +1,6 @@
 """The operations of torch_ops in Triton: same arguments, same values and gradients. Imported at first use only.
 
-draw_points is not among them: built-in priors draw on the CPU."""
+splat_points is not among them: built-in priors draw on the CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,25 @@ import torch
 from torch import Tensor
 
 from ..grid_index import Level
+from .adam import adam_time_tv
+from .composite import render_weights, transmittance
 from .grid import gather, spread
+from .march import march
+from .mlp import mlp
+from .neighbours import temporal_tv
+from .sums import accumulate
+
+__all__ = [
+    "accumulate",
+    "adam_time_tv",
+    "encode_grid",
+    "encode_grid_gradient",
+    "march",
+    "mlp",
+    "render_weights",
+    "temporal_tv",
+    "transmittance",
+]
 
 NAME = "triton"  # as A124_KERNELS names it
 

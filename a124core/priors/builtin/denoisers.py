@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...protocols import Cameras, View
+from ...protocols import Cameras, Prior, View
 from .bank import Bank
 from .recipe import ENCODE_SCALE, FRONT_BIAS, NEVER
 from .scenes import Look
@@ -67,10 +68,11 @@ class _Setup:
 
 
 @dataclass(frozen=True)
-class ImagePrior:
-    """Pictures of subjects at one time, chosen by caption; front pictures turn up at any camera (the Janus bias)."""
+class BankPrior(Prior):
+    """What the four have in common: the posterior mean over the bank's pictures, for pictures."""
 
     setup: _Setup
+    exact: ClassVar[bool] = True
 
     @property
     def sigmas(self) -> Tensor:
@@ -80,8 +82,20 @@ class ImagePrior:
     def cameras(self) -> Cameras:
         return self.setup.bank.cameras
 
+    @property
+    def cfg(self) -> float:
+        return self.setup.cfg
+
+    def with_cfg(self, scale: float) -> BankPrior:
+        return replace(self, setup=replace(self.setup, cfg=scale))
+
     def encode(self, image: Tensor) -> Tensor:
         return encode_pictures(image, self.setup.size)
+
+
+@dataclass(frozen=True)
+class ImagePrior(BankPrior):
+    """Pictures of subjects at one time, chosen by caption; front pictures turn up at any camera (the Janus bias)."""
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
@@ -94,21 +108,8 @@ class ImagePrior:
 
 
 @dataclass(frozen=True)
-class ViewPrior:
+class ViewPrior(BankPrior):
     """Pictures of subjects from the asked camera; hears the reference picture instead of text."""
-
-    setup: _Setup
-
-    @property
-    def sigmas(self) -> Tensor:
-        return self.setup.sigmas
-
-    @property
-    def cameras(self) -> Cameras:
-        return self.setup.bank.cameras
-
-    def encode(self, image: Tensor) -> Tensor:
-        return encode_pictures(image, self.setup.size)
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
@@ -117,18 +118,8 @@ class ViewPrior:
 
 
 @dataclass(frozen=True)
-class VideoPrior:
+class VideoPrior(BankPrior):
     """Whole clips at given cameras and scene times, in drifted colours, chosen by caption."""
-
-    setup: _Setup
-
-    @property
-    def sigmas(self) -> Tensor:
-        return self.setup.sigmas
-
-    @property
-    def cameras(self) -> Cameras:
-        return self.setup.bank.cameras
 
     def encode(self, image: Tensor) -> Tensor:
         return encode_pictures(image, self.setup.size).transpose(0, 1)[None]
@@ -141,24 +132,13 @@ class VideoPrior:
 
 
 @dataclass(frozen=True)
-class TilePrior:
+class TilePrior(BankPrior):
     """Large pictures that agree with a small condition. Refine and upscale differ in looks and strictness."""
 
-    setup: _Setup
     grid: int  # side at which condition and items are compared
     std: float  # tolerance of luminance and silhouette
     colour_std: float
-
-    @property
-    def sigmas(self) -> Tensor:
-        return self.setup.sigmas
-
-    @property
-    def cameras(self) -> Cameras:
-        return self.setup.bank.cameras
-
-    def encode(self, image: Tensor) -> Tensor:
-        return encode_pictures(image, self.setup.size)
+    reads_condition: ClassVar[bool] = True
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:

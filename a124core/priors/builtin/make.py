@@ -102,7 +102,7 @@ def make_priors(
     )
 
 
-def example_picture(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Tensor]:
+def example_image(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Tensor]:
     """Image (1, 3, size, size), white where nothing is, and mask (1, 1, size, size), from the reference camera."""
     layers = draw(Look(subject_named(subject), "reference", STILL), reference_camera(), torch.zeros(1), size)
     rgb, mask = layers[:, :3], layers[:, 3:]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.rig import camera_to_world
-from ...kernels import draw_points
+from ...kernels import splat_points
 from ...kernels.torch_impl.points import SUPERSAMPLE
 from ...protocols import Cameras
 
@@ -30,5 +30,5 @@ def splat(
     """Draw the points that face the camera, nearest first."""
     c2w, radius, fovy = (v.to(points) for v in (camera_to_world(cameras), cameras.radius, cameras.fovy))
     focal = size * SUPERSAMPLE / (2 * torch.tan(fovy * (pi / 360)))
-    out = draw_points(points, normals, colours, c2w, radius, focal, size)
+    out = splat_points(points, normals, colours, c2w, radius, focal, size)
     return out[:, :-1], out[:, -1:]

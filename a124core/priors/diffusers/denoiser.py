@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ...protocols import View
-from ..latents import encode_by_parts
-from ..parameterization import clean, network_input, told_timestep
-from ..resized import resized
-from ..sds import cfg as guided
-from .offload import CPU, Place, at_work, move, size_of
+from ...protocols import ModelPrior, View
+from ..latents import checkpointed_encode
+from ..parameterization import scale_input, sigma_to_timestep, to_x0
+from ..resized import resize_images
+from ..sds import apply_cfg as guided
+from .offload import CPU, OffloadPolicy, move, on_device, size_of
 
 # Bytes of a picture's gradient for a pixel and a channel of the VAE's first block, the largest of a CPU run: SD's VAE
 # (128 channels) takes 12.0 KiB a pixel at 256 x 256, 12.4 at 128 x 128.
@@ -45,7 +46,7 @@ class Network:
     unet: nn.Module
     sigmas: Tensor  # (T,) ascending
     kind: str  # parametrise.KINDS
-    place: Place
+    place: OffloadPolicy
     control: nn.Module | None = None
 
     def __post_init__(self) -> None:
@@ -58,11 +59,11 @@ class Network:
         """x_t (items, C, ...), sigma (items,) -> x0_hat on the place's device, float32."""
         device = self.place.device
         x, s = x_t.detach().to(device, torch.float32), sigma.to(device, torch.float32)
-        timestep = told_timestep(s.cpu(), self.sigmas, self.kind).to(device)
+        timestep = sigma_to_timestep(s.cpu(), self.sigmas, self.kind).to(device)
         s = s.view(-1, *[1] * (x.ndim - 1))
-        with at_work(self.place, self.unet, self.control):
-            cond, uncond = self._halves(network_input(x, s, self.kind), timestep, told)
-        return clean(guided(uncond, cond, cfg), x, s, self.kind)
+        with on_device(self.place, self.unet, self.control):
+            cond, uncond = self._halves(scale_input(x, s, self.kind), timestep, told)
+        return to_x0(guided(uncond, cond, cfg), x, s, self.kind)
 
     def _halves(self, x: Tensor, timestep: Tensor, told: Told) -> tuple[Tensor, Tensor]:
         """The network's output with the condition and without. Both get the ControlNet's residuals (release), which
@@ -113,7 +114,7 @@ class Network:
 class Encoder:
     """Pictures to latents: the posterior's mode times the VAE's own scale, in float32, one picture at a time."""
 
-    def __init__(self, vae: nn.Module, place: Place) -> None:
+    def __init__(self, vae: nn.Module, place: OffloadPolicy) -> None:
         self.vae, self.place = vae, place
         self.scale = float(vae.config.scaling_factor)
         self.shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
@@ -121,7 +122,7 @@ class Encoder:
 
     def __call__(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, H / factor, W / factor), differentiable."""
-        latents = encode_by_parts(image, self.unscaled)
+        latents = checkpointed_encode(image, self.unscaled)
         if not latents.isfinite().all():
             raise RuntimeError(
                 "the VAE turned a render into latents that are not numbers: its folder is damaged, or the render is "
@@ -145,10 +146,8 @@ class Encoder:
         return CHANNEL_BYTES * self.vae.config.block_out_channels[0] * size * size
 
 
-class FolderPrior:
+class FolderPrior(ModelPrior):
     """One role as a Prior: encode, ask the network, done. Inert until it is asked; close() parks its weights."""
-
-    cameras = None  # it can judge any
 
     def __init__(
         self, network: Network, encoder: Encoder, conditions: Conditions, cfg: float, size: int, clip: bool = False
@@ -162,7 +161,7 @@ class FolderPrior:
 
     def encode(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w); a clip becomes one item (1, C, F, h, w)."""
-        latents = self.encoder(resized(image, self.size))
+        latents = self.encoder(resize_images(image, self.size))
         return latents.movedim(0, 1)[None] if self.is_clip else latents
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
@@ -172,18 +171,24 @@ class FolderPrior:
         told = self.conditions.at(view, x_t)
         return self.network.denoise(x_t, sigma, told, self.cfg).to(x_t.device)
 
-    def models(self) -> list:
+    def with_cfg(self, scale: float) -> FolderPrior:
+        """The same networks with another scale."""
+        other = copy.copy(self)
+        other.cfg = scale
+        return other
+
+    def models(self) -> list[Any]:
         """None that the host could move for us."""
         return []
 
-    def weights(self) -> tuple[dict[int, int], int]:
+    def weight_bytes(self) -> tuple[dict[int, int], int]:
         """Bytes of the networks that stay on their device while a stage runs, each by itself, because guidances may
         share one, and of those that come only to be asked."""
         networks = [n for n in (self.network.unet, self.network.control) if n is not None]
         stay, come = {id(self.encoder.vae): size_of(self.encoder.vae)}, {id(n): size_of(n) for n in networks}
         return (stay | come, 0) if self.network.place.rest is None else (stay, sum(come.values()))
 
-    def room(self) -> int:
+    def activation_bytes(self) -> int:
         """Bytes for the gradient of one picture through the VAE."""
         return self.encoder.gradient_bytes(self.size)
 

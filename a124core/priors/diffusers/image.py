@@ -8,7 +8,7 @@ from ..view_text import STATIC_SUFFIX
 from .checks import UNET2D, check_text_width, schedule, unet_config
 from .denoiser import Encoder, FolderPrior, Network
 from .load import config_of, load_part
-from .offload import Place
+from .offload import OffloadPolicy
 from .text import Words, view_text
 
 EXAMPLE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -21,7 +21,7 @@ def image_prior(
     prompt: str,
     cfg: float,
     size: int,
-    place: Place,
+    place: OffloadPolicy,
     negative: str = "",
     suffix: str = STATIC_SUFFIX,
     words: Words | None = None,  # learned ones, by name
@@ -35,7 +35,7 @@ def image_prior(
     return FolderPrior(network, encoder(folder, place), text, cfg, size)
 
 
-def encoder(folder: Path, place: Place) -> Encoder:
+def encoder(folder: Path, place: OffloadPolicy) -> Encoder:
     """The folder's VAE, which may be a tiny one."""
     config = config_of(folder, "vae")
     channels = config.get("latent_channels", LATENTS)

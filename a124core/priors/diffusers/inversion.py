@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..parameterization import clean, network_input, told_timestep
+from ..parameterization import scale_input, sigma_to_timestep, to_x0
 from .checks import UNET2D, check_text_width, schedule, unet_config
 from .denoiser import Encoder
 from .image import EXAMPLE
 from .load import load_part
-from .offload import Place, size_of
+from .offload import OffloadPolicy, size_of
 from .text import PLACEHOLDER, Reader, encoded, prompt_ids, reader
 
 
@@ -27,7 +27,7 @@ class FolderWord:
     sigmas: Tensor  # (T,) ascending
     kind: str
     init_word: str
-    place: Place
+    place: OffloadPolicy
 
     def start(self) -> Tensor:  # (n, d)
         """Rows of the vocabulary, one for each token of the word."""
@@ -51,9 +51,9 @@ class FolderWord:
         """x_t (B, C, h, w), sigma (B,), token (n, d) -> x0_hat, differentiable in the token."""
         text = self.texts(token, templates).to(self.place.dtype)
         s = sigma.float().view(-1, 1, 1, 1)
-        timestep = told_timestep(sigma.cpu(), self.sigmas, self.kind).to(x_t.device)
-        seen = network_input(x_t.float(), s, self.kind).to(self.place.dtype)
-        return clean(self.unet(seen, timestep, text).sample.float(), x_t.float(), s, self.kind)
+        timestep = sigma_to_timestep(sigma.cpu(), self.sigmas, self.kind).to(x_t.device)
+        seen = scale_input(x_t.float(), s, self.kind).to(self.place.dtype)
+        return to_x0(self.unet(seen, timestep, text).sample.float(), x_t.float(), s, self.kind)
 
     def texts(self, token: Tensor, templates: list[str]) -> Tensor:  # (B, L, d)
         rows = {"": token.to(self.place.device)}
@@ -65,7 +65,7 @@ class FolderWord:
         return (self.encoder.vae.decode(latents).sample / 2.0 + 0.5).clamp(0.0, 1.0)
 
 
-def folder_word(folder: Path, init_word: str, place: Place) -> FolderWord:
+def folder_word(folder: Path, init_word: str, place: OffloadPolicy) -> FolderWord:
     """Any Stable Diffusion 1.x or 2.x folder, in objects of its own: they are changed so that a gradient may pass."""
     config = unet_config(folder, 4, EXAMPLE)
     sigmas, kind = schedule(folder)

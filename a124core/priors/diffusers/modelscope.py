@@ -13,7 +13,7 @@ from ..weight_files import read_weights
 from .ldm_build import build_text, build_vae
 from .ldm_keys import inside
 from .load import tokenizer
-from .offload import Place, let_go
+from .offload import OffloadPolicy, collect
 from .text import Reader, ViewText, read_prompt
 
 UNET = "text2video_pytorch_model.pth"
@@ -34,7 +34,7 @@ def unet_file(folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def modelscope_parts(folder: Path, unet: Path, prompt: str, negative: str, place: Place) -> ModelScopeParts:
+def modelscope_parts(folder: Path, unet: Path, prompt: str, negative: str, place: OffloadPolicy) -> ModelScopeParts:
     """All companions are looked for first, so that a missing one is told before gigabytes are read."""
     paths = {role: _beside(folder, role) for role in ("text encoder", "VAE")}
     words = tokenizer(folder)
@@ -42,7 +42,7 @@ def modelscope_parts(folder: Path, unet: Path, prompt: str, negative: str, place
     reads = Reader(words, build_text(text), PAD)
     conds = read_prompt(reads, prompt, "", negative)
     del reads, text
-    let_go()
+    collect()
     network = load_unet({name: w.to(place.dtype) for name, w in read_weights(unet).items()})
     vae = read_weights(paths["VAE"])
     return ModelScopeParts(network, build_vae(inside(vae, "first_stage_model.") or vae), ViewText(conds))

@@ -14,7 +14,7 @@ CPU = "cpu"
 
 
 @dataclass(frozen=True)
-class Place:
+class OffloadPolicy:
     """Defaults: everything stays on the CPU in full precision."""
 
     device: str = CPU  # where the networks compute; may be a second accelerator
@@ -23,7 +23,7 @@ class Place:
     apart: bool = False  # the halves of classifier-free guidance one after the other, attention in slices
 
 
-def place_for(memory: str, device: str) -> Place:
+def offload_policy(memory: str, device: str) -> OffloadPolicy:
     """What the words of --memory mean. Only `low` parks the weights; the guess is the same up to rounding.
 
     16 bits on accelerators: bfloat16, whose range no activation leaves, where the device has it.
@@ -31,7 +31,7 @@ def place_for(memory: str, device: str) -> Place:
     accelerated = torch.device(device).type != CPU
     dtype = _short(device) if accelerated else torch.float32
     low = memory == "low"
-    return Place(device, CPU if low and accelerated else None, dtype, apart=low)
+    return OffloadPolicy(device, CPU if low and accelerated else None, dtype, apart=low)
 
 
 def _short(device: str) -> torch.dtype:
@@ -44,7 +44,7 @@ def _short(device: str) -> torch.dtype:
 
 
 @contextmanager
-def at_work(place: Place, *networks: nn.Module | None) -> Iterator[None]:
+def on_device(place: OffloadPolicy, *networks: nn.Module | None) -> Iterator[None]:
     """Networks on their device for as long as they are asked."""
     present = [n for n in networks if n is not None]
     move(place.device, *present)
@@ -67,6 +67,6 @@ def size_of(network: nn.Module) -> int:
     return sum(value.nbytes for value in (*network.parameters(), *network.buffers()))
 
 
-def let_go() -> None:
+def collect() -> None:
     """After something large was dropped: reference cycles hold its weights until they are collected."""
     gc.collect()

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ...protocols import View
-from ..resized import resized
+from ..resized import resize_images
 from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX
 from .checks import UNET2D, check_control, check_text_width, schedule, unet_config
 from .denoiser import FolderPrior, Network, Told
 from .image import EXAMPLE, encoder
 from .load import config_of, load_part
-from .offload import Place, let_go
+from .offload import OffloadPolicy, collect
 from .text import Reader, ViewText, Words, encoded, read_prompt, reader
 
 
@@ -24,7 +24,7 @@ def refine_prior(
     prompt: str,
     cfg: float,
     size: int,
-    place: Place,
+    place: OffloadPolicy,
     words: Words | None = None,  # learned ones, by name, (n, d) each
     negative: str = "",
 ) -> FolderPrior:
@@ -38,7 +38,7 @@ def refine_prior(
     text = ViewText(read_prompt(reads, prompt, DYNAMIC_SUFFIX, negative, words))
     fixed = _plain(reads, CONTROL_TEXT)
     del reads
-    let_go()
+    collect()
     unet = load_part(folder, "unet", UNET2D, place.dtype, str(place))
     pictures = encoder(folder, place)
     if control is None:
@@ -70,5 +70,5 @@ class TileControl:
         if view.condition is None:
             raise RuntimeError("the ControlNet was given no picture to repair: use this guidance in the fine stage.")
         told = self.text.at(view, x_t)
-        hint = resized(view.condition.detach().float(), x_t.shape[-1] * self.factor)
+        hint = resize_images(view.condition.detach().float(), x_t.shape[-1] * self.factor)
         return Told(told.cond, told.uncond, hint=hint, hint_text=self.fixed.expand(x_t.shape[0], -1, -1))

@@ -11,7 +11,7 @@ from ..released import NOISE_LEVEL, Numbers
 from ..zero123_pose import ZERO123
 from .denoiser import FolderPrior
 from .image import image_prior
-from .offload import Place
+from .offload import OffloadPolicy
 from .refine import refine_prior
 from .text import Words
 from .upscale import upscale_prior
@@ -22,7 +22,7 @@ ROLES = ("image", "view", "video", "refine", "upscale")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RoleRequest:
     """A role, its model, and what is said to it. A role leaves alone what says nothing to it."""
 
     role: str  # one of ROLES
@@ -37,7 +37,7 @@ class Wanted:
     noise_level: int = NOISE_LEVEL  # upscale
 
 
-def folder_prior(w: Wanted, place: Place) -> FolderPrior:
+def folder_prior(w: RoleRequest, place: OffloadPolicy) -> FolderPrior:
     """The role's networks, checked and loaded."""
     cfg, size = w.numbers.cfg, w.numbers.size
     if w.role == "image":
@@ -53,7 +53,7 @@ def folder_prior(w: Wanted, place: Place) -> FolderPrior:
     raise ValueError(f"role is {w.role!r}: choose one of {', '.join(ROLES)}.")
 
 
-def folder_guidance(w: Wanted, place: Place) -> Guidance:
+def folder_guidance(w: RoleRequest, place: OffloadPolicy) -> Guidance:
     return as_guidance(folder_prior(w, place), w.numbers, f"{w.role}: {w.path.name}")
 
 

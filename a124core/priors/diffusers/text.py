@@ -15,7 +15,7 @@ from ...protocols import View
 from ..view_text import SIDES, view_weights
 from .denoiser import Told
 from .load import text_encoder, tokenizer
-from .offload import let_go
+from .offload import collect
 
 PLACEHOLDER = "<token>"  # stands in a prompt for the one learned word (release)
 Words = Mapping[str, Tensor]  # learned words by name, each (n, d); "" where a file names none
@@ -162,5 +162,5 @@ def view_text(
     reads = reader(folder)
     conds, width = read_prompt(reads, prompt, suffix, negative, words), reads.width
     del reads
-    let_go()
+    collect()
     return ViewText(conds), width

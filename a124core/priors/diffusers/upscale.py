@@ -9,19 +9,19 @@ from torch import Tensor
 
 from ...protocols import View
 from ..parameterization import sigma_table
-from ..resized import resized
+from ..resized import resize_images
 from ..view_text import DYNAMIC_SUFFIX
 from .checks import UNET2D, check_text_width, schedule, unet_config
 from .denoiser import Encoder, FolderPrior, Network, Told
 from .load import config_of, load_part
-from .offload import Place
+from .offload import OffloadPolicy
 from .text import ViewText, view_text
 
 EXAMPLE = "stabilityai/stable-diffusion-x4-upscaler"
 
 
 def upscale_prior(
-    folder: Path, prompt: str, cfg: float, size: int, noise_level: int, place: Place, negative: str = ""
+    folder: Path, prompt: str, cfg: float, size: int, noise_level: int, place: OffloadPolicy, negative: str = ""
 ) -> FolderPrior:
     """7 channels: the noisy latents and the small picture, which is as large as the latents."""
     config = unet_config(folder, 7, EXAMPLE)
@@ -49,7 +49,7 @@ class SmallPicture:
         if view.condition is None:
             raise RuntimeError("the upscaler was given no picture: use this guidance in the fine stage.")
         told = self.text.at(view, x_t)
-        small = resized(view.condition.detach().float().cpu(), x_t.shape[-1]) * 2.0 - 1.0
+        small = resize_images(view.condition.detach().float().cpu(), x_t.shape[-1]) * 2.0 - 1.0
         if self.level > 0:
             noise = torch.randn(small[:1].shape, generator=torch.Generator().manual_seed(0))  # one for all pictures
             small = (small + self.sigma * noise) / (1.0 + self.sigma**2).sqrt()

@@ -14,14 +14,14 @@ from .denoiser import Encoder, FolderPrior, Network
 from .image import encoder
 from .load import load_part
 from .modelscope import modelscope_parts, unet_file
-from .offload import Place
+from .offload import OffloadPolicy
 from .text import ViewText, view_text
 
 EXAMPLE = "ali-vilab/text-to-video-ms-1.7b"
 
 
 def video_prior(
-    folder: Path, prompt: str, cfg: float, size: int, place: Place, negative: str = ""
+    folder: Path, prompt: str, cfg: float, size: int, place: OffloadPolicy, negative: str = ""
 ) -> FolderPrior:
     """ModelScope or ZeroScope: clip latents (1, 4, F, h, w), one noise level for a clip, noise for each frame.
 
@@ -40,6 +40,13 @@ def video_prior(
 
 
 def _prior(
-    unet: nn.Module, pictures: Encoder, text: ViewText, sigmas: object, kind: str, cfg: float, size: int, place: Place
+    unet: nn.Module,
+    pictures: Encoder,
+    text: ViewText,
+    sigmas: object,
+    kind: str,
+    cfg: float,
+    size: int,
+    place: OffloadPolicy,
 ) -> FolderPrior:
     return FolderPrior(Network(unet, sigmas, kind, place), pictures, text, cfg, size, clip=True)

@@ -18,7 +18,7 @@ from ..zero123_pose import KINDS, pose_vector
 from .checks import UNET2D, schedule, unet_config
 from .denoiser import Encoder, FolderPrior, Network, Told
 from .load import WEIGHTS, load_part, transformer_part, weight_files
-from .offload import Place, let_go
+from .offload import OffloadPolicy, collect
 from .zero123_file import parts_of_file
 
 EXAMPLE = "Yuyang-z/zero123-xl"
@@ -43,7 +43,7 @@ class Zero123:
 
 
 def view_prior(
-    path: Path, reference: Reference | None, which: str, cfg: float, size: int, place: Place
+    path: Path, reference: Reference | None, which: str, cfg: float, size: int, place: OffloadPolicy
 ) -> FolderPrior:
     """The picture on white, as Zero123 was trained, and the pose of each render relative to it."""
     if reference is None:
@@ -57,11 +57,11 @@ def view_prior(
         told = Pose(embedding(made.vision, shown), encoder.unscaled(shown).cpu(), made.weight, made.bias, which)
     network = Network(made.unet, made.sigmas, made.kind, place)
     del made
-    let_go()
+    collect()
     return FolderPrior(network, encoder, told, cfg, size)
 
 
-def _of_folder(folder: Path, place: Place) -> Zero123:
+def _of_folder(folder: Path, place: OffloadPolicy) -> Zero123:
     """unet, vae, image_encoder, scheduler and the camera's layer."""
     unet_config(folder, 8, EXAMPLE)
     weight, bias = camera_layer(folder)
@@ -71,7 +71,7 @@ def _of_folder(folder: Path, place: Place) -> Zero123:
     return Zero123(unet, load_part(folder, "vae", "AutoencoderKL"), vision, weight, bias, sigmas, kind)
 
 
-def _of_file(path: Path, place: Place) -> Zero123:
+def _of_file(path: Path, place: OffloadPolicy) -> Zero123:
     """zero123-xl.ckpt and its kin, converted on load; all have Stable Diffusion's schedule and predict eps."""
     parts = parts_of_file(path)
     unet = parts.unet.to(place.dtype)

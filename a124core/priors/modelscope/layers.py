@@ -18,7 +18,7 @@ GROUPS = 32
 
 
 @dataclass(frozen=True)
-class Make:
+class LayerFactory:
     """Where layers come from: torch.nn, or a host's namespace of the same class names that casts and offloads."""
 
     source: Any = nn
@@ -33,7 +33,7 @@ class Make:
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipContext:
     """What the blocks of one pass share."""
 
     frames: int
@@ -45,7 +45,7 @@ class Clip:
 class TemporalConv(nn.Module):
     """Four convolutions over three frames each, added to their input."""
 
-    def __init__(self, make: Make, channels: int) -> None:
+    def __init__(self, make: LayerFactory, channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Sequential(make.norm(channels), nn.SiLU(), _over_time(make, channels))
         for name in ("conv2", "conv3", "conv4"):  # the third place was a dropout while training
@@ -58,14 +58,14 @@ class TemporalConv(nn.Module):
         return rearrange(clip + out, "b c f h w -> (b f) c h w")
 
 
-def _over_time(make: Make, channels: int) -> nn.Module:
+def _over_time(make: LayerFactory, channels: int) -> nn.Module:
     return make("Conv3d", channels, channels, (3, 1, 1), padding=(1, 0, 0))
 
 
 class ResBlock(nn.Module):
     """Two 3x3 convolutions with the noise level between them, a skip, and the temporal convolutions."""
 
-    def __init__(self, make: Make, channels: int, out: int, emb: int) -> None:
+    def __init__(self, make: LayerFactory, channels: int, out: int, emb: int) -> None:
         super().__init__()
         self.in_layers = nn.Sequential(make.norm(channels), nn.SiLU(), make("Conv2d", channels, out, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), make("Linear", emb, out))
@@ -74,7 +74,7 @@ class ResBlock(nn.Module):
         self.skip_connection = nn.Identity() if channels == out else make("Conv2d", channels, out, 1)
         self.temopral_conv = TemporalConv(make, out)
 
-    def forward(self, x: Tensor, clip: Clip) -> Tensor:
+    def forward(self, x: Tensor, clip: ClipContext) -> Tensor:
         h = self.in_layers(x) + self.emb_layers(clip.emb)[:, :, None, None]
         h = self.skip_connection(x) + self.out_layers(h)
         return self.temopral_conv(h, clip.frames)
@@ -83,7 +83,7 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     """Multi-head attention of x to a context, or to itself."""
 
-    def __init__(self, make: Make, width: int, context: int) -> None:
+    def __init__(self, make: LayerFactory, width: int, context: int) -> None:
         super().__init__()
         self.to_q = make("Linear", width, width, bias=False)
         self.to_k = make("Linear", context, width, bias=False)
@@ -103,7 +103,7 @@ class Attention(nn.Module):
 class GatedLinear(nn.Module):
     """One half, gated by the GELU of the other."""
 
-    def __init__(self, make: Make, width: int, inner: int) -> None:
+    def __init__(self, make: LayerFactory, width: int, inner: int) -> None:
         super().__init__()
         self.proj = make("Linear", width, 2 * inner)
 
@@ -115,7 +115,7 @@ class GatedLinear(nn.Module):
 class FeedForward(nn.Module):
     """A gated layer four times as wide, and back."""
 
-    def __init__(self, make: Make, width: int) -> None:
+    def __init__(self, make: LayerFactory, width: int) -> None:
         super().__init__()
         back = make("Linear", 4 * width, width)
         self.net = nn.Sequential(GatedLinear(make, width, 4 * width), nn.Identity(), back)
@@ -127,7 +127,7 @@ class FeedForward(nn.Module):
 class TransformerBlock(nn.Module):
     """Self-attention, attention to the context (to itself again along time), feed-forward."""
 
-    def __init__(self, make: Make, width: int, context: int) -> None:
+    def __init__(self, make: LayerFactory, width: int, context: int) -> None:
         super().__init__()
         self.attn1 = Attention(make, width, width)
         self.attn2 = Attention(make, width, context)
@@ -143,14 +143,14 @@ class TransformerBlock(nn.Module):
 class SpatialTransformer(nn.Module):
     """Every place of a frame looks at the frame and at the text."""
 
-    def __init__(self, make: Make, channels: int, width: int, context: int, depth: int) -> None:
+    def __init__(self, make: LayerFactory, channels: int, width: int, context: int, depth: int) -> None:
         super().__init__()
         self.norm = make.norm(channels, eps=1e-6)
         self.proj_in = make("Linear", channels, width)
         self.transformer_blocks = nn.ModuleList(TransformerBlock(make, width, context) for _ in range(depth))
         self.proj_out = make("Linear", width, channels)
 
-    def forward(self, x: Tensor, clip: Clip) -> Tensor:
+    def forward(self, x: Tensor, clip: ClipContext) -> Tensor:
         h = self.proj_in(rearrange(self.norm(x), "n c h w -> n (h w) c"))
         for block in self.transformer_blocks:
             h = block(h, clip.text)
@@ -160,14 +160,14 @@ class SpatialTransformer(nn.Module):
 class TemporalTransformer(nn.Module):
     """Every place looks at itself in all frames; its norm is taken over the whole clip."""
 
-    def __init__(self, make: Make, channels: int, width: int, depth: int) -> None:
+    def __init__(self, make: LayerFactory, channels: int, width: int, depth: int) -> None:
         super().__init__()
         self.norm = make.norm(channels, eps=1e-6)
         self.proj_in = make("Conv1d", channels, width, 1)
         self.transformer_blocks = nn.ModuleList(TransformerBlock(make, width, width) for _ in range(depth))
         self.proj_out = make("Conv1d", width, channels, 1)
 
-    def forward(self, x: Tensor, clip: Clip) -> Tensor:
+    def forward(self, x: Tensor, clip: ClipContext) -> Tensor:
         h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=clip.frames))
         h = self.proj_in(rearrange(h, "b c f h w -> (b h w) c f"))
         h = rearrange(h, "n c f -> n f c")
@@ -180,20 +180,20 @@ class TemporalTransformer(nn.Module):
 class Downsample(nn.Module):
     """Half the height and width."""
 
-    def __init__(self, make: Make, channels: int, out: int) -> None:
+    def __init__(self, make: LayerFactory, channels: int, out: int) -> None:
         super().__init__()
         self.op = make("Conv2d", channels, out, 3, stride=2, padding=1)
 
-    def forward(self, x: Tensor, clip: Clip) -> Tensor:
+    def forward(self, x: Tensor, clip: ClipContext) -> Tensor:
         return self.op(x)
 
 
 class Upsample(nn.Module):
     """Twice the height and width, or what the skip that follows has: odd sizes were rounded up on the way down."""
 
-    def __init__(self, make: Make, channels: int, out: int) -> None:
+    def __init__(self, make: LayerFactory, channels: int, out: int) -> None:
         super().__init__()
         self.conv = make("Conv2d", channels, out, 3, padding=1)
 
-    def forward(self, x: Tensor, clip: Clip) -> Tensor:
+    def forward(self, x: Tensor, clip: ClipContext) -> Tensor:
         return self.conv(F.interpolate(x, size=clip.size, mode="nearest"))

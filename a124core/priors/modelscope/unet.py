@@ -9,7 +9,16 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .layers import HEAD, Clip, Downsample, Make, ResBlock, SpatialTransformer, TemporalTransformer, Upsample
+from .layers import (
+    HEAD,
+    ClipContext,
+    Downsample,
+    LayerFactory,
+    ResBlock,
+    SpatialTransformer,
+    TemporalTransformer,
+    Upsample,
+)
 
 Shapes = Mapping[str, tuple[int, ...]]  # name of a weight in the original layout -> its shape
 
@@ -17,9 +26,9 @@ Shapes = Mapping[str, tuple[int, ...]]  # name of a weight in the original layou
 class VideoUNet(nn.Module):
     """eps-prediction of ModelScope text-to-video 1.7B: (B, 4, F, h, w) noisy latents, timestep, text -> noise."""
 
-    def __init__(self, shapes: Shapes, make: Make | None = None) -> None:
+    def __init__(self, shapes: Shapes, make: LayerFactory | None = None) -> None:
         super().__init__()
-        make = Make() if make is None else make
+        make = LayerFactory() if make is None else make
         self.channels = shapes["time_embed.0.weight"][1]
         self.time_embed = nn.Sequential(
             _linear(shapes, "time_embed.0", make), nn.SiLU(), _linear(shapes, "time_embed.2", make)
@@ -38,7 +47,7 @@ class VideoUNet(nn.Module):
     ) -> Tensor:  # (B, C, F, h, w)
         frames = x.shape[2]
         emb = self.time_embed(sinusoids(timesteps, self.channels).to(x.dtype))
-        clip = Clip(frames, emb.repeat_interleave(frames, dim=0), text.repeat_interleave(frames, dim=0))
+        clip = ClipContext(frames, emb.repeat_interleave(frames, dim=0), text.repeat_interleave(frames, dim=0))
         h, skips = rearrange(x, "b c f h w -> (b f) c h w"), []
         for block in self.input_blocks:
             h = _run(block, h, clip)
@@ -58,7 +67,7 @@ def sinusoids(timesteps: Tensor, channels: int) -> Tensor:  # (B,) -> (B, channe
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-def _run(part: nn.Module, x: Tensor, clip: Clip) -> Tensor:
+def _run(part: nn.Module, x: Tensor, clip: ClipContext) -> Tensor:
     if isinstance(part, nn.ModuleList):
         for inner in part:
             x = _run(inner, x, clip)
@@ -75,14 +84,14 @@ def _numbered(shapes: Shapes, prefix: str) -> list[str]:
     return [f"{prefix}{n}." for n in sorted(int(n) for n in numbers if n.isdigit())]
 
 
-def _block(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+def _block(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     """One step of the UNet: a list of parts, or a bare downsampling."""
     if f"{prefix}op.weight" in shapes:
         return _part(shapes, prefix, make)
     return nn.ModuleList(_part(shapes, p, make) for p in _numbered(shapes, prefix))
 
 
-def _part(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+def _part(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     """What a part is shows in the names of its weights."""
     if f"{prefix}in_layers.2.weight" in shapes:
         out, channels = shapes[f"{prefix}in_layers.2.weight"][:2]
@@ -95,7 +104,7 @@ def _part(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
     return _conv(shapes, prefix, make)
 
 
-def _transformer(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+def _transformer(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     """Along time the projections are 1-D convolutions (3 axes), within a frame they are linear (2 axes)."""
     width, channels, *rest = shapes[f"{prefix}proj_in.weight"]
     if width % HEAD or len(rest) > 1:
@@ -109,11 +118,11 @@ def _transformer(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
     return SpatialTransformer(make, channels, width, context, depth)
 
 
-def _linear(shapes: Shapes, name: str, make: Make) -> nn.Module:
+def _linear(shapes: Shapes, name: str, make: LayerFactory) -> nn.Module:
     out, channels = shapes[f"{name}.weight"]
     return make("Linear", channels, out)
 
 
-def _conv(shapes: Shapes, prefix: str, make: Make) -> nn.Module:
+def _conv(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     out, channels = shapes[f"{prefix}weight"][:2]
     return make("Conv2d", channels, out, 3, padding=1)

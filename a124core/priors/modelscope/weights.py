@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .keys import to_original
-from .layers import Make
+from .layers import LayerFactory
 from .unet import Shapes, VideoUNet
 
 
 def load_unet(weights: Mapping[str, Tensor]) -> VideoUNet:
     """A plain torch UNet in the weights' own precision that shares their memory, for use without a host."""
     original = to_original(weights)
-    unet = checked(shapes_of(original))
+    unet = check_shapes(shapes_of(original))
     unet.load_state_dict(original, assign=True)
     return unet.requires_grad_(False).eval()
 
@@ -23,10 +23,10 @@ def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(weight.shape) for name, weight in weights.items()}
 
 
-def checked(shapes: Shapes) -> VideoUNet:
+def check_shapes(shapes: Shapes) -> VideoUNet:
     """The UNet of these shapes without memory (meta device), refused where its weights are not exactly those named."""
     try:
-        unet = VideoUNet(shapes, Make(device="meta"))
+        unet = VideoUNet(shapes, LayerFactory(device="meta"))
     except KeyError as name:
         raise ValueError(f"the weights are incomplete or not a ModelScope UNet's: {name} is missing.") from None
     _complain(shapes, shapes_of(unet.state_dict()))

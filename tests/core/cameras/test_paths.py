@@ -5,19 +5,29 @@ from __future__ import annotations
 import pytest
 import torch
 
-from a124core.cameras.paths import Frozen, Orbit, Pace, Spline, Still, angles_towards, read_keys, shots, times
+from a124core.cameras.paths import (
+    FixedTime,
+    Orbit,
+    Playback,
+    Spline,
+    StaticCamera,
+    angles_towards,
+    frame_times,
+    read_keys,
+    sample_path,
+)
 from a124core.cameras.rig import camera_to_world, make_cameras
 
 
 def test_times_cover_the_scene() -> None:
-    assert times(1).tolist() == [0.0]
-    assert torch.allclose(times(5), torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]))
+    assert frame_times(1).tolist() == [0.0]
+    assert torch.allclose(frame_times(5), torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]))
     with pytest.raises(ValueError, match="at least 1"):
-        times(0)
+        frame_times(0)
 
 
 def test_a_still_camera_stands_while_time_passes() -> None:
-    cameras, moments = Still(10.0, 20.0)(4)
+    cameras, moments = StaticCamera(10.0, 20.0)(4)
     assert cameras.azimuth.tolist() == [20.0] * 4 and cameras.elevation.tolist() == [10.0] * 4
     assert moments[0] == 0 and moments[-1] == 1
 
@@ -72,23 +82,23 @@ def test_angles_of_two_points_are_those_of_the_rig() -> None:
 
 
 def played(frames: int, loops: bool, **pace: object) -> list[float]:
-    return [round(float(t), 4) for t in shots(Still(), frames, loops, Pace(**pace))[1]]
+    return [round(float(t), 4) for t in sample_path(StaticCamera(), frames, loops, Playback(**pace))[1]]
 
 
 def test_a_scene_plays_once_again_in_a_circle_and_there_and_back() -> None:
     assert played(5, False) == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert played(6, False, plays=2) == [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
+    assert played(6, False, repeats=2) == [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
     assert played(4, True) == [0.0, 0.25, 0.5, 0.75], "the last moment is the first, and not shown twice"
-    assert played(8, True, plays=2) == [0.0, 0.25, 0.5, 0.75] * 2
-    assert played(8, False, back=True) == [0.0, 0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25]
-    assert played(8, False, back=True, plays=2) == [0.0, 0.5, 1.0, 0.5] * 2
-    assert played(1, False, plays=3) == played(1, True, back=True) == [0.0]
+    assert played(8, True, repeats=2) == [0.0, 0.25, 0.5, 0.75] * 2
+    assert played(8, False, ping_pong=True) == [0.0, 0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25]
+    assert played(8, False, ping_pong=True, repeats=2) == [0.0, 0.5, 1.0, 0.5] * 2
+    assert played(1, False, repeats=3) == played(1, True, ping_pong=True) == [0.0]
     with pytest.raises(ValueError, match="at least once"):
-        Pace(plays=0)
+        Playback(repeats=0)
 
 
 def test_moments_that_are_meant_are_not_changed() -> None:
-    for path in (Orbit(moment=1.0), Frozen(Still(), 1.0)):
-        assert shots(path, 3, True, Pace(2, True))[1].tolist() == [1.0] * 3
+    for path in (Orbit(moment=1.0), FixedTime(StaticCamera(), 1.0)):
+        assert sample_path(path, 3, True, Playback(2, True))[1].tolist() == [1.0] * 3
     with pytest.raises(ValueError, match="0 to 1"):
-        Frozen(Still(), 1.5)
+        FixedTime(StaticCamera(), 1.5)

@@ -10,7 +10,7 @@ from a124core.cameras.rig import (
     camera_to_world,
     make_cameras,
     moving_views,
-    nearest,
+    nearest_cameras,
     orbit,
     pixel_rays,
     random_views,
@@ -184,7 +184,7 @@ def test_relative_azimuth_wraps():
 
 def test_nearest_against_a_loop(rng):
     cameras, allowed = random_views(50, rng), random_views(9, rng, radius=2.2)
-    chosen = nearest(cameras, allowed)
+    chosen = nearest_cameras(cameras, allowed)
     assert torch.equal(chosen.radius, allowed.radius[:1].expand(50))
     for i in range(50):
         angles = [float(angle_between(cameras[i : i + 1], allowed[j : j + 1])) for j in range(9)]
@@ -214,4 +214,4 @@ def test_empty_requests_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
         orbit(0)
     with pytest.raises(ValueError, match="empty"):
-        nearest(reference_camera(), random_views(1, torch.Generator())[:0])
+        nearest_cameras(reference_camera(), random_views(1, torch.Generator())[:0])

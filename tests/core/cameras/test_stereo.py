@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from a124core.cameras.paths import Orbit, Still
-from a124core.cameras.rig import make_cameras, pinholes, pixel_rays
+from a124core.cameras.paths import Orbit, StaticCamera
+from a124core.cameras.rig import make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo, two_eyes
 from a124core.export.images.alpha import true_depth
 from a124core.protocols import Pinholes
@@ -48,7 +48,7 @@ def test_both_eyes_meet_at_the_middle_of_the_scene() -> None:
 
 
 def test_a_pair_is_what_each_eye_sees_alone(balls) -> None:
-    pair, time = Stereo(Still(10.0, 20.0), EYES)(2)
+    pair, time = Stereo(StaticCamera(10.0, 20.0), EYES)(2)
     together = render_clip(balls, pair, time, (24, 32), normals=False)
     assert together.image.shape == (2, 3, 24, 64) and together.depth.shape == (2, 1, 24, 64)
     for eye, part in ((0, slice(0, 32)), (1, slice(32, 64))):
@@ -58,7 +58,7 @@ def test_a_pair_is_what_each_eye_sees_alone(balls) -> None:
 
 
 def test_disparity_is_what_depth_says(balls) -> None:
-    pair, time = Stereo(Still(15.0, 30.0), EYES)(1)
+    pair, time = Stereo(StaticCamera(15.0, 30.0), EYES)(1)
     clip = render_clip(balls, pair, time, SIZE, normals=False)
     depth = true_depth(clip, DIAGONAL / PREVIEW_SAMPLES)[0, 0]
     left, right = depth[:, :SIZE], depth[:, SIZE:]
@@ -76,8 +76,8 @@ def test_disparity_is_what_depth_says(balls) -> None:
 
 def test_one_camera_is_one_eye() -> None:
     cameras = make_cameras([0.0, 40.0], 10.0)
-    one = pinholes(cameras)
-    assert one.eyes == 1 and len(one) == 2 and pinholes(one) is one
+    one = to_pinholes(cameras)
+    assert one.eyes == 1 and len(one) == 2 and to_pinholes(one) is one
     for a, b in zip(pixel_rays(cameras, (4, 6)), pixel_rays(one, (4, 6)), strict=True):
         assert torch.equal(a, b)
 
@@ -85,8 +85,8 @@ def test_one_camera_is_one_eye() -> None:
 def test_refusals() -> None:
     for distance in (0.0, -0.1, 2.0, float("nan")):
         with pytest.raises(ValueError, match="eyes' distance"):
-            Stereo(Still(), distance)
-    away = pinholes(make_cameras(0.0, 0.0))
+            Stereo(StaticCamera(), distance)
+    away = to_pinholes(make_cameras(0.0, 0.0))
     turned = Pinholes(away.c2w * torch.tensor([-1.0, 1.0, -1.0, 1.0]), away.fovy, away.centre)
     with pytest.raises(ValueError, match="look at the scene"):
         two_eyes(turned, 0.1)

@@ -10,7 +10,7 @@ import torch
 
 from a124core.cameras.paths import Spline
 from a124core.cameras.rig import camera_to_world, make_cameras
-from a124core.cameras.track import Track, camera_of, evenly, read_key_list, standing
+from a124core.cameras.track import KeyframePath, camera_of, evenly, read_key_list, standing
 
 KEYS = [
     {"when": 0.0, "position": [0, 0, 1.8], "fov": 40},
@@ -50,7 +50,7 @@ def test_the_hosts_camera() -> None:
 
 def test_a_track_meets_its_keys_and_stays_a_camera_between_them() -> None:
     path = read_key_list(json.dumps({"keys": KEYS}))
-    assert isinstance(path, Track) and not path.keeps_time
+    assert isinstance(path, KeyframePath) and not path.fixed_times
     cameras, moments = path(11)
     for at, key in ((0, 0), (4, 1), (10, 2)):
         torch.testing.assert_close(cameras.c2w[at, 0], camera_of(KEYS[key])[0], atol=1e-5, rtol=0)
@@ -67,7 +67,7 @@ def test_a_single_key_stands_and_times_of_its_own_are_kept() -> None:
     cameras, _ = read_key_list(json.dumps(KEYS[:1]))(3)
     assert len(cameras) == 3 and torch.equal(cameras.c2w[0], cameras.c2w[2])
     timed = read_key_list(json.dumps([{**key, "time": 0.5 * k} for k, key in enumerate(KEYS)]))
-    assert timed.keeps_time and timed(11)[1][[0, 4, 10]].tolist() == pytest.approx([0.0, 0.5, 1.0])
+    assert timed.fixed_times and timed(11)[1][[0, 4, 10]].tolist() == pytest.approx([0.0, 0.5, 1.0])
 
 
 def test_angles_stay_angles() -> None:
@@ -105,4 +105,4 @@ def test_refusals_say_what_to_do(keys: str, words: str) -> None:
 
 def test_evenly_is_what_a_film_of_that_length_asks_for() -> None:
     keys = standing([camera_of(KEYS[k % 3])[0] for k in range(7)], [40.0] * 7)
-    assert torch.equal(Track(keys, evenly(7))(7)[0].c2w[:, 0, :3, 3], keys.c2w[:, 0, :3, 3])
+    assert torch.equal(KeyframePath(keys, evenly(7))(7)[0].c2w[:, 0, :3, 3], keys.c2w[:, 0, :3, 3])

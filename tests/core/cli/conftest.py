@@ -13,7 +13,7 @@ from PIL import Image
 
 from a124core.cli import job, outputs, watch
 from a124core.evaluation import evaluate
-from a124core.priors.builtin import example_picture, make_priors
+from a124core.priors.builtin import example_image, make_priors
 from a124core.render import render as renderer
 from a124core.stages.presets import preset
 
@@ -73,7 +73,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A snowman with transparency."""
-    image, mask = example_picture("snowman", 64)
+    image, mask = example_image("snowman", 64)
     path = tmp_path_factory.mktemp("picture") / "snowman.png"
     values = (torch.cat((image, mask), 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
     Image.fromarray(np.ascontiguousarray(values)).save(path)

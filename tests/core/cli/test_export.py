@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from a124core.cli.export import checked_wishes, export_words
-from a124core.cli.export_request import Wishes
+from a124core.cli.export_request import ExportRequest
 from a124core.cli.main import main
 from a124core.cli.writers import WRITERS
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 
 FILM = ("--size", "24", "--frames", "2")
 CAPTURE = (*FILM, "--views", "2")
@@ -34,7 +34,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = new_field(config, rng)
     made = replace(made, table=made.table * (3.0 / made.table.abs().max()))
     path = tmp_path_factory.mktemp("field") / "field.safetensors"
-    save_field(path, replace(made, occupancy=refresh(empty_occupancy(16, 1, 1.0), made, 1.0, rng)))
+    save_field(path, replace(made, occupancy=update_occupancy(empty_occupancy(16, 1, 1.0), made, 1.0, rng)))
     return path
 
 
@@ -87,7 +87,7 @@ def test_a_format_is_not_held_to_the_limits_of_another() -> None:
     words = argparse.ArgumentParser()
     export_words(words)
 
-    def checked(form: str, *said: str) -> Wishes:
+    def checked(form: str, *said: str) -> ExportRequest:
         return checked_wishes(words.parse_args(["field", "--out", "x", *said]), form)
 
     assert checked("mp4", "--frames", "300").film.frames == 300

@@ -13,7 +13,7 @@ from a124core.cli.main import main
 from a124core.export.embedding import load_progress, read_embedding
 from a124core.inversion.learn import TEMPLATES
 from a124core.priors.diffusers.inversion import FolderWord, folder_word
-from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.runs import memory as needs
 
 
@@ -100,7 +100,7 @@ def test_out_of_memory_keeps_the_last_step_and_names_what_needs_less(
 
 def test_the_gradient_is_that_of_the_embedding_row(models: Path, rng: torch.Generator) -> None:
     """The new word in the place of its row in the vocabulary: the same texts, and a gradient to the word alone."""
-    made = folder_word(models / "stable-diffusion-v1-5", "a", Place())
+    made = folder_word(models / "stable-diffusion-v1-5", "a", OffloadPolicy())
     token = made.start().requires_grad_(True)
     templates = [TEMPLATES[0], TEMPLATES[4]]
     plain = [made.reads.ids(t.format("")) + made.reads.ids("a") for t in templates]
@@ -137,8 +137,10 @@ def test_what_it_will_hold_is_said_before_the_first_step(
     monkeypatch.setattr(needs, "free_memory", lambda device: -(2**40))
     assert invert(models, picture, tmp_path / "word.safetensors", "--steps", 1) == 0, "never refused"
     first, counted, lack, *_ = capsys.readouterr().out.splitlines()
-    made = folder_word(models / "stable-diffusion-v1-5", "a", Place())
+    made = folder_word(models / "stable-diffusion-v1-5", "a", OffloadPolicy())
     held = sum(v.nbytes for n in (made.unet, made.encoder.vae, made.reads.encoder) for v in n.state_dict().values())
     assert first == "Reading the model ..."
-    assert counted.startswith(f"invert: 1 step of 2 crops, 1 at once, about {needs.in_words(held)} of memory beside")
+    assert counted.startswith(
+        f"invert: 1 step of 2 crops, 1 at once, about {needs.format_bytes(held)} of memory beside"
+    )
     assert counted.endswith("what the models compute with comes on top).") and "choose a smaller model" in lack

@@ -16,7 +16,7 @@ from a124core.cli import watch
 from a124core.cli.args import parser
 from a124core.cli.main import main
 from a124core.cli.models import Models, needed
-from a124core.cli.unused_options import unheard
+from a124core.cli.unused_options import unused_options
 from a124core.export.checkpoint import load_field
 from a124core.priors import released
 from a124core.priors.diffusers.denoiser import FolderPrior
@@ -114,9 +114,7 @@ def test_a_stopped_run_goes_on_to_the_same_field(
     assert all(torch.equal(p, q) for p, q in ((a.mlp[n], b.mlp[n]) for n in a.mlp))
 
 
-def test_all_missing_models_are_told_at_once(
-    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_all_missing_models_are_told_at_once(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "video").mkdir()
     said = refusal(capsys, picture, "--models", tmp_path, "--control-model", tmp_path / "nowhere")
     assert said.startswith("error: 3 of the models are missing, and this program downloads none")
@@ -143,9 +141,7 @@ def edited(folder: Path, part: str, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_wrong_and_damaged_folders(
-    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_wrong_and_damaged_folders(models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     sd = "stable-diffusion-v1-5"
     sdxl, paint, cut, torn, text = (copied(models, sd, tmp_path / n) for n in ("sdxl", "paint", "cut", "torn", "text"))
     edited(sdxl, "unet", addition_embed_type="text_time", cross_attention_dim=2048)
@@ -227,7 +223,9 @@ def test_options_that_do_not_go_together(picture: Path, tmp_path: Path, capsys: 
      "Without effect for the models and stages of this run: --motion, --view-kind, --token, --control-model."),
 ])  # fmt: skip
 def test_options_that_change_nothing_are_named(said: list[str], words: str) -> None:
-    assert unheard(parser().parse_args(["animate", "--image", "a", "--prompt", "b", "--out", "c", *said])) == words
+    assert (
+        unused_options(parser().parse_args(["animate", "--image", "a", "--prompt", "b", "--out", "c", *said])) == words
+    )
 
 
 def test_what_changes_nothing_is_said_before_the_run(

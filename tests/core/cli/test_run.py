@@ -218,7 +218,7 @@ def test_ctrl_c_while_a_stage_is_graded_keeps_the_stage(
         watch_of[:] = [self]
 
     monkeypatch.setattr(watch.Watch, "__init__", remembered)
-    monkeypatch.setattr(pipeline, "of_field", pressed)
+    monkeypatch.setattr(pipeline, "field_renderer", pressed)
     assert animate(picture, tmp_path, "--skip", "fine") == 130
     assert "Stopped in the static stage. To continue:" in capsys.readouterr().out
     assert (tmp_path / "unfinished" / "static.safetensors").is_file()

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import angle_between, reference_camera
-from a124core.evaluation import evaluate
-from a124core.evaluation.evaluate import Renderer, frozen, grade, heldout_cameras, set_exam
+from a124core.evaluation import evaluate as evaluation
+from a124core.evaluation.evaluate import Renderer, build_eval_set, evaluate, heldout_cameras, static_baseline
 from a124core.priors.builtin.bank import lattice
 from a124core.protocols import Cameras
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "LARGE", 64)
+    monkeypatch.setattr(evaluation, "LARGE", 64)
 
 
 def disc(colour: tuple[float, float, float] = (0.8, 0.3, 0.2), rise: float = 0.4, radius: float = 0.4) -> Renderer:
@@ -34,8 +34,8 @@ def disc(colour: tuple[float, float, float] = (0.8, 0.3, 0.2), rise: float = 0.4
 
 
 @pytest.fixture(scope="module")
-def exam() -> evaluate.Exam:
-    return set_exam(disc(), reference_camera(), lattice(reference_camera()), 32, 48)
+def exam() -> evaluation.EvalSet:
+    return build_eval_set(disc(), reference_camera(), lattice(reference_camera()), 32, 48)
 
 
 def test_heldout_cameras_stay_away_from_training() -> None:
@@ -52,31 +52,31 @@ def test_heldout_cameras_stay_away_from_training() -> None:
         assert (cameras.radius == reference.radius).all() and (cameras.fovy == reference.fovy).all()
 
 
-def test_the_truth_passes(exam: evaluate.Exam) -> None:
-    figures = grade(disc(), exam)
+def test_the_truth_passes(exam: evaluation.EvalSet) -> None:
+    figures = evaluate(disc(), exam)
     best = {"psnr_heldout": 100, "psnr_heldout_256": 100, "psnr_object": 100, "psnr_reference": 100, "iou": 1,
             "colour_error": 0, "motion_corr": 1, "motion_amplitude": 1, "detail": 1, "saturation": 1}  # fmt: skip
     assert {name: round(figures[name], 3) for name in best} == best
 
 
-def test_each_fault_shows_in_its_own_figure(exam: evaluate.Exam) -> None:
-    truth = grade(disc(), exam)
-    colour = grade(disc(colour=(0.7, 0.4, 0.3)), exam)
+def test_each_fault_shows_in_its_own_figure(exam: evaluation.EvalSet) -> None:
+    truth = evaluate(disc(), exam)
+    colour = evaluate(disc(colour=(0.7, 0.4, 0.3)), exam)
     assert 0.07 < colour["colour_error"] < 0.11 and colour["iou"] == 1 and colour["motion_corr"] > 0.999
     assert colour["saturation"] < 0.9
-    slow = grade(disc(rise=0.2), exam)
+    slow = evaluate(disc(rise=0.2), exam)
     assert slow["motion_corr"] > 0.99 and slow["motion_amplitude"] == pytest.approx(0.5, abs=0.03)
-    still = grade(frozen(disc()), exam)
+    still = evaluate(static_baseline(disc()), exam)
     assert still["motion_amplitude"] == 0 and still["psnr_first"] == truth["psnr_first"] and still["psnr_heldout"] < 25
 
 
 def test_a_still_truth_has_no_path() -> None:
-    exam = set_exam(disc(rise=0.0), reference_camera(), None, 24, 24)
-    figures = grade(disc(), exam)
+    exam = build_eval_set(disc(rise=0.0), reference_camera(), None, 24, 24)
+    figures = evaluate(disc(), exam)
     assert figures["motion_corr"] is None and figures["motion_amplitude"] is None
 
 
-def test_every_camera_and_time_is_asked(exam: evaluate.Exam) -> None:
+def test_every_camera_and_time_is_asked(exam: evaluation.EvalSet) -> None:
     assert len(exam.heldout.cameras) == 64
     assert exam.heldout.time.unique().tolist() == pytest.approx([k / 7 for k in range(8)])
     large = exam.large

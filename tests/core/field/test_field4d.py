@@ -11,7 +11,7 @@ from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.gradient import central_difference, density_gradient, normals_from
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.render.render import render_clip
 
 SMALL = FieldConfig(time_grids=3, levels=3, base=4, finest=16, log2_rows=9, hidden=8, init_scale=0.5)
@@ -82,7 +82,7 @@ def test_clipped_exp_keeps_gradients_finite() -> None:
 
 def test_from_static_is_the_same_picture_at_every_time(rng: torch.Generator) -> None:
     still = new_field(replace(KINDS["softplus"], time_grids=1), rng)
-    still = replace(still, occupancy=refresh(empty_occupancy(16, 1, 0.5), still, 1.0, rng))
+    still = replace(still, occupancy=update_occupancy(empty_occupancy(16, 1, 0.5), still, 1.0, rng))
     moving = from_static(still, time_grids=5, slices=4)
     assert moving.table.shape[0] == 5 and moving.config.time_grids == 5
     cameras = make_cameras([0.0, 30.0, -20.0], [0.0, 70.0, 200.0])
@@ -118,4 +118,4 @@ def test_silent_levels_count_as_zero(rng: torch.Generator) -> None:
 
     cut = field.table.clone()
     cut[:, grid_levels(SMALL)[1].offset :] = 0
-    torch.testing.assert_close(replace(field, silent_levels=2)(xyz, time), replace(field, table=cut)(xyz, time))
+    torch.testing.assert_close(replace(field, masked_levels=2)(xyz, time), replace(field, table=cut)(xyz, time))

@@ -6,13 +6,13 @@ import torch
 
 from a124core.field.occupancy import (
     Occupancy,
-    at_moment,
     cell_points,
     empty_occupancy,
-    in_occupied,
+    is_occupied,
+    occupied_at_time,
     occupied_box,
-    refresh,
     time_slice,
+    update_occupancy,
 )
 
 
@@ -24,7 +24,7 @@ def appears_late(xyz: torch.Tensor, time: torch.Tensor):
 
 def test_each_slice_is_looked_at_in_its_own_time(rng: torch.Generator) -> None:
     """The release refreshed every slice near t = 1/2: this density would never be found."""
-    occupancy = refresh(empty_occupancy(16, 8, 1.0), appears_late, 0.95, rng)
+    occupancy = update_occupancy(empty_occupancy(16, 8, 1.0), appears_late, 0.95, rng)
     seen = occupancy.grid.flatten(1).amax(1) > 0
     assert seen.tolist() == [False] * 6 + [True] * 2
     occupied = occupancy.occupied().flatten(1).any(1)
@@ -33,7 +33,7 @@ def test_each_slice_is_looked_at_in_its_own_time(rng: torch.Generator) -> None:
 
 def test_old_density_fades(rng: torch.Generator) -> None:
     start = Occupancy(torch.full((2, 4, 4, 4), 10.0), 1.0)
-    faded = refresh(start, lambda xyz, time: (torch.zeros(xyz.shape[0]), xyz), 0.5, rng)
+    faded = update_occupancy(start, lambda xyz, time: (torch.zeros(xyz.shape[0]), xyz), 0.5, rng)
     assert torch.equal(faded.grid, torch.full((2, 4, 4, 4), 5.0))
 
 
@@ -53,7 +53,7 @@ def test_points_in_occupied_cells_of_the_slice_that_rays_meet() -> None:
     occupied = torch.zeros(6, 4, 4, 4, dtype=torch.bool)
     occupied[2, 0, 1, 3] = True  # z, y, x
     inside = torch.tensor([[0.9, -0.2, -0.9], [1.0, -0.2, -1.0], [0.9, 0.2, -0.9], [1.01, -0.2, -0.9]])
-    assert in_occupied(occupied, 0.4, inside).tolist() == [True, True, False, False]
-    assert not in_occupied(occupied, 0.6, inside).any()
+    assert is_occupied(occupied, 0.4, inside).tolist() == [True, True, False, False]
+    assert not is_occupied(occupied, 0.6, inside).any()
     for moment in torch.linspace(0, 1, 61):  # in 64 bits some of these lie in another slice
-        assert torch.equal(at_moment(occupied, float(moment)), occupied[time_slice(moment, 6)])
+        assert torch.equal(occupied_at_time(occupied, float(moment)), occupied[time_slice(moment, 6)])

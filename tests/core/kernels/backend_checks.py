@@ -22,7 +22,7 @@ from a124core.kernels import AdamRule
 from a124core.kernels import dispatch as backend
 from a124core.kernels.torch_impl import ops as torch_ops
 from a124core.protocols import Shading
-from a124core.render.render import camera_rays, marched, render
+from a124core.render.render import camera_rays, occupancy_mask, render
 
 BACKEND = "numba" if os.environ.get("A124_KERNELS") == "numba" else "triton"
 DEVICE = "cpu" if BACKEND == "numba" or os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
@@ -237,9 +237,9 @@ def test_rays_without_samples(ops) -> None:
 
 @pytest.mark.parametrize(("grids", "closed"), [(2, False), (5, False), (5, True)])
 def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) -> None:
-    own(ops, "neighbour_squares")
+    own(ops, "temporal_tv")
     values = torch.randn(grids, 1500, generator=rng).to(DEVICE).requires_grad_(True)
-    found, wanted = (o.neighbour_squares(values, closed) for o in (ops, torch_ops))
+    found, wanted = (o.temporal_tv(values, closed) for o in (ops, torch_ops))
     torch.testing.assert_close(found, wanted, atol=0, rtol=1e-5)
     same_vector(*(torch.autograd.grad(3.0 * total, values)[0] for total in (found, wanted)))
 
@@ -268,7 +268,7 @@ def test_adam_with_temporal_tv(ops, grids: int, closed: bool, clip: float, rng: 
 @pytest.mark.parametrize("own_colours", [False, True])
 def test_drawing(ops, own_colours: bool, rng: torch.Generator) -> None:
     """Balls of 4,000 points, one before the other; one picture looks from behind, one at nothing."""
-    own(ops, "draw_points")
+    own(ops, "splat_points")
     normals = torch.nn.functional.normalize(torch.randn(3, 8000, generator=rng), dim=0)
     places = 0.3 * normals + torch.tensor([[0.1, -0.2], [0.0, 0.1], [0.3, -0.4]]).repeat_interleave(4000, 1)
     colours = torch.rand(*(3,) * own_colours, 8000, 4, generator=rng)
@@ -276,7 +276,7 @@ def test_drawing(ops, own_colours: bool, rng: torch.Generator) -> None:
     focal = 64.0 / (2.0 * torch.tan(torch.deg2rad(cameras.fovy) / 2.0))
     clouds = (v.expand(3, -1, -1) for v in (places, normals))
     given = [v.to(DEVICE) for v in (*clouds, colours, camera_to_world(cameras), cameras.radius, focal)]
-    found, wanted = (o.draw_points(*given, 32) for o in (ops, torch_ops))
+    found, wanted = (o.splat_points(*given, 32) for o in (ops, torch_ops))
     assert wanted[0, 4].mean() > 0.1
     assert ((found - wanted).abs() > 1e-5).float().mean() < 1e-3  # a point on the border of two cells may take either
 
@@ -284,7 +284,7 @@ def test_drawing(ops, own_colours: bool, rng: torch.Generator) -> None:
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
     """Pixels of a shaded picture and their gradient: every operation behind its public name, several programs each."""
     field = new_field(config_for("hash", init_scale=1.0), rng).fork(DEVICE)
-    space = marched(empty_occupancy(8, 2, -1.0).to(DEVICE))
+    space = occupancy_mask(empty_occupancy(8, 2, -1.0).to(DEVICE))
     cameras = make_cameras([0.0, 20.0], [0.0, 70.0], 1.8, 40.0).to(DEVICE)
     rays = camera_rays(cameras, torch.tensor([0.3, 0.8]).to(DEVICE), 4)
     light, ground = torch.tensor([[0.0, 0.6, 0.8]]).expand(32, 3).to(DEVICE), torch.ones(3, device=DEVICE)

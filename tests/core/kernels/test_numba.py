@@ -93,7 +93,7 @@ def test_what_wants_a_gradient_gets_torch() -> None:
     points, colours = torch.rand(1, 3, 50) - 0.5, torch.rand(50, 3, requires_grad=True)
     c2w = torch.eye(4)[None].clone()
     c2w[:, 2, 3] = 1.8
-    picture = kernels.draw_points(points, points, colours, c2w, torch.tensor([1.8]), torch.tensor([20.0]), 8)
+    picture = kernels.splat_points(points, points, colours, c2w, torch.tensor([1.8]), torch.tensor([20.0]), 8)
     assert torch.autograd.grad(picture.sum(), colours)[0].any()
 
 
@@ -103,7 +103,7 @@ def test_a_child_makes_threads_of_its_own() -> None:
 
     before = numba_threads._pool(2)
     code = (
-        "import os, torch; torch.set_num_threads(2); from a124core.kernels.numba_threads import in_turn\n"
+        "import os, torch; torch.set_num_threads(2); from a124core.kernels.numba_impl.threads import in_turn\n"
         "in_turn(lambda k: None, 4, 2**20)\npid = os.fork()\n"
         "if pid == 0:\n    in_turn(lambda k: None, 4, 2**20)\n    os._exit(0)\n"
         "assert os.waitpid(pid, 0)[1] == 0"

@@ -25,7 +25,7 @@ def test_triton_agrees_with_torch(interpreted: str) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
-    assert all(line.endswith("triton has no draw_points of its own") for line in skipped)
+    assert all(line.endswith("triton has no splat_points of its own") for line in skipped)
 
 
 GRID = [F32, F32, F32, I32, F32, *["i32"] * 5]  # xyz, time, output, numbers, scales, count, grids, rows, width, plane

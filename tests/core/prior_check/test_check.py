@@ -11,8 +11,8 @@ import torch
 from a124core.cameras.rig import reference_camera
 from a124core.prior_check import warnings as say
 from a124core.prior_check.check import ALL_WELL, PriorCheck, check_priors
-from a124core.prior_check.probe import at_cfg, cfg_of, kept_and_left
-from a124core.priors.builtin import BuiltInPriors, example_picture, make_priors
+from a124core.prior_check.probe import kept_and_left
+from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
 from a124core.priors.builtin.scenes import Look
 from a124core.priors.clip import ClipPrior
 from a124core.protocols import Guidance
@@ -37,7 +37,7 @@ class Scene:
 
 
 def scene_of(subject: str, prompt: str) -> Scene:
-    reference = make_reference(*example_picture(subject, 96))
+    reference = make_reference(*example_image(subject, 96))
     return Scene(reference, make_priors(reference, prompt, picture_size=16, tile_size=32))
 
 
@@ -54,7 +54,7 @@ def test_no_alarm_on_correct_graphs(subject: str, prompt: str) -> None:
     assert whole.report == ALL_WELL and set(whole.figures) == {"field", "image", "view", "video", "refine"}
     assert whole.sheet.shape[:2] == (1, 3) and 0.0 <= whole.sheet.min() and whole.sheet.max() <= 1.0
     front = made.check(made.guidances(refine=made.priors.upscale), with_field=False)
-    assert front.suspicions == () and "wire a field" in front.report
+    assert front.warnings == () and "wire a field" in front.report
 
 
 def test_a_rough_field_is_no_reason_for_alarm(scene: Scene) -> None:
@@ -64,12 +64,12 @@ def test_a_rough_field_is_no_reason_for_alarm(scene: Scene) -> None:
                      for x, e in ((image, torch.ones_like(image)), (mask, mask)))  # fmt: skip
 
     found = check_priors(scene.guidances(video=None), scene.reference, rough, size=32)
-    assert found.suspicions == (), found.report
+    assert found.warnings == (), found.report
 
 
 def test_a_learned_prior_at_scale_101_is_no_reason_for_alarm(scene: Scene) -> None:
     guidance = Guidance(wrong.Learned(), 1.0, 0.2, 0.6)
-    assert scene.check({"image": guidance}).suspicions == ()
+    assert scene.check({"image": guidance}).warnings == ()
 
 
 def test_a_clip_is_no_reason_for_alarm(scene: Scene) -> None:
@@ -78,7 +78,7 @@ def test_a_clip_is_no_reason_for_alarm(scene: Scene) -> None:
     layers = torch.cat((image - (1 - mask), mask), dim=1)
     clip = Guidance(ClipPrior(layers, reference_camera()), 1.0, 0.02, 0.98)
     found = scene.check({"video": clip})
-    assert found.suspicions == ()
+    assert found.warnings == ()
     assert found.sheet.shape[2] < 300  # one row: a clip knows one camera
 
 
@@ -87,8 +87,8 @@ def test_a_refine_guidance_without_a_controlnet_is_a_note_not_an_alarm(scene: Sc
     deaf = wrong.misfit(scene.priors.refine, wrong.fixed_condition)
     naive = replace(deaf, prior=wrong.Naive(deaf.prior.right, deaf.prior.answer))
     found = scene.check({"refine": naive})
-    assert found.suspicions == () and "no ControlNet" in found.report, found.report
-    assert any("not look at" in s for s in scene.check({"refine": deaf}).suspicions)
+    assert found.warnings == () and "no ControlNet" in found.report, found.report
+    assert any("not look at" in s for s in scene.check({"refine": deaf}).warnings)
 
 
 def palette(guidance: Guidance, name: str) -> Guidance:
@@ -104,7 +104,7 @@ def deaf(guidance: Guidance) -> Guidance:
 
 
 def scaled(guidance: Guidance, cfg: float) -> Guidance:
-    return replace(guidance, prior=at_cfg(guidance.prior, cfg))
+    return replace(guidance, prior=guidance.prior.with_cfg(cfg))
 
 
 def inverted(reference: Reference) -> Reference:
@@ -145,8 +145,8 @@ def test_a_mistake_is_named(scene: Scene, name: str) -> None:
     if more.pop("invert", False):
         more["reference"] = inverted(scene.reference)
     found = scene.check({role: change(scene.guidances()[role])}, **more)
-    assert any(words in s for s in found.suspicions), f"{found.report}\n{found.figures}"
-    assert f"- {found.suspicions[0]}" in found.report
+    assert any(words in s for s in found.warnings), f"{found.report}\n{found.figures}"
+    assert f"- {found.warnings[0]}" in found.report
 
 
 def test_a_view_guidance_of_another_picture_is_named(scene: Scene) -> None:
@@ -190,9 +190,9 @@ def test_lack_of_memory_is_not_taken_for_a_wrong_wire(scene: Scene) -> None:
 
 def test_another_cfg_leaves_the_prior_alone(scene: Scene) -> None:
     prior = scene.priors.view.prior
-    other = at_cfg(prior, 7.0)
-    assert (cfg_of(prior), cfg_of(other)) == (1.5, 7.0) and other.setup.bank is prior.setup.bank
-    assert cfg_of(wrong.Misfit(prior, wrong.right)) is None
+    other = prior.with_cfg(7.0)
+    assert (prior.cfg, other.cfg) == (1.5, 7.0) and other.setup.bank is prior.setup.bank
+    assert wrong.Misfit(prior, wrong.right).cfg is None
 
 
 def test_kept_and_left_are_least_squares(rng: torch.Generator) -> None:

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras
-from a124core.priors.builtin import example_picture
+from a124core.priors.builtin import example_image
 from a124core.protocols import View
 from a124core.reference.reference import Reference, make_reference
 
 
 @pytest.fixture(scope="session")
 def picture() -> Reference:
-    image, mask = example_picture("robot", 64)
+    image, mask = example_image("robot", 64)
     return make_reference(image, mask, mask_marks="subject")
 
 

@@ -11,11 +11,11 @@ from a124core.priors.parameterization import (
     KINDS,
     SAMPLE,
     V,
-    clean,
     nearest_timestep,
-    network_input,
+    scale_input,
     sigma_table,
-    told_timestep,
+    sigma_to_timestep,
+    to_x0,
 )
 from a124core.priors.sds import sds
 
@@ -31,7 +31,7 @@ def told(kind: str, x0: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_that_knows_the_answer_gives_it(kind: str) -> None:
     x_t = X0 + SIGMA * NOISE
-    found = clean(told(kind, X0, NOISE), x_t, torch.tensor(SIGMA), kind)
+    found = to_x0(told(kind, X0, NOISE), x_t, torch.tensor(SIGMA), kind)
     assert torch.allclose(found, X0, atol=1e-5)
 
 
@@ -39,7 +39,7 @@ def test_a_network_that_knows_the_answer_gives_it(kind: str) -> None:
     (EPS, 1 / (1 + SIGMA**2) ** 0.5, SIGMA / (1 + SIGMA**2) ** 0.5), (FLOW, 1 / (1 + SIGMA), SIGMA / (1 + SIGMA)),
 ])  # fmt: skip
 def test_the_network_sees_the_mixture_it_was_trained_on(kind: str, x0_share: float, eps_share: float) -> None:
-    mixture = network_input(X0 + SIGMA * NOISE, torch.tensor(SIGMA), kind)
+    mixture = scale_input(X0 + SIGMA * NOISE, torch.tensor(SIGMA), kind)
     assert torch.allclose(mixture, x0_share * X0 + eps_share * NOISE, atol=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_the_sds_gradient_is_w_times_the_error_in_the_noise(kind: str) -> None:
 
     class Answers:
         def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: object) -> torch.Tensor:
-            return clean(out[None], x_t, sigma.view(-1, 1), kind)
+            return to_x0(out[None], x_t, sigma.view(-1, 1), kind)
 
     x0 = X0[None].clone().requires_grad_(True)
     sds(Answers(), x0, None, torch.tensor([SIGMA]), NOISE[None]).sum().backward()
@@ -96,14 +96,14 @@ def test_a_flow_network_is_told_the_schedulers_own_timestep(shift: float) -> Non
     diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: its tables are compared here only")
     theirs = diffusers.FlowMatchEulerDiscreteScheduler(shift=shift).timesteps.flip(0)[:-9]  # the last are capped
     ours, kind = sigma_table({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": shift})
-    assert torch.allclose(told_timestep(ours, ours, kind)[:-9], theirs, atol=1e-2)
+    assert torch.allclose(sigma_to_timestep(ours, ours, kind)[:-9], theirs, atol=1e-2)
 
 
 def test_a_noise_level_finds_its_timestep() -> None:
     sigmas, _ = sigma_table({"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"})
     steps = torch.tensor([0, 20, 499, 999])
     assert torch.equal(nearest_timestep(sigmas[steps], sigmas), steps)
-    assert torch.equal(told_timestep(sigmas[steps], sigmas, V), steps)
+    assert torch.equal(sigma_to_timestep(sigmas[steps], sigmas, V), steps)
     assert nearest_timestep(torch.tensor([0.0, 1e6]), sigmas).tolist() == [0, 999]
 
 

@@ -5,11 +5,11 @@ import torch
 
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.noise import alpha_bar, scaled_linear_sigmas
-from a124core.priors.sds import cfg, sds, sds_weight
-from a124core.protocols import View
+from a124core.priors.sds import apply_cfg, sds, sds_weight
+from a124core.protocols import Prior, View
 
 
-class Gaussian:
+class Gaussian(Prior):
     """Data distributed as N(mean, std^2): the exact denoiser."""
 
     sigmas = scaled_linear_sigmas()
@@ -111,9 +111,9 @@ def test_weights_by_name():
 
 def test_guidance_in_the_hosts_form():
     cond, uncond = torch.tensor(3.0), torch.tensor(1.0)
-    assert float(cfg(uncond, cond, 0.0)) == 1.0 and float(cfg(uncond, cond, 1.0)) == 3.0
+    assert float(apply_cfg(uncond, cond, 0.0)) == 1.0 and float(apply_cfg(uncond, cond, 1.0)) == 3.0
     released = cond + 100.0 * (cond - uncond)  # the authors' form: their 100 is our 101
-    assert float(cfg(uncond, cond, 101.0)) == float(released)
+    assert float(apply_cfg(uncond, cond, 101.0)) == float(released)
 
 
 def test_single_broken_numbers_count_as_nothing(rng):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.reference.read_image import LARGEST, read_depth, read_mask, read_picture
+from a124core.reference.read_image import LARGEST, read_depth, read_image, read_mask
 
 COLOURS = np.zeros((20, 30, 3), np.uint8)
 COLOURS[:10] = (200, 40, 20)
@@ -22,7 +22,7 @@ def saved(path: Path, picture: Image.Image, **options: object) -> Path:
 
 
 def test_plain_rgb_needs_no_note(tmp_path: Path) -> None:
-    image, alpha, note = read_picture(saved(tmp_path / "a.png", Image.fromarray(COLOURS)))
+    image, alpha, note = read_image(saved(tmp_path / "a.png", Image.fromarray(COLOURS)))
     assert torch.equal((image[0] * 255).round().byte().permute(1, 2, 0), torch.from_numpy(COLOURS))
     assert alpha is None and note == ""
 
@@ -41,7 +41,7 @@ def test_modes_are_converted(tmp_path: Path, name: str, mode: str, words: str) -
         picture = ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
     else:
         picture = picture.convert(mode)
-    image, _, note = read_picture(saved(tmp_path / name, picture))
+    image, _, note = read_image(saved(tmp_path / name, picture))
     assert image.shape == (1, 3, 20, 30) and 0 <= image.min() and image.max() <= 1
     assert words in note and bool(words) == bool(note)
 
@@ -49,10 +49,10 @@ def test_modes_are_converted(tmp_path: Path, name: str, mode: str, words: str) -
 def test_transparency_becomes_alpha(tmp_path: Path) -> None:
     rgba = np.dstack((COLOURS, np.full((20, 30), 128, np.uint8)))
     for name, picture in (("a.png", Image.fromarray(rgba)), ("b.png", Image.fromarray(rgba).convert("LA"))):
-        _, alpha, _ = read_picture(saved(tmp_path / name, picture))
+        _, alpha, _ = read_image(saved(tmp_path / name, picture))
         assert torch.allclose(alpha, torch.full((1, 1, 20, 30), 128 / 255))
     palette = Image.fromarray(COLOURS).quantize(4)
-    _, alpha, _ = read_picture(saved(tmp_path / "p.png", palette, transparency=palette.getpixel((0, 0))))
+    _, alpha, _ = read_image(saved(tmp_path / "p.png", palette, transparency=palette.getpixel((0, 0))))
     assert alpha[0, 0, 0, 0] == 0 and alpha[0, 0, -1, -1] == 1
 
 
@@ -66,7 +66,7 @@ def test_sixteen_bit_grey_keeps_its_steps(tmp_path: Path) -> None:
 def test_phone_pictures_are_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held turned by 90 degrees
-    image, _, note = read_picture(saved(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif))
+    image, _, note = read_image(saved(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif))
     expected = np.rot90(COLOURS, -1)
     assert torch.equal((image[0] * 255).round().byte().permute(1, 2, 0), torch.from_numpy(expected.copy()))
     assert "upright" in note
@@ -75,12 +75,12 @@ def test_phone_pictures_are_turned_upright(tmp_path: Path) -> None:
 def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((20, 30, 3), value, np.uint8)) for value in (250, 10, 100)]
     path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
-    image, _, note = read_picture(path)
+    image, _, note = read_image(path)
     assert image.mean() > 0.9 and "first of 3 frames" in note
 
 
 def test_large_pictures_are_reduced(tmp_path: Path) -> None:
-    image, _, note = read_picture(saved(tmp_path / "a.png", Image.new("RGB", (8000, 200), (255, 0, 0))))
+    image, _, note = read_image(saved(tmp_path / "a.png", Image.new("RGB", (8000, 200), (255, 0, 0))))
     assert image.shape == (1, 3, round(200 * LARGEST / 8000), LARGEST) and "reduced from 8000x200" in note
 
 
@@ -101,5 +101,5 @@ def test_unusable_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     wrong = {"none.png": "not found", "": "folder", **unreadable}
     for name, words in wrong.items():
         with pytest.raises(ValueError, match=words) as refused:
-            read_picture(tmp_path / name)
+            read_image(tmp_path / name)
         assert "\n" not in str(refused.value)

@@ -14,12 +14,20 @@ from a124core.cameras.rig import make_cameras
 from a124core.export.checkpoint import load_field, save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
-from a124core.field.occupancy import Occupancy, empty_occupancy, refresh, time_slice
+from a124core.field.occupancy import Occupancy, empty_occupancy, time_slice, update_occupancy
 from a124core.protocols import Field, Shading
 from a124core.render import render as render_module
-from a124core.render.empty_space import CELLS, guess, looks, pays, without_air
-from a124core.render.render import MOMENTS, PREVIEW_SAMPLES, Clip, camera_rays, marched, render, render_clip
-from a124core.render.sample import DIAGONAL, Marched, Rays, place_samples
+from a124core.render.empty_space import CELLS, guess, is_worthwhile, samples_per_cell, tighten_occupancy
+from a124core.render.render import (
+    MOMENTS,
+    PREVIEW_SAMPLES,
+    RenderedClip,
+    camera_rays,
+    occupancy_mask,
+    render,
+    render_clip,
+)
+from a124core.render.sample import DIAGONAL, OccupancyMask, Rays, sample_rays
 
 SIZE = 64
 TWICE = 32  # px: at 64 steps a look pays for two pictures of this size, not for one
@@ -63,7 +71,7 @@ def trained(config: FieldConfig, cells: int, slices: int, steps: int = 150) -> F
         adam.step()
     made = empty_occupancy(cells, slices, 1.0)
     for _ in range(3):
-        made = refresh(made, field.at_rest(), 0.9, rng)
+        made = update_occupancy(made, field.at_rest(), 0.9, rng)
     return replace(field.at_rest(), occupancy=made)
 
 
@@ -73,21 +81,21 @@ def fast() -> Field4D:
 
 
 @pytest.fixture
-def both(monkeypatch: pytest.MonkeyPatch) -> Callable[[Field, list[float]], tuple[Clip, Clip]]:
+def both(monkeypatch: pytest.MonkeyPatch) -> Callable[[Field, list[float]], tuple[RenderedClip, RenderedClip]]:
     """Pictures of three cameras with a look for air before each moment, and without."""
 
-    def seen(field: Field, times: list[float]) -> tuple[Clip, Clip]:
+    def seen(field: Field, times: list[float]) -> tuple[RenderedClip, RenderedClip]:
         cameras = make_cameras([10.0, -20.0, 60.0] * len(times), [0.0, 100.0, 230.0] * len(times))
         time, clips = torch.tensor(times).repeat_interleave(3), []
         for look in (True, False):
-            monkeypatch.setattr(render_module, "pays", lambda *_, look=look: look)
+            monkeypatch.setattr(render_module, "is_worthwhile", lambda *_, look=look: look)
             clips.append(render_clip(field, cameras, time, SIZE))
         return clips[0], clips[1]
 
     return seen
 
 
-def assert_same(new: Clip, old: Clip) -> None:
+def assert_same(new: RenderedClip, old: RenderedClip) -> None:
     """To less than a level of 255, of which a file keeps nothing; depth to less than a step."""
     for layer in ("image", "mask", "normal"):
         assert float((getattr(new, layer) - getattr(old, layer)).abs().max()) < LEVEL, layer
@@ -114,10 +122,10 @@ def test_fields_of_other_settings_from_a_file(
 
 def test_samples_lie_where_they_lay_and_fewer_in_air(fast: Field4D) -> None:
     """Those in the cells that are left, the first of a ray too, whose step begins outside."""
-    space = marched(fast.occupancy)
-    left = without_air(fast, space, 0.25, PREVIEW_SAMPLES)
+    space = occupancy_mask(fast.occupancy)
+    left = tighten_occupancy(fast, space, 0.25, PREVIEW_SAMPLES)
     rays = camera_rays(make_cameras(10.0, 0.0), torch.tensor([0.25]), SIZE)
-    before, now = (place_samples(rays, where, PREVIEW_SAMPLES) for where in (space, left))
+    before, now = (sample_rays(rays, where, PREVIEW_SAMPLES) for where in (space, left))
     side = left.occupied.shape[-1]
     x, y, z = ((before.xyz + 1.0) * (0.5 * side)).long().clamp(0, side - 1).unbind(1)
     kept = before[left.occupied[0, z, y, x]]
@@ -135,33 +143,35 @@ def test_a_field_with_nothing_in_it(both: Callable) -> None:
     empty.occupancy = Occupancy(torch.ones(2, 4, 4, 4), 0.5)
     for clip in both(empty, [0.0, 1.0]):
         assert not clip.mask.any() and (clip.image == 1.0).all()
-    assert not without_air(empty, marched(empty.occupancy), 0.0, 32).occupied.any()
+    assert not tighten_occupancy(empty, occupancy_mask(empty.occupancy), 0.0, 32).occupied.any()
 
 
 def test_density_that_is_no_number_is_no_air() -> None:
     def broken(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         return torch.where(xyz[:, 0] > 0.5, torch.nan, 0.0), torch.zeros_like(xyz)
 
-    left = without_air(broken, marched(Occupancy(torch.ones(1, 8, 8, 8), 0.5)), 0.0, 16).occupied
+    left = tighten_occupancy(broken, occupancy_mask(Occupancy(torch.ones(1, 8, 8, 8), 0.5)), 0.0, 16).occupied
     assert left[..., 5:].all() and not left[..., :5].any()  # and the neighbours at x = 0.375
 
 
 def test_a_look_pays_for_many_rays_only(fast: Field4D) -> None:
-    space, camera, time = marched(fast.occupancy), make_cameras(0.0, 0.0), torch.tensor([0.5])
+    space, camera, time = occupancy_mask(fast.occupancy), make_cameras(0.0, 0.0), torch.tensor([0.5])
     small, large = (camera_rays(camera, time, size) for size in (64, 256))
-    assert not pays(fast, small, space, PREVIEW_SAMPLES, 1) and pays(fast, small, space, PREVIEW_SAMPLES, 16)
-    assert pays(fast, large, space, PREVIEW_SAMPLES, 1)
-    assert not pays(everywhere, large, space, PREVIEW_SAMPLES, 1)  # of which nobody knows how fine it is
-    nothing = marched(Occupancy(torch.zeros(1, 8, 8, 8), 1.0))
-    assert not pays(fast, large, nothing, PREVIEW_SAMPLES, 1)
+    assert not is_worthwhile(fast, small, space, PREVIEW_SAMPLES, 1) and is_worthwhile(
+        fast, small, space, PREVIEW_SAMPLES, 16
+    )
+    assert is_worthwhile(fast, large, space, PREVIEW_SAMPLES, 1)
+    assert not is_worthwhile(everywhere, large, space, PREVIEW_SAMPLES, 1)  # of which nobody knows how fine it is
+    nothing = occupancy_mask(Occupancy(torch.zeros(1, 8, 8, 8), 1.0))
+    assert not is_worthwhile(fast, large, nothing, PREVIEW_SAMPLES, 1)
 
 
 @pytest.mark.parametrize("size", [7, 61, 122, 128])
 def test_samples_are_guessed_for_every_size(fast: Field4D, size: int) -> None:
     """From rays by chance: each 61st would be one of the left edge at 61 px."""
-    space = marched(fast.occupancy)
+    space = occupancy_mask(fast.occupancy)
     rays = camera_rays(make_cameras(0.0, 0.0), torch.tensor([0.5]), size)
-    placed = len(place_samples(rays, space, PREVIEW_SAMPLES).ray)
+    placed = len(sample_rays(rays, space, PREVIEW_SAMPLES).ray)
     assert 0.8 * placed < guess(rays, space, PREVIEW_SAMPLES) < 1.25 * placed
 
 
@@ -169,7 +179,7 @@ def test_samples_are_guessed_for_every_size(fast: Field4D, size: int) -> None:
 def test_cells_are_no_more_than_said(cells: int, side: int) -> None:
     kept = torch.zeros(1, cells, cells, cells)
     kept[0, 1, 2, 3] = 1.0
-    left = without_air(everywhere, marched(Occupancy(kept, 0.5)), 0.0, PREVIEW_SAMPLES).occupied
+    left = tighten_occupancy(everywhere, occupancy_mask(Occupancy(kept, 0.5)), 0.0, PREVIEW_SAMPLES).occupied
     assert left.shape == (1, side, side, side) and side <= max(CELLS, cells)
     assert left.any()
 
@@ -181,11 +191,13 @@ def everywhere(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("moments", [25, 31, 61])
 def test_the_slice_is_that_of_the_rays(moments: int) -> None:
     """On the border of two slices 32 and 64 bits do not agree."""
-    space = Marched(torch.eye(6, dtype=torch.bool)[:, None, None].expand(6, 6, 6, 6), torch.tensor([[-1.0], [1.0]]))
+    space = OccupancyMask(
+        torch.eye(6, dtype=torch.bool)[:, None, None].expand(6, 6, 6, 6), torch.tensor([[-1.0], [1.0]])
+    )
     space = replace(space, box=space.box.expand(2, 3))
     time = torch.linspace(0.0, 1.0, moments)
     for moment, index in zip(time, time_slice(time, 6), strict=True):
-        left = without_air(everywhere, space, float(moment), 12).occupied[0]
+        left = tighten_occupancy(everywhere, space, float(moment), 12).occupied[0]
         assert left.any(dim=1).any(dim=0).nonzero().flatten().tolist() == [int(index)]
 
 
@@ -227,10 +239,10 @@ def lost(field: Field) -> tuple[int, int]:
     axis = (torch.arange(cells) + 0.5) * (2.0 / cells) - 1.0
     middles = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).flip(-1)
     kept = (from_wire(middles.view(-1, 3)) < 4.0 / cells).view(1, cells, cells, cells)
-    space = marched(Occupancy(kept.float(), 0.5))
+    space = occupancy_mask(Occupancy(kept.float(), 0.5))
     rays = camera_rays(make_cameras(10.0, 20.0), torch.zeros(1), 512)
     window = torch.arange(512 * 512).view(512, 512)[128:384, 192:320].reshape(-1)
-    left = without_air(field, space, 0.0, PREVIEW_SAMPLES)
+    left = tighten_occupancy(field, space, 0.0, PREVIEW_SAMPLES)
     with torch.no_grad():
         old, new = (
             render(field, rays[window], where, PREVIEW_SAMPLES, torch.ones(3), Shading()).opacity
@@ -255,8 +267,8 @@ def test_a_wire_that_a_fine_field_has_learned_is_not_lost() -> None:
 @pytest.mark.parametrize(("finest", "often"), [(40, 1), (128, 1), (192, 2), (256, 2), (512, 8), (2048, 8)])
 def test_a_finer_field_is_asked_more_often(finest: int, often: int) -> None:
     field = new_field(replace(STILL, finest=finest), torch.Generator().manual_seed(0))
-    space = marched(Occupancy(torch.ones(1, 32, 32, 32), 0.5))
-    assert looks(field, space, PREVIEW_SAMPLES) == often
+    space = occupancy_mask(Occupancy(torch.ones(1, 32, 32, 32), 0.5))
+    assert samples_per_cell(field, space, PREVIEW_SAMPLES) == often
 
 
 @pytest.fixture
@@ -267,14 +279,14 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], list[float]]:
 
     def weighed(field: Field, rays: Rays, *others: object) -> bool:
         asked.append(float(rays.time[0]))
-        return pays(field, rays, *others)
+        return is_worthwhile(field, rays, *others)
 
-    def counted(field: Field, space: Marched, moment: float, samples: int) -> Marched:
+    def counted(field: Field, space: OccupancyMask, moment: float, samples: int) -> OccupancyMask:
         done.append(moment)
-        return without_air(field, space, moment, samples)
+        return tighten_occupancy(field, space, moment, samples)
 
-    monkeypatch.setattr(render_module, "pays", weighed)
-    monkeypatch.setattr(render_module, "without_air", counted)
+    monkeypatch.setattr(render_module, "is_worthwhile", weighed)
+    monkeypatch.setattr(render_module, "tighten_occupancy", counted)
     return asked, done
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras
-from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
+from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 from a124core.protocols import Shading
 from a124core.render.composite import accumulate, render_weights
-from a124core.render.render import camera_rays, marched, render, render_clip
-from a124core.render.sample import DIAGONAL, Samples, place_samples
+from a124core.render.render import camera_rays, occupancy_mask, render, render_clip
+from a124core.render.sample import DIAGONAL, Samples, sample_rays
 from a124core.render.shading import shade
 
 RADIUS = 0.4
@@ -29,8 +29,8 @@ def space_of(field, slices: int = 1):
     rng = torch.Generator().manual_seed(0)
     occupancy = empty_occupancy(32, slices, 1.0)
     for _ in range(3):
-        occupancy = refresh(occupancy, field, 1.0, rng)
-    return marched(occupancy)
+        occupancy = update_occupancy(occupancy, field, 1.0, rng)
+    return occupancy_mask(occupancy)
 
 
 def samples_of(ray: list[int], step: float = 0.1) -> Samples:
@@ -91,9 +91,9 @@ def test_a_ball_is_where_geometry_says() -> None:
 
 def test_jitter_moves_samples_by_less_than_a_step() -> None:
     cameras = make_cameras([0.0], [0.0])
-    space = marched(Occupancy(torch.full((1, 8, 8, 8), 5.0), 1.0))
-    still = place_samples(camera_rays(cameras, torch.zeros(1), 4), space, 64)
-    moved = place_samples(camera_rays(cameras, torch.zeros(1), 4, torch.full((16,), 0.5)), space, 64)
+    space = occupancy_mask(Occupancy(torch.full((1, 8, 8, 8), 5.0), 1.0))
+    still = sample_rays(camera_rays(cameras, torch.zeros(1), 4), space, 64)
+    moved = sample_rays(camera_rays(cameras, torch.zeros(1), 4, torch.full((16,), 0.5)), space, 64)
     step = DIAGONAL / 64
     first = [s.start[s.ray == 5].min() for s in (still, moved)]
     assert 0 < abs(float(first[1] - first[0])) < step

@@ -12,12 +12,12 @@ from torch import Tensor
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, Shading, Step, View
-from a124core.render.render import camera_rays, marched, render
+from a124core.protocols import Cameras, Guidance, ModelPrior, Prior, Shading, Step, View
+from a124core.render.render import camera_rays, occupancy_mask, render
 from a124core.runs import memory as needs
-from a124core.runs.memory import counted, duration, graph_bytes, in_words, shortage, table_bytes
+from a124core.runs.memory import estimate_memory, format_bytes, format_duration, graph_bytes, shortfall, table_bytes
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import FineConfig, StageConfig, with_steps
 from a124core.stages.fine import optimise_fine
@@ -36,7 +36,7 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
-class Grey:
+class Grey(Prior):
     """Everything is grey. clip: pictures are one item."""
 
     cameras: Cameras | None = None
@@ -56,7 +56,7 @@ def still(config: FieldConfig = FIELD) -> Field4D:
     """The blob that a run begins with, looked at once."""
     rng = torch.Generator().manual_seed(0)
     field = new_field(replace(config, time_grids=1), rng)
-    return replace(field, occupancy=refresh(empty_occupancy(16, 1, 1.0), field, 0.6, rng))
+    return replace(field, occupancy=update_occupancy(empty_occupancy(16, 1, 1.0), field, 0.6, rng))
 
 
 def small(config: StageConfig, **picture: object) -> StageConfig:
@@ -90,7 +90,7 @@ def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> No
     sizes = {name: value.nbytes for name, value in kept[0].items()}
     weights = sum(sizes[name] for name in ("table", "w1", "b1", "w2", "b2"))
     moments = sum(size for name, size in sizes.items() if name.startswith("exp_avg"))
-    found = counted(FIELD, config, [], "torch", reference_camera())
+    found = estimate_memory(FIELD, config, [], "torch", reference_camera())
     assert found.field == 2 * weights + moments, "a gradient is as large as what it is of"
     frozen = weights + sizes["occupancy"] if stage == "fine" else 0
     assert found.beside == sizes["occupancy"] + frozen and found.networks == 0
@@ -108,7 +108,7 @@ def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        seen = render(field, rays, marched(field.occupancy), 96, torch.ones(3), Shading(), normals=normals)
+        seen = render(field, rays, occupancy_mask(field.occupancy), 96, torch.ones(3), Shading(), normals=normals)
     for weight in (field.table, *field.mlp.values()):
         found.pop(weight.untyped_storage().data_ptr(), None)
     return sum(size for size, _ in found.values()), len(seen.samples.ray)
@@ -150,7 +150,7 @@ def held_at_most(stage: str, config: StageConfig) -> int:
 def test_a_step_holds_about_what_was_counted(stage: str, chunk: int, kernels: str) -> None:
     config = small(getattr(preset("demo"), stage), chunk=chunk)
     start = None if stage == "static" else still()
-    found = counted(FIELD, config, [], kernels, reference_camera(), start).total
+    found = estimate_memory(FIELD, config, [], kernels, reference_camera(), start).total
     most = held_at_most(stage, config)
     assert most / WITHIN < found < most * WITHIN, (most / 2**20, found / 2**20)
 
@@ -158,23 +158,23 @@ def test_a_step_holds_about_what_was_counted(stage: str, chunk: int, kernels: st
 def test_less_memory_is_counted_where_less_is_asked_for() -> None:
     def most(**picture: object) -> int:
         config = replace(preset("released").coarse, render=replace(preset("released").coarse.render, **picture))
-        return counted(preset("released").field, config, [], "triton", reference_camera()).passing
+        return estimate_memory(preset("released").field, config, [], "triton", reference_camera()).passing
 
     assert most(chunk=2**12) < most(chunk=2**14) < most(chunk=0)
     assert most(chunk=0, size=64) < most(chunk=0)
 
 
-class Holds(Grey):
+class Holds(Grey, ModelPrior):
     """Networks by a number; beside, and rooms for pictures."""
 
     def __init__(self, stay: dict[int, int], come: int, room: int) -> None:
         super().__init__()
         self.stay, self.come, self.wants = stay, come, room
 
-    def weights(self) -> tuple[dict[int, int], int]:
+    def weight_bytes(self) -> tuple[dict[int, int], int]:
         return self.stay, self.come
 
-    def room(self) -> int:
+    def activation_bytes(self) -> int:
         return self.wants
 
 
@@ -182,26 +182,26 @@ def test_shared_models_count_once_and_one_vae_is_asked_at_a_time() -> None:
     config = small(preset("demo").static, chunk=100)
     first, second, third = Holds({1: 100, 2: 10}, 0, 2**30), Holds({1: 100, 3: 1}, 5, 2**31), Holds({}, 7, 0)
     guidances = [Guidance(prior, 1.0, 0.1, 0.9) for prior in (first, second, third)]
-    found = counted(FIELD, config, [*guidances, None], "torch", reference_camera())
+    found = estimate_memory(FIELD, config, [*guidances, None], "torch", reference_camera())
     assert found.networks == 111 + 7
-    plain = counted(FIELD, config, [], "torch", reference_camera())
+    plain = estimate_memory(FIELD, config, [], "torch", reference_camera())
     assert 2**31 < found.passing < 2**31 + plain.passing
     assert found.total == found.field + found.beside + found.networks + found.passing
 
 
 def test_a_shortage_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "free_memory", lambda device: 3 * 2**30)
-    found = needs.Needs(2**30, 2**30, 0, 2**30)
-    assert shortage(found, "cpu", "take less") is None
+    found = needs.MemoryEstimate(2**30, 2**30, 0, 2**30)
+    assert shortfall(found, "cpu", "take less") is None
     more = replace(found, passing=2**31)
-    assert shortage(more, "cpu", "take less") == (
+    assert shortfall(more, "cpu", "take less") == (
         "That is more than the 3.0 GB that cpu has: if it runs out of memory, take less."
     )
     loaded = replace(found, networks=2**40)
-    assert shortage(loaded, "cpu", "take less") is None, "weights of models are in main memory already"
-    assert "take less" in shortage(loaded, "cuda", "take less")
+    assert shortfall(loaded, "cpu", "take less") is None, "weights of models are in main memory already"
+    assert "take less" in shortfall(loaded, "cuda", "take less")
     monkeypatch.setattr(needs, "free_memory", lambda device: None)
-    assert shortage(more, "cuda", "take less") is None, "nobody says how much there is"
+    assert shortfall(more, "cuda", "take less") is None, "nobody says how much there is"
 
 
 def test_free_memory_counts_what_this_process_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,5 +220,5 @@ def test_free_memory_counts_what_this_process_gives_back(monkeypatch: pytest.Mon
 
 
 def test_sizes_and_times_in_words() -> None:
-    assert [in_words(v) for v in (3 * 2**20, 1.5 * 2**30)] == ["3 MB", "1.5 GB"]
-    assert [duration(v) for v in (40, 720, 12_600, 200_000)] == ["40 s", "12 min", "3.5 hours", "2.3 days"]
+    assert [format_bytes(v) for v in (3 * 2**20, 1.5 * 2**30)] == ["3 MB", "1.5 GB"]
+    assert [format_duration(v) for v in (40, 720, 12_600, 200_000)] == ["40 s", "12 min", "3.5 hours", "2.3 days"]

@@ -17,7 +17,7 @@ BEGIN, END = "<!-- memory: begin -->", "<!-- memory: end -->"
 def expected() -> dict[tuple[str, str], list[str]]:
     """(preset, memory) -> rays with their graph at once, then what each stage holds: with Triton, with plain torch."""
     from a124core.cameras.rig import reference_camera
-    from a124core.runs.memory import counted, in_words
+    from a124core.runs.memory import estimate_memory, format_bytes
     from a124core.stages.presets import MEMORY, preset, with_memory
 
     found = {}
@@ -27,8 +27,8 @@ def expected() -> dict[tuple[str, str], list[str]]:
             for stage in ("static", "coarse", "fine"):
                 config = with_memory(getattr(preset(name), stage), memory)
                 given = preset(name).field, config, []
-                needs = [counted(*given, kernels, reference_camera()) for kernels in ("triton", "torch")]
-                cells.append(" / ".join(in_words(n.total) for n in needs))
+                needs = [estimate_memory(*given, kernels, reference_camera()) for kernels in ("triton", "torch")]
+                cells.append(" / ".join(format_bytes(n.total) for n in needs))
             found[name, memory] = cells
     return found
 

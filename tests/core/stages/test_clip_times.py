@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from a124core.stages.clip_times import Clip, clip_ticks
+from a124core.stages.clip_times import ClipTimes, sample_clip_times
 from a124core.stages.config import TimeConfig
 
 DRAWS = 30_000
@@ -15,9 +15,9 @@ RANDOM = "1.43 3.70 5.29 6.51 7.42 8.09 8.53 8.75 8.74 8.58 8.12 7.48 6.57 5.37 
 EDGES = [tick / 256 for tick in range(0, 257, 16)]
 
 
-def draw(cfg: TimeConfig, count: int = DRAWS, seed: int = 0) -> list[Clip]:
+def draw(cfg: TimeConfig, count: int = DRAWS, seed: int = 0) -> list[ClipTimes]:
     rng = torch.Generator().manual_seed(seed)
-    return [clip_ticks(cfg, rng) for _ in range(count)]
+    return [sample_clip_times(cfg, rng) for _ in range(count)]
 
 
 def enumerate_clips(cfg: TimeConfig) -> Counter:
@@ -45,14 +45,14 @@ def exact_histogram(cfg: TimeConfig) -> list[float]:
     return [100 * float(b) for b in bins]
 
 
-def histogram(clips: list[Clip]) -> list[float]:
+def histogram(clips: list[ClipTimes]) -> list[float]:
     times = torch.cat([c.times for c in clips])
     bins = torch.bucketize(times, torch.tensor(EDGES[1:-1]), right=True)
     return (100 * torch.bincount(bins, minlength=16) / len(times)).tolist()
 
 
 @pytest.fixture(scope="module")
-def balanced() -> list[Clip]:
+def balanced() -> list[ClipTimes]:
     return draw(TimeConfig())
 
 

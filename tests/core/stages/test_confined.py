@@ -11,11 +11,11 @@ from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
 from a124core.priors.clip import clip_guidance
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, View
-from a124core.stages.coarse import CARRY, ClipExtra, Extra, carried_along, clip_shots
+from a124core.protocols import Cameras, Guidance, Prior, View
+from a124core.stages.coarse import MIN_TIME_TV, RefineFn, RefineTerm, clip_batches, with_min_time_tv
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
-from a124core.stages.render_batch import Pixels
+from a124core.stages.render_batch import RenderedImages
 
 CPU = torch.device("cpu")
 CONFIG = CoarseConfig(
@@ -25,7 +25,7 @@ CAMERA = reference_camera()
 
 
 @dataclass
-class Witness:
+class Witness(Prior):
     """Agrees with everything and remembers what it was shown."""
 
     cameras: Cameras | None = None
@@ -41,15 +41,15 @@ class Witness:
         return x_t
 
 
-def walk(video: Witness | None, view: Witness | None, more: ClipExtra | None = None, steps: int = 40) -> list:
+def walk(video: Witness | None, view: Witness | None, more: RefineFn | None = None, steps: int = 40) -> list:
     """Let everyone look; -> the shots of every step."""
     wires = [None if w is None else Guidance(w, 1.0, 0.1, 0.9) for w in (view, video)]
-    shots, rng, found = clip_shots(None, *wires, CONFIG, CPU, more), torch.Generator().manual_seed(0), []
+    shots, rng, found = clip_batches(None, *wires, CONFIG, CPU, more), torch.Generator().manual_seed(0), []
     for step in range(1, steps + 1):
         found.append(shots(step, rng))
         for shot in found[-1]:
             image = torch.zeros(len(shot.rays) // 64, 3, 8, 8)
-            shot.judge(Pixels(image, image[:, :1], image[:, :1], None))
+            shot.loss_fn(RenderedImages(image, image[:, :1], image[:, :1], None))
     return found
 
 
@@ -74,9 +74,9 @@ def test_the_view_prior_keeps_its_own_cameras() -> None:
 def test_a_repair_prior_is_not_confined_either() -> None:
     asked: list[View] = []
 
-    def more(step: int, view: View, rng: torch.Generator) -> Extra:
+    def more(step: int, view: View, rng: torch.Generator) -> RefineTerm:
         asked.append(view)
-        return Extra(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
+        return RefineTerm(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
 
     walk(Witness(CAMERA, clip=True), None, more=more)
     assert torch.cat([v.cameras.azimuth for v in asked]).std() > 40
@@ -88,9 +88,9 @@ def test_a_clip_alone_needs_no_second_picture() -> None:
 
 def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
     clip, free = (Guidance(Witness(cameras, clip=True), 1.0, 0.1, 0.9) for cameras in (CAMERA, None))
-    assert carried_along(CONFIG, clip).losses.time_tv == CARRY > CONFIG.losses.time_tv
+    assert with_min_time_tv(CONFIG, clip).losses.time_tv == MIN_TIME_TV > CONFIG.losses.time_tv
     strong = replace(CONFIG, losses=replace(CONFIG.losses, time_tv=5.0))
-    assert carried_along(strong, clip) is strong and carried_along(CONFIG, free) is CONFIG
+    assert with_min_time_tv(strong, clip) is strong and with_min_time_tv(CONFIG, free) is CONFIG
 
 
 @pytest.mark.parametrize("cameras", [None, make_cameras([0.0] * 3, [0.0, 120.0, -120.0])])

@@ -1,6 +1,6 @@
 """docs/deviations.md shows what the code does: its table against the dataclasses of every preset.
 
-After a change of presets.py or config.py, `python tests/core/stages/test_deviations.py` writes the table anew, keeping the notes.
+After a change of presets.py or config.py, `python tests/core/stages/test_deviations.py` writes it anew; notes are kept.
 """
 
 import re

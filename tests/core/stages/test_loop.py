@@ -10,10 +10,10 @@ import torch
 from a124core.cameras.rig import make_cameras, pixel_rays
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, Shading, Step, View
-from a124core.render.render import marched, render_clip
+from a124core.protocols import Cameras, Guidance, Prior, Shading, Step, View
+from a124core.render.render import occupancy_mask, render_clip
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import (
     CoarseConfig,
@@ -26,7 +26,7 @@ from a124core.stages.config import (
 )
 from a124core.stages.fine import chosen_frames, optimise_fine
 from a124core.stages.gradients import backward
-from a124core.stages.render_batch import Pixels, novel_shot
+from a124core.stages.render_batch import RenderedImages, novel_batch
 from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
 from a124core.stages.static import optimise_static
 
@@ -57,7 +57,7 @@ STATIC = StaticConfig(**SHARED, steps=60, masked_levels=0)
 MOVING = {**SHARED, "steps": 60, "time": TimeConfig(ticks=8, frames=4)}
 
 
-class Ball:
+class Ball(Prior):
     """The exact denoiser of one clip: a ball that rises, coloured by its normal. clip: F pictures are one item."""
 
     cameras: Cameras | None = None
@@ -140,23 +140,23 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
     """All regularisers on, so that sums over samples are covered too."""
     rng = torch.Generator().manual_seed(3)
     field = new_field(replace(FIELD, init_scale=0.3), rng)
-    occupancy = refresh(empty_occupancy(16, 4, 1.0), field, 1.0, rng)
+    occupancy = update_occupancy(empty_occupancy(16, 4, 1.0), field, 1.0, rng)
     field = replace(field, occupancy=occupancy)
     losses = replace(LossWeights(), entropy=1.0, orientation=1.0)
     target = torch.rand(2, 3, 12, 12, generator=rng)
     light = torch.nn.functional.normalize(torch.randn(2, 3, generator=rng), dim=1)
 
-    def judge(pixels: Pixels) -> dict[str, torch.Tensor]:
+    def judge(pixels: RenderedImages) -> dict[str, torch.Tensor]:
         return {"rgb": (pixels.image - target).square().mean(), "depth": pixels.depth.square().mean()}
 
     def gradient(chunk: int) -> tuple[torch.Tensor, torch.Tensor, dict]:
         fork = field.fork()
         draws = torch.Generator().manual_seed(5)
         cameras, time = make_cameras([0.0, 20.0], [0.0, 50.0]), torch.tensor([0.1, 0.6])
-        shot = novel_shot(
+        shot = novel_batch(
             cameras, time, 12, torch.ones(3), Shading(mode, 0.3, light), judge, draws, torch.device("cpu")
         )
-        report, _ = backward(fork, shot, marched(occupancy), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
+        report, _ = backward(fork, shot, occupancy_mask(occupancy), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
         return fork.table.grad, fork.mlp["w1"].grad, report
 
     whole, mlp, report = gradient(0)

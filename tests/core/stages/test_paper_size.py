@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from a124core.field.grid import rows_per_grid
-from a124core.priors.builtin import example_picture, make_priors
+from a124core.priors.builtin import example_image, make_priors
 from a124core.protocols import Step
 from a124core.reference.reference import make_reference
 from a124core.stages.coarse import optimise_coarse
@@ -30,7 +30,7 @@ def cut(config: StageConfig, steps: int) -> StageConfig:
 @pytest.mark.parametrize(("name", "steps"), [("released", 5), ("paper", 2)])
 def test_some_steps_of_every_stage(name: str, steps: int) -> None:
     settings = preset(name)
-    picture, mask = example_picture("robot", 128)
+    picture, mask = example_image("robot", 128)
     reference = make_reference(picture, mask, mask_marks="subject")
     priors = make_priors(reference, "a robot is swaying", "sway", 48, 96, subject="robot")
     seen: list[Step] = []

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from a124core.field.config import FieldConfig
-from a124core.protocols import Guidance
+from a124core.protocols import Guidance, Prior
 from a124core.stages.config import (
     CoarseConfig,
     FineConfig,
@@ -18,7 +18,7 @@ from a124core.stages.config import (
     TimeConfig,
     with_steps,
 )
-from a124core.stages.presets import PRESETS, auto_preset, in_words, preset
+from a124core.stages.presets import PRESETS, auto_preset, describe_preset, preset
 from a124core.stages.schedules import is_normal_phase, masked_levels
 
 NAMES = [name for name in PRESETS if name != "auto"]
@@ -110,13 +110,12 @@ def test_unknown_and_unresolved_names_are_refused():
         preset("auto")
 
 
-class Learned:
+class Learned(Prior):
     sigmas = torch.ones(1)
-    cameras = None
 
 
-BuiltIn = type("BuiltIn", (Learned,), {"__module__": "a124core.priors.builtin.denoisers"})
-Similar = type("Similar", (Learned,), {"__module__": "a124core.priors.builtin_like"})
+class BuiltIn(Learned):
+    exact = True
 
 
 @pytest.mark.parametrize(
@@ -126,15 +125,17 @@ Similar = type("Similar", (Learned,), {"__module__": "a124core.priors.builtin_li
         ([None, None], "demo"),
         ([BuiltIn(), None], "demo"),
         ([BuiltIn(), Learned()], "draft"),
-        ([Similar()], "draft"),
+        ([Learned()], "draft"),
     ],
 )
 def test_auto_is_demo_only_while_all_priors_are_built_in(priors, name):
     guidances = [p if p is None else Guidance(prior=p, weight=1.0, t_min=0.0, t_max=1.0) for p in priors]
     assert auto_preset(guidances) == name
     because = "no model" if name == "demo" else "a model"
-    assert in_words("auto", guidances) == f"Preset: {name}, chosen by auto because {because} is among the priors."
-    assert in_words("paper", guidances) == "Preset: paper."
+    assert (
+        describe_preset("auto", guidances) == f"Preset: {name}, chosen by auto because {because} is among the priors."
+    )
+    assert describe_preset("paper", guidances) == "Preset: paper."
 
 
 REFUSED = [

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from a124core.export.mesh.options import MeshOptions, MeshReport
-from a124core.utils.text import counted
+from a124core.utils.text import count_noun
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames"), (16, "16 frames")])
 def test_one_is_singular(number: int, words: str) -> None:
-    assert counted(number, "frame") == words
+    assert count_noun(number, "frame") == words
 
 
 def test_a_still_has_one_frame() -> None:

@@ -19,7 +19,7 @@ def test_it_gives_a_sheet_and_says_that_all_is_well(
     nodes: dict[str, type], reference: Any, view: Any, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "say", lambda node_id, text: said.append(text))
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "show_text", lambda node_id, text: said.append(text))
     with torch.inference_mode():
         shown = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
     sheet, report = shown["result"]
@@ -28,9 +28,9 @@ def test_it_gives_a_sheet_and_says_that_all_is_well(
 
 
 def test_models_are_let_go_of_and_a_missing_word_is_named(
-    nodes: dict[str, type], call_node: Callable, reference: Any, view: Any
+    nodes: dict[str, type], call_node: Callable, reference: Any, view: Any, pack_module: Callable
 ) -> None:
-    class Borrowed:
+    class Borrowed(pack_module("a124core.protocols").ModelPrior):
         sigmas, cameras, closed = view.prior.sigmas, view.prior.cameras, 0
         encode = staticmethod(view.prior.encode)
 
@@ -39,6 +39,9 @@ def test_models_are_let_go_of_and_a_missing_word_is_named(
 
         def models(self) -> list:
             return []
+
+        def activation_bytes(self) -> int:
+            return 0
 
         def close(self) -> None:
             self.closed += 1

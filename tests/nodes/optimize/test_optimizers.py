@@ -167,7 +167,10 @@ class HoldsModels:
     def models(self) -> list:
         return []
 
-    def room(self) -> int:
+    def weight_bytes(self) -> tuple[dict[int, int], int]:
+        return {}, 0
+
+    def activation_bytes(self) -> int:
         return 0
 
     def close(self) -> None:
@@ -243,7 +246,7 @@ def test_the_node_says_what_the_run_will_hold_before_it_begins(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said, bridge = [], pack_module("nodes.host.bridge")
-    monkeypatch.setattr(bridge, "say", lambda node, text: said.append(text))
+    monkeypatch.setattr(bridge, "show_text", lambda node, text: said.append(text))
     static(graph=None)
     assert said[0].startswith("Preset: demo, chosen by auto because no model is among the priors. It takes about")
     assert "field and optimiser" in said[0] and "more than" not in said[0]
@@ -258,13 +261,13 @@ def test_every_stage_counts_the_field_that_it_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     optimizer, found = pack_module("nodes.optimize.shared"), []
-    count = optimizer.counted
+    count = optimizer.estimate_memory
 
     def counted(*given: Any) -> Any:
         found.append(count(*given))
         return found[-1]
 
-    monkeypatch.setattr(optimizer, "counted", counted)
+    monkeypatch.setattr(optimizer, "estimate_memory", counted)
     config = call_node(nodes["A124FieldConfig"], levels=3, time_grids=5)[0]
     field = call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config)[0]
     moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, field_config=config)[0]

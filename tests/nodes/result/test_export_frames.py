@@ -26,7 +26,7 @@ def field(pack_module: Callable[[str], ModuleType]) -> Any:
     rng, cells = torch.Generator().manual_seed(0), pack_module("a124core.field.occupancy")
     made = pack_module("a124core.field.field4d").new_field(config, rng)
     made = replace(made, table=made.table * (3.0 / made.table.abs().max()))
-    return replace(made, occupancy=cells.refresh(cells.empty_occupancy(16, 1, 1.0), made, 1.0, rng))
+    return replace(made, occupancy=cells.update_occupancy(cells.empty_occupancy(16, 1, 1.0), made, 1.0, rng))
 
 
 @pytest.fixture

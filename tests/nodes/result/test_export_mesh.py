@@ -105,7 +105,7 @@ def test_the_node_shows_the_size_before_the_file_is_there(
 ) -> None:
     shown: list[tuple[str | None, str, bool]] = []
     say = lambda node, text: shown.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "say", say)
+    monkeypatch.setattr(pack_module("nodes.host.bridge"), "show_text", say)
     call_node(nodes["A124ExportMesh"], field=field, format="flip-book GLB", unique_id="7", **FEW)
     early = [text for node, text, written in shown if node == "7" and not written]
     assert early[1].startswith("1 of 6: surface, about ") and early[1].endswith(" kB as a GLB")

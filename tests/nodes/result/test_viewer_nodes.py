@@ -23,7 +23,7 @@ def field(pack_module: Callable[[str], ModuleType], rng: torch.Generator) -> Any
     made = pack_module("a124core.field.field4d").new_field(config, rng)
     made.table.uniform_(-2.0, 2.0, generator=rng)
     occupancy = pack_module("a124core.field.occupancy")
-    return replace(made, occupancy=occupancy.refresh(occupancy.empty_occupancy(8, 2, 1.0), made, 1.0, rng))
+    return replace(made, occupancy=occupancy.update_occupancy(occupancy.empty_occupancy(8, 2, 1.0), made, 1.0, rng))
 
 
 def test_preview_names_a_file_that_the_host_can_serve(

@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.cameras.paths import Orbit, Pace, Still, shots
+from a124core.cameras.paths import Orbit, Playback, StaticCamera, sample_path
 from a124core.cameras.stereo import Stereo
 from a124core.export.images.film import FilmOptions, export_film
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
-from a124core.field.occupancy import empty_occupancy, refresh
+from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.render.render import render_clip
 from a124core.utils import files
 
@@ -66,7 +66,7 @@ def test_animations_are_transparent_and_last_as_long_as_they_should(balls, tmp_p
 
 
 def test_an_mp4_is_white_and_as_long_as_asked_whatever_was_trained(balls, tmp_path: Path) -> None:
-    export_film(balls, tmp_path / "a.mp4", Still(), FilmOptions(frames=37, fps=29.97, **SMALL))
+    export_film(balls, tmp_path / "a.mp4", StaticCamera(), FilmOptions(frames=37, fps=29.97, **SMALL))
     with av.open(str(tmp_path / "a.mp4")) as film:
         frames = [f.to_ndarray(format="rgb24") for f in film.decode(video=0)]
         assert float(film.streams.video[0].average_rate) == pytest.approx(29.97, abs=0.01)
@@ -76,21 +76,24 @@ def test_an_mp4_is_white_and_as_long_as_asked_whatever_was_trained(balls, tmp_pa
 
 
 def test_two_eyes_make_a_film_twice_as_wide(balls, tmp_path: Path) -> None:
-    export_film(balls, tmp_path / "a.mp4", Stereo(Still(), 0.3), FilmOptions(frames=1, **SMALL))
+    export_film(balls, tmp_path / "a.mp4", Stereo(StaticCamera(), 0.3), FilmOptions(frames=1, **SMALL))
     with av.open(str(tmp_path / "a.mp4")) as film:
         frame = next(film.decode(video=0)).to_ndarray(format="rgb24").astype(int)
     assert frame.shape == (32, 80, 3) and np.abs(frame[:, :40] - frame[:, 40:]).max() > 60
 
 
-def flicker(field, pace: Pace, frames: int) -> tuple[float, float]:  # at the seam, largest inside
-    cameras, time = shots(Still(), frames, field.config.loop, pace)
+def flicker(field, pace: Playback, frames: int) -> tuple[float, float]:  # at the seam, largest inside
+    cameras, time = sample_path(StaticCamera(), frames, field.config.loop, pace)
     image = render_clip(field, cameras, time, 48, normals=False).image
     steps = (image.roll(-1, 0) - image).abs().mean((1, 2, 3))
     return float(steps[-1]), float(steps[:-1].max())
 
 
-@pytest.mark.parametrize("pace", [Pace(), Pace(plays=2), Pace(back=True), Pace(plays=2, back=True)])
-def test_a_looped_scene_has_no_seam(swinging, pace: Pace) -> None:
+PLAYBACKS = [Playback(), Playback(repeats=2), Playback(ping_pong=True), Playback(repeats=2, ping_pong=True)]
+
+
+@pytest.mark.parametrize("pace", PLAYBACKS)
+def test_a_looped_scene_has_no_seam(swinging, pace: Playback) -> None:
     seam, inside = flicker(swinging, pace, 24)
     assert 0 < inside and seam <= inside
 
@@ -101,17 +104,17 @@ def test_a_looped_grid_of_a_field_has_no_seam() -> None:
     config = FieldConfig(time_grids=4, levels=2, base=4, finest=8, log2_rows=10, hidden=8, loop=True)
     field = new_field(config, rng)
     field = replace(field, table=torch.rand(field.table.shape, generator=rng) * 4.0 - 2.0)
-    field = replace(field, occupancy=refresh(empty_occupancy(8, 4, 1.0), field, 1.0, rng))
-    seam, inside = flicker(field, Pace(), 16)
+    field = replace(field, occupancy=update_occupancy(empty_occupancy(8, 4, 1.0), field, 1.0, rng))
+    seam, inside = flicker(field, Playback(), 16)
     assert 0.001 < inside and seam <= inside
     open_ended = replace(field, config=replace(config, loop=False))
-    assert flicker(open_ended, Pace(), 16)[0] > 2 * flicker(open_ended, Pace(), 16)[1]
+    assert flicker(open_ended, Playback(), 16)[0] > 2 * flicker(open_ended, Playback(), 16)[1]
 
 
 def test_there_and_back_has_no_seam_and_once_has_one(balls) -> None:
-    seam, inside = flicker(balls, Pace(back=True), 12)
+    seam, inside = flicker(balls, Playback(ping_pong=True), 12)
     assert seam <= inside
-    seam, inside = flicker(balls, Pace(), 12)
+    seam, inside = flicker(balls, Playback(), 12)
     assert seam > 3 * inside
 
 
@@ -124,14 +127,14 @@ def test_refusals_leave_the_earlier_film(balls, nothing, tmp_path: Path) -> None
         raise KeyboardInterrupt
 
     with pytest.raises(ValueError, match="every picture is empty"):
-        export_film(nothing, path, Still(), one)
+        export_film(nothing, path, StaticCamera(), one)
     with pytest.raises(KeyboardInterrupt):
-        export_film(balls, path, Still(), one, cancel)
+        export_film(balls, path, StaticCamera(), one, cancel)
     for name, words in (("a.avi", "use one of"), ("con.mp4", "Windows"), ("a?.mp4", "character")):
         with pytest.raises(ValueError, match=words):
-            export_film(balls, tmp_path / name, Still(), one)
+            export_film(balls, tmp_path / name, StaticCamera(), one)
     with pytest.raises(ValueError, match="at most 50"):
-        export_film(balls, tmp_path / "a.gif", Still(), FilmOptions(fps=60))
+        export_film(balls, tmp_path / "a.gif", StaticCamera(), FilmOptions(fps=60))
     assert path.read_bytes() == b"earlier" and [p.name for p in tmp_path.iterdir()] == ["a.webp"]
 
 
@@ -139,7 +142,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_rendered(balls, t
     huge = FilmOptions(frames=100_000, size=(4096, 4096))
     for name, number in (("a.gif", "1562.5 GB"), ("a.webp", "6250.0 GB")):
         with pytest.raises(ValueError, match=f"{number} of memory.*take MP4"):
-            export_film(balls, tmp_path / name, Still(), huge)
+            export_film(balls, tmp_path / name, StaticCamera(), huge)
 
 
 def test_a_cancel_is_heard_within_a_picture(balls, tmp_path: Path) -> None:
@@ -151,7 +154,7 @@ def test_a_cancel_is_heard_within_a_picture(balls, tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_film(balls, tmp_path / "a.mp4", Still(), FilmOptions(frames=1, size=(256, 256)), cancel)
+        export_film(balls, tmp_path / "a.mp4", StaticCamera(), FilmOptions(frames=1, size=(256, 256)), cancel)
     assert told == [0, 0, 0]
 
 
@@ -166,7 +169,7 @@ def test_a_full_disk_is_one_sentence(balls, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "_temporary", on_a_full_disk)
     monkeypatch.setattr(files, "_share", lambda path: None)  # or the device itself would get other rights
     with pytest.raises(OSError, match="disk is full") as refused:
-        export_film(balls, tmp_path / f"a{suffix}", Still(), FilmOptions(frames=3, size=(64, 64)))
+        export_film(balls, tmp_path / f"a{suffix}", StaticCamera(), FilmOptions(frames=3, size=(64, 64)))
     assert refused.value.__cause__.errno == errno.ENOSPC and not list(tmp_path.iterdir())
 
 

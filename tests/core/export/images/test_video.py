@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from a124core.export.images.plots import seen_moments, smoothed, write_loss_plot, write_times_plot
-from a124core.export.images.sheets import write_contact_sheet, write_picture
+from a124core.export.images.sheets import write_contact_sheet, write_image
 from a124core.export.images.video import write_video
 
 
@@ -73,7 +73,7 @@ def test_films_refuse(tmp_path: Path) -> None:
 
 def test_a_picture_is_not_stretched(tmp_path: Path) -> None:
     image = torch.full((3, 5, 7), 0.5)
-    write_picture(tmp_path / "a.png", image)
+    write_image(tmp_path / "a.png", image)
     assert (np.array(Image.open(tmp_path / "a.png")) == 128).all()
 
 

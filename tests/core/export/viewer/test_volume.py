@@ -18,7 +18,7 @@ from a124core.export.viewer.volume import VolumeOptions, bake_volume, bytes_of_d
 from a124core.export.viewer.volume_file import read_volume, write_volume
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
-from a124core.field.occupancy import Occupancy, empty_occupancy, refresh
+from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 from a124core.utils.files import replacing
 
 CENTRE, RADIUS = (0.2, -0.1, 0.3), 0.3
@@ -37,7 +37,7 @@ class Scene:
     @cached_property
     def occupancy(self) -> Occupancy:
         rng = torch.Generator().manual_seed(0)
-        return refresh(empty_occupancy(16, self.slices, 1.0), self.ask, 1.0, rng)
+        return update_occupancy(empty_occupancy(16, self.slices, 1.0), self.ask, 1.0, rng)
 
 
 def _ball(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ def test_a_loop_leaves_its_last_moment_to_the_first(rng: torch.Generator) -> Non
     config = FieldConfig(time_grids=4, levels=2, base=4, finest=8, log2_rows=10, hidden=8, loop=True)
     field = new_field(config, rng)
     field.table.uniform_(-2.0, 2.0, generator=rng)  # as good as trained: it moves
-    field = replace(field, occupancy=refresh(empty_occupancy(8, 2, 1.0), field, 1.0, rng))
+    field = replace(field, occupancy=update_occupancy(empty_occupancy(8, 2, 1.0), field, 1.0, rng))
     volume = bake_volume(field, VolumeOptions(resolution=16, frames=4))
     assert volume.loop and volume.time.tolist() == pytest.approx([0.0, 0.25, 0.5, 0.75])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras, reference_camera
-from a124core.priors.builtin import MOTIONS, example_picture, make_priors
+from a124core.priors.builtin import MOTIONS, example_image, make_priors
 from a124core.priors.builtin.fill import poisson
 from a124core.priors.builtin.inflate import inflated, recognised
 from a124core.priors.builtin.motions import move
@@ -107,7 +107,7 @@ def test_sway_keeps_the_feet_and_jump_leaves_the_ground():
 
 def test_example_pictures_are_recognised_and_others_are_not():
     for name in ("cat", "teapot"):
-        image, mask = example_picture(name, 256)
+        image, mask = example_image(name, 256)
         assert recognised(make_reference(image, mask, mask_marks="subject")) == name
         assert recognised(make_reference(image.flip(1), mask, mask_marks="subject")) is None
     assert recognised(make_reference(painted(), silhouette("blob"), mask_marks="subject")) is None
@@ -123,7 +123,7 @@ def test_priors_for_a_picture_replay_it():
 
 
 def test_the_front_faces_the_reference_azimuth():
-    ref = make_reference(*example_picture("duck", 128), mask_marks="subject", azimuth=90.0)
+    ref = make_reference(*example_image("duck", 128), mask_marks="subject", azimuth=90.0)
     priors = make_priors(ref, "a duck jumps", picture_size=24, tile_size=48)
     assert priors.truth.subject == "duck"
     image, _ = priors.truth.render(reference_camera(azimuth=90.0), torch.zeros(1), 48)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras
-from a124core.priors.builtin import SUBJECTS, example_picture
+from a124core.priors.builtin import SUBJECTS, example_image
 from a124core.priors.builtin.scenes import STILL, Look, draw, subject_named
 
 AROUND = make_cameras([0.0, 0.0, 0.0, 0.0, 36.0, -18.0], [0.0, 90.0, 180.0, 270.0, 40.0, 200.0])
@@ -46,7 +46,7 @@ def test_the_back_is_not_the_front(name):
 
 
 def test_example_picture_is_the_reference_view():
-    image, mask = example_picture("duck", 64)
+    image, mask = example_image("duck", 64)
     assert image.shape == (1, 3, 64, 64) and mask.shape == (1, 1, 64, 64)
     assert image.min() >= 0 and image.max() <= 1
     layers = draw(Look(subject_named("duck"), "reference", STILL), make_cameras(0.0, 0.0), torch.zeros(1), 64)
@@ -55,4 +55,4 @@ def test_example_picture_is_the_reference_view():
 
 def test_an_unknown_subject_names_the_known_ones():
     with pytest.raises(ValueError, match="snowman"):
-        example_picture("unicorn")
+        example_image("unicorn")

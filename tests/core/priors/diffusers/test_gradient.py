@@ -13,7 +13,7 @@ from torch import Tensor
 
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.image import image_prior
-from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.parameterization import EPS, FLOW, V
 from a124core.priors.sds import sds
 from a124core.protocols import View
@@ -49,7 +49,7 @@ def test_the_gradient_at_the_picture_is_the_literal_formula(
     kind: str, models: Path, tmp_path: Path, seen: View, rng: torch.Generator
 ) -> None:
     """w (eps_hat - eps) dz/dpicture with w = 1 - abar, in one autograd graph through the VAE."""
-    prior = image_prior(folder_of(kind, models, tmp_path), "a panda", 7.0, 16, Place())
+    prior = image_prior(folder_of(kind, models, tmp_path), "a panda", 7.0, 16, OffloadPolicy())
     seen = replace(seen, cameras=seen.cameras[:2], view_text=False)
     image, step = torch.rand(2, 3, 16, 16, generator=rng).requires_grad_(True), torch.tensor([250, 600])
     sigma, eps = prior.sigmas[step], torch.randn(2, 4, 8, 8, generator=rng)

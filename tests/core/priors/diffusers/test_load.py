@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from a124core.priors.diffusers.image import image_prior
 from a124core.priors.diffusers.load import SHARED, load_part
-from a124core.priors.diffusers.offload import Place, place_for
+from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
 
 SD, UNET = "stable-diffusion-v1-5", "UNet2DConditionModel"
 
 
 def test_two_priors_of_one_folder_share_their_weights(models: Path) -> None:
-    first, second = (image_prior(models / SD, text, 7.0, 16, Place()) for text in ("a", "b"))
+    first, second = (image_prior(models / SD, text, 7.0, 16, OffloadPolicy()) for text in ("a", "b"))
     assert first.network.unet is second.network.unet and first.encoder.vae is second.encoder.vae
     key = next(k for k in SHARED if k[1] == "unet")
     del first, second
@@ -40,7 +40,7 @@ def test_files_of_sixteen_and_of_mixed_bits(models: Path, tmp_path: Path) -> Non
 
 
 def test_latents_that_are_no_numbers_are_told(models: Path) -> None:
-    prior = image_prior(models / SD, "a", 7.0, 16, Place())
+    prior = image_prior(models / SD, "a", 7.0, 16, OffloadPolicy())
     with torch.no_grad():
         weight = prior.encoder.vae.quant_conv.weight
         before = weight.clone()
@@ -65,16 +65,18 @@ def test_a_folder_that_does_not_fit_into_memory_is_not_called_damaged(
 
 def test_a_size_that_does_not_fit_is_told(models: Path) -> None:
     with pytest.raises(ValueError, match="size is 17: this model needs a multiple of 2"):
-        image_prior(models / SD, "a", 7.0, 17, Place())
+        image_prior(models / SD, "a", 7.0, 17, OffloadPolicy())
 
 
 def test_what_memory_means_on_a_cpu() -> None:
-    assert place_for("full", "cpu") == Place() and place_for("low", "cpu") == Place(apart=True)
+    assert offload_policy("full", "cpu") == OffloadPolicy() and offload_policy("low", "cpu") == OffloadPolicy(
+        apart=True
+    )
 
 
 @pytest.mark.gpu
 def test_low_memory_parks_the_weights(models: Path, rng: torch.Generator) -> None:
-    place = place_for("low", "cuda")
+    place = offload_policy("low", "cuda")
     assert place.rest == "cpu" and place.dtype in (torch.bfloat16, torch.float16)
     prior = image_prior(models / SD, "a", 7.0, 16, place)
     x0 = prior.encode(torch.rand(1, 3, 16, 16, generator=rng).cuda())

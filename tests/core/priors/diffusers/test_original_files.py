@@ -15,7 +15,7 @@ from torch import Tensor
 
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.ldm_build import build_text, build_unet, build_vae, build_vision
-from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.video import video_prior
 from a124core.priors.diffusers.view import view_prior
 from a124core.priors.weight_files import read_weights
@@ -90,14 +90,16 @@ def with_callbacks(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_zero123s_own_checkpoint_is_a_view_prior(
     tmp_path: Path, picture: Reference, seen: View, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prior = view_prior(with_callbacks(tmp_path / "zero123-xl.ckpt", monkeypatch), picture, ZERO123, 5.0, 16, Place())
+    prior = view_prior(
+        with_callbacks(tmp_path / "zero123-xl.ckpt", monkeypatch), picture, ZERO123, 5.0, 16, OffloadPolicy()
+    )
     x0 = prior.encode(torch.rand(3, 3, 16, 16, generator=rng))
     found = prior.denoise(x0, prior.sigmas[300].expand(3), seen)
     assert found.shape == (3, 4, 8, 8) and found.isfinite().all()
     assert abs(float(prior.sigmas[300]) - (1 / 0.5877 - 1) ** 0.5) < 5e-3  # Stable Diffusion's abar at 300
     with pytest.raises(ValueError, match="reads .* channels|has no weights under"):
         torch.save({"state_dict": {"model.diffusion_model.out.2.bias": torch.zeros(4)}}, tmp_path / "other.ckpt")
-        view_prior(tmp_path / "other.ckpt", picture, ZERO123, 5.0, 16, Place())
+        view_prior(tmp_path / "other.ckpt", picture, ZERO123, 5.0, 16, OffloadPolicy())
 
 
 class Harmful:
@@ -117,7 +119,7 @@ def test_a_file_that_would_run_something_is_refused(tmp_path: Path, capsys: pyte
 
 def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, seen: View, rng: torch.Generator) -> None:
     folder = original.modelscope(tmp_path / "modelscope")
-    prior = video_prior(folder, "a panda dances", 7.0, 16, Place())
+    prior = video_prior(folder, "a panda dances", 7.0, 16, OffloadPolicy())
     x0 = prior.encode(torch.rand(3, 3, 16, 16, generator=rng))
     assert x0.shape == (1, 4, 3, 8, 8)
     found = prior.denoise(x0, prior.sigmas[[500]], seen)
@@ -125,7 +127,7 @@ def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, seen: View, rng
     assert found.isfinite().all() and not torch.allclose(found, prior.denoise(x0, prior.sigmas[[500]], seen))
     (folder / "VQGAN_autoencoder.pth").unlink()
     with pytest.raises(ValueError, match="put VQGAN_autoencoder.pth beside it"):
-        video_prior(folder, "a panda dances", 7.0, 16, Place())
+        video_prior(folder, "a panda dances", 7.0, 16, OffloadPolicy())
 
 
 def guesses(first: FolderPrior, second: FolderPrior, seen: View, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -155,7 +157,9 @@ def test_zero123s_file_and_its_diffusers_folder_are_the_same_prior(
     layer = {name: weights[f"cc_projection.{name}"] for name in ("weight", "bias")}
     save_file(layer, folder / "cc_projection" / "diffusion_pytorch_model.safetensors")
     scheduler(folder)
-    close(*guesses(*(view_prior(path, picture, ZERO123, 5.0, 16, Place()) for path in (file, folder)), seen, rng))
+    close(
+        *guesses(*(view_prior(path, picture, ZERO123, 5.0, 16, OffloadPolicy()) for path in (file, folder)), seen, rng)
+    )
 
 
 @torch.no_grad()
@@ -177,4 +181,4 @@ def test_modelscopes_files_and_its_diffusers_folder_are_the_same_prior(
     settings = folder / "tokenizer" / "tokenizer_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"pad_token": "!"}))  # number 0, as published
     scheduler(folder)
-    close(*guesses(*(video_prior(path, "a panda", 7.0, 16, Place()) for path in (files, folder)), seen, rng))
+    close(*guesses(*(video_prior(path, "a panda", 7.0, 16, OffloadPolicy()) for path in (files, folder)), seen, rng))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.image import image_prior
-from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.refine import refine_prior
 from a124core.priors.diffusers.upscale import upscale_prior
 from a124core.priors.diffusers.video import video_prior
@@ -33,12 +33,12 @@ MADE: dict[str, FolderPrior] = {}  # each role is loaded once
 def made(role: str, models: Path, picture: Reference, cfg: float = 3.0) -> FolderPrior:
     """The role in full precision, with this cfg."""
     if role not in MADE:
-        MADE[role] = loaded(role, models, picture, Place())
+        MADE[role] = loaded(role, models, picture, OffloadPolicy())
     MADE[role].cfg = cfg
     return MADE[role]
 
 
-def loaded(role: str, models: Path, picture: Reference, place: Place, cfg: float = 3.0) -> FolderPrior:
+def loaded(role: str, models: Path, picture: Reference, place: OffloadPolicy, cfg: float = 3.0) -> FolderPrior:
     sd = models / "stable-diffusion-v1-5"
     if role == "view":
         return view_prior(models / "zero123-xl", picture, ZERO123, cfg, SIZE, place)
@@ -69,7 +69,7 @@ def test_it_is_a_prior_and_every_switch_gives_the_same_guess(
     x_t, sigma, found = asked(prior, seen, rng)
     assert found.shape == x_t.shape and found.dtype == torch.float32 and found.isfinite().all()
     assert not found.requires_grad
-    low = loaded(role, models, picture, Place(rest="cpu", apart=True))
+    low = loaded(role, models, picture, OffloadPolicy(rest="cpu", apart=True))
     assert low.network.unet is not prior.network.unet
     assert torch.allclose(low.denoise(x_t, sigma, seen), found, atol=1e-4)
 
@@ -78,7 +78,7 @@ def test_sixteen_bits_make_nearly_the_same_guess(
     models: Path, picture: Reference, seen: View, rng: torch.Generator
 ) -> None:
     x_t, sigma, found = asked(made("refine", models, picture), seen, rng)
-    short = loaded("refine", models, picture, Place(dtype=torch.bfloat16))
+    short = loaded("refine", models, picture, OffloadPolicy(dtype=torch.bfloat16))
     assert {p.dtype for n in (short.network.unet, short.network.control) for p in n.parameters()} == {torch.bfloat16}
     assert next(short.encoder.vae.parameters()).dtype == torch.float32
     guess = short.denoise(x_t, sigma, seen)
@@ -248,7 +248,7 @@ def test_view_parity(kind: str, models: Path, picture: Reference, seen: View, rn
     from transformers import CLIPVisionModelWithProjection
 
     folder = models / "zero123-xl"
-    prior = view_prior(folder, picture, kind, 5.0, SIZE, Place())
+    prior = view_prior(folder, picture, kind, 5.0, SIZE, OffloadPolicy())
     x_t, _, found = asked(prior, seen, rng)
     shown = picture.on((1.0, 1.0, 1.0), SIZE)
     pixels = torch.nn.functional.interpolate(shown, (28, 28), mode="bicubic", align_corners=True)

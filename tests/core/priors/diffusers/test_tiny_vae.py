@@ -10,7 +10,7 @@ import torch
 
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.image import image_prior
-from a124core.priors.diffusers.offload import Place
+from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.refine import refine_prior
 from a124core.priors.diffusers.upscale import upscale_prior
 from a124core.priors.diffusers.video import video_prior
@@ -32,10 +32,10 @@ def with_tiny_vae(models: Path, name: str, to: Path) -> Path:
 
 def loaded(role: str, folder: Path, models: Path) -> FolderPrior:
     if role == "video":
-        return video_prior(folder, "a panda", 3.0, 16, Place())
+        return video_prior(folder, "a panda", 3.0, 16, OffloadPolicy())
     if role == "refine":
-        return refine_prior(folder, models / "control_v11f1e_sd15_tile", "a panda", 3.0, 16, Place())
-    return image_prior(folder, "a panda", 3.0, 16, Place())
+        return refine_prior(folder, models / "control_v11f1e_sd15_tile", "a panda", 3.0, 16, OffloadPolicy())
+    return image_prior(folder, "a panda", 3.0, 16, OffloadPolicy())
 
 
 @pytest.mark.parametrize("role", FOLDERS)
@@ -59,9 +59,9 @@ def test_roles_that_were_trained_on_other_latents_refuse_it(models: Path, tmp_pa
     """Zero123 is told unscaled latents, and the upscaler's are its own."""
     view, upscale = (with_tiny_vae(models, n, tmp_path) for n in ("zero123-xl", "stable-diffusion-x4-upscaler"))
     with pytest.raises(ValueError, match="AutoencoderTiny, and AutoencoderKL is needed"):
-        view_prior(view, picture, ZERO123, 3.0, 16, Place())
+        view_prior(view, picture, ZERO123, 3.0, 16, OffloadPolicy())
     with pytest.raises(ValueError, match="AutoencoderTiny, and AutoencoderKL is needed"):
-        upscale_prior(upscale, "a panda", 3.0, 32, 20, Place())
+        upscale_prior(upscale, "a panda", 3.0, 32, 20, OffloadPolicy())
 
 
 def test_one_of_another_family_is_told_by_its_channels(models: Path, tmp_path: Path) -> None:
@@ -69,4 +69,4 @@ def test_one_of_another_family_is_told_by_its_channels(models: Path, tmp_path: P
     shutil.rmtree(folder / "vae")
     tiny_folders.tiny_vae(folder, latent_channels=16)
     with pytest.raises(ValueError, match="writes 16 channels, 4 are needed"):
-        image_prior(folder, "a panda", 3.0, 16, Place())
+        image_prior(folder, "a panda", 3.0, 16, OffloadPolicy())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from a124core.priors.modelscope.keys import to_original
-from a124core.priors.modelscope.weights import checked, load_unet, shapes_of
+from a124core.priors.modelscope.weights import check_shapes, load_unet, shapes_of
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: it is needed for this comparison only")
 
@@ -51,4 +51,4 @@ def test_same_weights_same_noise(config: dict[str, Any], size: tuple[int, int, i
 def test_the_published_size_has_the_same_weights() -> None:
     with torch.device("meta"):
         theirs = diffusers.UNet3DConditionModel()
-    checked(shapes_of(to_original(theirs.state_dict())))
+    check_shapes(shapes_of(to_original(theirs.state_dict())))

@@ -9,7 +9,7 @@ import torch
 
 from a124core.priors.modelscope.keys import to_original
 from a124core.priors.modelscope.unet import sinusoids
-from a124core.priors.modelscope.weights import checked, load_unet, shapes_of
+from a124core.priors.modelscope.weights import check_shapes, load_unet, shapes_of
 from tests.tiny_modelscope import TINY, TINY_DEEP, Sizes, random_weights, rows
 
 
@@ -34,7 +34,7 @@ def test_both_layouts_are_the_same_network(sizes: Sizes) -> None:
 @pytest.mark.parametrize("sizes", [TINY, TINY_DEEP, Sizes()])
 def test_the_network_has_exactly_the_published_weights(sizes: Sizes) -> None:
     named = {ours: shape for ours, _, shape in rows(sizes)}
-    assert shapes_of(checked(named).state_dict()) == named
+    assert shapes_of(check_shapes(named).state_dict()) == named
 
 
 def test_the_published_size() -> None:

@@ -14,12 +14,22 @@ def test_they_are_closed_after_the_last_step_and_after_a_cancel(
 ) -> None:
     optimizer = pack_module("nodes.optimize.shared")
     closed: list[str] = []
-    native = SimpleNamespace(models=lambda: [], room=lambda: 0, close=lambda: closed.append("closed"))
-    guidances = [None, SimpleNamespace(prior=native), SimpleNamespace(prior=object())]  # the last holds nothing
+
+    class Native(pack_module("a124core.protocols").ModelPrior):
+        def models(self) -> list:
+            return []
+
+        def activation_bytes(self) -> int:
+            return 0
+
+        def close(self) -> None:
+            closed.append("closed")
+
+    guidances = [None, SimpleNamespace(prior=Native()), SimpleNamespace(prior=object())]  # the last holds nothing
     if ends_well:
-        with optimizer.models_at_hand(guidances):
+        with optimizer.loaded_models(guidances):
             assert not closed
     else:
-        with pytest.raises(KeyboardInterrupt), optimizer.models_at_hand(guidances):
+        with pytest.raises(KeyboardInterrupt), optimizer.loaded_models(guidances):
             raise KeyboardInterrupt
     assert closed == ["closed"]
