@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -148,8 +148,22 @@ class Guidance:
 
 
 @dataclass(frozen=True)
+class Guidances:
+    """The guidances that are connected, by role. None: left out, which is an ablation of the method."""
+
+    image: Guidance | None = None
+    view: Guidance | None = None
+    video: Guidance | None = None
+    refine: Guidance | None = None
+
+    def __iter__(self) -> Iterator[Guidance]:
+        """Iterate over the connected ones, in the order of the fields."""
+        return (g for g in (self.image, self.view, self.video, self.refine) if g is not None)
+
+
+@dataclass(frozen=True)
 class Step:
-    """What a stage tells its caller after every step. preview and snapshot cost nothing until they are called."""
+    """What a stage reports after every step. preview and snapshot cost nothing until they are called."""
 
     stage: str  # "static", "coarse" or "fine"
     step: int  # steps done, 1 .. steps
@@ -161,3 +175,13 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How an optimisation is run, as opposed to what it optimises."""
+
+    seed: int = 0
+    device: torch.device | str = "cpu"
+    on_step: Callable[[Any], None] | None = None  # called after every step; an exception out of it cancels the run
+    resume: Any = None  # the snapshot to continue from

@@ -12,36 +12,34 @@ from dataclasses import replace
 
 import torch
 
-from a124core.field.field4d import Field4D, from_static
+from a124core.field.field4d import Field4D
 from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
-from a124core.protocols import OnStep, Step
+from a124core.protocols import OnStep, Run, Step
 from a124core.reference.reference import Reference, make_reference
 from a124core.render import render as render_module
-from a124core.stages import backprop, fine, loop
-from a124core.stages.coarse import optimise_coarse
-from a124core.stages.config import Preset, with_steps
-from a124core.stages.fine import optimise_fine
+from a124core.stages import fine, gradients, loop
+from a124core.stages.config import Preset
+from a124core.stages.optimise import initial_field, optimise
 from a124core.stages.presets import PRESETS, preset
-from a124core.stages.static import optimise_static
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
 
 from .clock import Clock
 from .measure import all_kernels, kernels_from
 
 PLACES = {
-    "march": [(render_module, "place_samples")],
+    "march": [(render_module, "sample_rays")],
     "field, forwards": [(Field4D, "__call__"), (Field4D, "density_gradient")],
     "composite": [(render_module, "render_weights"), (render_module, "_pixels")],
-    "field and renderer, backwards": [(backprop, "_push")],
-    "frozen field": [(fine, "frozen_pictures")],
-    "losses": [(backprop, "pixel_gradients"), (backprop, "sample_terms"), (loop, "time_tv")],
+    "field and renderer, backwards": [(gradients, "_backward_pixels")],
+    "frozen field": [(fine, "frozen_images")],
+    "losses": [(gradients, "pixel_gradients"), (gradients, "sample_terms"), (loop, "time_tv")],
     "prior": [(kind, "denoise") for kind in (ImagePrior, ViewPrior, VideoPrior, TilePrior)],
-    "occupancy": [(loop, "refresh"), (loop, "marched")],
+    "occupancy": [(loop, "update_occupancy"), (loop, "occupancy_mask")],
     "optimiser": [(loop, "adam_step")],
 }
 STAGES = ("static", "coarse", "fine")
-Run = Callable[[OnStep, int], Field4D]
+StageRun = Callable[[OnStep, int], Field4D]
 WARM_UP = 5  # steps that are not counted
 
 
@@ -60,23 +58,16 @@ def main() -> None:
         _show(stage, found)
 
 
-def _prepared(stage: str, reference: Reference, still: Field4D, args: argparse.Namespace) -> Run:
+def _prepared(stage: str, reference: Reference, still: Field4D, args: argparse.Namespace) -> StageRun:
     """A stage that waits for its on_step and number of steps. Its priors have drawn nothing yet."""
     settings = preset(args.preset)
-    priors, common = _priors(reference, settings), {"seed": 1, "device": args.device}
-    config = getattr(settings, stage)
-    if stage == "static":
-        given = (reference, priors.image, priors.view)
-        return lambda watch, n: optimise_static(
-            *given, with_steps(config, n), settings.field, on_step=watch, **common
-        )
-    moving = from_static(still, settings.field.time_grids, config.render.occupancy_slices)
-    wires = (reference, priors.view, priors.video)
-    if stage == "coarse":
-        return lambda watch, n: optimise_coarse(moving, *wires, with_steps(config, n), on_step=watch, **common)
-    return lambda watch, n: optimise_fine(
-        moving, *wires, priors.refine, with_steps(config, n), on_step=watch, **common
-    )
+    guidances, config = _priors(reference, settings).guidances, getattr(settings, stage)
+    start = initial_field(stage, still, settings.field, config, 1)
+
+    def run(watch: OnStep, steps: int) -> Field4D:
+        return optimise(stage, start, reference, guidances, replace(config, steps=steps), Run(1, args.device, watch))
+
+    return run
 
 
 def _priors(reference: Reference, settings: Preset) -> BuiltInPriors:
@@ -99,11 +90,12 @@ def _grown(reference: Reference, args: argparse.Namespace) -> Field4D:
     """A still field past its first fog: the state in which most steps are spent."""
     settings = preset(args.preset)
     priors = _priors(reference, settings)
-    config = replace(with_steps(settings.static, args.grow), masked_levels=0)
-    return optimise_static(reference, priors.image, priors.view, config, settings.field, 0, device=args.device)
+    config = replace(settings.static, steps=args.grow, masked_levels=0)
+    start = initial_field("static", None, settings.field, config, 0)
+    return optimise("static", start, reference, priors.guidances, config, Run(0, args.device))
 
 
-def _timed(run: Run, steps: int, device: str, kernels: str) -> dict[str, float]:
+def _timed(run: StageRun, steps: int, device: str, kernels: str) -> dict[str, float]:
     """Seconds of a counted step by part, and in all."""
     clock, began = Clock(device), [0.0]
 

@@ -101,7 +101,7 @@ def own_clip(scene: PreparedRun, frames: int) -> Guidance:
 
 
 def _with_video(scene: PreparedRun, video: Guidance) -> PreparedRun:
-    return replace(scene, wires=replace(scene.wires, video=video))
+    return replace(scene, guidances=replace(scene.guidances, video=video))
 
 
 def _timed(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:

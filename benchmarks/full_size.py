@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from a124core.cli.machine import peak_memory_mb
-from a124core.field.field4d import from_static, new_field
-from a124core.priors import by_parts
+from a124core.priors import latents
 from a124core.priors.builtin import example_image
 from a124core.priors.diffusers.denoiser import Encoder, FolderPrior, Network
 from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
@@ -31,14 +30,11 @@ from a124core.priors.parameterization import EPS
 from a124core.priors.released import BY_ROLE, MOVING_VIEW_WEIGHT
 from a124core.priors.view_text import SIDES
 from a124core.priors.zero123_pose import ZERO123
-from a124core.protocols import Guidance
+from a124core.protocols import Guidance, Guidances, Run
 from a124core.reference.reference import make_reference
-from a124core.stages import backprop, fine, loop
-from a124core.stages.coarse import optimise_coarse
-from a124core.stages.config import with_steps
-from a124core.stages.fine import optimise_fine
+from a124core.stages import fine, gradients, loop
+from a124core.stages.optimise import initial_field, optimise
 from a124core.stages.presets import preset, with_memory
-from a124core.stages.static import optimise_static
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
 
 from .clock import Clock
@@ -62,10 +58,10 @@ WARM_UP = 1  # steps before those that are counted: what is loaded or compiled a
 PLACES = {
     "networks": [(Network, "denoise")],
     "VAE, forwards": [(Encoder, "unscaled")],
-    "VAE, backwards": [(by_parts._ByParts, "backward")],
-    "field and renderer, forwards": [(backprop, "_render"), (fine, "frozen_pictures")],
-    "field and renderer, backwards": [(backprop, "_push")],
-    "occupancy": [(loop, "refresh"), (loop, "marched")],
+    "VAE, backwards": [(latents._ByParts, "backward")],
+    "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_images")],
+    "field and renderer, backwards": [(gradients, "_backward_pixels")],
+    "occupancy": [(loop, "update_occupancy"), (loop, "occupancy_mask")],
     "optimiser": [(loop, "adam_step")],
 }
 
@@ -171,19 +167,10 @@ def _run(setup: Setup, guidances: dict[str, Guidance], steps: int, watch: Any) -
     settings = preset("released" if setup.full else "draft")
     picture, mask = example_image("panda")
     reference = make_reference(picture, mask, mask_marks="subject")
-    config = replace(with_memory(with_steps(getattr(settings, setup.stage), steps), setup.memory), reference_first=0)
-    common = {"seed": 0, "on_step": watch, "device": setup.device}
-    if setup.stage == "static":
-        static = (reference, guidances["image"], guidances["view"], config, settings.field)
-        optimise_static(*static, **common)
-        return
-    still = new_field(replace(settings.field, time_grids=1), torch.Generator().manual_seed(0))
-    moving = from_static(still, settings.field.time_grids, config.render.occupancy_slices)
-    wires = (reference, guidances["view"], guidances["video"])
-    if setup.stage == "coarse":
-        optimise_coarse(moving, *wires, config, **common)
-    else:
-        optimise_fine(moving, *wires, guidances["refine"], config, **common)
+    config = replace(with_memory(getattr(settings, setup.stage), setup.memory), steps=steps, reference_first=0)
+    still = initial_field("static", None, settings.field, settings.static, 0)
+    start = still if setup.stage == "static" else initial_field(setup.stage, still, settings.field, config, 0)
+    optimise(setup.stage, start, reference, Guidances(**guidances), config, Run(0, setup.device, watch))
 
 
 def _show(setup: Setup, total: float, parts: dict[str, float]) -> None:

@@ -17,15 +17,11 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from a124core.cli.machine import machine, versions
-from a124core.field.field4d import from_static
 from a124core.priors.builtin import example_image, make_priors
-from a124core.protocols import Step
+from a124core.protocols import Run, Step
 from a124core.reference.reference import make_reference
-from a124core.stages.coarse import optimise_coarse
-from a124core.stages.config import with_steps
-from a124core.stages.fine import optimise_fine
+from a124core.stages.optimise import initial_field, optimise
 from a124core.stages.presets import PRESETS, preset
-from a124core.stages.static import optimise_static
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
 from a124core.utils.files import replacing
 
@@ -76,22 +72,18 @@ def _run(args: argparse.Namespace, watch: Any) -> None:
     settings = preset(args.preset)
     picture, mask = example_image("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
-    size, common = settings.static.render.size, {"seed": 0, "device": args.device}
-    priors = make_priors(reference, "a robot is swaying", "sway", size, 2 * size, subject="robot")
-    config = replace(with_steps(getattr(settings, args.stage), WARM_UP + 1), reference_first=0)
-    steps = max(args.grow, WARM_UP) + 1  # 61: as released, every fourth step looks at the picture alone
-    static = replace(with_steps(settings.static, steps), masked_levels=0, reference_first=0)
-    still = (reference, priors.image, priors.view, static, settings.field)
+    size = settings.static.render.size
+    guidances = make_priors(reference, "a robot is swaying", "sway", size, 2 * size, subject="robot").guidances
+    steps = max(args.grow, WARM_UP) + 1  # 61: as released, every fourth step is a reference step
+    static = replace(settings.static, steps=steps, masked_levels=0, reference_first=0)
+    start = initial_field("static", None, settings.field, static, 0)
+    on_step = _last(watch, steps) if args.stage == "static" else None
+    grown = optimise("static", start, reference, guidances, static, Run(0, args.device, on_step))
     if args.stage == "static":
-        optimise_static(*still, on_step=_last(watch, steps), **common)
         return
-    slices = config.render.occupancy_slices
-    moving = from_static(optimise_static(*still, **common), settings.field.time_grids, slices)
-    wires = (reference, priors.view, priors.video)
-    if args.stage == "coarse":
-        optimise_coarse(moving, *wires, config, on_step=watch, **common)
-    else:
-        optimise_fine(moving, *wires, priors.refine, config, on_step=watch, **common)
+    config = replace(getattr(settings, args.stage), steps=WARM_UP + 1, reference_first=0)
+    moving = initial_field(args.stage, grown, settings.field, config, 0)
+    optimise(args.stage, moving, reference, guidances, config, Run(0, args.device, watch))
 
 
 def _last(watch: Any, steps: int) -> Any:

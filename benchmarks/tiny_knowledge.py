@@ -24,7 +24,7 @@ from a124core.protocols import Cameras, View
 from a124core.reference.reference import make_reference
 from tools.tiny_set.words import COLOURS, prompt
 
-from .tiny_priors import PLACE, SIZE, wires
+from .tiny_priors import PLACE, SIZE, guidances
 
 NOISE = (0.3, 0.5, 0.7)  # shares of the schedule
 PICTURES, CLIPS, FRAMES = 24, 8, 8
@@ -47,7 +47,7 @@ def knowledge(models: Path, subject: str, motion: str) -> dict[str, list[float]]
     """Role -> errors at NOISE, without and with the condition."""
     image, mask = example_image(subject)
     reference = make_reference(image, mask, mask_marks="subject")
-    found = wires(models, reference, subject, motion, torch.zeros(1, _width(models)))
+    found = guidances(models, reference, subject, motion, torch.zeros(1, _width(models)))
     rng = torch.Generator().manual_seed(0)
     views = random_views(PICTURES, rng)
     still = _shown(subject, motion, "reference", views, torch.zeros(PICTURES))

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from a124core.cli.job import Wires
 from a124core.export.embedding import read_embedding, write_embedding
 from a124core.inversion.learn import TokenConfig, learn_token
 from a124core.priors.diffusers.checks import schedule
@@ -20,7 +19,7 @@ from a124core.priors.diffusers.video import video_prior
 from a124core.priors.diffusers.view import view_prior
 from a124core.priors.parameterization import nearest_timestep, scale_input, to_x0
 from a124core.priors.zero123_pose import ZERO123
-from a124core.protocols import Guidance
+from a124core.protocols import Guidance, Guidances
 from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
 
@@ -35,7 +34,7 @@ CFG = {"image": 1.5, "view": 1.0, "video": 2.0, "refine": 2.0}
 WORD = TokenConfig(steps=300, batch=16, lr=5e-3, size=SIZE)
 
 
-def wires(models: Path, reference: Reference, subject: str, motion: str, word: Tensor) -> Wires:
+def guidances(models: Path, reference: Reference, subject: str, motion: str, word: Tensor) -> Guidances:
     """All four roles, each by the adapter that opens the real weights."""
     image = image_prior(models / "image", prompt(subject), CFG["image"], SIZE, PLACE)
     view = view_prior(models / "view", reference, ZERO123, CFG["view"], SIZE, PLACE)
@@ -44,7 +43,8 @@ def wires(models: Path, reference: Reference, subject: str, motion: str, word: T
     refine = refine_prior(
         models / "image", models / "control", sentence, CFG["refine"], SIZE, PLACE, {"subject": word}
     )
-    return Wires(Guidance(image, **IMAGE), Guidance(view, **VIEW), Guidance(video, **VIDEO), Guidance(refine, **REFINE))
+    settings = ((image, IMAGE), (view, VIEW), (video, VIDEO), (refine, REFINE))
+    return Guidances(*(Guidance(prior, **numbers) for prior, numbers in settings))
 
 
 def word_for(models: Path, reference: Reference, subject: str, seed: int, kept: Path) -> Tensor:  # (1, d)

@@ -69,7 +69,7 @@ def chosen_path(options: object) -> CameraPath:
 
 
 def chosen_film(options: object, background: tuple[float, float, float] | None) -> FilmOptions:
-    pace = Playback(options.repeats, options.ping_pong)
+    pace = Playback(options.plays, options.ping_pong)
     fps = FilmOptions.fps if options.fps is None else options.fps
     return FilmOptions(options.frames, fps, options.size, background, pace)
 

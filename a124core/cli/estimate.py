@@ -12,7 +12,7 @@ from ..runs.memory import format_duration
 from ..utils.device import synchronize
 from .job import PreparedRun, RunOptions
 from .machine import peak_memory_mb
-from .needs import announced, config_of
+from .needs import announced
 from .run import prepared, run_stage
 
 TRIED = 5  # steps of a stage: one that warms up, and four, of which one is a reference step, as released
@@ -28,7 +28,7 @@ def estimate(job: RunOptions, say: Callable[[str], None]) -> None:
             say(line)
         say(f"  trying {tries(scene, stage)} steps ...")
         field, each = tried(scene, stage, field)
-        steps, memory = config_of(scene, stage).steps, peak_memory_mb(job.device)
+        steps, memory = scene.config(stage).steps, peak_memory_mb(job.device)
         whole += each * steps
         peak = "" if memory is None else f"; so far the program has held at most {memory:.0f} MB"
         say(f"  measured: {each:.3g} s a step, about {format_duration(each * steps)} for {steps} steps{peak}")
@@ -44,7 +44,7 @@ def tries(scene: PreparedRun, stage: str) -> int:
 def tried(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
     """The field after a few steps, and seconds of one. The opening steps that look at the picture alone are left out:
     they ask no prior."""
-    config = replace(config_of(scene, stage), steps=tries(scene, stage), reference_first=0)
+    config = replace(scene.config(stage), steps=tries(scene, stage), reference_first=0)
     short = replace(scene, settings=replace(scene.settings, **{stage: config}))
     ends: list[float] = []
 

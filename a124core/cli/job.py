@@ -15,15 +15,16 @@ import torch
 from ..field.grid import rows_per_grid
 from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
 from ..priors.diffusers.offload import offload_policy
-from ..protocols import Cameras, Guidance
+from ..protocols import Cameras, Guidance, Guidances
 from ..reference.reference import Reference
-from ..stages.config import Preset, StageConfig, with_steps
+from ..stages.config import Preset, StageConfig
+from ..stages.loop import STAGES
+from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
 from .models import Models, learned, needed
 
 TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
 REFINES = ("tile", "upscale", "none", "naive")
-STAGES = ("static", "coarse", "fine")
 MOST_STEPS = 1e3  # times a preset's steps
 SPARE = 64 * 2**20  # bytes for films and pictures
 
@@ -60,24 +61,14 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Wires:
-    """The guidances that are plugged in."""
-
-    image: Guidance | None
-    view: Guidance | None
-    video: Guidance | None
-    refine: Guidance | None
-    still_view: Guidance | None = None  # the view prior where it pulls otherwise in the static stage
-
-
-@dataclass(frozen=True)
 class PreparedRun:
     """A job with its priors made and its settings resolved."""
 
     job: RunOptions
     priors: BuiltInPriors | None  # None: learned ones, whose answer nobody knows
-    wires: Wires
+    guidances: Guidances
     settings: Preset
+    static_view: Guidance | None = None  # the view guidance where its weight differs in the static stage
 
     @property
     def camera(self) -> Cameras:
@@ -91,11 +82,20 @@ class PreparedRun:
     @property
     def recipe(self) -> str:
         """Which preset it is, in words."""
-        return describe_preset(self.job.preset, vars(self.wires).values())
+        return describe_preset(self.job.preset, self.guidances)
 
     @property
     def stages(self) -> tuple[str, ...]:
         return tuple(stage for stage in STAGES if stage not in self.job.skip)
+
+    def config(self, stage: str) -> StageConfig:
+        """The options of one stage."""
+        return getattr(self.settings, stage)
+
+    def stage_guidances(self, stage: str) -> Guidances:
+        """The guidances that the stage uses."""
+        view = self.static_view if stage == "static" and self.static_view else self.guidances.view
+        return used_guidances(stage, replace(self.guidances, view=view))
 
 
 def prepare(job: RunOptions, priors: BuiltInPriors | None = None) -> PreparedRun:
@@ -109,8 +109,7 @@ def prepare(job: RunOptions, priors: BuiltInPriors | None = None) -> PreparedRun
         priors = make_priors(job.reference, job.prompt, job.motion, size, TILE * size, job.subject, job.seed)
     view = priors.view if job.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[job.refine]
-    wires = Wires(priors.image, view, priors.video, refine)
-    return PreparedRun(job, priors, wires, settings)
+    return PreparedRun(job, priors, Guidances(priors.image, view, priors.video, refine), settings)
 
 
 def _with_models(job: RunOptions, models: Models) -> PreparedRun:
@@ -119,8 +118,8 @@ def _with_models(job: RunOptions, models: Models) -> PreparedRun:
     stages = tuple(stage for stage in STAGES if stage not in job.skip)
     roles, place = needed(stages, job.with_view, job.refine), offload_policy(job.memory, job.device)
     found = learned(models, job.reference, job.prompt, roles, name, place)
-    wires = Wires(found.image, found.view, found.video, found.refine, found.still_view)
-    return PreparedRun(job, None, wires, _adapted(preset(name), job))
+    guidances = Guidances(found.image, found.view, found.video, found.refine)
+    return PreparedRun(job, None, guidances, _adapted(preset(name), job), found.still_view)
 
 
 def _adapted(settings: Preset, job: RunOptions) -> Preset:
@@ -137,7 +136,7 @@ def _adapted(settings: Preset, job: RunOptions) -> Preset:
 
 
 def _scaled(config: StageConfig, scale: float) -> StageConfig:
-    return with_steps(config, max(1, round(config.steps * scale))) if scale != 1.0 else config
+    return replace(config, steps=max(1, round(config.steps * scale))) if scale != 1.0 else config
 
 
 def identity(scene: PreparedRun) -> dict[str, str]:

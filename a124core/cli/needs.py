@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from ..field.field4d import Field4D
-from ..protocols import Guidance
 from ..runs.memory import estimate_memory, kernels_on, shortfall
-from ..stages.config import StageConfig
 from .job import PreparedRun
 
 
 def announced(scene: PreparedRun, stage: str, field: Field4D | None) -> list[str]:
     """Steps and counted memory; a second line if that is more than there is."""
-    job, config = scene.job, config_of(scene, stage)
+    job, config = scene.job, scene.config(stage)
     needs = estimate_memory(
-        scene.settings.field, config, guidances(scene, stage), kernels_on(job.device), scene.camera, start=field
+        scene.settings.field, config, scene.stage_guidances(stage), kernels_on(job.device), scene.camera, start=field
     )
     lack = shortfall(needs, job.device, f"start again with {less(job.memory)}")
     return [line for line in (f"{stage}: {config.steps} steps, {needs.line()}.", lack) if line is not None]
-
-
-def config_of(scene: PreparedRun, stage: str) -> StageConfig:
-    return getattr(scene.settings, stage)
-
-
-def guidances(scene: PreparedRun, stage: str) -> list[Guidance | None]:
-    """Those that the stage asks."""
-    wires = scene.wires
-    if stage == "static":
-        return [wires.image, wires.still_view or wires.view]
-    return [wires.view, wires.video, *([wires.refine] if stage == "fine" else [])]
 
 
 def less(memory: str) -> str:

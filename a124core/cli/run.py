@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
-from ..field.field4d import Field4D, from_static
-from ..protocols import OnStep
+from ..field.field4d import Field4D
+from ..protocols import OnStep, Run
 from ..runs.memory import model_priors
-from ..stages.coarse import optimise_coarse
-from ..stages.fine import optimise_fine
+from ..stages.optimise import initial_field, optimise
 from ..stages.snapshot import Snapshot
-from ..stages.static import optimise_static
 from ..utils.device import is_out_of_memory
 from .folder import Folder, made_folder
 from .job import TILE, PreparedRun, RunOptions, check_folder, disk_needed, identity, prepare
 from .machine import peak_memory_mb
-from .needs import announced, config_of, less
+from .needs import announced, less
 from .outputs import write_results
 from .report import Report, StageReport, report_dict
 from .watch import Watch, at_once, interruptible
@@ -85,7 +83,7 @@ def _all_stages(
             for line in announced(scene, stage, field):
                 say(line)
             snapshot = folder.snapshot(stage) if resume else None
-            with watch.stage(stage, snapshot.step if snapshot else 0, config_of(scene, stage).steps):
+            with watch.stage(stage, snapshot.step if snapshot else 0, scene.config(stage).steps):
                 done = run_stage(scene, stage, field, watch, snapshot)
             folder.finish(stage, done)
             folder.remember(watch.notes())
@@ -99,7 +97,7 @@ def _all_stages(
         if baseline is None:  # the first field, standing still
             baseline = evaluate(static_baseline(result), exam)
         figures = baseline if field.table.shape[0] == 1 else evaluate(result, exam)  # a still field is its own baseline
-        steps, memory = config_of(scene, stage).steps, peak_memory_mb(scene.job.device)
+        steps, memory = scene.config(stage).steps, peak_memory_mb(scene.job.device)
         reports.append(StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, figures))
         say(reports[-1].line())
     return field, Report(baseline, tuple(reports))
@@ -107,7 +105,7 @@ def _all_stages(
 
 def _ungraded(scene: PreparedRun, stage: str, watch: Watch) -> StageReport:
     """A stage of learned priors: how long it took, and no figures."""
-    steps, memory = config_of(scene, stage).steps, peak_memory_mb(scene.job.device)
+    steps, memory = scene.config(stage).steps, peak_memory_mb(scene.job.device)
     return StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, {})
 
 
@@ -131,7 +129,7 @@ def run_stage(
             raise
         raise RuntimeError(less_memory(stage, scene.job.memory)) from error
     finally:
-        for prior in model_priors(vars(scene.wires).values()):
+        for prior in model_priors(scene.stage_guidances(stage)):
             prior.close()  # the next stage runs others
 
 
@@ -143,17 +141,7 @@ def less_memory(stage: str, memory: str) -> str:
 def _run_stage(
     scene: PreparedRun, stage: str, field: Field4D | None, on_step: OnStep | None, resume: Snapshot | None
 ) -> Field4D:
-    job, wires, settings = scene.job, scene.wires, scene.settings
-    common = {"seed": job.seed, "on_step": on_step, "resume": resume, "device": job.device}
-    if stage == "static":
-        config = settings.static
-        view = wires.still_view or wires.view
-        return optimise_static(job.reference, wires.image, view, config, settings.field, **common)
-    if stage == "coarse":
-        config = settings.coarse
-        return optimise_coarse(
-            field, job.reference, wires.view, wires.video, config, field_config=settings.field, **common
-        )
-    slices = settings.fine.render.occupancy_slices  # grows a still field if the coarse stage was skipped
-    moving = from_static(field, settings.field.time_grids, slices, settings.field.loop)
-    return optimise_fine(moving, job.reference, wires.view, wires.video, wires.refine, settings.fine, **common)
+    job, config = scene.job, scene.config(stage)
+    start = initial_field(stage, field, scene.settings.field, config, job.seed)
+    run = Run(job.seed, job.device, on_step, resume)
+    return optimise(stage, start, job.reference, scene.stage_guidances(stage), config, run)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..cameras.rig import make_cameras, nearest_cameras, reference_camera
+from ..cameras.rig import make_cameras, nearest_cameras
 from ..protocols import Cameras, Field, View
-from ..reference.reference import Reference
+from ..reference.reference import Reference, camera_of
 from ..render.render import render_clip
 from .probe import Shown
 
@@ -42,7 +42,7 @@ class Scene:
 
     @property
     def camera(self) -> Cameras:
-        return reference_camera() if self.reference is None else self.reference.camera
+        return camera_of(self.reference)
 
     def at(self, azimuth: float, allowed: Cameras | None) -> Cameras:  # 1 camera
         """As the reference camera, that many degrees around it, or the nearest that a prior can judge."""

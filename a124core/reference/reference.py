@@ -45,6 +45,11 @@ class Reference:
         return resize(self.depth * self.mask, (size, size)) / self.mask_at(size).clamp(min=1e-6)
 
 
+def camera_of(reference: Reference | None) -> Cameras:
+    """The camera the reference image was taken from; the usual one without a reference."""
+    return reference_camera() if reference is None else reference.camera
+
+
 def make_reference(
     image: Tensor,  # (1, 3, H, W) or (1, 4, H, W) with alpha, in [0, 1]
     mask: Tensor | None = None,  # (1, 1, h, w) in [0, 1]

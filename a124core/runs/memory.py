@@ -6,7 +6,7 @@ gradient. What a network computes with while it is asked is not: only asking tel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -74,7 +74,7 @@ def format_duration(seconds: float) -> str:
 def estimate_memory(
     field: FieldConfig,  # where start is given, only its time grids count, and only if start stands still
     config: StageConfig,
-    guidances: Sequence[Guidance | None],
+    guidances: Iterable[Guidance | None],
     kernels: str,  # what computes the field's operations, see kernels_on
     camera: Cameras,  # the one that took the picture
     start: Field4D | None = None,  # what a moving stage begins with
@@ -179,14 +179,14 @@ def samples_per_ray(field: Field4D, camera: Cameras, steps: int) -> float:
     return len(sample_rays(rays, occupancy_mask(replace(field.occupancy, grid=some)), steps).ray) / len(rays)
 
 
-def _weights(guidances: Sequence[Guidance | None]) -> tuple[int, int]:
+def _weights(guidances: Iterable[Guidance | None]) -> tuple[int, int]:
     """Bytes of the models that stay on the device, each once, and of the largest that comes only for a forward pass."""
     parts = [prior.weight_bytes() for prior in model_priors(guidances)]
     resident = {network: size for stays, _ in parts for network, size in stays.items()}
     return sum(resident.values()), max((comes for _, comes in parts), default=0)
 
 
-def _encoder(guidances: Sequence[Guidance | None]) -> int:
+def _encoder(guidances: Iterable[Guidance | None]) -> int:
     """Bytes for the gradient of one image through the largest VAE: one encodes at a time."""
     return max((prior.activation_bytes() for prior in model_priors(guidances)), default=0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from ..field.config import FieldConfig
 from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
@@ -185,8 +185,3 @@ class Preset:
     def __post_init__(self) -> None:
         check_range(self.field, 2, ANY, "time_grids")
         check_range(self.static, 0, self.field.levels - 1, "masked_levels")
-
-
-def with_steps(config: StageConfig, steps: int) -> StageConfig:
-    """The same stage, run for another number of steps."""
-    return replace(config, steps=steps)

@@ -1,7 +1,7 @@
 """From losses at the pixels to gradients in the field.
 
 The gradient at the pixels comes first. Then rays are rendered again, chunk by chunk with a graph, and the pixels'
-gradient is pushed through each: the sum over chunks is exactly the gradient of the whole, so memory is one chunk's."""
+gradient is passed back through each: the sum over chunks is the whole's gradient exactly, in the memory of one."""
 
 from __future__ import annotations
 
@@ -18,53 +18,54 @@ from .render_batch import RenderBatch, RenderedImages
 
 def backward(
     field: Field4D,
-    shot: RenderBatch,
-    space: OccupancyMask,
+    batch: RenderBatch,
+    mask: OccupancyMask,
     config: RenderConfig,  # with a chunk, rays are rendered twice, that many at once
     losses: LossWeights,
     entropy_factor: float,
 ) -> tuple[dict[str, float], float]:  # losses by name, mean opacity
-    """Add the gradient of a shot to the field's tensors."""
-    rays = len(shot.rays)
-    chunk = config.chunk
-    whole = not 0 < chunk < rays
-    pieces = [slice(0, rays)] if whole else [slice(i, min(i + chunk, rays)) for i in range(0, rays, chunk)]
+    """Add the gradient of a batch to the field's tensors."""
+    n_rays, chunk = len(batch.rays), config.chunk
+    whole = not 0 < chunk < n_rays
+    chunks = [slice(0, n_rays)] if whole else [slice(i, min(i + chunk, n_rays)) for i in range(0, n_rays, chunk)]
     normals = needs_normals(losses)
     with torch.set_grad_enabled(whole):
-        renders = [_render(field, shot, space, config, piece, normals) for piece in pieces]
-    pixels, gradients, report = pixel_gradients(renders, shot, losses)
-    count = max(sum(r.marched for r in renders), 1)
-    for piece, seen in zip(pieces, renders, strict=True):
-        live = seen if whole else _render(field, shot, space, config, piece, normals)
-        extra = sample_terms(live, shot, piece, losses, entropy_factor, count)
-        _backward_pixels(live, [None if g is None else g[piece] for g in gradients], extra)
-        for name, value in extra.items():
+        renders = [_render(field, batch, mask, config, rays, normals) for rays in chunks]
+    images, gradients, report = pixel_gradients(renders, batch, losses)
+    n_samples = max(sum(r.marched for r in renders), 1)
+    for rays, rendered in zip(chunks, renders, strict=True):
+        with_graph = rendered if whole else _render(field, batch, mask, config, rays, normals)
+        terms = sample_terms(with_graph, batch.rays.directions[rays], losses, entropy_factor, n_samples)
+        _backward_pixels(with_graph, [None if g is None else g[rays] for g in gradients], terms)
+        for name, value in terms.items():
             report[name] = report.get(name, 0.0) + float(value.detach())
-    return report, float(pixels.opacity.detach().mean())
+    return report, float(images.opacity.detach().mean())
 
 
 def needs_normals(losses: LossWeights) -> bool:
-    """Does a regulariser look at normals?"""
+    """Does a regulariser use normals?"""
     return losses.orientation > 0 or losses.normal_tv > 0 or losses.normal_blur > 0
 
 
 def _render(
-    field: Field4D, shot: RenderBatch, space: OccupancyMask, config: RenderConfig, piece: slice, normals: bool
+    field: Field4D, batch: RenderBatch, mask: OccupancyMask, config: RenderConfig, rays: slice, normals: bool
 ) -> Render:
-    rays, light = shot.rays[piece], None if shot.light is None else shot.light[piece]
-    return render(field, rays, space, config.samples, shot.background, shot.shading, light, normals, config.early_stop)
+    light = None if batch.light is None else batch.light[rays]
+    return render(
+        field, batch.rays[rays], mask, config.samples, batch.background, batch.shading, light, normals,
+        config.early_stop,
+    )
 
 
 def pixel_gradients(
-    renders: list[Render], shot: RenderBatch, losses: LossWeights
-) -> tuple[RenderedImages, list[Tensor | None], dict[str, float]]:  # pixels, gradients at image, opacity, depth, normal
-    """Let every judge look at the finished pixels, and take their gradient there."""
+    renders: list[Render], batch: RenderBatch, losses: LossWeights
+) -> tuple[RenderedImages, list[Tensor | None], dict[str, float]]:  # images, gradients at each of them, losses
+    """Evaluate the losses on the finished images, and take their gradient there."""
     columns = zip(*(_layers(r) for r in renders), strict=True)
     flat = [None if column[0] is None else torch.cat(column) for column in columns]
     leaves = [None if v is None else v.detach().requires_grad_(True) for v in flat]
     with torch.enable_grad():
-        pixels = RenderedImages(*(None if v is None else _picture(v, shot.size) for v in leaves))
-        terms = shot.loss_fn(pixels) | normal_terms(pixels, losses)
+        images, terms = _image_terms(leaves, batch, losses)
     present = [v for v in leaves if v is not None]
     totals: list[Tensor | None] = [None] * len(present)
     report = {}
@@ -72,17 +73,22 @@ def pixel_gradients(
         gradients = torch.autograd.grad(term, present, allow_unused=True, retain_graph=True)
         totals = [_add(a, b) for a, b in zip(totals, gradients, strict=True)]
         report[name] = _logged_value(name, term, gradients)
-    found = iter(totals)
-    return pixels, [None if v is None else next(found) for v in leaves], report
+    remaining = iter(totals)
+    return images, [None if v is None else next(remaining) for v in leaves], report
 
 
-def _layers(seen: Render) -> tuple[Tensor | None, ...]:
-    """What losses may look at, in the order of Pixels."""
-    return seen.image, seen.opacity, seen.depth, seen.normal
+def _image_terms(
+    layers: list[Tensor | None], batch: RenderBatch, losses: LossWeights
+) -> tuple[RenderedImages, dict[str, Tensor]]:
+    """The flat layers as images, and all losses on them."""
+    shape = (-1, batch.size, batch.size)
+    images = RenderedImages(*(None if v is None else v.view(*shape, v.shape[1]).permute(0, 3, 1, 2) for v in layers))
+    return images, batch.loss_fn(images) | normal_terms(images, losses)
 
 
-def _picture(flat: Tensor, size: int) -> Tensor:  # (F S S, C) -> (F, C, S, S)
-    return flat.view(-1, size, size, flat.shape[1]).permute(0, 3, 1, 2)
+def _layers(rendered: Render) -> tuple[Tensor | None, ...]:
+    """What losses may use, in the order of RenderedImages."""
+    return rendered.image, rendered.opacity, rendered.depth, rendered.normal
 
 
 def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
@@ -90,67 +96,66 @@ def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 
 
 def _logged_value(name: str, term: Tensor, gradients: tuple[Tensor | None, ...]) -> float:
-    """A loss is shown by its value; score distillation, whose value means nothing, by its gradient at the pixels."""
-    if not name.startswith("sds"):
-        return float(term.detach())
+    """A loss is logged by its value; score distillation, whose value means nothing, by its gradient at the pixels."""
+    return _norm(gradients) if name.startswith("sds") else float(term.detach())
+
+
+def _norm(gradients: tuple[Tensor | None, ...]) -> float:
     return float(sum(g.square().sum() for g in gradients if g is not None) ** 0.5)
 
 
-def normal_terms(pixels: RenderedImages, losses: LossWeights) -> dict[str, Tensor]:
+def normal_terms(images: RenderedImages, losses: LossWeights) -> dict[str, Tensor]:
     """Smoothness of the normal image."""
     terms = {}
-    if losses.normal_tv > 0 and pixels.normal is not None:
-        terms["normal tv"] = losses.normal_tv * normal_tv(pixels.normal)
-    if losses.normal_blur > 0 and pixels.normal is not None:
-        terms["normal blur"] = losses.normal_blur * normal_blur(pixels.normal)
+    if losses.normal_tv > 0 and images.normal is not None:
+        terms["normal tv"] = losses.normal_tv * normal_tv(images.normal)
+    if losses.normal_blur > 0 and images.normal is not None:
+        terms["normal blur"] = losses.normal_blur * normal_blur(images.normal)
     return terms
 
 
 def sample_terms(
-    seen: Render, shot: RenderBatch, piece: slice, losses: LossWeights, entropy_factor: float, count: int
+    rendered: Render,
+    directions: Tensor,  # (R, 3) of the rays that are rendered
+    losses: LossWeights,
+    entropy_factor: float,
+    n_samples: int,  # of the whole batch
 ) -> dict[str, Tensor]:
-    """Regularisers that are means over samples; count is the number of samples of the whole shot."""
+    """Regularisers that are means over samples."""
     terms = {}
     if losses.entropy > 0:
-        terms["entropy"] = losses.entropy * entropy_factor / count * entropy(seen.weights)
-    if losses.orientation > 0 and seen.sample_normals is not None:
-        directions = shot.rays.directions[piece][seen.samples.ray]
-        terms["orientation"] = losses.orientation / count * orientation(seen.weights, seen.sample_normals, directions)
+        terms["entropy"] = losses.entropy * entropy_factor / n_samples * entropy(rendered.weights)
+    if losses.orientation > 0 and rendered.sample_normals is not None:
+        along = directions[rendered.samples.ray]
+        terms["orientation"] = (
+            losses.orientation / n_samples * orientation(rendered.weights, rendered.sample_normals, along)
+        )
     return terms
 
 
-def _backward_pixels(seen: Render, gradients: list[Tensor | None], extra: dict[str, Tensor]) -> None:
-    """Backward from the pixels and from the regularisers at once."""
-    outputs, cotangents = [], []
-    for value, gradient in zip(_layers(seen), gradients, strict=True):
-        if value is not None and gradient is not None and value.requires_grad:
-            outputs.append(value)
-            cotangents.append(gradient)
-    for value in extra.values():
-        if value.requires_grad:
-            outputs.append(value)
-            cotangents.append(torch.ones_like(value))
+def _backward_pixels(rendered: Render, gradients: list[Tensor | None], terms: dict[str, Tensor]) -> None:
+    """Run backward from the pixels and from the regularisers at once."""
+    pairs = [(v, g) for v, g in zip(_layers(rendered), gradients, strict=True) if v is not None and g is not None]
+    pairs += [(v, torch.ones_like(v)) for v in terms.values()]
+    outputs = [(value, gradient) for value, gradient in pairs if value.requires_grad]
     if outputs:
-        torch.autograd.backward(outputs, cotangents)
+        torch.autograd.backward(*map(list, zip(*outputs, strict=True)))
 
 
 def gradient_norms(
     field: Field4D,
-    shot: RenderBatch,
-    space: OccupancyMask,
+    batch: RenderBatch,
+    mask: OccupancyMask,
     config: RenderConfig,
     losses: LossWeights,
     entropy_factor: float,
 ) -> dict[str, float]:
-    """How strongly each term of a shot pulls at the field: the norm of its gradient over table and MLP."""
-    everything = slice(0, len(shot.rays))
-    seen = _render(field, shot, space, config, everything, needs_normals(losses))
-    pixels = RenderedImages(*(None if v is None else _picture(v, shot.size) for v in _layers(seen)))
-    terms = shot.loss_fn(pixels) | normal_terms(pixels, losses)
-    terms |= sample_terms(seen, shot, everything, losses, entropy_factor, max(seen.marched, 1))
+    """Compute the norm of each term's gradient over table and MLP."""
+    rendered = _render(field, batch, mask, config, slice(0, len(batch.rays)), needs_normals(losses))
+    _, terms = _image_terms(list(_layers(rendered)), batch, losses)
+    terms |= sample_terms(rendered, batch.rays.directions, losses, entropy_factor, max(rendered.marched, 1))
     tensors = [field.table, *field.mlp.values()]
-    norms = {}
-    for name, term in terms.items():
-        found = torch.autograd.grad(term, tensors, retain_graph=True, allow_unused=True)
-        norms[name] = float(sum(g.square().sum() for g in found if g is not None) ** 0.5)
-    return norms
+    return {
+        name: _norm(torch.autograd.grad(term, tensors, retain_graph=True, allow_unused=True))
+        for name, term in terms.items()
+    }

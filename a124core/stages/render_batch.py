@@ -1,8 +1,8 @@
-"""What a step looks at: pictures to render, and the losses that judge their pixels."""
+"""What one step renders, and the losses on its pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,7 @@ WHITE = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class RenderedImages:
-    """Rendered pictures, cut loose from the field: the place where priors and targets leave their gradient."""
+    """Rendered images detached from the field: the leaves at which losses leave their gradient."""
 
     image: Tensor  # (F, 3, S, S)
     opacity: Tensor  # (F, 1, S, S)
@@ -32,12 +32,12 @@ class RenderedImages:
     normal: Tensor | None  # (F, 3, S, S)
 
 
-LossFn = Callable[[RenderedImages], dict[str, Tensor]]  # pixels -> weighted scalar losses by name
+LossFn = Callable[[RenderedImages], dict[str, Tensor]]  # images -> weighted scalar losses by name
 
 
 @dataclass(frozen=True)
 class RenderBatch:
-    """F pictures of S x S to be rendered together, and who judges them."""
+    """F images of S x S that are rendered together, and the losses on them."""
 
     rays: Rays
     size: int
@@ -47,48 +47,42 @@ class RenderBatch:
     loss_fn: LossFn
 
 
+BatchFn = Callable[[int, torch.Generator], list[RenderBatch]]  # step, random numbers -> what the step renders
+
+
 def reference_batch(
     reference: Reference, config: StageConfig, rng: torch.Generator, device: torch.device
 ) -> RenderBatch:
-    """The picture that was given, at time 0, on white; all rays shifted a little together (released: std 1e-3)."""
+    """Render the reference view at time 0 on white, all rays shifted together (released: std 1e-3)."""
     size = config.render.reference_size
     rays = camera_rays(reference.camera, torch.zeros(1), size, torch.rand(size * size, generator=rng))
     shift = torch.randn(2, 3, generator=rng) * config.reference_jitter
     rays = to_device(Rays(rays.origins + shift[0], rays.directions + shift[1], rays.time, rays.jitter), device)
-    ground = torch.ones(3, device=device)
     target = reference.on(WHITE, size).to(device)
     mask = reference.mask_at(size).to(device)
     depth = None if reference.depth is None else reference.depth_at(size).to(device)
     weights = config.losses
 
-    def judge(pixels: RenderedImages) -> dict[str, Tensor]:
+    def loss_fn(rendered: RenderedImages) -> dict[str, Tensor]:
         terms = {
-            "rgb": weights.rgb * losses.rgb(pixels.image, target, (mask > 0.5).to(mask)),
-            "mask": weights.mask * losses.mask(pixels.opacity, mask),
+            "rgb": weights.rgb * losses.rgb(rendered.image, target, (mask > 0.5).to(mask)),
+            "mask": weights.mask * losses.mask(rendered.opacity, mask),
         }
         if depth is not None and weights.depth > 0:
-            terms["depth"] = weights.depth * losses.depth(pixels.depth, depth, mask)
+            terms["depth"] = weights.depth * losses.depth(rendered.depth, depth, mask)
         return terms
 
-    return RenderBatch(rays, size, ground, Shading(), None, judge)
+    return RenderBatch(rays, size, torch.ones(3, device=device), Shading(), None, loss_fn)
 
 
-def novel_batch(
-    cameras: Cameras,  # F cameras
-    time: Tensor,  # (F,)
-    size: int,
-    background: Tensor,
-    shading: Shading,
-    judge: LossFn,
-    rng: torch.Generator,
-    device: torch.device,
-) -> RenderBatch:
-    """Pictures from cameras of our choice, judged by priors."""
-    rays = to_device(camera_rays(cameras, time, size, torch.rand(len(cameras) * size * size, generator=rng)), device)
+def novel_batch(view: View, size: int, loss_fn: LossFn, rng: torch.Generator, device: torch.device) -> RenderBatch:
+    """Render the view's F cameras at their times, with its background and shading."""
+    jitter = torch.rand(len(view.cameras) * size * size, generator=rng)
+    rays = to_device(camera_rays(view.cameras, view.time, size, jitter), device)
     light = None
-    if shading.light is not None:
-        light = shading.light.to(device)[:, None].expand(-1, size * size, -1).reshape(-1, 3)
-    return RenderBatch(rays, size, background.to(device), shading, light, judge)
+    if view.shading.light is not None:
+        light = view.shading.light.to(device)[:, None].expand(-1, size * size, -1).reshape(-1, 3)
+    return RenderBatch(rays, size, view.background.to(device), view.shading, light, loss_fn)
 
 
 def sds_loss(
@@ -99,7 +93,7 @@ def sds_loss(
     steps: int,
     rng: torch.Generator,
 ) -> Tensor:  # scalar
-    """One prior's score distillation: one noise level for all items, fresh noise for each, the guidance's weight."""
+    """Compute one prior's score distillation: one noise level for all items, fresh noise for each, weighted."""
     prior = guidance.prior
     x0 = prior.encode(image)
     items = x0.shape[0]
@@ -111,17 +105,18 @@ def sds_loss(
     return (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form)).sum() / items
 
 
-def allowed_cameras(guidances: list[Guidance | None]) -> Cameras | None:
-    """The cameras that every wired prior can judge: the shortest list among them; None if all take any camera."""
+def allowed_cameras(guidances: Iterable[Guidance | None]) -> Cameras | None:
+    """The cameras that every connected prior can judge: the shortest list among them; None if all take any camera."""
     lists = [g.prior.cameras for g in guidances if g is not None and g.prior.cameras is not None]
     return min(lists, key=len) if lists else None
 
 
 def novel_camera(reference: Cameras, rng: torch.Generator) -> Cameras:  # 1 camera
-    """A random view at the reference camera's distance and opening, around its azimuth."""
+    """Draw a random view at the reference camera's distance and field of view, around its azimuth."""
     view = random_views(1, rng, float(reference.radius[0]), float(reference.fovy[0]))
     return Cameras(view.elevation, view.azimuth + reference.azimuth, view.radius, view.fovy)
 
 
 def to_device(rays: Rays, device: torch.device) -> Rays:
-    return Rays(*(getattr(rays, name).to(device) for name in ("origins", "directions", "time", "jitter")))
+    """Move every tensor of the rays."""
+    return Rays(*(tensor.to(device) for tensor in (rays.origins, rays.directions, rays.time, rays.jitter)))

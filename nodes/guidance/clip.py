@@ -7,9 +7,9 @@ from typing import Any
 from einops import rearrange
 from torch import Tensor
 
-from ...a124core.cameras.rig import reference_camera
 from ...a124core.priors.builtin.recipe import VIDEO
 from ...a124core.priors.clip import clip_guidance
+from ...a124core.reference.reference import camera_of
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..host import bridge
@@ -77,7 +77,7 @@ class A124ClipGuidance:
     ) -> dict:  # fmt: skip
         frames, alpha = _frames(images)
         masks = None if mask is None else mask.detach().to("cpu", copy=True).float()[:, None]
-        camera = reference_camera() if reference is None else reference.camera
+        camera = camera_of(reference)
         silhouette = None if reference is None else reference.mask
         guidance = clip_guidance(
             frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette

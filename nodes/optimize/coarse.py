@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from ...a124core.field.field4d import Field4D
-from ...a124core.stages.coarse import optimise_coarse
+from ...a124core.protocols import Guidances
+from ...a124core.stages.optimise import initial_field, resolve_config
 from .. import sockets
 from ..host import bridge
-from . import shared as optimizer
 from .cache_key import HIDDEN
 from .field_config import with_choices
+from .shared import NodeRun, chosen_preset, run, widgets
 
 
 class A124CoarseOptimizer:
@@ -32,7 +33,7 @@ class A124CoarseOptimizer:
         return {
             "required": {
                 "field": (sockets.FIELD, {"tooltip": "The scene at rest, from the static optimizer."}),
-                **optimizer.widgets(),
+                **widgets(),
             },
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first moment must match."}),
@@ -45,23 +46,18 @@ class A124CoarseOptimizer:
                 )}),
             },
             "hidden": HIDDEN,
-        }  # fmt: skip
+        }
 
     @bridge.outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         view_guidance: Any = None, video_guidance: Any = None, field_config: Any = None,
         graph: Any = None, unique_id: str | None = None,
-    ) -> tuple[Field4D]:  # fmt: skip
-        guidances = [view_guidance, video_guidance]
-        chosen = optimizer.chosen_preset(preset, guidances)
-        config = optimizer.adjusted(chosen.coarse, steps, memory)
+    ) -> tuple[Field4D]:
+        guidances = Guidances(view=view_guidance, video=video_guidance)
+        node = NodeRun("coarse", preset, seed, resume, graph, unique_id)
+        chosen = chosen_preset(preset, guidances)
+        config = resolve_config(chosen.coarse, guidances, steps, memory)
         grid = with_choices(replace(chosen.field, loop=field.config.loop), field_config)
-
-        def optimise(on_step: Any, start: Any) -> Field4D:
-            return optimise_coarse(
-                field, reference, *guidances, config, seed, on_step, start, bridge.device(), grid
-            )
-
-        inputs = {"of": field, "config": config, "grid": grid, "seed": seed, "guidances": guidances}
-        return (optimizer.run("coarse", optimise, preset, config, reference, inputs, resume, graph, unique_id),)
+        field = initial_field("coarse", field, grid, config, seed)
+        return (run(node, field, reference, guidances, config),)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from ...a124core.field.field4d import Field4D
+from ...a124core.protocols import Guidances
 from ...a124core.stages.config import CONDITIONS
-from ...a124core.stages.fine import optimise_fine
+from ...a124core.stages.optimise import resolve_config
 from .. import sockets
 from ..host import bridge
-from . import shared as optimizer
 from .cache_key import HIDDEN
+from .shared import NodeRun, chosen_preset, run, widgets
 
 
 class A124FineOptimizer:
@@ -30,7 +31,7 @@ class A124FineOptimizer:
         return {
             "required": {
                 "field": (sockets.FIELD, {"tooltip": "The moving scene, from the coarse optimizer."}),
-                **optimizer.widgets(),
+                **widgets(),
                 "condition": (list(CONDITIONS), {"tooltip": (
                     "What the refine guidance repairs. frozen coarse: the scene as it came in (the method). "
                     "current render: the scene as it is now (for comparison)."
@@ -45,20 +46,15 @@ class A124FineOptimizer:
                 )}),
             },
             "hidden": HIDDEN,
-        }  # fmt: skip
+        }
 
     @bridge.outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, condition: str,
         reference: Any = None, view_guidance: Any = None, video_guidance: Any = None, refine_guidance: Any = None,
         graph: Any = None, unique_id: str | None = None,
-    ) -> tuple[Field4D]:  # fmt: skip
-        guidances = [view_guidance, video_guidance, refine_guidance]
-        chosen = optimizer.chosen_preset(preset, guidances)
-        config = optimizer.adjusted(replace(chosen.fine, condition=condition), steps, memory)
-
-        def optimise(on_step: Any, start: Any) -> Field4D:
-            return optimise_fine(field, reference, *guidances, config, seed, on_step, start, bridge.device())
-
-        inputs = {"of": field, "config": config, "seed": seed, "guidances": guidances}
-        return (optimizer.run("fine", optimise, preset, config, reference, inputs, resume, graph, unique_id),)
+    ) -> tuple[Field4D]:
+        guidances = Guidances(view=view_guidance, video=video_guidance, refine=refine_guidance)
+        node = NodeRun("fine", preset, seed, resume, graph, unique_id)
+        chosen = replace(chosen_preset(preset, guidances).fine, condition=condition)
+        return (run(node, field, reference, guidances, resolve_config(chosen, guidances, steps, memory)),)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
-from ...a124core.cameras.rig import reference_camera
 from ...a124core.field.field4d import Field4D
-from ...a124core.protocols import Guidance, OnStep
+from ...a124core.protocols import Guidance, Guidances, Run
+from ...a124core.reference.reference import Reference, camera_of
 from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, shortfall
-from ...a124core.stages.config import Preset, StageConfig, with_steps
+from ...a124core.stages.config import Preset, StageConfig
 from ...a124core.stages.loop import FieldLostError
-from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset, with_memory
+from ...a124core.stages.optimise import optimise
+from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
 from ...a124core.stages.snapshot import Snapshot
 from ..host import bridge
 from .cache_key import Graph, cache_key
@@ -22,7 +22,6 @@ from .keep import Keep
 from .watch import Watch
 
 log = logging.getLogger(__name__)
-Optimise = Callable[[OnStep, Snapshot | None], Field4D]
 
 
 def widgets() -> dict[str, tuple]:
@@ -51,79 +50,76 @@ def widgets() -> dict[str, tuple]:
     }  # fmt: skip
 
 
-def chosen_preset(name: str, guidances: list[Guidance | None]) -> Preset:
-    """The preset's numbers; auto looks at what is connected."""
+@dataclass(frozen=True)
+class NodeRun:
+    """One execution of an optimizer node: what its widgets say, and who it is in the host's graph."""
+
+    stage: str
+    preset: str  # what the widget says
+    seed: int
+    resume: str
+    graph: Graph | None = None
+    node_id: str | None = None
+
+
+def chosen_preset(name: str, guidances: Guidances) -> Preset:
+    """Return the preset's numbers; auto depends on what is connected."""
     return preset(auto_preset(guidances) if name == "auto" else name)
 
 
-def adjusted(config: StageConfig, steps: int, memory: str) -> StageConfig:
-    """The preset's stage with the widgets' steps and memory."""
-    config = with_memory(config, memory)
-    return with_steps(config, steps) if steps > 0 else config
-
-
 def run(
-    stage: str,
-    optimise: Optimise,
-    recipe: str,  # what the widget preset says
-    config: StageConfig,
-    reference: Any,
-    inputs: dict[str, Any],  # everything the result depends on, used where the host shows no graph
-    resume: str,
-    graph: Graph | None = None,
-    unique_id: str | None = None,
+    node: NodeRun, field: Field4D, reference: Reference | None, guidances: Guidances, config: StageConfig
 ) -> Field4D:
-    """Take the finished result of the same inputs, or go on from their snapshot, or begin."""
-    name = f"{stage}-{cache_key(graph, unique_id, stage, reference, inputs)}"
+    """Take the finished result of the same inputs, or continue from their snapshot, or begin."""
+    inputs = {"field": field, "config": config, "seed": node.seed, "guidances": guidances}  # where there is no graph
+    name = f"{node.stage}-{cache_key(node.graph, node.node_id, node.stage, reference, inputs)}"
     keep = Keep(bridge.output_folder() / "snapshots" / name)
-    if resume == "restart":
+    if node.resume == "restart":
         keep.clear()
     elif (done := keep.finished()) is not None:
-        bridge.show_text(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
+        bridge.show_text(node.node_id, f"Found the finished result of an earlier run.\n{keep.used()}")
         return done
     start = _same_memory(keep.newest(), config)
-    watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
-    guidances = inputs.get("guidances", [])
+    watch = Watch(node.stage, config.steps, 0 if start is None else start.step, keep, node.node_id)
     with loaded_models(guidances):
-        watch.begin(f"{describe_preset(recipe, guidances)} {_forecast(config, reference, inputs)}".rstrip())
+        estimate = _memory_text(node.stage, field, reference, guidances, config)
+        watch.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
         try:
-            field = optimise(watch.on_step, start)
+            settings = Run(node.seed, bridge.device(), watch.on_step, start)
+            result = optimise(node.stage, field, reference, guidances, config, settings)
         except FieldLostError:  # a snapshot of it would only be lost again
             raise
         except BaseException as error:  # cancelled, out of memory, Ctrl-C: the last good step must survive
             watch.save_last()
             if bridge.is_out_of_memory(error):
                 # still of its kind, so that the host frees its models
-                error.args = (f"{_less_memory(stage, config, bool(model_priors(guidances)))}\n{error}",)
+                error.args = (f"{_less_memory(node.stage, config, bool(model_priors(guidances)))}\n{error}",)
             raise
-    problem = keep.finish(field)
-    bridge.show_text(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
-    return field
+    problem = keep.finish(result)
+    bridge.show_text(node.node_id, f"{watch.summary()}\n{problem or keep.used()}")
+    return result
 
 
-def _forecast(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str:
-    """What the run will hold, counted; and what to do where that is more than there is. A forecast ends no run."""
+def _memory_text(
+    stage: str, field: Field4D, reference: Reference | None, guidances: Guidances, config: StageConfig
+) -> str:
+    """Say how much memory the run needs, and what to do where that is more than there is. This never ends a run."""
     try:
-        return _counted(config, reference, inputs)
+        start = None if stage == "static" else field
+        device = bridge.device()
+        estimate = estimate_memory(field.config, config, guidances, kernels_on(device), camera_of(reference), start)
+        lack = shortfall(estimate, device, _ways(config, bool(model_priors(guidances))))
     except Exception:  # whatever a driver or a prior of another pack may say
-        log.exception("Animate124: how much memory this run takes could not be counted; it goes on.")
+        log.exception("Animate124: how much memory this run takes could not be estimated; it goes on.")
         return ""
-
-
-def _counted(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str:
-    guidances, start = inputs.get("guidances", []), inputs.get("of")
-    grid = inputs.get("field") or inputs.get("grid") or start.config
-    camera = reference.camera if reference is not None else reference_camera()
-    needs = estimate_memory(grid, config, guidances, kernels_on(bridge.device()), camera, start)
-    lack = shortfall(needs, bridge.device(), _ways(config, bool(model_priors(guidances))))
     if lack is None:
-        return f"It takes {needs.line()}."
-    log.warning("Animate124: this run takes %s. %s", needs.line(), lack)
-    return f"It takes {needs.line()}.\n{lack}"
+        return f"It takes {estimate.line()}."
+    log.warning("Animate124: this run takes %s. %s", estimate.line(), lack)
+    return f"It takes {estimate.line()}.\n{lack}"
 
 
 @contextmanager
-def loaded_models(guidances: list[Guidance | None]) -> Iterator[None]:
+def loaded_models(guidances: Iterable[Guidance | None]) -> Iterator[None]:
     """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
     priors = model_priors(guidances)
     encoders = [prior.activation_bytes() for prior in priors]  # one is asked at a time

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ...a124core.field.field4d import Field4D
-from ...a124core.stages.static import optimise_static
+from ...a124core.protocols import Guidances
+from ...a124core.stages.optimise import initial_field, resolve_config
 from .. import sockets
 from ..host import bridge
-from . import shared as optimizer
 from .cache_key import HIDDEN
 from .field_config import with_choices
+from .shared import NodeRun, chosen_preset, run, widgets
 
 
 class A124StaticOptimizer:
@@ -29,7 +30,7 @@ class A124StaticOptimizer:
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
-            "required": optimizer.widgets(),
+            "required": widgets(),
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "The picture that the front must match."}),
                 "image_guidance": (sockets.IMAGE_GUIDANCE, {"tooltip": "Judges single pictures against the prompt."}),
@@ -44,15 +45,10 @@ class A124StaticOptimizer:
         self, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         image_guidance: Any = None, view_guidance: Any = None, field_config: Any = None,
         graph: Any = None, unique_id: str | None = None,
-    ) -> tuple[Field4D]:  # fmt: skip
-        chosen = optimizer.chosen_preset(preset, [image_guidance, view_guidance])
-        config = optimizer.adjusted(chosen.static, steps, memory)
-        grid = with_choices(chosen.field, field_config)
-
-        def optimise(on_step: Any, start: Any) -> Field4D:
-            return optimise_static(
-                reference, image_guidance, view_guidance, config, grid, seed, on_step, start, bridge.device()
-            )
-
-        inputs = {"config": config, "field": grid, "seed": seed, "guidances": [image_guidance, view_guidance]}
-        return (optimizer.run("static", optimise, preset, config, reference, inputs, resume, graph, unique_id),)
+    ) -> tuple[Field4D]:
+        guidances = Guidances(image=image_guidance, view=view_guidance)
+        node = NodeRun("static", preset, seed, resume, graph, unique_id)
+        chosen = chosen_preset(preset, guidances)
+        config = resolve_config(chosen.static, guidances, steps, memory)
+        field = initial_field("static", None, with_choices(chosen.field, field_config), config, seed)
+        return (run(node, field, reference, guidances, config),)

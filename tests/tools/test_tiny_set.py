@@ -185,11 +185,11 @@ def _stop_in_the_view_role(line: str) -> None:
 
 def _ask_all(models: Path) -> None:
     """Every role through its adapter: a finite guess in the shape of the latents."""
-    from benchmarks.tiny_priors import wires
+    from benchmarks.tiny_priors import guidances
 
     image, mask = example_image("robot", 64)
     reference = make_reference(image, mask, mask_marks="subject")
-    found = wires(models, reference, "robot", "sway", torch.randn(1, NETS.text_width))
+    found = guidances(models, reference, "robot", "sway", torch.randn(1, NETS.text_width))
     cameras = make_cameras([0.0, 10.0], [30.0, 200.0])
     view = View(cameras, reference_camera(), torch.tensor([0.0, 0.5]), torch.ones(3))
     view = view.with_condition(torch.rand(2, 3, 32, 32))

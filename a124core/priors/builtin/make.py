@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...cameras.rig import reference_camera
-from ...protocols import Cameras, Guidance, Prior, Shading
+from ...protocols import Cameras, Guidance, Guidances, Prior, Shading
+from ...reference.reference import Reference, camera_of
 from ..noise import scaled_linear_sigmas
 from . import recipe
 from .bank import Bank, lattice
+from .body import Subject
 from .denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior, _Setup
 from .inflate import inflated, recognised
 from .recipe import NEVER, Numbers
 from .scenes import STILL, Look, draw, subject_named
 from .truth import Truth
 from .words import FROM_PROMPT, MOTIONS, SUBJECTS, understand
-
-if TYPE_CHECKING:
-    from ...reference.reference import Reference
-    from .body import Subject
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,11 @@ class BuiltInPriors:
     truth: Truth
     bank: Bank
     understood: str  # for the user: which subject, which motion, what was guessed
+
+    @property
+    def guidances(self) -> Guidances:
+        """The four of the method."""
+        return Guidances(self.image, self.view, self.video, self.refine)
 
 
 def make_priors(
@@ -54,7 +56,7 @@ def make_priors(
     Without a reference the prompt must name a subject. seed chooses the other subjects of the bank.
     """
     read = understand(prompt, motion)
-    camera = reference.camera if reference is not None else reference_camera()
+    camera = camera_of(reference)
     _check_distance(camera)
     hero, what = _hero(reference, subject, read.subject)
     bank = Bank(camera, lattice(camera))

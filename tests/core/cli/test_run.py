@@ -203,7 +203,7 @@ def test_render_and_info(never_stopped: Path, tmp_path: Path, capsys: pytest.Cap
 def test_ctrl_c_while_a_stage_is_graded_keeps_the_stage(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    of_field, asked = pipeline.of_field, []
+    of_field, asked = pipeline.field_renderer, []
 
     def pressed(field: object, device: str) -> object:
         watch_of[0].stop = not asked  # once: after the static stage

@@ -14,15 +14,13 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, ModelPrior, Prior, Shading, Step, View
+from a124core.protocols import Cameras, Guidance, Guidances, ModelPrior, Prior, Shading, Step, View
 from a124core.render.render import camera_rays, occupancy_mask, render
 from a124core.runs import memory as needs
 from a124core.runs.memory import estimate_memory, format_bytes, format_duration, graph_bytes, shortfall, table_bytes
-from a124core.stages.coarse import optimise_coarse
-from a124core.stages.config import FineConfig, StageConfig, with_steps
-from a124core.stages.fine import optimise_fine
+from a124core.stages.config import FineConfig, StageConfig
 from a124core.stages.presets import preset
-from a124core.stages.static import optimise_static
+from tests.stage_runs import run_stage
 
 FIELD = replace(preset("demo").field, time_grids=5, log2_rows=12)
 PICTURES = {"size": 24, "reference_size": 24, "occupancy_size": 16, "occupancy_slices": 2}
@@ -62,21 +60,21 @@ def still(config: FieldConfig = FIELD) -> Field4D:
 def small(config: StageConfig, **picture: object) -> StageConfig:
     """Two steps that look at what guidances judge."""
     picture = replace(config.render, **PICTURES | picture)
-    config = replace(with_steps(config, 2), reference_first=0, render=picture)
+    config = replace(config, steps=2, reference_first=0, render=picture)
     if hasattr(config, "time"):
         config = replace(config, time=replace(config.time, frames=4))
     return replace(config, refine_frames=2) if isinstance(config, FineConfig) else config
 
 
 def run(stage: str, config: StageConfig, on_step: object = None) -> None:
-    picture, clip = (Guidance(Grey(of), 1.0, 0.1, 0.9) for of in (False, True))
+    image, clip = (Guidance(Grey(of), 1.0, 0.1, 0.9) for of in (False, True))
     if stage == "static":
-        optimise_static(None, picture, None, config, FIELD, 0, on_step)
+        run_stage(stage, config, Guidances(image=image), FIELD, on_step=on_step)
     elif stage == "coarse":
-        optimise_coarse(still(), None, None, clip, config, 0, on_step, field_config=FIELD)
+        run_stage(stage, config, Guidances(video=clip), still(), time_grids=FIELD, on_step=on_step)
     else:
         moving = from_static(still(), FIELD.time_grids, config.render.occupancy_slices)
-        optimise_fine(moving, None, None, clip, picture, config, 0, on_step)
+        run_stage(stage, config, Guidances(video=clip, refine=image), moving, on_step=on_step)
 
 
 @pytest.mark.parametrize("stage", ["static", "coarse", "fine"])

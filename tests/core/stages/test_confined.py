@@ -11,7 +11,7 @@ from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
 from a124core.priors.clip import clip_guidance
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, Prior, View
+from a124core.protocols import Cameras, Guidance, Guidances, Prior, View
 from a124core.stages.coarse import MIN_TIME_TV, RefineFn, RefineTerm, clip_batches, with_min_time_tv
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
@@ -41,16 +41,17 @@ class Witness(Prior):
         return x_t
 
 
-def walk(video: Witness | None, view: Witness | None, more: RefineFn | None = None, steps: int = 40) -> list:
-    """Let everyone look; -> the shots of every step."""
-    wires = [None if w is None else Guidance(w, 1.0, 0.1, 0.9) for w in (view, video)]
-    shots, rng, found = clip_batches(None, *wires, CONFIG, CPU, more), torch.Generator().manual_seed(0), []
+def walk(video: Witness | None, view: Witness | None, refine_fn: RefineFn | None = None, steps: int = 40) -> list:
+    """Run the losses of some steps; -> the batches of every step."""
+    view, video = (None if w is None else Guidance(w, 1.0, 0.1, 0.9) for w in (view, video))
+    batch_fn = clip_batches(None, Guidances(view=view, video=video), CONFIG, CPU, refine_fn)
+    rng, batches = torch.Generator().manual_seed(0), []
     for step in range(1, steps + 1):
-        found.append(shots(step, rng))
-        for shot in found[-1]:
-            image = torch.zeros(len(shot.rays) // 64, 3, 8, 8)
-            shot.loss_fn(RenderedImages(image, image[:, :1], image[:, :1], None))
-    return found
+        batches.append(batch_fn(step, rng))
+        for batch in batches[-1]:
+            image = torch.zeros(len(batch.rays) // 64, 3, 8, 8)
+            batch.loss_fn(RenderedImages(image, image[:, :1], image[:, :1], None))
+    return batches
 
 
 def test_the_clip_is_shown_from_its_camera_and_the_first_frame_from_all_sides() -> None:
@@ -74,16 +75,16 @@ def test_the_view_prior_keeps_its_own_cameras() -> None:
 def test_a_repair_prior_is_not_confined_either() -> None:
     asked: list[View] = []
 
-    def more(step: int, view: View, rng: torch.Generator) -> RefineTerm:
+    def refine_fn(step: int, view: View, rng: torch.Generator) -> RefineTerm:
         asked.append(view)
         return RefineTerm(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
 
-    walk(Witness(CAMERA, clip=True), None, more=more)
+    walk(Witness(CAMERA, clip=True), None, refine_fn=refine_fn)
     assert torch.cat([v.cameras.azimuth for v in asked]).std() > 40
 
 
 def test_a_clip_alone_needs_no_second_picture() -> None:
-    assert all(len(shots) == 1 for shots in walk(Witness(CAMERA, clip=True), None))
+    assert all(len(batches) == 1 for batches in walk(Witness(CAMERA, clip=True), None))
 
 
 def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
@@ -95,9 +96,9 @@ def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
 
 @pytest.mark.parametrize("cameras", [None, make_cameras([0.0] * 3, [0.0, 120.0, -120.0])])
 def test_others_share_one_clip_and_draw_as_before(cameras: Cameras | None) -> None:
-    """One shot a step, and the view prior sees the first frame of the video prior's own clip."""
+    """One batch a step, and the view prior sees the first frame of the video prior's own clip."""
     video, view = Witness(cameras, clip=True), Witness()
-    assert all(len(shots) == 1 for shots in walk(video, view))
+    assert all(len(batches) == 1 for batches in walk(video, view))
     firsts = [v for v in video.seen if v.time[0] == 0.0]
     shared = [v for v in firsts if any(torch.equal(v.cameras.azimuth[:1], w.cameras.azimuth) for w in view.seen)]
     assert len(shared) == len(view.seen)

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from a124core.cameras.rig import make_cameras, pixel_rays
+from a124core.cameras.rig import make_cameras, pixel_rays, reference_camera
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, Prior, Shading, Step, View
+from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
 from a124core.render.render import occupancy_mask, render_clip
-from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import (
     CoarseConfig,
     FineConfig,
@@ -24,11 +23,11 @@ from a124core.stages.config import (
     StaticConfig,
     TimeConfig,
 )
-from a124core.stages.fine import chosen_frames, optimise_fine
+from a124core.stages.fine import refined_frames
 from a124core.stages.gradients import backward
 from a124core.stages.render_batch import RenderedImages, novel_batch
 from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
-from a124core.stages.static import optimise_static
+from tests.stage_runs import run_stage
 
 FIELD = FieldConfig(
     time_grids=5,
@@ -87,11 +86,16 @@ class Ball(Prior):
 SLOW = OptimConfig(grid_lr=1e-7, mlp_lr=1e-7)  # a first step of Adam that moves next to nothing
 VIEW = Guidance(Ball(clip=False), 1e-2, 0.02, 0.98)
 VIDEO = Guidance(Ball(clip=True), 1e-2, 0.02, 0.98)
+VIEWS, VIDEOS = Guidances(view=VIEW), Guidances(video=VIDEO)
+
+
+def viewed_by(prior: Prior) -> Guidances:
+    return Guidances(view=replace(VIEW, prior=prior))
 
 
 @pytest.fixture(scope="module")
 def still() -> Field4D:
-    return optimise_static(None, None, VIEW, STATIC, FIELD, seed=0)
+    return run_stage("static", STATIC, VIEWS, FIELD)
 
 
 def error(field: Field4D, time: float) -> float:
@@ -108,7 +112,7 @@ def test_static_reaches_the_prior(still: Field4D) -> None:
 
 def test_coarse_learns_the_motion_and_leaves_its_input_alone(still: Field4D) -> None:
     before = still.table.clone()
-    moving = optimise_coarse(still, None, None, VIDEO, CoarseConfig(**MOVING), seed=0, field_config=FIELD)
+    moving = run_stage("coarse", CoarseConfig(**MOVING), VIDEOS, still, time_grids=FIELD)
     assert error(moving, 1.0) < 0.4 * error(still, 1.0)
     assert torch.equal(still.table, before) and moving.config.time_grids == 5
 
@@ -122,12 +126,10 @@ def test_fine_repairs_towards_its_prior(still: Field4D) -> None:
             fixed[:, 2] *= 0.5
             return fixed
 
-    coarse = optimise_coarse(
-        still, None, None, VIDEO, CoarseConfig(**{**MOVING, "steps": 8}), seed=0, field_config=FIELD
-    )
+    coarse = run_stage("coarse", CoarseConfig(**{**MOVING, "steps": 8}), VIDEOS, still, time_grids=FIELD)
     refine = Guidance(Blue(clip=False), 1e-2, 0.02, 0.5, form="clean")
     config = FineConfig(**{**MOVING, "background": "white", "steps": 30})
-    fine = optimise_fine(coarse, None, None, None, refine, config, seed=0)
+    fine = run_stage("fine", config, Guidances(refine=refine), coarse)
     cameras, time = make_cameras(0.0, 30.0), torch.tensor([0.4])
     was, now = (render_clip(f, cameras, time, 16, 48, normals=False) for f in (coarse, fine))
     inside = was.mask > 0.9
@@ -146,17 +148,16 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
     target = torch.rand(2, 3, 12, 12, generator=rng)
     light = torch.nn.functional.normalize(torch.randn(2, 3, generator=rng), dim=1)
 
-    def judge(pixels: RenderedImages) -> dict[str, torch.Tensor]:
-        return {"rgb": (pixels.image - target).square().mean(), "depth": pixels.depth.square().mean()}
+    def loss_fn(images: RenderedImages) -> dict[str, torch.Tensor]:
+        return {"rgb": (images.image - target).square().mean(), "depth": images.depth.square().mean()}
 
     def gradient(chunk: int) -> tuple[torch.Tensor, torch.Tensor, dict]:
         fork = field.fork()
         draws = torch.Generator().manual_seed(5)
         cameras, time = make_cameras([0.0, 20.0], [0.0, 50.0]), torch.tensor([0.1, 0.6])
-        shot = novel_batch(
-            cameras, time, 12, torch.ones(3), Shading(mode, 0.3, light), judge, draws, torch.device("cpu")
-        )
-        report, _ = backward(fork, shot, occupancy_mask(occupancy), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
+        view = View(cameras, reference_camera(), time, torch.ones(3), Shading(mode, 0.3, light))
+        batch = novel_batch(view, 12, loss_fn, draws, torch.device("cpu"))
+        report, _ = backward(fork, batch, occupancy_mask(occupancy), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
         return fork.table.grad, fork.mlp["w1"].grad, report
 
     whole, mlp, report = gradient(0)
@@ -177,10 +178,10 @@ def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(stage: str, still: Fi
                 raise KeyboardInterrupt
 
         if stage == "static":
-            return optimise_static(None, None, VIEW, replace(STATIC, steps=12), FIELD, 7, on_step, resume)
+            return run_stage("static", replace(STATIC, steps=12), VIEWS, FIELD, seed=7, on_step=on_step, resume=resume)
         losses, optim = replace(BARE, time_tv=0.1), replace(SHARED["optim"], clip=1.0)  # temporal TV inside of Adam
         config = CoarseConfig(**{**MOVING, "steps": 12, "losses": losses, "optim": optim})
-        return optimise_coarse(still, None, None, VIDEO, config, 7, on_step, resume, field_config=FIELD)
+        return run_stage("coarse", config, VIDEOS, still, time_grids=FIELD, seed=7, on_step=on_step, resume=resume)
 
     whole = run()
     with pytest.raises(KeyboardInterrupt):
@@ -204,41 +205,41 @@ def test_a_step_that_failed_half_way_leaves_the_snapshot_of_the_one_before(tmp_p
 
     config = replace(STATIC, steps=12, reference_mode="released", reference_first=0, reference_every=3)  # idle: 3, 6 ..
     last: list[Step] = []
-    whole = optimise_static(None, None, VIEW, config, FIELD, 7)
+    whole = run_stage("static", config, VIEWS, FIELD, seed=7)
     with pytest.raises(MemoryError):
-        optimise_static(None, None, replace(VIEW, prior=Failing(clip=False)), config, FIELD, 7, last.append)
+        run_stage("static", config, viewed_by(Failing(clip=False)), FIELD, seed=7, on_step=last.append)
     save_snapshot(tmp_path / "s.safetensors", last[-1].snapshot())
-    resumed = optimise_static(None, None, VIEW, config, FIELD, 7, resume=load_snapshot(tmp_path / "s.safetensors"))
+    resumed = run_stage("static", config, VIEWS, FIELD, seed=7, resume=load_snapshot(tmp_path / "s.safetensors"))
     assert torch.equal(whole.table, resumed.table)
 
 
 def test_a_field_with_few_levels_keeps_half_of_them_audible() -> None:
     config = replace(STATIC, steps=3, masked_levels=8)
-    made = optimise_static(None, None, VIEW, config, replace(FIELD, levels=1), 0)
+    made = run_stage("static", config, VIEWS, replace(FIELD, levels=1))
     assert made.table.isfinite().all()
 
 
 def test_same_seed_same_field() -> None:
     config = replace(STATIC, steps=5)
-    fields = [optimise_static(None, None, VIEW, config, FIELD, seed) for seed in (1, 1, 2)]
+    fields = [run_stage("static", config, VIEWS, FIELD, seed=seed) for seed in (1, 1, 2)]
     assert torch.equal(fields[0].table, fields[1].table) and not torch.equal(fields[0].table, fields[2].table)
 
 
 def test_a_snapshot_of_other_settings_is_refused(still: Field4D) -> None:
     taken: list[Snapshot] = []
-    optimise_static(None, None, VIEW, replace(STATIC, steps=2), FIELD, 0, lambda s: taken.append(s.snapshot()))
+    run_stage("static", replace(STATIC, steps=2), VIEWS, FIELD, on_step=lambda s: taken.append(s.snapshot()))
     for config, seed in ((replace(STATIC, steps=3), 0), (replace(STATIC, steps=2), 1)):
         with pytest.raises(ValueError, match="restart"):
-            optimise_static(None, None, VIEW, config, FIELD, seed, resume=taken[0])
+            run_stage("static", config, VIEWS, FIELD, seed=seed, resume=taken[0])
 
 
 def test_nothing_connected_is_refused(still: Field4D) -> None:
     with pytest.raises(ValueError, match="connect a reference"):
-        optimise_static(None, None, None, STATIC, FIELD, 0)
+        run_stage("static", STATIC, Guidances(), FIELD)
     with pytest.raises(ValueError, match="connect a video guidance"):
-        optimise_coarse(still, None, None, None, CoarseConfig(**MOVING), 0, field_config=FIELD)
+        run_stage("coarse", CoarseConfig(**MOVING), Guidances(), still, time_grids=FIELD)
     with pytest.raises(ValueError, match="run the coarse stage"):
-        optimise_fine(still, None, None, VIDEO, None, FineConfig(**MOVING), 0)
+        run_stage("fine", FineConfig(**MOVING), VIDEOS, still)
 
 
 def test_numbers_that_are_lost_stop_the_stage_with_advice() -> None:
@@ -247,7 +248,7 @@ def test_numbers_that_are_lost_stop_the_stage_with_advice() -> None:
             return torch.full_like(x_t, torch.nan)
 
     with pytest.raises(RuntimeError, match="not a number any more"):
-        optimise_static(None, None, replace(VIEW, prior=Broken(clip=False)), STATIC, FIELD, 0)
+        run_stage("static", STATIC, viewed_by(Broken(clip=False)), FIELD)
 
 
 def test_a_field_that_empties_stops_the_stage_with_advice() -> None:
@@ -256,12 +257,12 @@ def test_a_field_that_empties_stops_the_stage_with_advice() -> None:
             return background.view(1, 3, 1, 1).expand(len(cameras), 3, size, size).clone()
 
     with pytest.raises(RuntimeError, match="collapsed and is empty"):
-        optimise_static(None, None, replace(VIEW, prior=Nothing(clip=False)), replace(STATIC, steps=400), FIELD, 0)
+        run_stage("static", replace(STATIC, steps=400), viewed_by(Nothing(clip=False)), FIELD)
 
 
 def test_steps_report_losses_previews_and_lazy_snapshots() -> None:
     steps: list[Step] = []
-    optimise_static(None, None, VIEW, replace(STATIC, steps=3), FIELD, 0, steps.append)
+    run_stage("static", replace(STATIC, steps=3), VIEWS, FIELD, on_step=steps.append)
     assert [s.step for s in steps] == [1, 2, 3] and all("sds view" in s.losses for s in steps)
     assert steps[-1].preview().shape[:2] == (2, 3) and steps[-1].snapshot().step == 3
 
@@ -276,7 +277,7 @@ def test_gradient_norms_are_the_terms_own_and_change_nothing() -> None:
                 norms[weight] = step.gradient_norms()
 
         config = replace(STATIC, steps=3, losses=replace(BARE, entropy=0.1), optim=SLOW)
-        return optimise_static(None, None, replace(VIEW, weight=weight), config, FIELD, 0, on_step)
+        return run_stage("static", config, Guidances(view=replace(VIEW, weight=weight)), FIELD, on_step=on_step)
 
     fields = [run(1e-2, False), run(1e-2, True), run(2e-2, True)]
     assert torch.equal(fields[0].table, fields[1].table)
@@ -285,9 +286,9 @@ def test_gradient_norms_are_the_terms_own_and_change_nothing() -> None:
     assert norms[2e-2]["entropy"] == pytest.approx(norms[1e-2]["entropy"], rel=0.01)
 
 
-def test_chosen_frames(rng: torch.Generator) -> None:
-    assert chosen_frames(16, 2, "first", rng).tolist() == [0, 8]
-    assert chosen_frames(8, 3, "first", rng).tolist() == [0, 2, 5]
-    assert chosen_frames(2, 4, "first", rng).tolist() == [0, 1]
-    seen = {tuple(chosen_frames(16, 2, "random", rng).tolist()) for _ in range(200)}
+def test_refined_frames(rng: torch.Generator) -> None:
+    assert refined_frames(16, 2, "first", rng).tolist() == [0, 8]
+    assert refined_frames(8, 3, "first", rng).tolist() == [0, 2, 5]
+    assert refined_frames(2, 4, "first", rng).tolist() == [0, 1]
+    seen = {tuple(refined_frames(16, 2, "random", rng).tolist()) for _ in range(200)}
     assert seen == {(k, k + 8) for k in range(8)}

@@ -13,11 +13,9 @@ from a124core.field.grid import rows_per_grid
 from a124core.priors.builtin import example_image, make_priors
 from a124core.protocols import Step
 from a124core.reference.reference import make_reference
-from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import StageConfig
-from a124core.stages.fine import optimise_fine
 from a124core.stages.presets import preset
-from a124core.stages.static import optimise_static
+from tests.stage_runs import run_stage
 
 
 def cut(config: StageConfig, steps: int) -> StageConfig:
@@ -34,24 +32,16 @@ def test_some_steps_of_every_stage(name: str, steps: int) -> None:
     reference = make_reference(picture, mask, mask_marks="subject")
     priors = make_priors(reference, "a robot is swaying", "sway", 48, 96, subject="robot")
     seen: list[Step] = []
-    still = optimise_static(
-        reference, priors.image, priors.view, cut(settings.static, steps), settings.field, 0, seen.append
+    guidances = priors.guidances
+    still = run_stage(
+        "static", cut(settings.static, steps), guidances, settings.field, reference, on_step=seen.append
     )
     assert still.table.shape == (1, rows_per_grid(settings.field), 2) == (1, 903_480, 2)
-    moving = optimise_coarse(
-        still,
-        reference,
-        priors.view,
-        priors.video,
-        cut(settings.coarse, steps),
-        0,
-        seen.append,
-        field_config=settings.field,
+    moving = run_stage(
+        "coarse", cut(settings.coarse, steps), guidances, still, reference, settings.field, on_step=seen.append
     )
     assert moving.table.shape[0] == 64
-    refined = optimise_fine(
-        moving, reference, priors.view, priors.video, priors.refine, cut(settings.fine, steps), 0, seen.append
-    )
+    refined = run_stage("fine", cut(settings.fine, steps), guidances, moving, reference, on_step=seen.append)
     assert [s.stage for s in seen] == ["static"] * steps + ["coarse"] * steps + ["fine"] * steps
     terms = {
         stage: set().union(*(s.losses for s in seen if s.stage == stage)) for stage in ("static", "coarse", "fine")

@@ -16,7 +16,6 @@ from a124core.stages.config import (
     StageConfig,
     StaticConfig,
     TimeConfig,
-    with_steps,
 )
 from a124core.stages.presets import PRESETS, auto_preset, describe_preset, preset
 from a124core.stages.schedules import is_normal_phase, masked_levels
@@ -179,11 +178,9 @@ def test_impossible_options_are_refused_in_plain_words(kind, options, said):
         kind(**options)
 
 
-def test_with_steps_changes_only_the_steps():
-    fine = FineConfig()
-    assert with_steps(fine, 7) == replace(fine, steps=7)
+def test_a_stage_needs_a_step():
     with pytest.raises(ValueError, match="at least 1 step"):
-        with_steps(fine, 0)
+        replace(FineConfig(), steps=0)
 
 
 def test_a_preset_must_have_a_field_that_can_move():

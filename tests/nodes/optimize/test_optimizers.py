@@ -279,14 +279,14 @@ def test_every_stage_counts_the_field_that_it_is_given(
 def test_the_bar_is_there_before_the_first_step(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, bridge, loop = [], pack_module("nodes.host.bridge"), pack_module("nodes.optimize.static")
-    first = loop.optimise_static
+    told, bridge, loop = [], pack_module("nodes.host.bridge"), pack_module("nodes.optimize.shared")
+    first = loop.optimise
     monkeypatch.setattr(bridge, "progress", lambda total, node: lambda done, picture: told.append((done, total)))
 
     def begins(*given: Any) -> Any:
         told.append("first step")
         return first(*given)
 
-    monkeypatch.setattr(loop, "optimise_static", begins)
+    monkeypatch.setattr(loop, "optimise", begins)
     static()
     assert told == [(0, 3), "first step", (1, 3), (2, 3), (3, 3)]
