@@ -18,7 +18,7 @@ from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior,
 from a124core.protocols import OnStep, Step
 from a124core.reference.reference import Reference, make_reference
 from a124core.render import render as render_module
-from a124core.stages import backprop, fine, loop
+from a124core.stages import fine, gradients, loop
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import Preset, with_steps
 from a124core.stages.fine import optimise_fine
@@ -30,14 +30,14 @@ from .clock import Clock
 from .measure import all_kernels, kernels_from
 
 PLACES = {
-    "march": [(render_module, "place_samples")],
+    "march": [(render_module, "sample_rays")],
     "field, forwards": [(Field4D, "__call__"), (Field4D, "density_gradient")],
     "composite": [(render_module, "render_weights"), (render_module, "_pixels")],
-    "field and renderer, backwards": [(backprop, "_push")],
+    "field and renderer, backwards": [(gradients, "_backward_pixels")],
     "frozen field": [(fine, "frozen_pictures")],
-    "losses": [(backprop, "pixel_gradients"), (backprop, "sample_terms"), (loop, "time_tv")],
+    "losses": [(gradients, "pixel_gradients"), (gradients, "sample_terms"), (loop, "time_tv")],
     "prior": [(kind, "denoise") for kind in (ImagePrior, ViewPrior, VideoPrior, TilePrior)],
-    "occupancy": [(loop, "refresh"), (loop, "marched")],
+    "occupancy": [(loop, "update_occupancy"), (loop, "occupancy_mask")],
     "optimiser": [(loop, "adam_step")],
 }
 STAGES = ("static", "coarse", "fine")

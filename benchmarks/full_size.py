@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from a124core.cli.machine import peak_memory_mb
 from a124core.field.field4d import from_static, new_field
-from a124core.priors import by_parts
+from a124core.priors import latents
 from a124core.priors.builtin import example_image
 from a124core.priors.diffusers.denoiser import Encoder, FolderPrior, Network
 from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
@@ -33,7 +33,7 @@ from a124core.priors.view_text import SIDES
 from a124core.priors.zero123_pose import ZERO123
 from a124core.protocols import Guidance
 from a124core.reference.reference import make_reference
-from a124core.stages import backprop, fine, loop
+from a124core.stages import fine, gradients, loop
 from a124core.stages.coarse import optimise_coarse
 from a124core.stages.config import with_steps
 from a124core.stages.fine import optimise_fine
@@ -62,10 +62,10 @@ WARM_UP = 1  # steps before those that are counted: what is loaded or compiled a
 PLACES = {
     "networks": [(Network, "denoise")],
     "VAE, forwards": [(Encoder, "unscaled")],
-    "VAE, backwards": [(by_parts._ByParts, "backward")],
-    "field and renderer, forwards": [(backprop, "_render"), (fine, "frozen_pictures")],
-    "field and renderer, backwards": [(backprop, "_push")],
-    "occupancy": [(loop, "refresh"), (loop, "marched")],
+    "VAE, backwards": [(latents._ByParts, "backward")],
+    "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_pictures")],
+    "field and renderer, backwards": [(gradients, "_backward_pixels")],
+    "occupancy": [(loop, "update_occupancy"), (loop, "occupancy_mask")],
     "optimiser": [(loop, "adam_step")],
 }
 
