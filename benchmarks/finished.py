@@ -22,7 +22,7 @@ from a124core.field.field4d import Field4D
 from a124core.priors.builtin import example_image
 from a124core.protocols import Cameras
 from a124core.reference.reference import make_reference
-from a124core.render import render as render_module
+from a124core.render import clip as clip_module
 
 from .measure import clock_for
 
@@ -32,7 +32,7 @@ LEVEL = 1 / 255
 @contextmanager
 def no_look() -> Iterator[None]:
     """Every sample that training's cells allow, as before."""
-    with patch.object(render_module, "pays", lambda *_: False):
+    with patch.object(clip_module, "is_worthwhile", lambda *_: False):
         yield
 
 
@@ -46,7 +46,7 @@ def scene_of(about: dict[str, str]) -> PreparedRun:  # what the demo wrote into 
 def film(field: Field4D, camera: Cameras) -> Tensor:
     """render --frames 16, without the file."""
     cameras = orbit(16, 10.0, float(camera.radius), float(camera.fovy))
-    return render_module.render_clip(field, cameras, torch.linspace(0.0, 1.0, 16), 256, normals=False).image
+    return clip_module.render_clip(field, cameras, torch.linspace(0.0, 1.0, 16), 256, normals=False).image
 
 
 def sheet(field: Field4D, camera: Cameras) -> Tensor:

@@ -17,7 +17,7 @@ from ..cameras.rig import angle_between, make_cameras
 from ..field.field4d import Field4D
 from ..protocols import Cameras
 from ..reference.segment import resize
-from ..render.render import render_clip
+from ..render.clip import render_clip
 from . import metrics
 
 Renderer = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,), size -> (B, 3, S, S), (B, 1, S, S)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..cameras.rig import make_cameras, nearest_cameras
 from ..protocols import Cameras, Field, View
 from ..reference.reference import Reference, camera_of
-from ..render.render import render_clip
+from ..render.clip import render_clip
 from .probe import Shown
 
 SIDES = {"front": 0.0, "side": 90.0, "back": 180.0}  # azimuth from the reference camera, degrees

@@ -13,7 +13,8 @@ from ..cameras.rig import make_cameras
 from ..field.field4d import Field4D
 from ..field.occupancy import empty_occupancy, update_occupancy
 from ..protocols import Cameras, Run, Step
-from ..render.render import occupancy_mask, render_clip
+from ..render.clip import render_clip
+from ..render.render import occupancy_mask
 from ..render.sample import OccupancyMask
 from . import snapshot as snapshots
 from .config import RenderConfig, StageConfig

@@ -26,7 +26,7 @@ from a124core.export.mesh import (
     export_usd,
 )
 from a124core.field.occupancy import Occupancy
-from a124core.render.render import render_clip
+from a124core.render.clip import render_clip
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = HERE.parents[1] / ".venv" / "clients"

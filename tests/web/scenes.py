@@ -12,7 +12,7 @@ from torch import Tensor
 
 from a124core.cameras.rig import make_cameras
 from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
-from a124core.render.render import render_clip
+from a124core.render.clip import render_clip
 
 # Centre, radius, colour. Nothing is symmetric, so that a mirrored picture cannot pass for the right one.
 BALLS = (

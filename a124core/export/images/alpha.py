@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ...render.render import RenderedClip
+from ...render.clip import RenderedClip
 
 CLEAR = 1.0 / 255.0  # opacity that rounds to nothing in 8 bits
 REACHES = (3, 7)  # pixels; how wide a window an empty pixel takes its colour from, the narrowest first

@@ -14,7 +14,7 @@ from ...cameras.paths import frame_times, without_repeated_end
 from ...cameras.rig import FOVY, RADIUS, make_cameras, pixel_rays
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
-from ...render.render import PREVIEW_SAMPLES, RenderedClip
+from ...render.clip import PREVIEW_SAMPLES, RenderedClip
 from ...render.sample import DIAGONAL
 from ...utils.files import replacing, replacing_folder
 from ...utils.validate import check_range, plain_name

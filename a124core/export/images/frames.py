@@ -14,7 +14,7 @@ from ...cameras.paths import CameraPath, sample_path
 from ...cameras.rig import to_pinholes
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field, Pinholes
-from ...render.render import PREVIEW_SAMPLES, RenderedClip, render_frames
+from ...render.clip import PREVIEW_SAMPLES, RenderedClip, render_frames
 from ...render.sample import DIAGONAL
 from ...utils.files import replacing_folder
 from ...utils.validate import plain_name

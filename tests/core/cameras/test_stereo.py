@@ -12,7 +12,7 @@ from a124core.cameras.rig import make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo, two_eyes
 from a124core.export.images.alpha import true_depth
 from a124core.protocols import Pinholes
-from a124core.render.render import PREVIEW_SAMPLES, render_clip
+from a124core.render.clip import PREVIEW_SAMPLES, render_clip
 from a124core.render.sample import DIAGONAL
 
 SIZE, EYES = 96, 0.12

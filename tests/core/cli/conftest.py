@@ -14,7 +14,7 @@ from PIL import Image
 from a124core.cli import job, outputs, watch
 from a124core.evaluation import evaluate
 from a124core.priors.builtin import example_image, make_priors
-from a124core.render import render as renderer
+from a124core.render import clip as renderer
 from a124core.stages.presets import preset
 
 SIZE = 16

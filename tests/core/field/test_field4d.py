@@ -12,7 +12,7 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.gradient import central_difference, density_gradient, normals_from
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.render.render import render_clip
+from a124core.render.clip import render_clip
 
 SMALL = FieldConfig(time_grids=3, levels=3, base=4, finest=16, log2_rows=9, hidden=8, init_scale=0.5)
 KINDS = {

@@ -16,17 +16,10 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy, empty_occupancy, time_slice, update_occupancy
 from a124core.protocols import Field, Shading
-from a124core.render import render as render_module
+from a124core.render import clip as clip_module
+from a124core.render.clip import MOMENTS, PREVIEW_SAMPLES, RenderedClip, render_clip
 from a124core.render.empty_space import CELLS, guess, is_worthwhile, samples_per_cell, tighten_occupancy
-from a124core.render.render import (
-    MOMENTS,
-    PREVIEW_SAMPLES,
-    RenderedClip,
-    camera_rays,
-    occupancy_mask,
-    render,
-    render_clip,
-)
+from a124core.render.render import camera_rays, occupancy_mask, render
 from a124core.render.sample import DIAGONAL, OccupancyMask, Rays, sample_rays
 
 SIZE = 64
@@ -88,7 +81,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> Callable[[Field, list[float]], tupl
         cameras = make_cameras([10.0, -20.0, 60.0] * len(times), [0.0, 100.0, 230.0] * len(times))
         time, clips = torch.tensor(times).repeat_interleave(3), []
         for look in (True, False):
-            monkeypatch.setattr(render_module, "is_worthwhile", lambda *_, look=look: look)
+            monkeypatch.setattr(clip_module, "is_worthwhile", lambda *_, look=look: look)
             clips.append(render_clip(field, cameras, time, SIZE))
         return clips[0], clips[1]
 
@@ -285,8 +278,8 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], list[float]]:
         done.append(moment)
         return tighten_occupancy(field, space, moment, samples)
 
-    monkeypatch.setattr(render_module, "is_worthwhile", weighed)
-    monkeypatch.setattr(render_module, "tighten_occupancy", counted)
+    monkeypatch.setattr(clip_module, "is_worthwhile", weighed)
+    monkeypatch.setattr(clip_module, "tighten_occupancy", counted)
     return asked, done
 
 

@@ -10,8 +10,9 @@ import torch
 from a124core.cameras.rig import make_cameras
 from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 from a124core.protocols import Shading
+from a124core.render.clip import render_clip
 from a124core.render.composite import accumulate, render_weights
-from a124core.render.render import camera_rays, occupancy_mask, render, render_clip
+from a124core.render.render import camera_rays, occupancy_mask, render
 from a124core.render.sample import DIAGONAL, Samples, sample_rays
 from a124core.render.shading import shade
 

@@ -13,7 +13,8 @@ from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
-from a124core.render.render import occupancy_mask, render_clip
+from a124core.render.clip import render_clip
+from a124core.render.render import occupancy_mask
 from a124core.stages.config import (
     CoarseConfig,
     FineConfig,

@@ -51,7 +51,7 @@ def test_a_rendered_arrow_turns_as_the_pose_says(pack_module: Callable[[str], Mo
 
 def seen_ball(pack_module: Callable[[str], ModuleType], x: float, azimuth: float) -> tuple[float, float]:
     """Where a small ball at (x, 0, 0) is in the picture of a camera: to the right, and in depth; world units."""
-    cameras, render = pack_module("a124core.cameras.rig"), pack_module("a124core.render.render")
+    cameras, render = pack_module("a124core.cameras.rig"), pack_module("a124core.render.clip")
 
     def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         near = (xyz - torch.tensor([x, 0.0, 0.0])).norm(dim=1) < 0.15

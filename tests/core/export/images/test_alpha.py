@@ -6,7 +6,7 @@ import torch
 
 from a124core.cameras.rig import make_cameras, pixel_rays
 from a124core.export.images.alpha import straight, true_depth, true_normal
-from a124core.render.render import PREVIEW_SAMPLES, render_clip
+from a124core.render.clip import PREVIEW_SAMPLES, render_clip
 from a124core.render.sample import DIAGONAL
 
 STEP = DIAGONAL / PREVIEW_SAMPLES

@@ -19,7 +19,7 @@ from a124core.export.images.film import FilmOptions, export_film
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.render.render import render_clip
+from a124core.render.clip import render_clip
 from a124core.utils import files
 
 SMALL = {"size": (32, 40)}
