@@ -16,7 +16,7 @@ import torch
 from a124core.cli.machine import machine, versions
 from a124core.kernels.dispatch import backend_name
 from a124core.utils.device import synchronize
-from a124core.utils.files import replacing
+from a124core.utils.files import atomic_write
 
 
 def median_seconds(make: Callable[[], tuple], run: Callable[..., Any], device: str, repeats: int) -> float:
@@ -67,6 +67,6 @@ def where(device: str) -> dict[str, Any]:
 def save(path: str, title: str, device: str, numbers: dict[str, Any]) -> None:
     """Everything as JSON, in one piece or not at all."""
     record = {"benchmark": title, **where(device), **numbers}
-    with replacing(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"written: {path}")

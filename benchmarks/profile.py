@@ -23,7 +23,7 @@ from a124core.reference.reference import make_reference
 from a124core.stages.optimise import initial_field, optimise
 from a124core.stages.presets import PRESETS, preset
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
-from a124core.utils.files import replacing
+from a124core.utils.files import atomic_write
 
 from .measure import all_kernels
 
@@ -37,7 +37,7 @@ def main() -> None:
     keep_freed_pages()
     text = shown(args, profiled(args))
     if args.out:
-        with replacing(args.out) as file:
+        with atomic_write(args.out) as file:
             file.write_text(text, encoding="utf-8")
     print(text)
 

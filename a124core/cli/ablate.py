@@ -18,7 +18,7 @@ from ..field.field4d import Field4D
 from ..priors.builtin import MOTIONS, SUBJECTS, example_image
 from ..reference.reference import make_reference
 from ..utils.device import keep_freed_pages
-from ..utils.files import replacing, write_json
+from ..utils.files import atomic_write, write_json
 from .folder import made_folder
 from .job import PreparedRun, RunOptions, check_folder, prepare
 from .machine import machine, versions
@@ -75,7 +75,7 @@ def _write(out: Path, work: Sequence[tuple[str, str, int, float]], options: obje
     text = markdown(results, minutes)
     values = {"rows": results, "minutes": minutes, "mode": MODE, "steps_scale": options.steps_scale, "note": NOTE}
     write_json(out / "ablation.json", {**values, "machine": machine(), "versions": versions()})
-    with replacing(out / "ablation.md") as temporary:
+    with atomic_write(out / "ablation.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(text)
     print(f"Written: {out / 'ablation.md'}, {out / 'ablation.json'}")

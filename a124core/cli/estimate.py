@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ..field.field4d import Field4D
 from ..protocols import Step
-from ..runs.memory import format_duration
 from ..utils.device import synchronize
+from ..utils.text import format_duration
 from .job import PreparedRun, RunOptions
 from .machine import peak_memory_mb
 from .needs import announced

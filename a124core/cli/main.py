@@ -13,7 +13,7 @@ from ..priors.builtin import example_image
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.device import keep_freed_pages
-from ..utils.prompt import checked_prompt
+from ..utils.validate import checked_prompt
 from .ablate import ablate
 from .args import parser
 from .estimate import estimate

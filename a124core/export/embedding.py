@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..priors.weight_files import load_checkpoint
-from ..utils.files import read_tensors, replacing, write_tensors
+from ..utils.files import atomic_write, read_tensors, write_tensors
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
 ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text encoder
@@ -57,7 +57,7 @@ def write_embedding(
         raise ValueError(
             f"an embedding is a finite (n, d) table, this one is {tuple(embedding.shape)}: learn it again."
         )
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file({KEY: embedding.detach().float().cpu().contiguous()}, temporary, {"format": "pt", **(about or {})})
 
 

@@ -22,6 +22,7 @@ from ..render.sample import sample_rays
 from ..stages.config import CoarseConfig, FineConfig, StageConfig
 from ..stages.gradients import needs_normals
 from ..utils.device import free_memory
+from ..utils.text import format_bytes
 
 NUMBER = 4  # bytes of a float32
 CORNERS = 64  # bytes of a sample on one level that plain torch keeps and kernels make again: 8 indices, 8 shares
@@ -53,22 +54,6 @@ class MemoryEstimate:
         said = ", ".join(f"{what} {format_bytes(size)}" for what, size in parts.items() if size)
         more = "; what the models compute with comes on top" if self.networks else ""
         return f"about {format_bytes(self.total)} of memory beside the program ({said}{more})"
-
-
-def format_bytes(size: float) -> str:
-    """12.3 GB, 640 MB."""
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
-
-
-def format_duration(seconds: float) -> str:
-    """40 s, 12 min, 3.5 hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 36 * 3600:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.1f} days"
 
 
 def estimate_memory(

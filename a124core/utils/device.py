@@ -1,4 +1,4 @@
-"""The one place that asks which accelerators exist."""
+"""Accelerators and memory: the one place that queries which devices exist and what they have free."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 
 import torch
 
+from .text import format_bytes
+
 
 def best_device() -> torch.device:
-    """CUDA or ROCm, then XPU, then MPS, then the CPU."""
+    """Return CUDA or ROCm where there is one, then XPU, then MPS, then the CPU."""
     for name in ("cuda", "xpu", "mps"):
         backend = getattr(torch, name, None) or getattr(torch.backends, name, None)
         if backend is not None and backend.is_available():
@@ -18,26 +20,26 @@ def best_device() -> torch.device:
 
 
 def is_current(device: torch.device) -> bool:
-    """Is this the device that work goes to when none is named? Always so where there is only one of its kind."""
+    """Return whether work goes to this device when none is named: always where there is only one of its kind."""
     return device.type == "cpu" or getattr(torch, device.type).current_device() == (device.index or 0)
 
 
 def synchronize(device: torch.device | str) -> None:
-    """Wait until the device has done what it was asked; nothing to wait for on a CPU."""
+    """Wait until the device has finished its queue; a CPU has none."""
     name = torch.device(device).type
     if name != "cpu":
         getattr(torch, name).synchronize()
 
 
 def peak_device_memory(device: torch.device | str) -> int:
-    """Bytes that torch has reserved at most on a CUDA or XPU device; 0 elsewhere."""
+    """Return the most bytes that torch has reserved on a CUDA or XPU device; 0 elsewhere."""
     name = torch.device(device).type
     return getattr(torch, name).max_memory_reserved() if name in ("cuda", "xpu") else 0
 
 
 def free_memory(device: torch.device | str) -> int | None:
-    """Bytes that a run may take: free, or held by this process's own torch, which lets go of what nobody needs; on a
-    CPU what the system has left. None where nobody says."""
+    """Return the bytes that a run may use: free, or cached by this process's own torch; on a CPU what the system has
+    available. None where the device does not report it."""
     name = torch.device(device).type
     if name == "cpu":
         import psutil
@@ -48,13 +50,20 @@ def free_memory(device: torch.device | str) -> int | None:
         return None
     try:
         return backend.mem_get_info(device)[0] + backend.memory_reserved(device)
-    except RuntimeError:  # some of Intel's cards do not tell
+    except RuntimeError:  # some of Intel's cards do not report it
         return None
 
 
+def check_memory(needed: int, task: str, advice: str) -> None:
+    """Refuse a task that needs more bytes than this computer has free, before minutes of work instead of after."""
+    free = free_memory("cpu")
+    if needed > free:
+        raise ValueError(f"{task} takes {format_bytes(needed)} of memory, {format_bytes(free)} are free: {advice}.")
+
+
 def keep_freed_pages() -> None:
-    """On Linux, let the C library keep freed memory instead of returning it at every step: on a CPU, a third of a step
-    went into fetching the same pages again. Nothing happens where there is no such setting."""
+    """Let the C library of Linux keep freed memory instead of returning it at every step: on a CPU, a third of a step
+    went into fetching the same pages again. Elsewhere there is no such setting."""
     if not sys.platform.startswith("linux"):
         return
     mmap_threshold, trim_threshold, never = -3, -1, 2**30
@@ -67,6 +76,8 @@ def keep_freed_pages() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Did an allocation fail, on the accelerator or on the CPU?"""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+    """Return whether an allocation failed, on the accelerator or on the CPU."""
+    messages = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(message in str(error) for message in messages)
+    )

@@ -23,86 +23,87 @@ KINDS = ("field", "snapshot", "token")
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A new file in the same folder to write to; it takes path's place at the end. On any failure it is removed and
-    what stood at path before is untouched."""
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a new file in the same folder to write to, which replaces path at the end. On any failure it is removed and
+    an earlier file at path is untouched."""
     path = Path(path)
-    temporary = _temporary(path)
+    temporary = _temporary_beside(path)
     try:
         yield temporary
         with open(temporary, "r+b") as written:
             os.fsync(written.fileno())
-        _share(temporary)
+        _set_permissions(temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise _plain(error, path) from error
+        raise _explained(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def replacing_folder(
+def atomic_folder(
     path: str | Path,
-    ours: tuple[str, ...],  # names that may stand in it
-    sure: Callable[[Path], None] = lambda path: None,  # raises ValueError if what is there is not ours all the same
+    names: tuple[str, ...],  # of the entries that an earlier folder at path may hold
+    check_owned: Callable[[Path], None] = lambda path: None,  # raises ValueError where the names deceive
 ) -> Iterator[Path]:
-    """The same for a folder. What stood there before goes away at the end, and only if nothing but ours was in it,
-    then and now."""
+    """Yield a new folder to write to, which replaces path at the end. An earlier folder at path is removed, and only if
+    nothing but these names was in it, before the work and after it."""
     path = Path(path)
-    _check_ours(path, ours, sure)
+    _check_content(path, names, check_owned)
     try:
         fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
     except OSError as error:
-        raise _plain(error, path) from error
+        raise _explained(error, path) from error
     try:
         yield fresh
         os.chmod(fresh, 0o777 & ~_umask())
-        _check_ours(path, ours, sure)
+        _check_content(path, names, check_owned)
         _swap(fresh, path)
     except OSError as error:
-        raise _plain(error, path) from error
+        raise _explained(error, path) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _check_ours(path: Path, ours: tuple[str, ...], sure: Callable[[Path], None]) -> None:
+def _check_content(path: Path, names: tuple[str, ...], check_owned: Callable[[Path], None]) -> None:
+    """Refuse a path that is a file, or a folder that holds anything else."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file, but a folder is to be written: choose another name.")
-    others = sorted({entry.name for entry in path.iterdir()} - set(ours)) if path.exists() else []
+    others = sorted({entry.name for entry in path.iterdir()} - set(names)) if path.exists() else []
     if others:
         raise ValueError(f"{path} holds {others[0]!r}, which is no export of this kind: choose a new or empty folder.")
     if path.exists() and any(path.iterdir()):
-        sure(path)
+        check_owned(path)
 
 
 def _swap(fresh: Path, path: Path) -> None:
-    """fresh takes path's place; if that fails, what was there is there again."""
+    """Replace path with fresh; if that fails, put the earlier folder back."""
     if not path.exists():
         os.replace(fresh, path)
         return
-    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=".old-"))
-    os.replace(path, aside / "was")
+    backup = Path(tempfile.mkdtemp(dir=path.parent, prefix=".old-"))
+    os.replace(path, backup / "earlier")
     try:
         os.replace(fresh, path)
     except OSError:
-        os.replace(aside / "was", path)
+        os.replace(backup / "earlier", path)
         raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(backup, ignore_errors=True)
 
 
-def _temporary(path: Path) -> Path:
-    """An empty file beside path with the same suffix: writers choose their format by it."""
+def _temporary_beside(path: Path) -> Path:
+    """Create an empty file beside path with the same suffix: writers choose their format by it."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=path.suffix)
     except OSError as error:
-        raise _plain(error, path) from error
+        raise _explained(error, path) from error
     os.close(handle)
     return Path(name)
 
 
-def _share(path: Path) -> None:
-    """Temporary files are private; results get the permissions of any other file."""
+def _set_permissions(path: Path) -> None:
+    """Give a temporary file, which is private, the permissions of any other file."""
     os.chmod(path, 0o666 & ~_umask())
 
 
@@ -112,8 +113,8 @@ def _umask() -> int:
     return mask
 
 
-def _plain(error: Exception, path: Path) -> OSError:
-    """One sentence for the user; an earlier file at path is still there."""
+def _explained(error: Exception, path: Path) -> OSError:
+    """Turn an error of the system into one sentence for the user; an earlier file at path is still there."""
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)) or "os error 28" in str(error):
         return OSError(f"the disk is full: {path} was not written, an earlier file is kept: free space and retry.")
@@ -125,8 +126,8 @@ def _plain(error: Exception, path: Path) -> OSError:
 
 
 def write_json(path: str | Path, values: dict[str, Any]) -> None:
-    """Readable JSON; numbers that are not finite become null."""
-    with replacing(path) as temporary:
+    """Write readable JSON; numbers that are not finite become null."""
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(_jsonable(values), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -145,34 +146,34 @@ def write_tensors(
     tensors: dict[str, Tensor],
     header: dict[str, Any],  # "kind" is one of KINDS; the rest must be JSON
 ) -> None:
-    """safetensors with the header in its metadata."""
+    """Write safetensors with the header in their metadata."""
     if header.get("kind") not in KINDS:
         raise ValueError(f"the header's kind is {header.get('kind')!r}: use one of {', '.join(KINDS)}.")
     metadata = {"format": FORMAT, "kind": header["kind"], "version": str(VERSION), "header": json.dumps(header)}
-    with replacing(path) as temporary:
-        save_file(_separate(tensors), temporary, metadata)
+    with atomic_write(path) as temporary:
+        save_file(_unshared(tensors), temporary, metadata)
 
 
-def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous, on the CPU, no two sharing memory."""
-    seen: set[int] = set()
-    plain = {}
+def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return them contiguous and on the CPU, no two sharing memory."""
+    storages: set[int] = set()
+    unshared = {}
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
         storage = tensor.untyped_storage().data_ptr()
-        plain[name] = tensor.clone() if storage in seen else tensor
-        seen.add(storage)
-    return plain
+        unshared[name] = tensor.clone() if storage in storages else tensor
+        storages.add(storage)
+    return unshared
 
 
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a file of that kind; anything else is refused in one sentence."""
+    """Read tensors and header of a file of that kind; refuse anything else in one sentence."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} was not found: give the path of a {kind} file (.safetensors) this program wrote.")
     try:
         with safe_open(path, framework="pt") as opened:
-            header = _checked_header(opened.metadata() or {}, kind, path)
+            header = _parse_header(opened.metadata() or {}, kind, path)
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is incomplete or not a safetensors file ({error}): use another copy.") from None
@@ -183,7 +184,7 @@ def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
 
 
 def read_kind(path: str | Path) -> str | None:
-    """The kind of one of our files; None for any other file."""
+    """Return the kind of one of our files; None for any other file."""
     try:
         with safe_open(Path(path), framework="pt") as opened:
             metadata = opened.metadata() or {}
@@ -192,7 +193,7 @@ def read_kind(path: str | Path) -> str | None:
     return metadata.get("kind") if metadata.get("format") == FORMAT else None
 
 
-def _checked_header(metadata: dict[str, str], kind: str, path: Path) -> dict[str, Any]:
+def _parse_header(metadata: dict[str, str], kind: str, path: Path) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by this program: give a {kind} file that it saved.")
     if metadata.get("version") != str(VERSION):

@@ -1,4 +1,4 @@
-"""Packages that are asked for only where they are used, and the sentence when one is missing."""
+"""Optional packages: imported where they are used, with advice where one is missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def require(module: str, package: str, use: str) -> Any:
-    """The module, or what to run to get it. `use` ends the sentence "... is needed ..."."""
+    """Import the module, or say how to install its package. `use` ends the sentence "... is needed ..."."""
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -1,29 +1,30 @@
-"""How far the work is, told so often that a cancel is never far away."""
+"""Progress of long work: one callback, called so often that a cancel is never far away."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-OnProgress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done. Raising in it cancels
+OnProgress = Callable[[int, int, str], None]
+"""Called with steps done, steps in all, and what is being done ("" where the numbers say all). Raising cancels."""
 
 
 @dataclass
 class ProgressCounter:
-    """Counts while meshes are made."""
+    """Steps of a task that are counted as they are done."""
 
     total: int
     on_progress: OnProgress | None
     done: int = 0
-    what: str = "looking for the object"
-    size: str = ""  # how large the file will be, as soon as that is known: told with everything after it
+    text: str = ""  # what is being done
+    suffix: str = ""  # appended to every text
 
-    def count(self, what: str) -> None:
-        """A step is done."""
-        self.done, self.what = min(self.done + 1, self.total), what
-        self.heard()
+    def advance(self, text: str) -> None:
+        """Count a step and report it."""
+        self.done, self.text = min(self.done + 1, self.total), text
+        self.report()
 
-    def heard(self) -> None:
-        """In the middle of a step: nothing is counted, but a cancel is heard."""
+    def report(self) -> None:
+        """Report without counting, in the middle of a step, so that a cancel can be raised."""
         if self.on_progress is not None:
-            self.on_progress(self.done, self.total, f"{self.what}, {self.size}" if self.size else self.what)
+            self.on_progress(self.done, self.total, f"{self.text}, {self.suffix}" if self.suffix else self.text)

@@ -1,4 +1,4 @@
-"""Sentences for the user that the command line and the nodes share."""
+"""Sentences for the user, and numbers in them: counts, sizes, durations."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ from collections.abc import Iterable
 
 
 def count_noun(number: int, noun: str) -> str:
-    """1 frame, 2 frames."""
+    """Return the number with its noun: 1 frame, 2 frames."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def unused_note(what: str, names: Iterable[str]) -> str:
-    """On settings that were changed and that `what` has no use for; empty if there are none."""
-    said = ", ".join(names)
-    return f"Without effect for {what}: {said}." if said else ""
+def format_bytes(size: float) -> str:
+    """Format a size: 12.3 GB, 640 MB."""
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration: 40 s, 12 min, 3.5 hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"
+
+
+def unused_note(target: str, names: Iterable[str]) -> str:
+    """Return a sentence on changed settings that the target does not use; empty if there are none."""
+    listed = ", ".join(names)
+    return f"Without effect for {target}: {listed}." if listed else ""

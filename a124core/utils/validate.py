@@ -1,4 +1,4 @@
-"""Plain-word refusals: of options that cannot work, for the frozen dataclasses, and of names that cannot be files."""
+"""Validation that refuses in one plain sentence: numbers and choices of options, prompts, and names of files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 
 ANY = float("inf")  # no upper bound
 ABOVE_ZERO = 1e-30  # lower bound of a number that divides or scales
-RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{k}" for port in ("COM", "LPT") for k in range(1, 10))}  # Windows
-FORBIDDEN = '<>:"|?*\\'  # in file names, on Windows
-LONGEST = 120  # bytes of one part: every common file system takes 255, and a number and a suffix follow
+MAX_PROMPT = 1000  # characters; the text encoders of the method read 77 tokens, some 300 characters
+RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{k}" for port in ("COM", "LPT") for k in range(1, 10))}
+FORBIDDEN_CHARACTERS = '<>:"|?*\\'  # in file names, on Windows; so are the reserved ones
+MAX_NAME_BYTES = 120  # of one part: every common file system takes 255, and a number and a suffix follow
 
 
 def check_range(config: object, low: float, high: float, *names: str) -> None:
-    """Stop at the first of these numbers of the config that lies outside [low, high], or is not a number."""
+    """Refuse the first of these numbers of the config that lies outside [low, high], or is not a number."""
     for name in names:
         value = getattr(config, name)
         if not low <= value <= high:
@@ -21,31 +22,44 @@ def check_range(config: object, low: float, high: float, *names: str) -> None:
             raise ValueError(f"{name} is {value}: it must be {needed}, so choose another number.")
 
 
-def check_choice(config: object, name: str, known: tuple[str, ...]) -> None:
-    """Stop if the named choice of the config is not one that exists."""
+def check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value of the config that is not one of the choices."""
     value = getattr(config, name)
-    if value not in known:
-        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(known)}.")
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}.")
+
+
+def checked_prompt(prompt: str) -> str:
+    """Return the prompt without surrounding or doubled white space; refuse empty and endless ones."""
+    text = " ".join(prompt.split())
+    if not text:
+        raise ValueError('the prompt is empty: say what moves and how, for example "a panda is dancing".')
+    if len(text) > MAX_PROMPT:
+        raise ValueError(
+            f"the prompt has {len(text)} characters, at most {MAX_PROMPT} are allowed: one or two sentences are enough."
+        )
+    return text
 
 
 def plain_name(name: str) -> str:
-    """The name of a file to write, "tabby", or of a folder and a file, "cats/tabby"; refused where a system would not
-    take it, or where it would leave the folder that it is meant for."""
+    """Return the name of a file to write, "tabby", or of a folder and a file, "cats/tabby"; refuse what an operating
+    system would not take, and what would leave the folder that it is meant for."""
     for part in name.split("/"):
-        trouble = _trouble(part)
-        if trouble:
-            raise ValueError(f"the name {name!r} {trouble}: use a plain name such as 'robot' or 'cats/tabby'.")
+        fault = _name_fault(part)
+        if fault:
+            raise ValueError(f"the name {name!r} {fault}: use a plain name such as 'robot' or 'cats/tabby'.")
     return name
 
 
-def _trouble(part: str) -> str:
-    """What is wrong with one part of a path; empty if nothing is."""
+def _name_fault(part: str) -> str:
+    """Describe what is wrong with one part of a path; empty if nothing is."""
     if not part.strip() or part in (".", ".."):
         return "does not stay in its folder, or is empty"
-    if part.split(".")[0].strip().upper() in RESERVED:
+    if part.split(".")[0].strip().upper() in RESERVED_NAMES:
         return f"holds {part!r}, which Windows keeps for itself"
-    if any(c in FORBIDDEN or not c.isprintable() for c in part):
-        return f"holds a character that file names cannot have ({FORBIDDEN} and control characters)"
+    if any(c in FORBIDDEN_CHARACTERS or not c.isprintable() for c in part):
+        return f"holds a character that file names cannot have ({FORBIDDEN_CHARACTERS} and control characters)"
     if part[-1] in ". " or part[0] == " ":
         return "begins or ends with a space, or ends with a dot"
-    return f"is longer than {LONGEST} bytes (a letter takes 1 to 4)" if len(os.fsencode(part)) > LONGEST else ""
+    too_long = len(os.fsencode(part)) > MAX_NAME_BYTES
+    return f"is longer than {MAX_NAME_BYTES} bytes (a letter takes 1 to 4)" if too_long else ""

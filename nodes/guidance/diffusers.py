@@ -10,7 +10,7 @@ from ...a124core.priors.diffusers.roles import ROLES, RoleRequest, folder_guidan
 from ...a124core.priors.released import BY_ROLE, NOISE_LEVEL, Numbers
 from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.stages.presets import MEMORY
-from ...a124core.utils.prompt import checked_prompt
+from ...a124core.utils.validate import checked_prompt
 from .. import sockets
 from ..host import bridge
 from ..host import model_folders as host

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...a124core.protocols import Guidance
-from ...a124core.utils.prompt import checked_prompt
+from ...a124core.utils.validate import checked_prompt
 from .. import sockets
 from ..host import bridge
 from ..host.prior import video_prior

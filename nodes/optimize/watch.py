@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ...a124core.protocols import Step
-from ...a124core.runs.memory import format_duration
+from ...a124core.utils.text import format_duration
 from ..host import bridge
 from .keep import Keep
 

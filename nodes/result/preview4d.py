@@ -8,7 +8,7 @@ from typing import Any
 
 from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
 from ...a124core.field.field4d import Field4D
-from ...a124core.utils.files import replacing
+from ...a124core.utils.files import atomic_write
 from .. import sockets
 from ..host import bridge
 from .viewer_widgets import viewer_options, viewer_widgets
@@ -49,7 +49,7 @@ def keep_scene(folder: Path, packed: bytes) -> Path:
     """Write a baked scene, or find it there already; then drop what was baked longest ago beyond the limit."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(packed).hexdigest()[:16]}{SUFFIX}"
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(packed)
     newest_first = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stat().st_mtime_ns, reverse=True)
     room = LIMIT - len(packed)

@@ -8,7 +8,7 @@ from ...a124core.cameras.paths import CameraPath, sample_path
 from ...a124core.cameras.rig import to_pinholes
 from ...a124core.field.field4d import Field4D
 from ...a124core.render.clip import render_clip
-from ...a124core.utils.room import check_memory
+from ...a124core.utils.device import check_memory
 from .. import sockets
 from ..host import bridge
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from a124core.utils.files import replacing
+from a124core.utils.files import atomic_write
 
 from .config import ROLES, Course
 from .lessons import Lesson
@@ -50,7 +50,7 @@ def learn(
             say(f"{role}: step {step} of {course.steps}, loss {mean:.4f}, {left:.1f} minutes left")
         if step % snapshot_every == 0 or step == course.steps:
             state = {"step": step, "models": {n: m.state_dict() for n, m in models.items()}, "adam": adam.state_dict()}
-            with replacing(kept) as temporary:
+            with atomic_write(kept) as temporary:
                 torch.save(state, temporary)
     for model in models.values():
         model.requires_grad_(False)

@@ -15,7 +15,7 @@ from a124core.priors.builtin.palettes import PALETTES, coloured
 from a124core.priors.builtin.scenes import Look, moved, subject_named
 from a124core.priors.builtin.splat import spacing_for, splat
 from a124core.protocols import Cameras
-from a124core.utils.files import replacing
+from a124core.utils.files import atomic_write
 
 from .config import World
 
@@ -51,7 +51,7 @@ def album_in(folder: Path, world: World, seed: int, say: Callable[[str], None]) 
     if kept is not None and kept["of"] == of:
         return Album(world, [Cameras(**row) for row in kept["cameras"]], kept["layers"])
     album = photograph(world, seed, say)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save({"of": of, "cameras": [vars(c) for c in album.cameras], "layers": album.layers}, temporary)
     return album
 

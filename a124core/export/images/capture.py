@@ -16,7 +16,7 @@ from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
 from ...render.clip import PREVIEW_SAMPLES, RenderedClip
 from ...render.sample import DIAGONAL
-from ...utils.files import replacing, replacing_folder
+from ...utils.files import atomic_folder, atomic_write
 from ...utils.validate import check_range, plain_name
 from .alpha import true_depth, true_normal
 from .film import SIDES, OnFrame, loops
@@ -84,7 +84,7 @@ def export_capture(
     cameras, time = around[camera], moments.repeat(options.views)
     stems = [f"c{k:03d}_t{m:04d}" for k in range(options.views) for m in range(options.moments)]
     tested = torch.tensor(held_out(options.views))[camera]
-    with replacing_folder(folder, OURS, check_written_here) as fresh:
+    with atomic_folder(folder, OURS, check_written_here) as fresh:
         files: list[dict[str, str]] = []
         points: list[Tensor] = []
         for k, clip in enumerate(seen_with_depth(field, cameras, time, options.size, on_frame, device)):
@@ -132,5 +132,5 @@ def write_points(path: Path, points: Tensor) -> None:  # (N, 9): xyz, normal, rg
         rows[name] = points[:, k].numpy() if k < len(names) else (points[:, k] * 255.0).round().byte().numpy()
     kinds = [f"property float {n}" for n in names] + [f"property uchar {n}" for n in rows.dtype.names[len(names) :]]
     head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}", *kinds, "end_header"]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes("\n".join(head).encode("ascii") + b"\n" + rows.tobytes())

@@ -13,7 +13,7 @@ from ...cameras.paths import CameraPath, Playback, sample_path
 from ...cameras.rig import to_pinholes
 from ...protocols import Field
 from ...render.clip import RenderedClip, render_frames
-from ...utils.room import check_memory
+from ...utils.device import check_memory
 from ...utils.text import count_noun
 from ...utils.validate import check_range, plain_name
 from .alpha import straight

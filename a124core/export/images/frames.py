@@ -16,7 +16,7 @@ from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field, Pinholes
 from ...render.clip import PREVIEW_SAMPLES, RenderedClip, render_frames
 from ...render.sample import DIAGONAL
-from ...utils.files import replacing_folder
+from ...utils.files import atomic_folder
 from ...utils.validate import plain_name
 from .alpha import straight, true_depth, true_normal
 from .film import BLACK, FilmOptions, OnFrame, loops, watched
@@ -44,7 +44,7 @@ def export_frames(
     if to_pinholes(where).eyes != 1:
         raise ValueError("pictures of two eyes have no one camera: set the eyes' distance to 0, or make a film.")
     digits = max(4, len(str(len(where) - 1)))  # names must sort like the frames
-    with replacing_folder(folder, OURS, check_written_here) as fresh:
+    with atomic_folder(folder, OURS, check_written_here) as fresh:
         files: dict[str, list[str]] = {key: [] for key in FOLDERS}
         for k, clip in enumerate(seen_with_depth(field, where, time, options.size, on_frame, device)):
             for key, name in write_set(fresh, f"{k:0{digits}d}", clip).items():

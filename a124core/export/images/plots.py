@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 
 SHOWN_CLIPS = 40  # clips drawn as dots in the times plot
 BINS = 16  # of the histogram; 256 ticks make 16 in each
@@ -26,7 +26,7 @@ def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, An
 
 
 def _save(figure: Any, path: str | Path) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 from .video import to_bytes
 
 GAP = 4  # pixels between pictures
@@ -20,7 +20,7 @@ INK, PAPER = (40, 40, 40), (255, 255, 255)
 def write_image(path: str | Path, image: Tensor) -> None:  # (1, 3, H, W) or (3, H, W) in [0, 1]
     """One PNG."""
     values = to_bytes(image if image.ndim == 4 else image[None])[0]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         Image.fromarray(values).save(temporary, format="PNG")
 
 
@@ -52,7 +52,7 @@ def write_contact_sheet(
         draw.text((GAP, y + height // 2 - TEXT // 2), label, INK, font=font)
         for c, values in enumerate(to_bytes(row)):
             sheet.paste(Image.fromarray(values), (left + c * (width + GAP), y))
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary, format="PNG")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 
 BT709 = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}  # ITU-T H.273; range 1: 16 to 235
 CODEC = "libx264"  # with yuv420p every browser and player shows it
@@ -49,7 +49,7 @@ def write_film(
         raise ValueError(f"fps is {fps}: it must be above 0 and at most {MOST_FPS:g}.")
     if path.suffix.lower() == ".gif" and fps > 0.5 / GIF_TICK:
         raise ValueError(f"fps is {fps:g}: a GIF shows at most {0.5 / GIF_TICK:g} pictures a second, take WebP or MP4.")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         write(temporary, frames, fps)
 
 

@@ -76,13 +76,13 @@ def build(
     field = field.to(device) if device is not None and hasattr(field, "to") else field
     times = frame_times(field, options)
     tracks = len(times) - 1 if fixed else 0  # the template is already there
-    steps = ProgressCounter(2 * len(times) + tracks, on_progress)
-    solid = find_solid(field, times, options.resolution, steps.heard)
+    steps = ProgressCounter(2 * len(times) + tracks, on_progress, text="looking for the object")
+    solid = find_solid(field, times, options.resolution, steps.report)
     frames = _surfaces(solid, times, options, steps, lambda frame, n: check_frames(frame, n, options, fixed, most))
     notes: list[str] = []
-    if len(frames) > 1 and stands_still(frames, steps.heard) and keeps_colours(solid, frames):
+    if len(frames) > 1 and stands_still(frames, steps.report) and keeps_colours(solid, frames):
         notes.append("The field never moves: one mesh without animation.")
-        frames, steps.size = frames[:1], ""
+        frames, steps.suffix = frames[:1], ""
     if fixed and len(frames) > 1:
         stretches = _tracked(frames, lambda time: frame_at(solid, time, options), steps, notes)
         if len(stretches) == len(frames):
@@ -104,15 +104,15 @@ def _surfaces(
     frames = []
     for time in times:
         frames.append(frame_at(solid, float(time), options))
-        steps.size = steps.size or f"about {in_words(size_of(frames[0], len(times)))} as a GLB"
-        steps.count("surface")
+        steps.suffix = steps.suffix or f"about {in_words(size_of(frames[0], len(times)))} as a GLB"
+        steps.advance("surface")
     return frames
 
 
 def _tracked(
     frames: list[Frame], between: Callable[[float], Frame], steps: ProgressCounter, notes: list[str]
 ) -> list[Stretch]:
-    stretches = tracked(frames, between, lambda: steps.count("track"), steps.heard)
+    stretches = tracked(frames, between, lambda: steps.advance("track"), steps.report)
     if stretches is None:
         notes.append(
             f"One surface cannot follow this scene (more than {MOST_STRETCHES} templates were needed): every frame has "
@@ -134,7 +134,7 @@ def _recoloured(
         seen = []
         for k, (points, normals) in enumerate(zip(stretch.points, stretch.normals(), strict=True)):
             seen.append(colours(solid, frames[stretch.first + k].time, points, normals))
-            steps.count("colour")
+            steps.advance("colour")
         middle = np.median(seen, axis=0).astype(np.float32)
         made.append(replace(stretch, colours=middle))
         off += [float(np.abs(c - middle).mean()) for c in seen]
@@ -146,5 +146,5 @@ def _measured(
 ) -> tuple[list[Off], Off | None]:
     """How far off at each frame, and between two."""
     size, times = scene_size(frames), np.array([frame.time for frame in frames])
-    at = off_at_frames(stretches, frames, size, steps.heard)
+    at = off_at_frames(stretches, frames, size, steps.report)
     return at, off_between(stretches, times, lambda time: surface_at(solid, time, options.resolution), size)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 from .limits import MOST_GLB
 from .options import in_words
 
@@ -84,7 +84,7 @@ def write_glb(path: str | Path, document: dict[str, Any], buffer: Buffer) -> int
             f"{path} would have {in_words(total)}, and a GLB holds {in_words(MOST_GLB)} at most: choose fewer frames "
             "or faces, or a smaller texture."
         )
-    with replacing(path) as temporary, open(temporary, "wb") as out:
+    with atomic_write(path) as temporary, open(temporary, "wb") as out:
         out.write(struct.pack("<III", MAGIC, VERSION, total))
         out.write(struct.pack("<II", len(text), JSON_CHUNK) + text)
         out.write(struct.pack("<II", size, BIN_CHUNK))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...utils.files import replacing, replacing_folder, write_json
+from ...utils.files import atomic_folder, atomic_write, write_json
 from .glb import GENERATOR
 from .mesh import Mesh
 
@@ -39,7 +39,7 @@ def write_sequence(folder: Path, meshes: list[Mesh], times: np.ndarray, fps: flo
     """frame_0000.ply ... and frames.json (scene times, fps) -> bytes written. All of it, or the folder is as before."""
     check_folder(folder, suffix)
     write = {".ply": write_ply, ".obj": write_obj}[suffix]
-    with replacing_folder(folder, _names(suffix)) as fresh:
+    with atomic_folder(folder, _names(suffix)) as fresh:
         frames = []
         for name, mesh, time in zip(_names(suffix), meshes, times, strict=False):  # more names than frames
             write(fresh / name, mesh)
@@ -61,7 +61,7 @@ def write_ply(path: Path, mesh: Mesh) -> None:
         "ply", "format binary_little_endian 1.0", f"comment {GENERATOR}, y up", f"element vertex {len(rows)}",
         *places, *colours, f"element face {len(triangles)}", "property list uchar int vertex_indices", "end_header", "",
     ]  # fmt: skip
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes("\n".join(header).encode() + rows.tobytes() + triangles.tobytes())
 
 
@@ -74,5 +74,5 @@ def write_obj(path: Path, mesh: Mesh) -> None:
     normals = ["vn {:.4f} {:.4f} {:.4f}".format(*n) for n in mesh.normals]
     faces = ["f {0}//{0} {1}//{1} {2}//{2}".format(*face) for face in mesh.faces + 1]
     text = "\n".join((f"# {GENERATOR}, y up", *points, *normals, *faces, ""))
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="ascii")

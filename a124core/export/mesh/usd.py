@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 from ...utils.optional import require
 from .colour import linear
 from .scene import Scene, Stretch
@@ -44,7 +44,7 @@ def write_usd(path: Path, scene: Scene) -> int:
     material = add_material(pxr, stage, "/Scene/colour")
     for stretch in scene.stretches:
         bind(pxr, _add_mesh(pxr, stage, scene, stretch), material)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         if not stage.GetRootLayer().Export(str(temporary)):
             raise OSError("usd-core could not write it")
         return temporary.stat().st_size

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ...protocols import Field
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 from .volume import OnProgress, VolumeOptions
 from .volume_file import baked_bytes
 
@@ -61,7 +61,7 @@ def export_html(
     script = inlined(ENTRY)
     scene = base64.b64encode(baked_bytes(field, options, on_progress, device)).decode()
     page = PAGE.format(title=html.escape(path.stem), scene=scene, script=script).encode()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(page)
     return len(page)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...protocols import Field
-from ...utils.files import replacing
+from ...utils.files import atomic_write
 from ...utils.text import count_noun
 from .volume import SMALLEST, OnProgress, Volume, VolumeOptions, bake_volume
 
@@ -32,7 +32,7 @@ def write_volume(
 ) -> int:  # bytes written
     """Bake and write. On any failure an earlier file at path is untouched."""
     packed = baked_bytes(field, options, on_progress, device)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(packed)
     return len(packed)
 

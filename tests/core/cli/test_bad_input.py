@@ -13,7 +13,7 @@ from PIL import Image
 from a124core.cli import job
 from a124core.cli import run as pipeline
 from a124core.cli.main import main
-from a124core.utils.prompt import checked_prompt
+from a124core.utils.validate import checked_prompt
 
 
 @pytest.fixture

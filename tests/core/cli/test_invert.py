@@ -15,6 +15,7 @@ from a124core.inversion.learn import TEMPLATES
 from a124core.priors.diffusers.inversion import FolderWord, folder_word
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.runs import memory as needs
+from a124core.utils.text import format_bytes
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,6 @@ def test_what_it_will_hold_is_said_before_the_first_step(
     held = sum(v.nbytes for n in (made.unet, made.encoder.vae, made.reads.encoder) for v in n.state_dict().values())
     assert first == "Reading the model ..."
     assert counted.startswith(
-        f"invert: 1 step of 2 crops, 1 at once, about {needs.format_bytes(held)} of memory beside"
+        f"invert: 1 step of 2 crops, 1 at once, about {format_bytes(held)} of memory beside"
     )
     assert counted.endswith("what the models compute with comes on top).") and "choose a smaller model" in lack

@@ -17,7 +17,7 @@ from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Guidances, ModelPrior, Prior, Shading, Step, View
 from a124core.render.render import camera_rays, occupancy_mask, render
 from a124core.runs import memory as needs
-from a124core.runs.memory import estimate_memory, format_bytes, format_duration, graph_bytes, shortfall, table_bytes
+from a124core.runs.memory import estimate_memory, graph_bytes, shortfall, table_bytes
 from a124core.stages.config import FineConfig, StageConfig
 from a124core.stages.presets import preset
 from tests.stage_runs import run_stage
@@ -215,8 +215,3 @@ def test_free_memory_counts_what_this_process_gives_back(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(torch, "xpu", SimpleNamespace(mem_get_info=untold), raising=False)
     assert free_memory("xpu") is None
-
-
-def test_sizes_and_times_in_words() -> None:
-    assert [format_bytes(v) for v in (3 * 2**20, 1.5 * 2**30)] == ["3 MB", "1.5 GB"]
-    assert [format_duration(v) for v in (40, 720, 12_600, 200_000)] == ["40 s", "12 min", "3.5 hours", "2.3 days"]

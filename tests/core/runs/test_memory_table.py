@@ -17,8 +17,9 @@ BEGIN, END = "<!-- memory: begin -->", "<!-- memory: end -->"
 def expected() -> dict[tuple[str, str], list[str]]:
     """(preset, memory) -> rays with their graph at once, then what each stage holds: with Triton, with plain torch."""
     from a124core.cameras.rig import reference_camera
-    from a124core.runs.memory import estimate_memory, format_bytes
+    from a124core.runs.memory import estimate_memory
     from a124core.stages.presets import MEMORY, preset, with_memory
+    from a124core.utils.text import format_bytes
 
     found = {}
     for name in COLUMNS:

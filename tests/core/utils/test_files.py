@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from a124core.utils import files
-from a124core.utils.files import read_kind, read_tensors, replacing, write_json, write_tensors
+from a124core.utils.files import atomic_write, read_kind, read_tensors, write_json, write_tensors
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False]), "c": torch.zeros(0)}
 
@@ -36,7 +36,7 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path: Path)
         (ValueError("other"), ValueError, "other"),
         (KeyboardInterrupt(), KeyboardInterrupt, None),
     ):
-        with pytest.raises(kind, match=words) as refused, replacing(path) as temporary:
+        with pytest.raises(kind, match=words) as refused, atomic_write(path) as temporary:
             temporary.write_text("half")
             raise error
         assert "\n" not in str(refused.value) and "[Errno" not in str(refused.value)
@@ -46,7 +46,8 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path: Path)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_really_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="disk is full"), replacing(tmp_path / "x.bin"), open("/dev/full", "wb") as full:
+    target = tmp_path / "x.bin"
+    with pytest.raises(OSError, match="disk is full"), atomic_write(target), open("/dev/full", "wb") as full:
         full.write(b"x" * 100_000)
 
 

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, and the sentences that use them."""
+"""Numbers with their nouns and units, and the sentences that use them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from a124core.export.mesh.options import MeshOptions, MeshReport
-from a124core.utils.text import count_noun
+from a124core.utils.text import count_noun, format_bytes, format_duration
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames"), (16, "16 frames")])
@@ -22,3 +22,8 @@ def test_a_still_has_one_frame() -> None:
 def test_what_is_out_of_range_needs_no_preset() -> None:
     with pytest.raises(ValueError, match="^frames is 0: it must be at least 1 and at most 1000, so choose another"):
         MeshOptions(frames=0)
+
+
+def test_sizes_and_durations() -> None:
+    assert [format_bytes(v) for v in (3 * 2**20, 1.5 * 2**30)] == ["3 MB", "1.5 GB"]
+    assert [format_duration(v) for v in (40, 720, 12_600, 200_000)] == ["40 s", "12 min", "3.5 hours", "2.3 days"]

@@ -19,7 +19,7 @@ from a124core.export.viewer.volume_file import read_volume, write_volume
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
-from a124core.utils.files import replacing
+from a124core.utils.files import atomic_write
 
 CENTRE, RADIUS = (0.2, -0.1, 0.3), 0.3
 
@@ -180,7 +180,7 @@ def test_files_that_are_not_right(tmp_path: Path, change, words: str) -> None:
     path = tmp_path / "a.a124vol"
     write_volume(ball, path, VolumeOptions(16, 2))
     whole = path.read_bytes()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(change(whole))
     with pytest.raises(ValueError, match=words) as refused:
         read_volume(path)
