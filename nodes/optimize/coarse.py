@@ -8,7 +8,8 @@ from typing import Any
 from ...a124core.field.field4d import Field4D
 from ...a124core.stages.coarse import optimise_coarse
 from .. import sockets
-from ..host import bridge
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from . import shared as optimizer
 from .cache_key import HIDDEN
 from .field_config import with_choices
@@ -47,7 +48,7 @@ class A124CoarseOptimizer:
             "hidden": HIDDEN,
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         view_guidance: Any = None, video_guidance: Any = None, field_config: Any = None,
@@ -60,7 +61,7 @@ class A124CoarseOptimizer:
 
         def optimise(on_step: Any, start: Any) -> Field4D:
             return optimise_coarse(
-                field, reference, *guidances, config, seed, on_step, start, bridge.device(), grid
+                field, reference, *guidances, config, seed, on_step, start, host_device(), grid
             )
 
         inputs = {"of": field, "config": config, "grid": grid, "seed": seed, "guidances": guidances}

@@ -9,7 +9,8 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.stages.config import CONDITIONS
 from ...a124core.stages.fine import optimise_fine
 from .. import sockets
-from ..host import bridge
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from . import shared as optimizer
 from .cache_key import HIDDEN
 
@@ -47,7 +48,7 @@ class A124FineOptimizer:
             "hidden": HIDDEN,
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, condition: str,
         reference: Any = None, view_guidance: Any = None, video_guidance: Any = None, refine_guidance: Any = None,
@@ -58,7 +59,7 @@ class A124FineOptimizer:
         config = optimizer.adjusted(replace(chosen.fine, condition=condition), steps, memory)
 
         def optimise(on_step: Any, start: Any) -> Field4D:
-            return optimise_fine(field, reference, *guidances, config, seed, on_step, start, bridge.device())
+            return optimise_fine(field, reference, *guidances, config, seed, on_step, start, host_device())
 
         inputs = {"of": field, "config": config, "seed": seed, "guidances": guidances}
         return (optimizer.run("fine", optimise, preset, config, reference, inputs, resume, graph, unique_id),)

@@ -16,7 +16,10 @@ from ...a124core.stages.config import Preset, StageConfig, with_steps
 from ...a124core.stages.loop import FieldLostError
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset, with_memory
 from ...a124core.stages.snapshot import Snapshot
-from ..host import bridge
+from ...a124core.utils.device import is_out_of_memory
+from ..host import ui
+from ..host.folders import output_folder
+from ..host.memory import JOB_BYTES, free_vram, host_device, reserve_vram
 from .cache_key import Graph, cache_key
 from .keep import Keep
 from .watch import Watch
@@ -75,11 +78,11 @@ def run(
 ) -> Field4D:
     """Take the finished result of the same inputs, or go on from their snapshot, or begin."""
     name = f"{stage}-{cache_key(graph, unique_id, stage, reference, inputs)}"
-    keep = Keep(bridge.output_folder() / "snapshots" / name)
+    keep = Keep(output_folder() / "snapshots" / name)
     if resume == "restart":
         keep.clear()
     elif (done := keep.finished()) is not None:
-        bridge.show_text(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
+        ui.show_text(unique_id, f"Found the finished result of an earlier run.\n{keep.used()}")
         return done
     start = _same_memory(keep.newest(), config)
     watch = Watch(stage, config.steps, 0 if start is None else start.step, keep, unique_id)
@@ -92,12 +95,12 @@ def run(
             raise
         except BaseException as error:  # cancelled, out of memory, Ctrl-C: the last good step must survive
             watch.save_last()
-            if bridge.is_out_of_memory(error):
+            if is_out_of_memory(error):
                 # still of its kind, so that the host frees its models
                 error.args = (f"{_less_memory(stage, config, bool(model_priors(guidances)))}\n{error}",)
             raise
     problem = keep.finish(field)
-    bridge.show_text(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
+    ui.show_text(unique_id, f"{watch.summary()}\n{problem or keep.used()}")
     return field
 
 
@@ -114,8 +117,8 @@ def _counted(config: StageConfig, reference: Any, inputs: dict[str, Any]) -> str
     guidances, start = inputs.get("guidances", []), inputs.get("of")
     grid = inputs.get("field") or inputs.get("grid") or start.config
     camera = reference.camera if reference is not None else reference_camera()
-    needs = estimate_memory(grid, config, guidances, kernels_on(bridge.device()), camera, start)
-    lack = shortfall(needs, bridge.device(), _ways(config, bool(model_priors(guidances))))
+    needs = estimate_memory(grid, config, guidances, kernels_on(host_device()), camera, start)
+    lack = shortfall(needs, host_device(), _ways(config, bool(model_priors(guidances))))
     if lack is None:
         return f"It takes {needs.line()}."
     log.warning("Animate124: this run takes %s. %s", needs.line(), lack)
@@ -127,10 +130,10 @@ def loaded_models(guidances: list[Guidance | None]) -> Iterator[None]:
     """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
     priors = model_priors(guidances)
     encoders = [prior.activation_bytes() for prior in priors]  # one is asked at a time
-    room = bridge.JOB_BYTES + max(encoders, default=0)
-    bridge.free_vram([model for prior in priors for model in prior.models()], room)
+    room = JOB_BYTES + max(encoders, default=0)
+    free_vram([model for prior in priors for model in prior.models()], room)
     try:
-        with bridge.reserve_vram(room if priors else 0):
+        with reserve_vram(room if priors else 0):
             yield
     finally:
         for prior in priors:

@@ -7,7 +7,8 @@ from typing import Any
 from ...a124core.field.field4d import Field4D
 from ...a124core.stages.static import optimise_static
 from .. import sockets
-from ..host import bridge
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from . import shared as optimizer
 from .cache_key import HIDDEN
 from .field_config import with_choices
@@ -39,7 +40,7 @@ class A124StaticOptimizer:
             "hidden": HIDDEN,
         }
 
-    @bridge.outside_inference
+    @outside_inference
     def optimise(
         self, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         image_guidance: Any = None, view_guidance: Any = None, field_config: Any = None,
@@ -51,7 +52,7 @@ class A124StaticOptimizer:
 
         def optimise(on_step: Any, start: Any) -> Field4D:
             return optimise_static(
-                reference, image_guidance, view_guidance, config, grid, seed, on_step, start, bridge.device()
+                reference, image_guidance, view_guidance, config, grid, seed, on_step, start, host_device()
             )
 
         inputs = {"config": config, "field": grid, "seed": seed, "guidances": [image_guidance, view_guidance]}
