@@ -8,7 +8,9 @@ from ..a124core.priors.builtin import SUBJECTS, example_image
 from ..a124core.reference.reference import make_reference
 from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
-from .host import bridge
+from .host import ui
+from .host.images import from_image, from_mask, to_image, to_mask
+from .host.runtime import outside_inference
 
 CUTOUT_SIZE = 512  # pixels a side of the picture that shows the cut-out
 
@@ -31,10 +33,10 @@ class A124ExamplePicture:
     def INPUT_TYPES(cls) -> dict:
         return {"required": {"subject": (list(SUBJECTS), {"tooltip": "What the picture shows."})}}
 
-    @bridge.outside_inference
+    @outside_inference
     def make(self, subject: str) -> tuple[Tensor, Tensor]:
         image, mask = example_image(subject)
-        return bridge.to_image(image), 1.0 - bridge.to_mask(mask)
+        return to_image(image), 1.0 - to_mask(mask)
 
 
 class A124Reference:
@@ -91,17 +93,17 @@ class A124Reference:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def make(
         self, image: Tensor, mask_marks: str, recentre: bool, elevation: float, azimuth: float, radius: float,
         fovy: float, mask: Tensor | None = None, depth: Tensor | None = None, unique_id: str | None = None,
     ) -> dict:  # fmt: skip
-        picture, alpha = bridge.from_image(image)
-        mask = None if mask is None else bridge.from_mask(mask)
-        depth = None if depth is None else bridge.from_image(depth)[0]
+        picture, alpha = from_image(image)
+        mask = None if mask is None else from_mask(mask)
+        depth = None if depth is None else from_image(depth)[0]
         reference = make_reference(
             picture, mask, alpha, depth, mask_marks, recentre, elevation, azimuth, radius, fovy
         )
-        bridge.show_text(unique_id, reference.note)
+        ui.show_text(unique_id, reference.note)
         shown = reference.on((1.0, 1.0, 1.0), CUTOUT_SIZE)
-        return {"ui": {"text": [reference.note]}, "result": (reference, bridge.to_image(shown))}
+        return {"ui": {"text": [reference.note]}, "result": (reference, to_image(shown))}

@@ -47,7 +47,7 @@ def pack() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def pack_module(pack: ModuleType) -> Callable[[str], ModuleType]:
-    """A module of the loaded pack by its path inside it, such as "a124core.cameras.rig" or "nodes.host.bridge".
+    """A module of the loaded pack by its path inside it, such as "a124core.cameras.rig" or "nodes.host.ui".
 
     The pack carries its own copy of a124core, as it does in the host: its classes are not those of `import a124core`.
     """

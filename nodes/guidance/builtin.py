@@ -7,7 +7,8 @@ from typing import Any
 from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, make_priors
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.runtime import outside_inference
 
 
 class A124BuiltInPriors:
@@ -51,9 +52,9 @@ class A124BuiltInPriors:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
         priors = make_priors(reference, checked_prompt(prompt), motion)
-        bridge.show_text(unique_id, priors.understood)
+        ui.show_text(unique_id, priors.understood)
         guidances = (priors.image, priors.view, priors.video, priors.refine)
         return {"ui": {"text": [priors.understood]}, "result": guidances}

@@ -12,7 +12,8 @@ from ...a124core.priors.clip import clip_guidance
 from ...a124core.reference.reference import camera_of
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.runtime import outside_inference
 
 
 class A124ClipGuidance:
@@ -70,7 +71,7 @@ class A124ClipGuidance:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def make(
         self, images: Tensor, mask_marks: str, size: int, weight: float, t_min: float, t_max: float,
         mask: Tensor | None = None, reference: Any = None, unique_id: str | None = None,
@@ -82,7 +83,7 @@ class A124ClipGuidance:
         guidance = clip_guidance(
             frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette
         )
-        bridge.show_text(unique_id, guidance.note)
+        ui.show_text(unique_id, guidance.note)
         return {"ui": {"text": [guidance.note]}, "result": (guidance,)}
 
 

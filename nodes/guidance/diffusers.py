@@ -12,8 +12,10 @@ from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.stages.presets import MEMORY
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..host import bridge
 from ..host import model_folders as host
+from ..host import ui
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from ..result.unused_options import unused_options
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
@@ -115,7 +117,7 @@ class A124DiffusersGuidance:
         names = host.folders()
         return str([host.stamp(names[name]) for name in (model, control_net) if name in names])
 
-    @bridge.outside_inference
+    @outside_inference
     def make(
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
@@ -133,8 +135,8 @@ class A124DiffusersGuidance:
         chosen = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
         chosen["noise_level"] = noise_level
         if note := unused_options(type(self), f"role {role}", USELESS[role], chosen):
-            bridge.show_text(unique_id, note)  # before minutes of reading
-        guidance = folder_guidance(wanted, offload_policy(memory, str(bridge.device())))
+            ui.show_text(unique_id, note)  # before minutes of reading
+        guidance = folder_guidance(wanted, offload_policy(memory, str(host_device())))
         output = "refine" if role == "upscale" else role
         return tuple(guidance if name == output else None for name in OUTPUTS)
 

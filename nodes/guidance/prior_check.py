@@ -9,7 +9,10 @@ from ...a124core.prior_check.check import N_QUERIES, check_priors
 from ...a124core.prior_check.views import render_views
 from ...a124core.protocols import Guidance
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.images import to_image
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from ..optimize.shared import loaded_models
 
 
@@ -65,29 +68,29 @@ class A124PriorCheck:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def check(
         self, size: int, embedding: str, reference: Any = None, field: Any = None,
         image_guidance: Guidance | None = None, view_guidance: Guidance | None = None,
         video_guidance: Guidance | None = None, refine_guidance: Guidance | None = None, unique_id: str | None = None,
     ) -> dict:  # fmt: skip
         wires = {"image": image_guidance, "view": view_guidance, "video": video_guidance, "refine": refine_guidance}
-        device = bridge.device()
+        device = host_device()
         pictures = None if field is None else render_views(field, device)
         on_ask = _counting(N_QUERIES * sum(g is not None for g in wires.values()), unique_id)
         with loaded_models(list(wires.values())):
             found = check_priors(wires, reference, pictures, embedding, size, device=device, on_ask=on_ask)
-        bridge.show_text(unique_id, found.report)
-        return {"ui": {"text": [found.report]}, "result": (bridge.to_image(found.sheet), found.report)}
+        ui.show_text(unique_id, found.report)
+        return {"ui": {"text": [found.report]}, "result": (to_image(found.sheet), found.report)}
 
 
 def _counting(total: int, unique_id: str | None) -> Callable[[], None]:
     """Each question moves the bar and hears a cancel."""
-    report, asked = bridge.progress(max(total, 1), unique_id), 0
+    report, asked = ui.progress(max(total, 1), unique_id), 0
 
     def on_ask() -> None:
         nonlocal asked
-        bridge.stop_if_cancelled()
+        ui.stop_if_cancelled()
         report(min(asked, total), None)
         asked += 1
 

@@ -7,8 +7,8 @@ from typing import Any
 from ...a124core.protocols import Guidance
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..host import bridge
 from ..host.prior import refine_prior
+from ..host.runtime import outside_inference
 from . import widgets as guidance_widgets
 
 
@@ -48,7 +48,7 @@ class A124RefineGuidance:
             },
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, control_net: Any = None,

@@ -10,9 +10,14 @@ from typing import Any
 from torch import Tensor
 
 from ...a124core.inversion.learn import TokenConfig, TokenStep, learn_token
+from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
-from ..host import bridge
 from ..host import inversion as host_inversion
+from ..host import ui
+from ..host.folders import output_folder
+from ..host.images import from_image, to_preview_image
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from ..optimize.cache_key import HIDDEN, cache_key
 from .embedding_files import Progress, embedding_path, write_word
 
@@ -84,18 +89,18 @@ class A124TextualInversion:
             "hidden": HIDDEN,
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def learn(
         self, model: Any, clip: Any, vae: Any, reference: Any, init_word: str, name: str, steps: int, batch: int,
         chunk: int, rate: float, size: int, seed: int, resume: str, picture: Tensor | None = None,
         graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Any, str]:  # fmt: skip
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
-        image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else bridge.from_image(picture)[0]
+        image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else from_image(picture)[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
         path = embedding_path(name, None if resume == "restart" else run)
-        keep = Progress(bridge.output_folder() / "snapshots" / f"token-{run}", resume == "restart")
+        keep = Progress(output_folder() / "snapshots" / f"token-{run}", resume == "restart")
         word = keep.finished()
         if word is None:
             word = _learn(model, clip, vae, init_word.strip(), image, config, seed, keep, unique_id)
@@ -104,7 +109,7 @@ class A124TextualInversion:
         finally:  # a word that could not be written there is found again here
             problem = keep.finish(word)
         said = f"embedding:{name} holds {len(word)} vector(s), learned from {init_word.strip()!r}."
-        bridge.show_text(unique_id, f"{said}\n{problem}" if problem else said)
+        ui.show_text(unique_id, f"{said}\n{problem}" if problem else said)
         return clip.clone(), f"embedding:{name}"
 
 
@@ -114,7 +119,7 @@ def _learn(
 ) -> Tensor:  # fmt: skip
     start = keep.newest()
     watch = Watch(config.steps, 0 if start is None else start.step, keep, unique_id)
-    made = host_inversion.word_model(model, clip, vae, init_word, bridge.device())
+    made = host_inversion.word_model(model, clip, vae, init_word, host_device())
     try:
         made.begin()
         return learn_token(
@@ -123,7 +128,7 @@ def _learn(
         )  # fmt: skip
     except BaseException as error:  # cancelled, out of memory: the last good step must survive
         watch.save()
-        if bridge.is_out_of_memory(error):
+        if is_out_of_memory(error):
             error.args = (f"{_less_memory(config)}\n{error}",)  # still of its kind, so that the host frees its models
         raise
     finally:
@@ -143,7 +148,7 @@ class Watch:
     """Progress, preview, snapshots, cancel."""
 
     def __init__(self, steps: int, done_before: int, keep: Progress, node_id: str | None) -> None:
-        self.report: Callable = bridge.progress(steps, node_id)
+        self.report: Callable = ui.progress(steps, node_id)
         self.report(done_before, None)  # the bar is there while models are copied
         self.keep, self.node_id = keep, node_id
         self.last: TokenStep | None = None
@@ -151,11 +156,11 @@ class Watch:
 
     def on_step(self, step: TokenStep) -> None:
         self.last = step
-        bridge.stop_if_cancelled()
+        ui.stop_if_cancelled()
         now = time.monotonic()
         picture = None
         if now - self.shown >= SHOW_SECONDS:
-            picture, self.shown = bridge.to_preview_image(step.preview()), time.monotonic()
+            picture, self.shown = to_preview_image(step.preview()), time.monotonic()
         self.report(step.step, picture)
         if now - self.saved >= SAVE_SECONDS:
             self.save()
@@ -163,5 +168,5 @@ class Watch:
     def save(self) -> None:
         """It never raises: the reason for being called must not be hidden, and learning goes on without it."""
         if self.last is not None and (problem := self.keep.save(self.last.snapshot())):
-            bridge.show_text(self.node_id, problem)
+            ui.show_text(self.node_id, problem)
         self.saved = time.monotonic()

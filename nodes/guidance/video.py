@@ -7,8 +7,8 @@ from typing import Any
 from ...a124core.protocols import Guidance
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..host import bridge
 from ..host.prior import video_prior
+from ..host.runtime import outside_inference
 from . import widgets as guidance_widgets
 
 
@@ -41,7 +41,7 @@ class A124VideoGuidance:
             }
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int,

@@ -7,7 +7,7 @@ from typing import Any
 from ...a124core.priors.zero123_pose import STABLE_ZERO123, ZERO123
 from ...a124core.protocols import Guidance
 from .. import sockets
-from ..host import bridge
+from ..host.runtime import outside_inference
 from ..host.view import view_prior
 from . import widgets as guidance_widgets
 
@@ -50,7 +50,7 @@ class A124ViewGuidance:
             },
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def make(
         self, model: Any, clip_vision: Any, vae: Any, kind: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, reference: Any = None,

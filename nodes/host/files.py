@@ -11,7 +11,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from . import bridge
+from .folders import output_folder
 
 LONGEST = 500  # of a text that may be a path
 PLACE = re.compile(r" \[(input|output|temp)\]$")  # the host's mark behind a name
@@ -54,7 +54,7 @@ def _written() -> list[Path]:
     """Where files are looked for and folders are not: those grow while we run."""
     paths = sys.modules.get("folder_paths")
     others = [] if paths is None else [paths.get_output_directory(), paths.get_temp_directory()]
-    return [bridge.output_folder(), *map(Path, others)]
+    return [output_folder(), *map(Path, others)]
 
 
 def _read() -> list[Path]:

@@ -9,7 +9,7 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances
 from ...a124core.stages.optimise import initial_field, resolve_config
 from .. import sockets
-from ..host import bridge
+from ..host.runtime import outside_inference
 from .cache_key import HIDDEN
 from .field_config import with_choices
 from .shared import NodeRun, chosen_preset, run, widgets
@@ -48,7 +48,7 @@ class A124CoarseOptimizer:
             "hidden": HIDDEN,
         }
 
-    @bridge.outside_inference
+    @outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, reference: Any = None,
         view_guidance: Any = None, video_guidance: Any = None, field_config: Any = None,

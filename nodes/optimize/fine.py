@@ -10,7 +10,7 @@ from ...a124core.protocols import Guidances
 from ...a124core.stages.config import CONDITIONS
 from ...a124core.stages.optimise import resolve_config
 from .. import sockets
-from ..host import bridge
+from ..host.runtime import outside_inference
 from .cache_key import HIDDEN
 from .shared import NodeRun, chosen_preset, run, widgets
 
@@ -48,7 +48,7 @@ class A124FineOptimizer:
             "hidden": HIDDEN,
         }
 
-    @bridge.outside_inference
+    @outside_inference
     def optimise(
         self, field: Field4D, preset: str, memory: str, steps: int, seed: int, resume: str, condition: str,
         reference: Any = None, view_guidance: Any = None, video_guidance: Any = None, refine_guidance: Any = None,

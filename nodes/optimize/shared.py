@@ -16,7 +16,8 @@ from ...a124core.stages.loop import FieldLostError
 from ...a124core.stages.optimise import optimise
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
 from ...a124core.stages.snapshot import Snapshot
-from ..host import bridge
+from ...a124core.utils.device import is_out_of_memory
+from ..host.memory import JOB_BYTES, free_vram, reserve_vram
 from .cache_key import Graph, cache_key
 from .keep import Keep
 from .watch import Watch
@@ -73,11 +74,11 @@ def run(
     """Take the finished result of the same inputs, or continue from their snapshot, or begin."""
     inputs = {"field": field, "config": config, "seed": node.seed, "guidances": guidances}  # where there is no graph
     name = f"{node.stage}-{cache_key(node.graph, node.node_id, node.stage, reference, inputs)}"
-    keep = Keep(bridge.output_folder() / "snapshots" / name)
+    keep = Keep(output_folder() / "snapshots" / name)
     if node.resume == "restart":
         keep.clear()
     elif (done := keep.finished()) is not None:
-        bridge.show_text(node.node_id, f"Found the finished result of an earlier run.\n{keep.used()}")
+        ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{keep.used()}")
         return done
     start = _same_memory(keep.newest(), config)
     watch = Watch(node.stage, config.steps, 0 if start is None else start.step, keep, node.node_id)
@@ -85,18 +86,18 @@ def run(
         estimate = _memory_text(node.stage, field, reference, guidances, config)
         watch.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
         try:
-            settings = Run(node.seed, bridge.device(), watch.on_step, start)
+            settings = Run(node.seed, host_device(), watch.on_step, start)
             result = optimise(node.stage, field, reference, guidances, config, settings)
         except FieldLostError:  # a snapshot of it would only be lost again
             raise
         except BaseException as error:  # cancelled, out of memory, Ctrl-C: the last good step must survive
             watch.save_last()
-            if bridge.is_out_of_memory(error):
+            if is_out_of_memory(error):
                 # still of its kind, so that the host frees its models
                 error.args = (f"{_less_memory(node.stage, config, bool(model_priors(guidances)))}\n{error}",)
             raise
     problem = keep.finish(result)
-    bridge.show_text(node.node_id, f"{watch.summary()}\n{problem or keep.used()}")
+    ui.show_text(node.node_id, f"{watch.summary()}\n{problem or keep.used()}")
     return result
 
 
@@ -106,7 +107,7 @@ def _memory_text(
     """Say how much memory the run needs, and what to do where that is more than there is. This never ends a run."""
     try:
         start = None if stage == "static" else field
-        device = bridge.device()
+        device = host_device()
         estimate = estimate_memory(field.config, config, guidances, kernels_on(device), camera_of(reference), start)
         lack = shortfall(estimate, device, _ways(config, bool(model_priors(guidances))))
     except Exception:  # whatever a driver or a prior of another pack may say
@@ -123,10 +124,10 @@ def loaded_models(guidances: Iterable[Guidance | None]) -> Iterator[None]:
     """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
     priors = model_priors(guidances)
     encoders = [prior.activation_bytes() for prior in priors]  # one is asked at a time
-    room = bridge.JOB_BYTES + max(encoders, default=0)
-    bridge.free_vram([model for prior in priors for model in prior.models()], room)
+    room = JOB_BYTES + max(encoders, default=0)
+    free_vram([model for prior in priors for model in prior.models()], room)
     try:
-        with bridge.reserve_vram(room if priors else 0):
+        with reserve_vram(room if priors else 0):
             yield
     finally:
         for prior in priors:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...a124core.protocols import Step
 from ...a124core.utils.text import format_duration
-from ..host import bridge
+from ..host import ui
+from ..host.images import to_preview_image
 from .keep import Keep
 
 PREVIEW_SECONDS = 3.0
@@ -22,7 +23,7 @@ class Watch:
 
     def __init__(self, stage: str, steps: int, done_before: int, keep: Keep, node_id: str | None) -> None:
         self.stage, self.steps, self.first, self.keep, self.node_id = stage, steps, done_before, keep, node_id
-        self.report = bridge.progress(steps, node_id)
+        self.report = ui.progress(steps, node_id)
         self.report(done_before, None)  # the bar is there before the first step, which may take minutes
         self.started = self.previewed = self.saved = self.told = time.monotonic()
         self.preview_every = PREVIEW_SECONDS
@@ -33,19 +34,19 @@ class Watch:
         """Before the first step: the preset and what the run will hold, shown until its end."""
         self.forecast = forecast
         going_on = f"Going on from step {self.first} of {self.steps}. " if self.first else ""
-        bridge.show_text(self.node_id, f"{going_on}{forecast}")
+        ui.show_text(self.node_id, f"{going_on}{forecast}")
 
     def on_step(self, step: Step) -> None:
         """Called by the stage after every step; raises the host's exception on cancel."""
         self.last = step
-        bridge.stop_if_cancelled()
+        ui.stop_if_cancelled()
         now = time.monotonic()
         picture = self._preview(step) if now - self.previewed >= self.preview_every else None
         self.report(step.step, picture)
         if now - self.told >= STATS_SECONDS or step.step == self.steps:
             self._tell(step)
         if step.step - self.first == TIMED_STEPS or picture is not None:
-            bridge.show_text(self.node_id, self._pace(step.step))
+            ui.show_text(self.node_id, self._pace(step.step))
         if now - self.saved >= SNAPSHOT_SECONDS and step.step < self.steps:
             self.save_last()
 
@@ -57,7 +58,7 @@ class Watch:
             except RuntimeError as error:  # no memory left for the copy
                 problem = f"snapshot not saved: {error}"
             if problem:
-                bridge.show_text(self.node_id, problem)
+                ui.show_text(self.node_id, problem)
         self.saved = time.monotonic()
 
     def summary(self) -> str:
@@ -66,7 +67,7 @@ class Watch:
 
     def _preview(self, step: Step) -> Any:
         begun = time.monotonic()
-        picture = bridge.to_preview_image(step.preview())
+        picture = to_preview_image(step.preview())
         self.previewed = time.monotonic()
         self.preview_every = max(PREVIEW_SECONDS, PREVIEW_SHARE * (self.previewed - begun))
         return picture
@@ -75,7 +76,7 @@ class Watch:
         """The figures for whoever draws them: one event, a few hundred bytes."""
         left = self._per_step(step.step) * (self.steps - step.step)
         self.told = time.monotonic()
-        bridge.send("animate124.stats", {
+        ui.send("animate124.stats", {
             "node": self.node_id, "stage": self.stage, "step": step.step, "steps": self.steps,
             "seconds_left": left if step.step - self.first >= TIMED_STEPS else None, "losses": step.losses,
         })  # fmt: skip

@@ -9,8 +9,8 @@ from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.track import KeyframePath, camera_of, standing
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
-from ..host import bridge
 from ..host.files import file_stamps
+from ..host.folders import resolve_user_file
 
 KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
 EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
@@ -89,7 +89,7 @@ class A124Cameras:
         if kind == "spline":
             path: CameraPath = Spline(read_keys(keyframes, radius), fovy)
         elif kind == "file":
-            path = read_camera_file(bridge.resolve_user_file(file))
+            path = read_camera_file(resolve_user_file(file))
         elif kind == "camera_info":
             path = _exactly(camera_info)
         else:

@@ -10,7 +10,11 @@ from ...a124core.export.images.film import FilmOptions, export_film
 from ...a124core.export.images.frames import export_frames
 from ...a124core.field.field4d import Field4D
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.folders import output_reference
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
+from ..host.types import to_video
 from . import names
 from .render import BACKGROUNDS
 from .unused_options import unused_options
@@ -89,29 +93,29 @@ class A124ExportFrames:
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
         return names.usable_name(name)
 
-    @bridge.outside_inference
+    @outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, width: int, height: int, background: str,
         plays: int, ping_pong: bool, views: int, name: str, cameras: CameraPath | None = None,
         unique_id: str | None = None,
     ) -> dict:  # fmt: skip
-        size, where = (height, width), (bridge.device(),)
+        size, where = (height, width), (host_device(),)
         path = names.free_path(name, FILMS.get(format, ""))
         if format == DATA_SET:
             options = CaptureOptions(views, frames, size)
-            export_capture(field, path, options, bridge.frame_callback(options.pictures, unique_id), *where)
+            export_capture(field, path, options, ui.frame_callback(options.pictures, unique_id), *where)
         else:
             film = FilmOptions(frames, fps, size, BACKGROUNDS.get(background), Playback(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
-            write(field, path, cameras or Orbit(), film, bridge.frame_callback(frames, unique_id), *where)
+            write(field, path, cameras or Orbit(), film, ui.frame_callback(frames, unique_id), *where)
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
                   "cameras": cameras}  # fmt: skip
         note = unused_options(type(self), format, USELESS.get(format, ("views",)), chosen)
-        bridge.show_text(unique_id, f"{note} {names.saved(path)}".strip())
-        return {"ui": _shown(path), "result": (str(path), bridge.to_video(path))}
+        ui.show_text(unique_id, f"{note} {names.saved(path)}".strip())
+        return {"ui": _shown(path), "result": (str(path), to_video(path))}
 
 
 def _shown(path: Path) -> dict:
     """What the host's pages show on the node, as its own Save Video and Save Image say it."""
     seen = min((path / "images").iterdir()) if path.is_dir() else path
-    return {"images": [bridge.output_reference(seen)], "animated": (seen.suffix in PLAYERS,)}
+    return {"images": [output_reference(seen)], "animated": (seen.suffix in PLAYERS,)}

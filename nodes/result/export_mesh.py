@@ -12,7 +12,11 @@ from ...a124core.export.mesh import (
 )
 from ...a124core.field.field4d import Field4D
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.folders import output_relative_path, ui_3d
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
+from ..host.types import to_file_3d, to_mesh
 from . import names
 from .unused_options import unused_options
 
@@ -90,7 +94,7 @@ class A124ExportMesh:
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
         return names.usable_name(name)
 
-    @bridge.outside_inference
+    @outside_inference
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, resolution: int, faces: int, texture: int,
         quantise: bool, name: str, moment: float = 0.0, unique_id: str | None = None,
@@ -98,12 +102,12 @@ class A124ExportMesh:
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
         write, suffix = FORMATS[format]
         path = names.free_path(name, suffix)
-        report = write(field, path, options, bridge.progress_text_callback(unique_id), bridge.device())
+        report = write(field, path, options, ui.progress_text_callback(unique_id), host_device())
         chosen = {"texture": texture, "quantise": quantise, "moment": moment}
         useless = (*(() if suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"
         parts = (report.sentence(), unused_options(type(self), kind, useless, chosen), names.saved(path))
         text = " ".join(filter(None, parts))
-        bridge.show_text(unique_id, text)
-        result = (bridge.output_relative_path(path), bridge.to_file_3d(path), bridge.to_mesh(report.mesh))
-        return {"ui": {"text": [text], **bridge.shown_3d(path)}, "result": result}
+        ui.show_text(unique_id, text)
+        result = (output_relative_path(path), to_file_3d(path), to_mesh(report.mesh))
+        return {"ui": {"text": [text], **ui_3d(path)}, "result": result}

@@ -7,7 +7,9 @@ from typing import Any
 from ...a124core.export.viewer.html import export_html
 from ...a124core.field.field4d import Field4D
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from . import names
 from .viewer_widgets import viewer_options, viewer_widgets
 
@@ -41,11 +43,11 @@ class A124ExportViewer:
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
         return names.usable_name(name)
 
-    @bridge.outside_inference
+    @outside_inference
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
         path = names.free_path(name, ".html")
-        size = export_html(field, path, options, bridge.frame_callback(options.frames, unique_id), bridge.device())
+        size = export_html(field, path, options, ui.frame_callback(options.frames, unique_id), host_device())
         text = f"{names.saved(path)} ({size / 1e6:.1f} MB)"
-        bridge.show_text(unique_id, text)
+        ui.show_text(unique_id, text)
         return {"ui": {"text": [text]}, "result": (str(path),)}

@@ -7,8 +7,10 @@ from pathlib import Path
 from ...a124core.export.checkpoint import load_field, save_field
 from ...a124core.field.field4d import Field4D
 from .. import sockets
-from ..host import bridge
+from ..host import ui
 from ..host.files import file_stamps
+from ..host.folders import output_folder
+from ..host.runtime import outside_inference
 from . import names
 
 SUFFIX = ".safetensors"
@@ -40,12 +42,12 @@ class A124SaveField:
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
         return names.usable_name(name)
 
-    @bridge.outside_inference
+    @outside_inference
     def save(self, field: Field4D, name: str, unique_id: str | None = None) -> dict:
         path = names.free_path(name, SUFFIX)
         save_field(path, field, {})
         text = f"{names.saved(path)} ({path.stat().st_size / 1e6:.1f} MB)"
-        bridge.show_text(unique_id, text)
+        ui.show_text(unique_id, text)
         return {"ui": {"text": [text]}}
 
 
@@ -72,19 +74,19 @@ class A124LoadField:
     def IS_CHANGED(cls, file: str) -> str:
         return str(file_stamps(file))
 
-    @bridge.outside_inference
+    @outside_inference
     def load(self, file: str) -> tuple[Field4D]:
         if file not in saved_fields():
             raise ValueError(_missing(file))
-        return (load_field(bridge.output_folder() / file),)
+        return (load_field(output_folder() / file),)
 
 
 def saved_fields() -> list[str]:
     """Names under our output folder, snapshots left out; empty where nothing was saved yet."""
-    root = bridge.output_folder()
+    root = output_folder()
     names = (path.relative_to(root) for path in root.rglob(f"*{SUFFIX}"))
     return sorted(Path(n).as_posix() for n in names if n.parts[0] != "snapshots" and not n.name.startswith("."))
 
 
 def _missing(file: str) -> str:
-    return f"{file!r} is not in {bridge.output_folder()}: save a field first, or choose another file."
+    return f"{file!r} is not in {output_folder()}: save a field first, or choose another file."

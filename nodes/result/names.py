@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...a124core.utils.validate import plain_name
-from ..host import bridge
+from ..host.folders import output_folder, output_relative_path
 
 
 def usable_name(name: str | None) -> bool | str:
@@ -29,12 +29,12 @@ def free_path(prefix: str, suffix: str) -> Path:
 
 def saved(path: Path) -> str:
     """Where a file or folder is, for the user, without a full stop: one would look like a part of the name."""
-    return f"Saved in the output folder as {bridge.output_relative_path(path)}{'/' if path.is_dir() else ''}"
+    return f"Saved in the output folder as {output_relative_path(path)}{'/' if path.is_dir() else ''}"
 
 
 def _checked_start(prefix: str) -> Path:
     """What a name stands for below our output folder, before a number and a suffix follow. Nothing is created."""
-    root = bridge.output_folder().resolve()
+    root = output_folder().resolve()
     start = (root / plain_name(prefix)).resolve()
     if root not in start.parents:  # a link inside the folder may lead out of it
         raise ValueError(f"the name {prefix!r} does not stay in {root}: use a plain name such as 'field'.")

@@ -10,7 +10,10 @@ from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
 from ...a124core.field.field4d import Field4D
 from ...a124core.utils.files import atomic_write
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.folders import output_folder, output_reference
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 from .viewer_widgets import viewer_options, viewer_widgets
 
 FOLDER = "viewer"  # in output/animate124: the host empties its temp folder, and a saved workflow shows the scene again
@@ -37,12 +40,12 @@ class A124Preview4D:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
-    @bridge.outside_inference
+    @outside_inference
     def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
-        packed = baked_bytes(field, options, bridge.frame_callback(options.frames, unique_id), bridge.device())
-        path = keep_scene(bridge.output_folder().resolve() / FOLDER, packed)
-        return {"ui": {"a124_volume": [bridge.output_reference(path)]}}
+        packed = baked_bytes(field, options, ui.frame_callback(options.frames, unique_id), host_device())
+        path = keep_scene(output_folder().resolve() / FOLDER, packed)
+        return {"ui": {"a124_volume": [output_reference(path)]}}
 
 
 def keep_scene(folder: Path, packed: bytes) -> Path:

@@ -10,7 +10,10 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.render.clip import render_clip
 from ...a124core.utils.device import check_memory
 from .. import sockets
-from ..host import bridge
+from ..host import ui
+from ..host.images import near_is_bright, to_image, to_mask
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
 
 PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendered, then as the four outputs
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "grey": (0.5, 0.5, 0.5), "green": (0.0, 1.0, 0.0)}
@@ -51,20 +54,20 @@ class A124Render:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }  # fmt: skip
 
-    @bridge.outside_inference
+    @outside_inference
     def render(
         self, field: Field4D, cameras: CameraPath, frames: int, size: int, background: str,
         unique_id: str | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        on_frame = bridge.frame_callback(frames, unique_id)
+        on_frame = ui.frame_callback(frames, unique_id)
         where, time = sample_path(cameras, frames, field.config.loop)
         taken = frames * size * size * to_pinholes(where[:1]).eyes * PIXEL_BYTES
         check_memory(
             taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames"
         )
         clip = render_clip(
-            field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=bridge.device()
+            field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=host_device()
         )
-        depth = bridge.near_is_bright(clip.depth, clip.mask)
-        image, depth, normal = (bridge.to_image(planes) for planes in (clip.image, depth, clip.normal))
-        return image, bridge.to_mask(clip.mask), depth, normal
+        depth = near_is_bright(clip.depth, clip.mask)
+        image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))
+        return image, to_mask(clip.mask), depth, normal

@@ -128,9 +128,9 @@ def copies_say_what_the_host_says():
 
 
 def a_cancelled_run_goes_on_to_the_same_word():
-    bridge, calls = part("nodes.host.bridge"), []
+    ui, calls = part("nodes.host.ui"), []
     whole = comfy.utils.load_torch_file(str(WORK / "embeddings" / "tiny_robot.safetensors"))["emb_params"]
-    look = bridge.stop_if_cancelled
+    look = ui.stop_if_cancelled
 
     class Cancelled(BaseException):
         pass
@@ -140,19 +140,19 @@ def a_cancelled_run_goes_on_to_the_same_word():
         if len(calls) == 2:
             raise Cancelled
 
-    bridge.stop_if_cancelled = cancel
+    ui.stop_if_cancelled = cancel
     try:
         learn(MODELS_LOADED, resume="restart")
         return {"cancelled": False}
     except Cancelled:
         pass
     finally:
-        bridge.stop_if_cancelled = look
+        ui.stop_if_cancelled = look
     left = len(list((WORK / "output").rglob("progress.safetensors")))
     calls.clear()
-    bridge.stop_if_cancelled = lambda: calls.append(1)
+    ui.stop_if_cancelled = lambda: calls.append(1)
     learn(MODELS_LOADED)
-    bridge.stop_if_cancelled = look
+    ui.stop_if_cancelled = look
     word = comfy.utils.load_torch_file(str(WORK / "embeddings" / "tiny_robot.safetensors"))["emb_params"]
     return {"cancelled": True, "snapshots": left, "steps left": len(calls), "same": bool(torch.equal(word, whole))}
 

@@ -127,7 +127,7 @@ def check_opening():
 def check_room():
     """The room for field and encoder is part of each of the host's own requests for memory while a job runs, and an
     answer's own need is asked for again when a clone is loaded back."""
-    optimizer, bridge = base.part("nodes.optimize.shared"), base.part("nodes.host.bridge")
+    optimizer, memory = base.part("nodes.optimize.shared"), base.part("nodes.host.memory")
     first, second = base.image_guidance(), base.image_guidance(prompt="a whale", model=base.SD15.model.clone())
     before, asked = management.extra_reserved_memory(), []
     load = management.load_models_gpu
@@ -149,7 +149,7 @@ def check_room():
     weights = first.prior.weight_bytes()[0] | second.prior.weight_bytes()[0]  # of clones, which share them
     vae = first.prior.vae
     encoder = sum(v.nbytes for v in base.part("nodes.host.vae").private_encoder(vae).model.parameters())
-    kept_free = bridge.JOB_BYTES + first.prior.activation_bytes()
+    kept_free = memory.JOB_BYTES + first.prior.activation_bytes()
     return {
         "weights": len(weights) == 2 and weights[id(base.SD15.model.model)] > 0 and weights[id(vae)] == encoder,
         "kept": [kept for kept, _ in asked[1:]] == [kept_free] * (len(asked) - 1),

@@ -21,7 +21,7 @@ def enter_host(comfyui: str, *options: str) -> None:
 
 
 def load_pack() -> Callable[[str], ModuleType]:
-    """-> a module of the pack by its path in it, such as "nodes.host.bridge"."""
+    """-> a module of the pack by its path in it, such as "nodes.host.ui"."""
     name = str(ROOT).replace(".", "_x_")
     spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     module = importlib.util.module_from_spec(spec)

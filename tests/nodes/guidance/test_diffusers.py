@@ -63,7 +63,7 @@ def test_what_a_role_has_no_use_for_is_named(
 ) -> None:
     """Before the model is read, which takes minutes."""
     told: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "show_text", lambda node, text: told.append(text))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text: told.append(text))
     monkeypatch.setattr(pack_module("nodes.guidance.diffusers"), "folder_guidance", lambda *_: told.append("read"))
     given = {"role": "image", "model": "diffusers/stable-diffusion-v1-5", "size": 16}
     for more in ({}, {"noise_level": 5, "control_net": "diffusers/control_v11f1e_sd15_tile", "negative_prompt": "fog"}):

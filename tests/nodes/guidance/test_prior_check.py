@@ -19,7 +19,7 @@ def test_it_gives_a_sheet_and_says_that_all_is_well(
     nodes: dict[str, type], reference: Any, view: Any, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "show_text", lambda node_id, text: said.append(text))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node_id, text: said.append(text))
     with torch.inference_mode():
         shown = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
     sheet, report = shown["result"]
@@ -72,6 +72,6 @@ def test_cancel_is_heard_between_questions(
     def cancelled() -> None:
         raise Interrupted
 
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", cancelled)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", cancelled)
     with pytest.raises(Interrupted):
         call_node(nodes["A124PriorCheck"], reference=reference, view_guidance=view, size=32)

@@ -130,7 +130,7 @@ def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
         if len(looks) == 2:
             raise Cancelled
 
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", cancel)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", cancel)
     with pytest.raises(Cancelled):
         learn(resume="restart")
 
@@ -159,7 +159,7 @@ def test_a_word_that_could_not_be_written_is_not_learned_again(
         learn()
     monkeypatch.setattr(files, "write_embedding", write)
     steps: list[int] = []
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", lambda: steps.append(1))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", lambda: steps.append(1))
     learn(name="wolf", chunk=2)  # neither is an input of the word
     assert steps == [] and (folder / "wolf.safetensors").is_file()
 
@@ -171,6 +171,6 @@ def test_out_of_memory_says_what_to_turn_down(
     def full() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", full)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", full)
     with pytest.raises(torch.OutOfMemoryError, match=f"{words}.*\nCUDA out of memory"):
         learn(chunk=chunk)

@@ -41,7 +41,7 @@ def static(nodes: dict[str, type], call_node: Callable, reference: Any, queued: 
 @pytest.fixture
 def cancel_after(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list]:
     """Press cancel during the n-th step from now; -> the list of steps that were looked at."""
-    bridge, seen = pack_module("nodes.host.bridge"), []
+    ui, seen = pack_module("nodes.host.ui"), []
 
     def arm(steps: int) -> list:
         seen.clear()
@@ -51,7 +51,7 @@ def cancel_after(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.M
             if len(seen) == steps:
                 raise Cancelled
 
-        monkeypatch.setattr(bridge, "stop_if_cancelled", look)
+        monkeypatch.setattr(ui, "stop_if_cancelled", look)
         return seen
 
     return arm
@@ -122,14 +122,14 @@ def test_a_full_disk_does_not_end_the_run(
 def test_an_error_leaves_a_snapshot(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
 ) -> None:
-    bridge, calls = pack_module("nodes.host.bridge"), []
+    ui, calls = pack_module("nodes.host.ui"), []
 
     def break_down() -> None:
         calls.append(1)
         if len(calls) == 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(bridge, "stop_if_cancelled", break_down)
+    monkeypatch.setattr(ui, "stop_if_cancelled", break_down)
     with pytest.raises(torch.OutOfMemoryError, match="set 'memory' to balanced or low.*\nCUDA out of memory") as error:
         static()
     assert "'size'" not in str(error.value), "no guidance asks a model"
@@ -148,7 +148,7 @@ def test_out_of_memory_names_the_guidances_size_where_models_are_asked(
     def full() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", full)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", full)
     with pytest.raises(torch.OutOfMemoryError, match="smaller 'size' or unplug one.*begins anew") as error:
         static(image_guidance=replace(guidance, prior=native), memory=memory)
     assert ("set 'memory' to" in str(error.value)) == (memory == "full")
@@ -182,7 +182,7 @@ def test_the_figures_of_a_run_are_sent_to_the_browser(
 ) -> None:
     sent = []
     monkeypatch.setattr(pack_module("nodes.optimize.watch"), "STATS_SECONDS", 0.0)
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "send", lambda event, values: sent.append((event, values)))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "send", lambda event, values: sent.append((event, values)))
     static()
     assert {event for event, _ in sent} == {"animate124.stats"}
     steps = [values["step"] for _, values in sent]
@@ -245,8 +245,8 @@ def test_it_trains_in_the_hosts_inference_mode(nodes: dict[str, type], call_node
 def test_the_node_says_what_the_run_will_hold_before_it_begins(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said, bridge = [], pack_module("nodes.host.bridge")
-    monkeypatch.setattr(bridge, "show_text", lambda node, text: said.append(text))
+    said, ui = [], pack_module("nodes.host.ui")
+    monkeypatch.setattr(ui, "show_text", lambda node, text: said.append(text))
     static(graph=None)
     assert said[0].startswith("Preset: demo, chosen by auto because no model is among the priors. It takes about")
     assert "field and optimiser" in said[0] and "more than" not in said[0]
@@ -279,9 +279,9 @@ def test_every_stage_counts_the_field_that_it_is_given(
 def test_the_bar_is_there_before_the_first_step(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, bridge, loop = [], pack_module("nodes.host.bridge"), pack_module("nodes.optimize.shared")
+    told, ui, loop = [], pack_module("nodes.host.ui"), pack_module("nodes.optimize.shared")
     first = loop.optimise
-    monkeypatch.setattr(bridge, "progress", lambda total, node: lambda done, picture: told.append((done, total)))
+    monkeypatch.setattr(ui, "progress", lambda total, node: lambda done, picture: told.append((done, total)))
 
     def begins(*given: Any) -> Any:
         told.append("first step")

@@ -85,7 +85,7 @@ def test_cancel_leaves_nothing(
     def pressed() -> None:
         raise Cancelled
 
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", pressed)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", pressed)
     for form in ("MP4", "PNG frames"):
         with pytest.raises(Cancelled):
             export(field=field, format=form)

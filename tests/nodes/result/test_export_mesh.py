@@ -71,7 +71,7 @@ def test_a_cancel_leaves_nothing(
     def cancelled() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "stop_if_cancelled", cancelled)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", cancelled)
     with pytest.raises(KeyboardInterrupt):
         call_node(nodes["A124ExportMesh"], field=field, **FEW)
     assert not list(workspace.rglob("*.*"))
@@ -88,16 +88,16 @@ def test_the_hosts_own_types_are_used_where_it_has_them(
     types = SimpleNamespace(
         File3D=lambda source, file_format="": ("File3D", source, file_format), MESH=mesh_of
     )  # fmt: skip
-    bridge = pack_module("nodes.host.bridge")
-    monkeypatch.setattr(bridge, "_host", lambda name: SimpleNamespace(Types=types) if "api" in name else None)
+    outputs = pack_module("nodes.host.types")
+    monkeypatch.setattr(outputs, "host_module", lambda name: SimpleNamespace(Types=types) if "api" in name else None)
     path = workspace / "a.glb"
     workspace.mkdir(parents=True)
     path.write_bytes(b"glTF")
-    assert bridge.to_file_3d(path.resolve()) == ("File3D", str(path.resolve()), "glb")
+    assert outputs.to_file_3d(path.resolve()) == ("File3D", str(path.resolve()), "glb")
     grey = np.full((4, 3), 0.5, "f4")
     mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=grey)
     linear = pytest.approx([((0.5 + 0.055) / 1.055) ** 2.4])  # the host writes it into COLOR_0 as it is
-    assert bridge.to_mesh(mesh) == ("MESH", (1, 4, 3), linear, True)
+    assert outputs.to_mesh(mesh) == ("MESH", (1, 4, 3), linear, True)
 
 
 def test_the_node_shows_the_size_before_the_file_is_there(
@@ -105,7 +105,7 @@ def test_the_node_shows_the_size_before_the_file_is_there(
 ) -> None:
     shown: list[tuple[str | None, str, bool]] = []
     say = lambda node, text: shown.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "show_text", say)
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", say)
     call_node(nodes["A124ExportMesh"], field=field, format="flip-book GLB", unique_id="7", **FEW)
     early = [text for node, text, written in shown if node == "7" and not written]
     assert early[1].startswith("1 of 6: surface, about ") and early[1].endswith(" kB as a GLB")

@@ -50,7 +50,7 @@ def test_of_a_film(
     nodes: dict[str, type], field: Any, pack_module: Callable, monkeypatch: Any, format: str, changed: dict, words: str
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.bridge"), "show_text", lambda node, text: told.append(text))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text: told.append(text))
     nodes["A124ExportFrames"]().export(field, format, **{**FILM, **changed})
     assert told[-1].startswith(words) and "Saved in the output folder as animate124/film_00001_" in told[-1]
     assert ("Without effect" in told[-1]) == bool(words)
