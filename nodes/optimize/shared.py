@@ -17,7 +17,9 @@ from ...a124core.stages.optimise import optimise
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
 from ...a124core.stages.snapshot import Snapshot
 from ...a124core.utils.device import is_out_of_memory
-from ..host.memory import JOB_BYTES, free_vram, reserve_vram
+from ..host import ui
+from ..host.folders import output_folder
+from ..host.memory import JOB_BYTES, free_vram, host_device, reserve_vram
 from .cache_key import Graph, cache_key
 from .keep import Keep
 from .watch import Watch
