@@ -11,9 +11,8 @@ from ...a124core.protocols import Guidance
 from .. import sockets
 from ..host import ui
 from ..host.images import to_image
-from ..host.memory import host_device
+from ..host.memory import host_device, loaded_models
 from ..host.runtime import outside_inference
-from ..optimize.shared import loaded_models
 
 
 class A124PriorCheck:

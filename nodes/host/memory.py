@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 
+from ...a124core.protocols import Guidance
+from ...a124core.runs.memory import model_priors
 from ...a124core.utils.device import best_device
 from .runtime import host_module
 
@@ -48,3 +50,18 @@ def reserve_vram(room: int) -> Iterator[None]:
         yield
     finally:
         management.EXTRA_RESERVED_VRAM -= room
+
+
+@contextmanager
+def loaded_models(guidances: Iterable[Guidance | None]) -> Iterator[None]:
+    """Load the host's models of the priors with free memory beside them for a run; close the priors however it ends."""
+    priors = model_priors(guidances)
+    encoders = [prior.activation_bytes() for prior in priors]  # one encodes at a time
+    free = JOB_BYTES + max(encoders, default=0)
+    free_vram([model for prior in priors for model in prior.models()], free)
+    try:
+        with reserve_vram(free if priors else 0):
+            yield
+    finally:
+        for prior in priors:
+            prior.close()

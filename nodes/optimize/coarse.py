@@ -12,7 +12,7 @@ from .. import sockets
 from ..host.runtime import outside_inference
 from .cache_key import HIDDEN
 from .field_config import with_choices
-from .shared import NodeRun, chosen_preset, run, widgets
+from .run import NodeRun, chosen_preset, run, widgets
 
 
 class A124CoarseOptimizer:

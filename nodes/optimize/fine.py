@@ -12,7 +12,7 @@ from ...a124core.stages.optimise import resolve_config
 from .. import sockets
 from ..host.runtime import outside_inference
 from .cache_key import HIDDEN
-from .shared import NodeRun, chosen_preset, run, widgets
+from .run import NodeRun, chosen_preset, run, widgets
 
 
 class A124FineOptimizer:

@@ -127,7 +127,7 @@ def check_opening():
 def check_room():
     """The room for field and encoder is part of each of the host's own requests for memory while a job runs, and an
     answer's own need is asked for again when a clone is loaded back."""
-    optimizer, memory = base.part("nodes.optimize.shared"), base.part("nodes.host.memory")
+    memory = base.part("nodes.host.memory")
     first, second = base.image_guidance(), base.image_guidance(prompt="a whale", model=base.SD15.model.clone())
     before, asked = management.extra_reserved_memory(), []
     load = management.load_models_gpu
@@ -138,7 +138,7 @@ def check_room():
 
     management.load_models_gpu = watched
     try:
-        with optimizer.models_at_hand([first, second]):
+        with memory.loaded_models([first, second]):
             for guidance in (first, second, first):
                 guidance.prior.denoise(*ASKED)
             room = first.prior.scorer.room

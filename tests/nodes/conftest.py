@@ -46,7 +46,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every preset becomes a few steps of small pictures."""
-    optimizer = pack_module("nodes.optimize.shared")
+    optimizer = pack_module("nodes.optimize.run")
     demo = pack_module("a124core.stages.presets").preset("demo")
     monkeypatch.setattr(optimizer, "preset", lambda name: _tiny(demo))
 

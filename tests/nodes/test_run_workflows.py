@@ -56,5 +56,5 @@ def test_a_second_run_takes_the_finished_results(
     def never() -> None:
         raise AssertionError("a step was computed again")
 
-    monkeypatch.setattr(pack_module("nodes.optimize.shared").Watch, "on_step", never)
+    monkeypatch.setattr(pack_module("nodes.optimize.progress").NodeProgress, "on_step", never)
     run_workflow(workflow)

@@ -114,8 +114,8 @@ def test_a_full_disk_does_not_end_the_run(
     def full(*args: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(pack_module("nodes.optimize.keep"), "save_field", full)
-    monkeypatch.setattr(pack_module("nodes.optimize.keep"), "save_snapshot", full)
+    for module in ("a124core.export.checkpoint", "a124core.stages.snapshot"):
+        monkeypatch.setattr(pack_module(module), "write_tensors", full)
     assert static().table.isfinite().all()
 
 
@@ -181,7 +181,7 @@ def test_the_figures_of_a_run_are_sent_to_the_browser(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = []
-    monkeypatch.setattr(pack_module("nodes.optimize.watch"), "STATS_SECONDS", 0.0)
+    monkeypatch.setattr(pack_module("nodes.optimize.progress"), "STATS_SECONDS", 0.0)
     monkeypatch.setattr(pack_module("nodes.host.ui"), "send", lambda event, values: sent.append((event, values)))
     static()
     assert {event for event, _ in sent} == {"animate124.stats"}
@@ -194,11 +194,11 @@ def test_the_figures_of_a_run_are_sent_to_the_browser(
 def test_the_oldest_runs_go_when_the_limit_is_reached(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
 ) -> None:
-    keep = pack_module("nodes.optimize.keep")
+    store = pack_module("nodes.optimize.store")
     static(seed=1, graph=None)
     old = next(workspace.glob("snapshots/*"))
     os.utime(old, (1, 1))
-    monkeypatch.setattr(keep, "LIMIT_GB", 1e-9)
+    monkeypatch.setattr(store, "LIMIT_GB", 1e-9)
     static(seed=2, graph=None)
     left = list(workspace.glob("snapshots/*"))
     assert old not in left and len(left) == 1
@@ -260,7 +260,7 @@ def test_every_stage_counts_the_field_that_it_is_given(
     nodes: dict[str, type], call_node: Callable, reference: Any, pack_module: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    optimizer, found = pack_module("nodes.optimize.shared"), []
+    optimizer, found = pack_module("nodes.optimize.run"), []
     count = optimizer.estimate_memory
 
     def counted(*given: Any) -> Any:
@@ -279,7 +279,7 @@ def test_every_stage_counts_the_field_that_it_is_given(
 def test_the_bar_is_there_before_the_first_step(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, ui, loop = [], pack_module("nodes.host.ui"), pack_module("nodes.optimize.shared")
+    told, ui, loop = [], pack_module("nodes.host.ui"), pack_module("nodes.optimize.run")
     first = loop.optimise
     monkeypatch.setattr(ui, "progress", lambda total, node: lambda done, picture: told.append((done, total)))
 

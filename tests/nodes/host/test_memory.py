@@ -12,7 +12,7 @@ import pytest
 def test_they_are_closed_after_the_last_step_and_after_a_cancel(
     pack_module: Callable[[str], ModuleType], ends_well: bool
 ) -> None:
-    optimizer = pack_module("nodes.optimize.shared")
+    memory = pack_module("nodes.host.memory")
     closed: list[str] = []
 
     class Native(pack_module("a124core.protocols").ModelPrior):
@@ -27,9 +27,9 @@ def test_they_are_closed_after_the_last_step_and_after_a_cancel(
 
     guidances = [None, SimpleNamespace(prior=Native()), SimpleNamespace(prior=object())]  # the last holds nothing
     if ends_well:
-        with optimizer.loaded_models(guidances):
+        with memory.loaded_models(guidances):
             assert not closed
     else:
-        with pytest.raises(KeyboardInterrupt), optimizer.loaded_models(guidances):
+        with pytest.raises(KeyboardInterrupt), memory.loaded_models(guidances):
             raise KeyboardInterrupt
     assert closed == ["closed"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from ...a124core.field.field4d import Field4D
-from ...a124core.protocols import Guidance, Guidances, Run
+from ...a124core.protocols import Guidances, Run, Step
 from ...a124core.reference.reference import Reference, camera_of
+from ...a124core.runs.advice import less_memory, out_of_memory_advice
 from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, shortfall
+from ...a124core.runs.monitor import Intervals, RunMonitor
+from ...a124core.runs.store import RunStore
 from ...a124core.stages.config import Preset, StageConfig
 from ...a124core.stages.loop import FieldLostError
 from ...a124core.stages.optimise import optimise
@@ -18,13 +22,13 @@ from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_pr
 from ...a124core.stages.snapshot import Snapshot
 from ...a124core.utils.device import is_out_of_memory
 from ..host import ui
-from ..host.folders import output_folder
-from ..host.memory import JOB_BYTES, free_vram, host_device, reserve_vram
+from ..host.memory import host_device, loaded_models
 from .cache_key import Graph, cache_key
-from .keep import Keep
-from .watch import Watch
+from .progress import NodeProgress
+from .store import RESULT, open_store, trim, usage
 
 log = logging.getLogger(__name__)
+INTERVALS = Intervals(snapshot=180.0, preview=3.0, preview_share=20.0)  # seconds
 
 
 def widgets() -> dict[str, tuple]:
@@ -50,7 +54,7 @@ def widgets() -> dict[str, tuple]:
             "auto: go on from the snapshot of an interrupted run with the same inputs, or take its finished result. "
             "restart: forget both and begin again."
         )}),
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)
@@ -75,32 +79,51 @@ def run(
 ) -> Field4D:
     """Take the finished result of the same inputs, or continue from their snapshot, or begin."""
     inputs = {"field": field, "config": config, "seed": node.seed, "guidances": guidances}  # where there is no graph
-    name = f"{node.stage}-{cache_key(node.graph, node.node_id, node.stage, reference, inputs)}"
-    keep = Keep(output_folder() / "snapshots" / name)
+    store = open_store(f"{node.stage}-{cache_key(node.graph, node.node_id, node.stage, reference, inputs)}")
     if node.resume == "restart":
-        keep.clear()
-    elif (done := keep.finished()) is not None:
-        ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{keep.used()}")
-        return done
-    start = _same_memory(keep.newest(), config)
-    watch = Watch(node.stage, config.steps, 0 if start is None else start.step, keep, node.node_id)
-    with loaded_models(guidances):
+        shutil.rmtree(store.folder, ignore_errors=True)
+    elif (finished := store.result(RESULT)) is not None:
+        ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{usage(store)}")
+        return finished
+    snapshot = _with_memory_of(config, store.newest())
+    progress = NodeProgress(node.stage, config.steps, 0 if snapshot is None else snapshot.step, node.node_id)
+
+    def save(step: Step) -> None:
+        store.save(step.snapshot())
+        trim(store)
+
+    monitor = RunMonitor(progress, save, INTERVALS)
+    settings = Run(node.seed, host_device(), monitor.on_step, snapshot)
+    with loaded_models(guidances), _advice(node.stage, guidances, config):
         estimate = _memory_text(node.stage, field, reference, guidances, config)
-        watch.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
-        try:
-            settings = Run(node.seed, host_device(), watch.on_step, start)
+        progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
+        with monitor.saving_on_error(FieldLostError):  # a snapshot of a lost field would only be lost again
             result = optimise(node.stage, field, reference, guidances, config, settings)
-        except FieldLostError:  # a snapshot of it would only be lost again
-            raise
-        except BaseException as error:  # cancelled, out of memory, Ctrl-C: the last good step must survive
-            watch.save_last()
-            if is_out_of_memory(error):
-                # still of its kind, so that the host frees its models
-                error.args = (f"{_less_memory(node.stage, config, bool(model_priors(guidances)))}\n{error}",)
-            raise
-    problem = keep.finish(result)
-    ui.show_text(node.node_id, f"{watch.summary()}\n{problem or keep.used()}")
+    ui.show_text(node.node_id, f"{progress.summary()}\n{_finish(store, result) or usage(store)}")
     return result
+
+
+def _finish(store: RunStore, result: Field4D) -> str | None:
+    """Keep the result; return the reason if it cannot be kept, which ends no run."""
+    try:
+        store.finish(RESULT, result)
+    except (OSError, ValueError, RuntimeError) as error:
+        log.warning("Animate124: finished field not kept: %s", error)
+        return f"result not kept on disk: {error}"
+    trim(store)
+    return None
+
+
+@contextmanager
+def _advice(stage: str, guidances: Guidances, config: StageConfig) -> Iterator[None]:
+    """Add what needs less memory to an out-of-memory error, which stays of its kind: the host then frees its models."""
+    try:
+        yield
+    except BaseException as error:
+        if is_out_of_memory(error):
+            advice = out_of_memory_advice(f"the {stage} stage", *_less_memory(config, guidances))
+            error.args = (f"{advice}\n{error}",)
+        raise
 
 
 def _memory_text(
@@ -111,7 +134,7 @@ def _memory_text(
         start = None if stage == "static" else field
         device = host_device()
         estimate = estimate_memory(field.config, config, guidances, kernels_on(device), camera_of(reference), start)
-        lack = shortfall(estimate, device, _ways(config, bool(model_priors(guidances))))
+        lack = shortfall(estimate, device, less_memory(*_less_memory(config, guidances)))
     except Exception:  # whatever a driver or a prior of another pack may say
         log.exception("Animate124: how much memory this run takes could not be estimated; it goes on.")
         return ""
@@ -121,41 +144,20 @@ def _memory_text(
     return f"It takes {estimate.line()}.\n{lack}"
 
 
-@contextmanager
-def loaded_models(guidances: Iterable[Guidance | None]) -> Iterator[None]:
-    """Room on the accelerator for a run. Priors that ask models of the host's let go of them, however the run ends."""
-    priors = model_priors(guidances)
-    encoders = [prior.activation_bytes() for prior in priors]  # one is asked at a time
-    room = JOB_BYTES + max(encoders, default=0)
-    free_vram([model for prior in priors for model in prior.models()], room)
-    try:
-        with reserve_vram(room if priors else 0):
-            yield
-    finally:
-        for prior in priors:
-            prior.close()
-
-
-def _less_memory(stage: str, config: StageConfig, native: bool) -> str:
-    """What to do when memory ran out. Who asked for it is not known: a render, or a MODEL and its VAE."""
-    return f"the {stage} stage is out of memory: {_ways(config, native)}."
-
-
-def _ways(config: StageConfig, native: bool) -> str:
-    """What needs less memory than this run."""
+def _less_memory(config: StageConfig, guidances: Guidances) -> tuple[list[str], list[str]]:
+    """What needs less memory: to continue with, to begin anew with. What asked for it is not known: a render, or a
+    MODEL and its VAE."""
     chunk = config.render.chunk
     smaller = [name for name, rays in MEMORY.items() if rays and (not chunk or rays < chunk)]
-    ways = [f"set 'memory' to {' or '.join(smaller)}, with which it goes on from its last step"] if smaller else []
-    others = ["give the guidances a smaller 'size' or unplug one"] if native else []
-    others.append("take a smaller preset")
-    ways.append(f"{', or '.join(others)}, with which it begins anew")
-    return "; if that is not enough, ".join(ways)
+    resuming = [f"set 'memory' to {' or '.join(smaller)}"] if smaller else []
+    models = ["give the guidances a smaller 'size' or unplug one"] if model_priors(guidances) else []
+    return resuming, [*models, "take a smaller preset"]
 
 
-def _same_memory(snapshot: Snapshot | None, config: StageConfig) -> Snapshot | None:
-    """memory changes how a result is reached, not the result: a run may go on with another one."""
+def _with_memory_of(config: StageConfig, snapshot: Snapshot | None) -> Snapshot | None:
+    """The snapshot with this run's memory setting, which changes how a result is reached and not the result."""
     if snapshot is None:
         return None
-    kept = snapshot.meta["config"]
-    render = {**kept["render"], "chunk": asdict(config)["render"]["chunk"]}
-    return replace(snapshot, meta={**snapshot.meta, "config": {**kept, "render": render}})
+    saved = snapshot.meta["config"]
+    render = {**saved["render"], "chunk": config.render.chunk}
+    return replace(snapshot, meta={**snapshot.meta, "config": {**saved, "render": render}})

@@ -1,0 +1,89 @@
+"""When a run shows a preview and saves a snapshot, whatever front end shows it: command line or node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class FrontEnd(Protocol):
+    """What a user sees of a run."""
+
+    def on_step(self, step: Any) -> None:
+        """Show the progress after a step. An exception cancels the run."""
+
+    def on_preview(self, step: Any) -> None:
+        """Show a preview of the step. OSError if it cannot be written."""
+
+    def on_problem(self, message: str) -> None:
+        """Tell what could not be written; the run goes on."""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Seconds between two of a kind."""
+
+    snapshot: float = 180.0
+    preview: float = 10.0
+    preview_share: float = 0.0  # a preview may cost one part in this many of the time; 0: any
+
+
+class RunMonitor:
+    """Follow one run: on_step is what its steps call."""
+
+    def __init__(
+        self,
+        front_end: FrontEnd,
+        save: Callable[[Any], None],  # keeps a snapshot of a step; OSError, ValueError or RuntimeError if it cannot
+        intervals: Intervals = Intervals(),
+    ) -> None:
+        self.front_end, self.save, self.intervals = front_end, save, intervals
+        self.last: Any = None  # the last finished step
+        self._preview_after = intervals.preview
+        self._saved = self._previewed = time.monotonic()
+
+    def on_step(self, step: Any) -> None:
+        """Report the step; save and preview where it is time."""
+        self.last = step
+        self.front_end.on_step(step)
+        now = time.monotonic()
+        if now - self._saved >= self.intervals.snapshot and step.step < step.steps:
+            self.save_last()
+        if now - self._previewed >= self._preview_after:
+            self._preview(step)
+
+    def save_last(self) -> bool:
+        """Save the last finished step, if there is one. It never raises: the reason for the call must not be hidden."""
+        saved = False
+        if self.last is not None:
+            try:
+                self.save(self.last)
+                saved = True
+            except (OSError, ValueError, RuntimeError) as error:  # a full disk, no memory left for the copy
+                self.front_end.on_problem(f"snapshot not saved: {error}")
+        self._saved = time.monotonic()
+        return saved
+
+    @contextmanager
+    def saving_on_error(self, *not_worth: type[BaseException]) -> Iterator[None]:
+        """Save the last finished step if the run ends early, but for these exceptions."""
+        try:
+            yield
+        except not_worth:
+            raise
+        except BaseException:  # cancelled, out of memory, a fault of a prior: the last good step must survive
+            self.save_last()
+            raise
+
+    def _preview(self, step: Any) -> None:
+        began = time.monotonic()
+        try:
+            self.front_end.on_preview(step)
+        except OSError as error:  # a full disk must not end a run that still has hours to find room
+            self.front_end.on_problem(f"preview not written: {error}")
+        self._previewed = time.monotonic()
+        cost = self._previewed - began
+        self._preview_after = max(self.intervals.preview, self.intervals.preview_share * cost)

@@ -1,0 +1,80 @@
+"""Where a run is kept on disk: snapshots in turn, so that a crash while saving loses nothing, and finished results."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..export.checkpoint import load_field, save_field
+from ..field.field4d import Field4D
+from ..stages.snapshot import load_snapshot, save_snapshot
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How the snapshots and results of one kind of run are read and written. Readers raise ValueError."""
+
+    read_snapshot: Callable[[Path], Any]
+    write_snapshot: Callable[[Path, Any], None]
+    read_result: Callable[[Path], Any]
+    write_result: Callable[[Path, Any, dict[str, str]], None]  # path, result, notes for the file
+
+
+FIELD_FORMAT = FileFormat(load_snapshot, save_snapshot, load_field, save_field)
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """The snapshots and results of one run, in one folder."""
+
+    folder: Path
+    slots: tuple[str, ...] = ("snapshot-a.safetensors", "snapshot-b.safetensors")  # written in turn
+    format: FileFormat = FIELD_FORMAT
+
+    def newest(self, accept: Callable[[Any], bool] = lambda snapshot: True) -> Any | None:
+        """Read the newest acceptable snapshot; a damaged file counts as absent."""
+        for slot in sorted(self._existing(), key=modified, reverse=True):
+            snapshot = _read(self.format.read_snapshot, slot)
+            if snapshot is not None and accept(snapshot):
+                return snapshot
+        return None
+
+    def save(self, snapshot: Any) -> None:
+        """Write into the older slot. OSError or ValueError if it cannot be written."""
+        if not all(t.isfinite().all() for t in snapshot.tensors.values() if t.is_floating_point()):
+            raise ValueError("its numbers are broken, so the earlier snapshot stays")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.format.write_snapshot(min((self.folder / name for name in self.slots), key=modified), snapshot)
+
+    def result(self, name: str) -> Field4D | Any | None:
+        """Read a finished result; None if there is none that can be read."""
+        path = self.folder / name
+        return _read(self.format.read_result, path) if path.is_file() else None
+
+    def finish(self, name: str, result: Any, notes: dict[str, str] | None = None) -> None:
+        """Write a finished result, then drop the snapshots with their optimiser state."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.format.write_result(self.folder / name, result, notes or {})
+        for slot in self._existing():
+            slot.unlink(missing_ok=True)
+
+    def _existing(self) -> list[Path]:
+        return [path for name in self.slots if (path := self.folder / name).is_file()]
+
+
+def modified(path: Path) -> int:
+    """When the file or folder was last written, in nanoseconds; 0 if it is not there."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _read(read: Callable[[Path], Any], path: Path) -> Any | None:
+    try:
+        return read(path)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        log.warning("Animate124: %s is not used: %s", path, error)
+        return None
