@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from a124core.cli.job import PreparedRun, RunOptions, prepare
-from a124core.cli.run import exam_of, run_stage
+from a124core.cli.prepare import PreparedRun, RunOptions, prepare
+from a124core.cli.run import eval_set_of, run_stage
 from a124core.evaluation.evaluate import EvalSet, evaluate, field_renderer, static_baseline
 from a124core.field.field4d import Field4D
 from a124core.priors.builtin import example_image
@@ -69,7 +69,7 @@ def _arguments() -> argparse.Namespace:
 def _rows(name: str, args: argparse.Namespace) -> list[Row]:
     """Still, built-in video prior, clip."""
     scene = _scene(name, args)
-    exam = exam_of(scene)
+    exam = eval_set_of(scene)
     still, _ = _timed(scene, "static", None)
     rows = [_graded(name, "none: the still field", still, exam, scene, None)]
     for what, wired in (
@@ -94,7 +94,7 @@ def _scene(name: str, args: argparse.Namespace) -> PreparedRun:
 
 def own_clip(scene: PreparedRun, frames: int) -> Guidance:
     """What a camera at the reference view would film of the truth, as IMAGE and MASK."""
-    camera, truth = scene.job.reference.camera, scene.priors.truth
+    camera, truth = scene.options.reference.camera, scene.priors.truth
     where = camera[torch.zeros(frames, dtype=torch.long)]
     image, mask = truth.render(where, torch.linspace(0, 1, frames), CLIP_SIZE)
     return clip_guidance(image, mask, None, camera, scene.settings.coarse.render.size, "subject")
@@ -106,7 +106,7 @@ def _with_video(scene: PreparedRun, video: Guidance) -> PreparedRun:
 
 def _timed(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
     """CPU seconds of the process on a CPU, so that a busy machine does not count; else seconds by the clock."""
-    clock = time.process_time if scene.job.device == "cpu" else time.perf_counter
+    clock = time.process_time if scene.options.device == "cpu" else time.perf_counter
     began = clock()
     result = run_stage(scene, stage, field)
     return result, clock() - began
@@ -114,9 +114,9 @@ def _timed(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field
 
 def _graded(name: str, what: str, field: Field4D, exam: EvalSet, scene: PreparedRun, seconds: float | None) -> Row:
     """The exam's figures, and PSNR from the reference camera over the same times."""
-    result = field_renderer(field, scene.job.device)
+    result = field_renderer(field, scene.options.device)
     result = static_baseline(result) if field.table.shape[0] == 1 else result
-    camera = scene.job.reference.camera
+    camera = scene.options.reference.camera
     times = torch.linspace(0, 1, 8)
     where, size = camera[torch.zeros(8, dtype=torch.long)], exam.heldout.size
     image, _ = result(where, times, size)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import make_cameras, orbit
-from a124core.cli.job import PreparedRun, RunOptions, prepare
 from a124core.cli.main import DEMO_SIZE
 from a124core.cli.outputs import SHEET_SIZE, SHEET_TIMES, SHEET_VIEWS
-from a124core.cli.run import exam_of
+from a124core.cli.prepare import PreparedRun, RunOptions, prepare
+from a124core.cli.run import eval_set_of
 from a124core.evaluation.evaluate import evaluate, field_renderer
 from a124core.export.checkpoint import read_field
 from a124core.field.field4d import Field4D
@@ -59,7 +59,7 @@ def sheet(field: Field4D, camera: Cameras) -> Tensor:
 
 def table(field: Field4D, scene: PreparedRun) -> Iterator[str]:
     """Seconds of each work, without and with, and how far the pictures are apart."""
-    clock, exam = clock_for("cpu"), exam_of(scene)
+    clock, exam = clock_for("cpu"), eval_set_of(scene)
     works: dict[str, Callable[[], Tensor | dict]] = {
         "film, 16 frames of 256 px": lambda: film(field, scene.camera),
         "contact sheet, 18 pictures": lambda: sheet(field, scene.camera),

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from a124core.cli.ablate import begin_worker
-from a124core.cli.folder import Folder
-from a124core.cli.job import RunOptions
+from a124core.cli.folder import RunFolder
 from a124core.cli.machine import machine
-from a124core.cli.run import run_job
+from a124core.cli.prepare import RunOptions
+from a124core.cli.run import run_pipeline
 from a124core.priors.builtin import example_image
 from a124core.reference.reference import make_reference
 
@@ -84,8 +84,8 @@ def run_case(case: Case, out: Path, seed: int, steps_scale: float) -> dict[str, 
         "demo",
         steps_scale,
     )
-    folder = Folder(out / f"{case.subject}-{case.motion}")
-    report = run_job(job, folder, quiet=True).report
+    folder = RunFolder(out / f"{case.subject}-{case.motion}")
+    report = run_pipeline(job, folder, quiet=True).report
     folder.publish()
     return report
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from a124core.cli.job import PreparedRun, RunOptions, prepare
 from a124core.cli.outputs import write_contact
-from a124core.cli.run import exam_of, run_stage
+from a124core.cli.prepare import PreparedRun, RunOptions, prepare
+from a124core.cli.run import eval_set_of, run_stage
 from a124core.evaluation.evaluate import EvalSet, evaluate, field_renderer, static_baseline
 from a124core.export.checkpoint import save_field
 from a124core.field.field4d import Field4D
@@ -50,7 +50,7 @@ def main() -> None:
     rows: list[Row] = []
     for name in options.scenes:
         scene = scene_of(name, options.seed, options.steps_scale)
-        exam = replace(exam_of(scene), large=None)  # 256 pixels say nothing of priors that saw 32
+        exam = replace(eval_set_of(scene), large=None)  # 256 pixels say nothing of priors that saw 32
         for family in options.priors:
             rows += animate(name, family, scene, exam, options)
             write_json(options.out / "tiny_set.json", {"rows": rows, "steps_scale": options.steps_scale})
@@ -95,8 +95,8 @@ def animate(name: str, family: str, scene: PreparedRun, exam: EvalSet, options: 
     out.mkdir(parents=True, exist_ok=True)
     subject, motion = name.split()
     if family == "tiny":
-        word = word_for(options.models, scene.job.reference, subject, options.seed, out / "word.safetensors")
-        scene = replace(scene, guidances=guidances(options.models, scene.job.reference, subject, motion, word))
+        word = word_for(options.models, scene.options.reference, subject, options.seed, out / "word.safetensors")
+        scene = replace(scene, guidances=guidances(options.models, scene.options.reference, subject, motion, word))
     field: Field4D | None = None
     rows = []
     for stage in scene.stages:

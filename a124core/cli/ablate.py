@@ -19,11 +19,11 @@ from ..priors.builtin import MOTIONS, SUBJECTS, example_image
 from ..reference.reference import make_reference
 from ..utils.device import keep_freed_pages
 from ..utils.files import atomic_write, write_json
-from .folder import made_folder
-from .job import PreparedRun, RunOptions, check_folder, prepare
+from .folder import created_folder
 from .machine import machine, versions
+from .prepare import PreparedRun, RunOptions, check_writable, prepare
 from .report import Figures
-from .run import exam_of, run_stage
+from .run import eval_set_of, run_stage
 
 MODE = "paper"  # the reference picture only where a clip starts at 0: else "never-zero" would take nothing away
 
@@ -63,8 +63,8 @@ def ablate(options: object) -> None:
     out = Path(options.out)
     scenes = [parse_scene(text) for text in options.scenes]
     work = [(subject, motion, seed, options.steps_scale) for subject, motion in scenes for seed in options.seeds]
-    with made_folder(out):
-        check_folder(out)
+    with created_folder(out):
+        check_writable(out)
         _write(out, work, options)
 
 
@@ -123,7 +123,7 @@ def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list
         reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale, reference_mode=MODE
     )
     full = prepare(job)
-    exam = replace(exam_of(full), large=None)  # none of FIGURES needs it
+    exam = replace(eval_set_of(full), large=None)  # none of FIGURES needs it
     shared: dict[str, Field4D] = {}
     results = []
     for row in ROWS:

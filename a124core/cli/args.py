@@ -13,8 +13,8 @@ from ..stages.presets import MEMORY, PRESETS
 from .camera_args import camera_words, film_words
 from .export import export_words
 from .invert import invert_options
-from .job import REFINES
 from .model_args import model_options
+from .prepare import REFINES
 
 CAMERA = (  # of the picture: option, default, meaning
     ("elevation", 0.0, "degrees that the camera of the picture looked down from"),

@@ -10,10 +10,9 @@ from ..field.field4d import Field4D
 from ..protocols import Step
 from ..utils.device import synchronize
 from ..utils.text import format_duration
-from .job import PreparedRun, RunOptions
 from .machine import peak_memory_mb
-from .needs import announced
-from .run import prepared, run_stage
+from .prepare import PreparedRun, RunOptions
+from .run import memory_lines, prepare_aloud, run_stage
 
 TRIED = 5  # steps of a stage: one that warms up, and four, of which one is a reference step, as released
 GROWN = 60  # static steps before those where density is softplus: it begins as fog, which costs several times as much
@@ -22,9 +21,9 @@ GROWN = 60  # static steps before those where density is softplus: it begins as 
 def estimate(job: RunOptions, say: Callable[[str], None]) -> None:
     """Say of each stage: steps, memory, seconds a step, minutes."""
     say("Trying a few steps of each stage, to see how long all of them take and how much memory ...")
-    scene, field, whole = prepared(job, say), None, 0.0
+    scene, field, whole = prepare_aloud(job, say), None, 0.0
     for stage in scene.stages:
-        for line in announced(scene, stage, field):
+        for line in memory_lines(scene, stage, field):
             say(line)
         say(f"  trying {tries(scene, stage)} steps ...")
         field, each = tried(scene, stage, field)
@@ -49,7 +48,7 @@ def tried(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4
     ends: list[float] = []
 
     def on_step(step: Step) -> None:
-        synchronize(scene.job.device)
+        synchronize(scene.options.device)
         ends.append(time.monotonic())
 
     field = run_stage(short, stage, field, on_step)

@@ -16,7 +16,7 @@ from ..utils.text import unused_note
 from ..utils.validate import plain_name
 from .camera_args import BACKGROUNDS, camera_words, film_words
 from .export_request import ExportRequest
-from .folder import made_folder
+from .folder import created_folder
 from .writers import WRITERS
 
 ALL = "all"
@@ -92,7 +92,7 @@ def usual_words() -> dict[str, object]:
 
 
 def _written(name: str, field: Field4D, target: Path, asked: ExportRequest) -> None:
-    with made_folder(target.parent):
+    with created_folder(target.parent):
         said = WRITERS[name][1](field, Path(os.path.abspath(target)), asked)  # ".." is fine here, not in a node
     print(f"Written: {target}  {said}")
 

@@ -13,7 +13,7 @@ from ..export.images.film import WHITE, FilmOptions
 from ..export.mesh import MeshOptions
 from ..export.viewer.volume import VolumeOptions
 from .camera_args import BACKGROUNDS, chosen_film, chosen_path
-from .machine import checked_device
+from .machine import available_device
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ExportRequest:
 
     @cached_property
     def device(self) -> torch.device:
-        return checked_device(self.words.device)
+        return available_device(self.words.device)
 
     @property
     def _given(self) -> dict[str, int]:

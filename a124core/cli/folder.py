@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..export.checkpoint import load_field, save_field
-from ..field.field4d import Field4D
-from ..stages.snapshot import Snapshot, load_snapshot, save_snapshot
+from ..runs.store import RunStore
 from ..utils.files import write_json
 
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
-SLOTS = ("snapshot-a.safetensors", "snapshot-b.safetensors")
 
 
 @contextmanager
-def made_folder(folder: Path) -> Iterator[None]:
+def created_folder(folder: Path) -> Iterator[None]:
     """Where results go, with the folders above it. After an error, those that were made here and are empty go again."""
     absent = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
@@ -44,7 +41,7 @@ def _make(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Folder:
+class RunFolder:
     """out/ holds finished results; out/unfinished/ everything else, until the run is complete."""
 
     out: Path
@@ -52,6 +49,11 @@ class Folder:
     @property
     def work(self) -> Path:
         return self.out / UNFINISHED
+
+    @property
+    def store(self) -> RunStore:
+        """Snapshots of the stage that runs, and the fields of finished stages."""
+        return RunStore(self.work)
 
     @property
     def results(self) -> Path:
@@ -117,40 +119,12 @@ class Folder:
                 "use the same ones, or start over without --resume."
             )
 
-    def finished(self, stage: str) -> Field4D | None:
-        """The field of a stage that an interrupted run had completed."""
-        path = self.work / f"{stage}.safetensors"
-        return load_field(path) if path.is_file() else None
-
-    def finish(self, stage: str, field: Field4D) -> None:
-        """Keep a stage's field, drop its snapshots with their optimiser state."""
-        save_field(self.work / f"{stage}.safetensors", field, {"stage": stage})
-        for slot in self._slots():
-            slot.unlink(missing_ok=True)
-
-    def snapshot(self, stage: str) -> Snapshot | None:
-        """The newest readable one of the stage."""
-        for slot in sorted((s for s in self._slots() if s.is_file()), key=_written, reverse=True):
-            try:
-                found = load_snapshot(slot)
-            except ValueError:
-                continue
-            if found.stage == stage:
-                return found
-        return None
-
-    def save(self, snapshot: Snapshot) -> None:
-        """Into the older of the two slots."""
-        save_snapshot(min(self._slots(), key=_written), snapshot)
-
-    def _slots(self) -> list[Path]:
-        return [self.work / name for name in SLOTS]
-
-    def remember(self, notes: dict[str, Any]) -> None:
-        """Seconds and losses so far."""
+    def write_notes(self, notes: dict[str, Any]) -> None:
+        """Write seconds and losses so far."""
         write_json(self.work / "progress.json", notes)
 
-    def remembered(self) -> dict[str, Any]:
+    def read_notes(self) -> dict[str, Any]:
+        """Read the seconds and losses of an interrupted run; empty without one."""
         path = self.work / "progress.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
@@ -161,7 +135,3 @@ class Folder:
             os.replace(path, self.out / path.name)
         shutil.rmtree(self.work, ignore_errors=True)
         return [self.out / path.name for path in new]
-
-
-def _written(path: Path) -> float:
-    return path.stat().st_mtime_ns if path.is_file() else 0

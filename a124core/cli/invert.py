@@ -21,10 +21,10 @@ from ..reference.read_image import read_image
 from ..runs.memory import MemoryEstimate, shortfall
 from ..utils.device import is_out_of_memory
 from ..utils.text import count_noun
-from .folder import made_folder
-from .job import check_folder
-from .machine import checked_device
-from .watch import Interrupted, advance, at_once, interruptible, step_bar
+from .folder import created_folder
+from .machine import available_device
+from .prepare import check_writable
+from .progress import Interrupted, advance, interrupted_if, interruptible, step_bar
 
 SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
 SUFFIX = ".safetensors"
@@ -59,12 +59,12 @@ def invert(options: Any) -> None:
         steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
     )
     picture, _, _ = read_image(options.image)
-    place = offload_policy("full", checked_device(options.device))
-    with made_folder(options.out.parent):
-        check_folder(options.out.parent)
+    place = offload_policy("full", available_device(options.device))
+    with created_folder(options.out.parent):
+        check_writable(options.out.parent)
         keep = Progress(options.out)
         start = keep.begin(options.resume)
-        with at_once(keep.state.is_file):
+        with interrupted_if(keep.state.is_file):
             _invert(picture, config, place, keep, start, options)
 
 

@@ -43,7 +43,7 @@ def _cpu() -> str:
     return platform.processor() or platform.machine() or "unknown CPU"
 
 
-def checked_device(name: str) -> str:
+def available_device(name: str) -> str:
     """A device that torch has here."""
     try:
         torch.zeros(1, device=name)

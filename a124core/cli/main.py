@@ -18,17 +18,17 @@ from .ablate import ablate
 from .args import parser
 from .estimate import estimate
 from .export import export_file
-from .folder import Folder
+from .folder import RunFolder
 from .info import describe
 from .invert import invert
-from .job import RunOptions
-from .machine import checked_device
+from .machine import available_device
 from .model_args import chosen_models
+from .prepare import RunOptions
+from .progress import Interrupted
 from .render import render_file
 from .report import summary
-from .run import run_job
+from .run import run_pipeline
 from .unused_options import unused_options
-from .watch import Interrupted
 
 DEMO_SIZE = 512  # pixels of the built-in picture
 WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear when all is done
@@ -87,7 +87,7 @@ def demo(options: object) -> None:
         "demo",
         options.steps_scale,
         memory=options.memory,
-        device=checked_device(options.device),
+        device=available_device(options.device),
     )
     _run(job, options)
 
@@ -112,7 +112,7 @@ def animate(options: object) -> None:
         reference_mode=options.reference_mode,
         condition=options.condition,
         memory=options.memory,
-        device=checked_device(options.device),
+        device=available_device(options.device),
         models=models,
     )
     _run(job, options)
@@ -132,8 +132,8 @@ def read_reference(options: object) -> Reference:
 def _run(job: RunOptions, options: object) -> None:
     if options.estimate:
         return estimate(job, lambda line: print(line, flush=True))
-    outcome = run_job(job, Folder(Path(options.out)), options.resume, options.quiet)
-    written = Folder(Path(options.out)).publish()
+    outcome = run_pipeline(job, RunFolder(Path(options.out)), options.resume, options.quiet)
+    written = RunFolder(Path(options.out)).publish()
     print(summary(outcome.report))
     print("Written: " + ", ".join(str(path) for path in written))
 

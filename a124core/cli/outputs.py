@@ -19,8 +19,8 @@ from ..protocols import Cameras
 from ..stages.clip_times import sample_clip_times
 from ..stages.config import TimeConfig
 from ..utils.files import write_json
-from .job import PreparedRun
-from .watch import Losses
+from .prepare import PreparedRun
+from .progress import Losses
 
 FILM_FRAMES, FILM_FPS, FILM_SIZE = 32, 16, 256
 SHEET_TIMES, SHEET_SIZE = 6, 128
@@ -30,22 +30,22 @@ TIMES_CLIPS = 2000  # clips drawn for times.png
 
 def write_results(folder: Path, scene: PreparedRun, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
     """Everything, into an empty folder; the caller moves it in place."""
-    result = field_renderer(field, scene.job.device)
+    result = field_renderer(field, scene.options.device)
     extra = {
-        "prompt": scene.job.prompt,
+        "prompt": scene.options.prompt,
         "motion": report["motion"],
         "subject": report["subject"],
         "seed": report["seed"],
     }
     save_field(folder / "field.safetensors", field, extra)
     write_json(folder / "losses.json", losses)
-    write_film(folder / "result.mp4", result, scene.camera)
+    write_overview_film(folder / "result.mp4", result, scene.camera)
     write_contact(folder / "contact.png", result, scene)
     write_plots(folder, losses, scene.settings.coarse.time)
     write_json(folder / "report.json", report)
 
 
-def write_film(path: Path, result: Renderer, reference: Cameras) -> None:
+def write_overview_film(path: Path, result: Renderer, reference: Cameras) -> None:
     """The reference view and, at its right, one walk around while the scene plays once."""
     time = torch.linspace(0.0, 1.0, FILM_FRAMES)
     elevation, azimuth, radius, fovy = (float(v) for v in vars(reference).values())
@@ -68,7 +68,7 @@ def write_contact(path: Path, result: Renderer, scene: PreparedRun) -> None:
         for who, picture in (who_draws | {"result": result}).items():
             rows.append(picture(cameras, time, SHEET_SIZE)[0])
             labels.append(f"{who}, {name}")
-    write_contact_sheet(path, rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.job.prompt)
+    write_contact_sheet(path, rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.options.prompt)
 
 
 def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:
@@ -77,12 +77,12 @@ def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:
         from ..export.images.plots import write_loss_plot, write_times_plot
 
         write_loss_plot(folder / "losses.png", losses)
-        write_times_plot(folder / "times.png", sampled_times(times))
+        write_times_plot(folder / "times.png", sample_clip_starts(times))
     except ImportError:
         return
 
 
-def sampled_times(config: TimeConfig, clips: int = TIMES_CLIPS) -> dict[str, Tensor]:
+def sample_clip_starts(config: TimeConfig, clips: int = TIMES_CLIPS) -> dict[str, Tensor]:
     """Scene times of many clips under random and under balanced sampling (figure 3 of the paper)."""
     found = {}
     for sampling in ("random", "balanced"):

@@ -9,8 +9,8 @@ from ..export.images.film import WHITE, export_film
 from ..export.images.frames import export_frames
 from ..export.images.video import SUFFIXES
 from .camera_args import chosen_film, chosen_path, counting
-from .folder import made_folder
-from .machine import checked_device
+from .folder import created_folder
+from .machine import available_device
 
 
 def render_file(options: object) -> None:
@@ -18,11 +18,11 @@ def render_file(options: object) -> None:
     out = Path(options.out)
     if out.suffix and out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out.name} ends in {out.suffix!r}: use {', '.join(SUFFIXES)}, or a folder for PNG frames.")
-    device = checked_device(options.device)
+    device = available_device(options.device)
     path = chosen_path(options)
     film = chosen_film(options, WHITE)
     field = load_field(options.field)
     write = export_film if out.suffix else export_frames
-    with made_folder(out.parent), counting("render", film.frames) as on_frame:
+    with created_folder(out.parent), counting("render", film.frames) as on_frame:
         write(field, out, path, film, on_frame, device)
     print(f"Written: {out}")

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..evaluation.evaluate import NOTE
-from .job import PreparedRun
 from .machine import machine, versions
+from .prepare import PreparedRun
 
 Figures = dict[str, float | None]
 UNKNOWN = "No figures: what learned priors should have made is not known. Look at contact.png and result.mp4."
@@ -56,7 +56,7 @@ class Report:
 def report_dict(scene: PreparedRun, report: Report) -> dict[str, Any]:
     """The content of report.json. Every stage also says what it gains over the frozen baseline: the figure for a
     motion whose silhouette stays where it is."""
-    job = scene.job
+    job = scene.options
     stages = []
     for stage in report.stages:
         numbers = {"steps": stage.steps, "seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
@@ -73,7 +73,7 @@ def report_dict(scene: PreparedRun, report: Report) -> dict[str, Any]:
         "seed": job.seed,
         "seconds": sum(stage.seconds for stage in report.stages),
         "losses": "losses.json",
-        "config": {"preset": job.preset, "options": options(scene), **asdict(scene.settings)},
+        "config": {"preset": job.preset, "options": run_options(scene), **asdict(scene.settings)},
         "versions": versions(),
         "machine": machine(),
     }
@@ -93,9 +93,9 @@ def _against_truth(scene: PreparedRun, report: Report) -> dict[str, Any]:
     }
 
 
-def options(scene: PreparedRun) -> dict[str, Any]:
+def run_options(scene: PreparedRun) -> dict[str, Any]:
     """What was plugged in and left out."""
-    job = scene.job
+    job = scene.options
     return {
         "skip": list(job.skip),
         "view_prior": job.with_view,

@@ -1,4 +1,4 @@
-"""The pipeline: static -> coarse -> fine, each graded against the truth, then the results."""
+"""The pipeline: static -> coarse -> fine, each evaluated against the truth, then the results."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Any
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
 from ..field.field4d import Field4D
 from ..protocols import OnStep, Run
-from ..runs.memory import model_priors
+from ..runs.memory import estimate_memory, kernels_on, model_priors, shortfall
+from ..runs.monitor import RunMonitor
+from ..stages.loop import FieldLostError
 from ..stages.optimise import initial_field, optimise
 from ..stages.snapshot import Snapshot
 from ..utils.device import is_out_of_memory
-from .folder import Folder, made_folder
-from .job import TILE, PreparedRun, RunOptions, check_folder, disk_needed, identity, prepare
+from .folder import RunFolder, created_folder
 from .machine import peak_memory_mb
-from .needs import announced, less
 from .outputs import write_results
+from .prepare import TILE, PreparedRun, RunOptions, check_writable, prepare, required_disk, run_identity
+from .progress import INTERVALS, Interrupted, TerminalProgress, interrupted_if, interruptible
 from .report import Report, StageReport, report_dict
-from .watch import Watch, at_once, interruptible
 
 Say = Callable[[str], None]
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 
@@ -32,116 +33,136 @@ def _say(line: str) -> None:
 class Outcome:
     """A finished run."""
 
-    scene: PreparedRun
+    prepared: PreparedRun
     field: Field4D
     report: dict[str, Any]
 
 
-def run_job(job: RunOptions, folder: Folder, resume: bool = False, quiet: bool = False, say: Say = _say) -> Outcome:
-    """Everything from the first check to the last file. Ctrl-C raises Interrupted where a snapshot is kept."""
+def run_pipeline(
+    options: RunOptions, folder: RunFolder, resume: bool = False, quiet: bool = False, say: Say = _print
+) -> Outcome:
+    """Do everything from the first check to the last file. Ctrl-C raises Interrupted where a snapshot is kept."""
     if resume:
         folder.check_interrupted()
-    with made_folder(folder.out), at_once(lambda: resume and folder.resumable()):
-        check_folder(folder.out)
-        scene = prepared(job, say)
-        check_folder(folder.out, disk_needed(scene.settings))
-        with folder.begun(identity(scene), resume, say), at_once(folder.resumable):
-            return _run(scene, folder, Watch(folder, quiet), resume, say)
+    with created_folder(folder.out), interrupted_if(lambda: resume and folder.resumable()):
+        check_writable(folder.out)
+        prepared = prepare_aloud(options, say)
+        check_writable(folder.out, required_disk(prepared.settings))
+        with folder.begun(run_identity(prepared), resume, say), interrupted_if(folder.resumable):
+            progress = TerminalProgress(folder, quiet)
+            with interruptible(progress):
+                field, report = _Pipeline(prepared, folder, progress, resume, say).run()
+                say("Writing the results ...")
+                values = report_dict(prepared, report)
+                write_results(folder.results, prepared, field, progress.losses, values)
+    return Outcome(prepared, field, values)
 
 
-def prepared(job: RunOptions, say: Say) -> PreparedRun:
-    """Priors and settings of a job, and what was made of its words."""
-    if job.reference is not None:
-        say(job.reference.note)
-    if job.models is not None:
+def prepare_aloud(options: RunOptions, say: Say) -> PreparedRun:
+    """Prepare priors and settings, and say what the prompt was taken to mean."""
+    if options.reference is not None:
+        say(options.reference.note)
+    if options.models is not None:
         say("Reading the models ...")
-    scene = prepare(job)
-    say(scene.understood)
-    say(scene.recipe)
-    return scene
+    prepared = prepare(options)
+    say(prepared.understood)
+    say(prepared.recipe)
+    return prepared
 
 
-def _run(scene: PreparedRun, folder: Folder, watch: Watch, resume: bool, say: Say) -> Outcome:
-    """From the first step to the last file."""
-    with interruptible(watch):
-        exam = exam_of(scene)
-        field, report = _all_stages(scene, exam, folder, watch, resume, say)
-        say("Writing the results ...")
-        values = report_dict(scene, report)
-        write_results(folder.results, scene, field, watch.losses, values)
-    return Outcome(scene, field, values)
+@dataclass(frozen=True)
+class _Pipeline:
+    """The stages of one run, in order."""
+
+    prepared: PreparedRun
+    folder: RunFolder
+    progress: TerminalProgress
+    resume: bool
+    say: Say
+
+    def run(self) -> tuple[Field4D, Report]:
+        """Run the stages, those that an interrupted run had finished excepted, and evaluate each."""
+        field, baseline, reports = None, None, []
+        eval_set = eval_set_of(self.prepared)
+        for stage in self.prepared.stages:
+            finished = self.folder.store.result(f"{stage}.safetensors") if self.resume else None
+            field = self._optimise(stage, field) if finished is None else finished
+            metrics = {}
+            if eval_set is not None:
+                self.say(f"{stage}: comparing with the known answer ...")
+                renderer = self.progress.stoppable(stage, field_renderer(field, self.prepared.options.device))
+                if baseline is None:  # the first field, standing still
+                    baseline = evaluate(static_baseline(renderer), eval_set)
+                metrics = baseline if field.table.shape[0] == 1 else evaluate(renderer, eval_set)
+            reports.append(self._report(stage, metrics))
+            self.say(reports[-1].line())
+        return field, Report(baseline, tuple(reports))
+
+    def _optimise(self, stage: str, field: Field4D | None) -> Field4D:
+        for line in memory_lines(self.prepared, stage, field):
+            self.say(line)
+        store, steps = self.folder.store, self.prepared.config(stage).steps
+        snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
+        monitor = RunMonitor(self.progress, self.progress.save, INTERVALS)
+        with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
+            try:
+                with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
+                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot)
+            except Interrupted:
+                if self.folder.resumable():
+                    raise
+                raise KeyboardInterrupt from None  # the disk is full: nothing could be kept
+        store.finish(f"{stage}.safetensors", field, {"stage": stage})
+        self.folder.write_notes({"seconds": self.progress.seconds, "losses": self.progress.losses})
+        return field
+
+    def _report(self, stage: str, metrics: dict[str, float | None]) -> StageReport:
+        memory = peak_memory_mb(self.prepared.options.device)
+        steps, seconds = self.prepared.config(stage).steps, self.progress.seconds.get(stage, 0.0)
+        return StageReport(stage, steps, seconds, memory, metrics)
 
 
-def _all_stages(
-    scene: PreparedRun, exam: EvalSet | None, folder: Folder, watch: Watch, resume: bool, say: Say
-) -> tuple[Field4D, Report]:
-    """The stages that the job wants, in order; finished ones are read back when a run is resumed."""
-    field, baseline, reports = None, None, []
-    for stage in scene.stages:
-        done = folder.finished(stage) if resume else None
-        if done is None:
-            for line in announced(scene, stage, field):
-                say(line)
-            snapshot = folder.snapshot(stage) if resume else None
-            with watch.stage(stage, snapshot.step if snapshot else 0, scene.config(stage).steps):
-                done = run_stage(scene, stage, field, watch, snapshot)
-            folder.finish(stage, done)
-            folder.remember(watch.notes())
-        field = done
-        if exam is None:
-            reports.append(_ungraded(scene, stage, watch))
-            say(reports[-1].line())
-            continue
-        say(f"{stage}: comparing with the known answer ...")
-        result = watch.grading(stage, field_renderer(field, scene.job.device))
-        if baseline is None:  # the first field, standing still
-            baseline = evaluate(static_baseline(result), exam)
-        figures = baseline if field.table.shape[0] == 1 else evaluate(result, exam)  # a still field is its own baseline
-        steps, memory = scene.config(stage).steps, peak_memory_mb(scene.job.device)
-        reports.append(StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, figures))
-        say(reports[-1].line())
-    return field, Report(baseline, tuple(reports))
-
-
-def _ungraded(scene: PreparedRun, stage: str, watch: Watch) -> StageReport:
-    """A stage of learned priors: how long it took, and no figures."""
-    steps, memory = scene.config(stage).steps, peak_memory_mb(scene.job.device)
-    return StageReport(stage, steps, watch.seconds.get(stage, 0.0), memory, {})
-
-
-def exam_of(scene: PreparedRun) -> EvalSet | None:
-    """The questions of this scene; None where no answer is known."""
-    if scene.priors is None:
+def eval_set_of(prepared: PreparedRun) -> EvalSet | None:
+    """Build the evaluation set of this scene; None where no answer is known."""
+    if prepared.priors is None:
         return None
-    truth, bank, settings = scene.priors.truth, scene.priors.bank, scene.settings
-    size = settings.static.render.size
+    truth, bank, size = prepared.priors.truth, prepared.priors.bank, prepared.settings.static.render.size
     return build_eval_set(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
 
 
+def memory_lines(prepared: PreparedRun, stage: str, field: Field4D | None) -> list[str]:
+    """Say the steps and the estimated memory of a stage; a second line if that is more than there is."""
+    options, config, guidances = prepared.options, prepared.config(stage), prepared.stage_guidances(stage)
+    estimate = estimate_memory(
+        prepared.settings.field, config, guidances, kernels_on(options.device), prepared.camera, field
+    )
+    lack = shortfall(estimate, options.device, f"start again with {less_memory(options.memory)}")
+    return [line for line in (f"{stage}: {config.steps} steps, {estimate.line()}.", lack) if line is not None]
+
+
+def less_memory(memory: str) -> str:
+    """Name what needs less memory than this run."""
+    return "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low"
+
+
 def run_stage(
-    scene: PreparedRun, stage: str, field: Field4D | None, on_step: OnStep | None = None, resume: Snapshot | None = None
+    prepared: PreparedRun,
+    stage: str,
+    field: Field4D | None,
+    on_step: OnStep | None = None,
+    snapshot: Snapshot | None = None,
 ) -> Field4D:
-    """One stage of a scene, from the field of the one before."""
+    """Run one stage from the field of the one before."""
+    options, config, guidances = prepared.options, prepared.config(stage), prepared.stage_guidances(stage)
+    start = initial_field(stage, field, prepared.settings.field, config, options.seed)
+    run = Run(options.seed, options.device, on_step, snapshot)
     try:
-        return _run_stage(scene, stage, field, on_step, resume)
+        return optimise(stage, start, options.reference, guidances, config, run)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise RuntimeError(less_memory(stage, scene.job.memory)) from error
+        advice = f"start it again with {less_memory(options.memory)}"
+        raise RuntimeError(f"the {stage} stage is out of memory: {advice}.") from error
     finally:
-        for prior in model_priors(scene.stage_guidances(stage)):
+        for prior in model_priors(guidances):
             prior.close()  # the next stage runs others
-
-
-def less_memory(stage: str, memory: str) -> str:
-    """What to do when memory ran out."""
-    return f"the {stage} stage is out of memory: start it again with {less(memory)}."
-
-
-def _run_stage(
-    scene: PreparedRun, stage: str, field: Field4D | None, on_step: OnStep | None, resume: Snapshot | None
-) -> Field4D:
-    job, config = scene.job, scene.config(stage)
-    start = initial_field(stage, field, scene.settings.field, config, job.seed)
-    run = Run(job.seed, job.device, on_step, resume)
-    return optimise(stage, start, job.reference, scene.stage_guidances(stage), config, run)

@@ -6,9 +6,9 @@ import argparse
 
 from ..priors.builtin import FROM_PROMPT
 from ..utils.text import unused_note
-from .job import STAGES
 from .model_args import model_options
 from .models import KNOWN, needed
+from .prepare import STAGES
 
 
 def unused_options(options: argparse.Namespace) -> str:

@@ -43,6 +43,7 @@ class RunMonitor:
         self.front_end, self.save, self.intervals = front_end, save, intervals
         self.last: Any = None  # the last finished step
         self._preview_after = intervals.preview
+        self._saved_step: Any = None
         self._saved = self._previewed = time.monotonic()
 
     def on_step(self, step: Any) -> None:
@@ -55,17 +56,15 @@ class RunMonitor:
         if now - self._previewed >= self._preview_after:
             self._preview(step)
 
-    def save_last(self) -> bool:
-        """Save the last finished step, if there is one. It never raises: the reason for the call must not be hidden."""
-        saved = False
-        if self.last is not None:
+    def save_last(self) -> None:
+        """Save the last finished step if it is not saved yet. It never raises: it must not hide why it was called."""
+        if self.last is not self._saved_step:
             try:
                 self.save(self.last)
-                saved = True
+                self._saved_step = self.last
             except (OSError, ValueError, RuntimeError) as error:  # a full disk, no memory left for the copy
                 self.front_end.on_problem(f"snapshot not saved: {error}")
         self._saved = time.monotonic()
-        return saved
 
     @contextmanager
     def saving_on_error(self, *not_worth: type[BaseException]) -> Iterator[None]:

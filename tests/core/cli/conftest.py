@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.cli import job, outputs, watch
+from a124core.cli import outputs, prepare, run
 from a124core.evaluation import evaluate
 from a124core.priors.builtin import example_image, make_priors
 from a124core.render import clip as renderer
+from a124core.runs.monitor import Intervals
 from a124core.stages.presets import preset
 
 SIZE = 16
@@ -46,12 +47,12 @@ def made_once(reference: object, *words: object) -> object:
 
 @pytest.fixture(autouse=True)
 def stamps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "preset", tiny)
-    monkeypatch.setattr(job, "make_priors", made_once)
+    monkeypatch.setattr(prepare, "preset", tiny)
+    monkeypatch.setattr(prepare, "make_priors", made_once)
     monkeypatch.setattr(renderer, "PREVIEW_SAMPLES", 24)
     for name, value in (("LARGE", 24), ("TIMES", 2), ("PATH_TIMES", 5), ("PATH_SIZE", SIZE)):
         monkeypatch.setattr(evaluate, name, value)
-    monkeypatch.setattr(watch, "PREVIEW_EVERY", 1e9)
+    monkeypatch.setattr(run, "INTERVALS", Intervals(preview=1e9))
     monkeypatch.setattr(outputs, "write_plots", no_plots)  # seconds each; test_outputs draws them
     for name, value in (("FILM_FRAMES", 4), ("FILM_SIZE", 32), ("SHEET_SIZE", 24), ("TIMES_CLIPS", 50)):
         monkeypatch.setattr(outputs, name, value)

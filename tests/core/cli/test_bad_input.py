@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from a124core.cli import job
+from a124core.cli import prepare
 from a124core.cli import run as pipeline
 from a124core.cli.main import main
 from a124core.utils.validate import checked_prompt
@@ -70,12 +70,12 @@ def test_a_run_that_is_refused_leaves_nothing_it_made(
         capsys.readouterr()
         assert "SUBJECT:MOTION" in refusal(capsys, "ablate", "--scenes", "cow:fly", "--out", out)
         with monkeypatch.context() as late:
-            late.setattr(pipeline, "exam_of", _out_of_memory)
+            late.setattr(pipeline, "eval_set_of", _out_of_memory)
             assert main(["demo", "--subject", "duck", "--motion", "jump", "--out", str(out)]) == 1
     assert sorted(tmp_path.iterdir()) == [picture, there] and not any(there.iterdir())
     (there / "unfinished").mkdir()
     (there / "unfinished" / "run.json").write_text("an earlier run")
-    monkeypatch.setattr(pipeline, "exam_of", _out_of_memory)
+    monkeypatch.setattr(pipeline, "eval_set_of", _out_of_memory)
     assert main(["demo", "--subject", "duck", "--motion", "jump", "--out", str(there)]) == 1
     assert [p.name for p in there.iterdir()] == ["unfinished"]
     assert (there / "unfinished" / "run.json").read_text() == "an earlier run"
@@ -93,7 +93,7 @@ def test_an_output_folder_that_cannot_be_used(
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     if os.access(locked, os.W_OK):  # the superuser may write anywhere
-        monkeypatch.setattr(job.tempfile, "NamedTemporaryFile", _denied)
+        monkeypatch.setattr(prepare.tempfile, "NamedTemporaryFile", _denied)
     assert "nothing can be written" in refusal(capsys, *options, locked)
     monkeypatch.undo()
     usage = namedtuple("usage", "total used free")

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from a124core.cli import models as roles
-from a124core.cli import watch
+from a124core.cli import progress
 from a124core.cli.args import parser
 from a124core.cli.main import main
 from a124core.cli.models import Models, needed
@@ -96,18 +96,19 @@ def test_a_stopped_run_goes_on_to_the_same_field(
     monkeypatch: pytest.MonkeyPatch, stage: str,
 ) -> None:  # fmt: skip
     """Bit for bit: noise, cameras and clips are drawn from the snapshot's generators, and the networks draw nothing."""
-    whole, parts, follow = tmp_path_factory.getbasetemp() / "whole-by-folders", tmp_path / "parts", watch.Watch.__call__
+    whole, parts = tmp_path_factory.getbasetemp() / "whole-by-folders", tmp_path / "parts"
+    follow = progress.TerminalProgress.on_step
     given = ("--models", models, "--steps-scale", 0.5)
     if not whole.exists():
         assert animate(picture, whole, *given) == 0
 
-    def pressed(self: watch.Watch, step: object) -> None:
+    def pressed(self: progress.TerminalProgress, step: object) -> None:
         self.stop = step.stage == stage and step.step == 1
         follow(self, step)
 
-    monkeypatch.setattr(watch.Watch, "__call__", pressed)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", pressed)
     assert animate(picture, parts, *given) == 130 and not (parts / "field.safetensors").exists()
-    monkeypatch.setattr(watch.Watch, "__call__", follow)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", follow)
     assert animate(picture, parts, *given, "--resume") == 0
     a, b = (load_field(folder / "field.safetensors") for folder in (whole, parts))
     assert torch.equal(a.table, b.table) and torch.equal(a.occupancy.grid, b.occupancy.grid)

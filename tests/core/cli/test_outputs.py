@@ -21,9 +21,9 @@ def test_plots(tmp_path: Path) -> None:
 
 
 def test_balanced_clips_start_at_zero_more_often() -> None:
-    times = outputs.sampled_times(preset("released").coarse.time, 4000)
+    times = outputs.sample_clip_starts(preset("released").coarse.time, 4000)
     starts = {name: float((clips[:, 0] == 0).float().mean()) for name, clips in times.items()}
     assert times["random"].shape == (4000, 16)
     assert starts["balanced"] == pytest.approx(0.107, abs=0.02)  # release: 10.7 % against 0.9 %
     assert starts["random"] == pytest.approx(0.009, abs=0.008)
-    assert torch.equal(times["random"], outputs.sampled_times(preset("released").coarse.time, 4000)["random"])
+    assert torch.equal(times["random"], outputs.sample_clip_starts(preset("released").coarse.time, 4000)["random"])

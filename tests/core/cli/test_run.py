@@ -11,12 +11,14 @@ import torch
 from PIL import Image
 
 from a124core.cli import estimate as forecast
+from a124core.cli import progress
 from a124core.cli import run as pipeline
-from a124core.cli import watch
-from a124core.cli.folder import Folder
+from a124core.cli.folder import RunFolder
 from a124core.cli.main import main
 from a124core.export.checkpoint import load_field
 from a124core.runs import memory as needs
+from a124core.runs.monitor import Intervals
+from a124core.runs.store import RunStore
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
@@ -78,19 +80,19 @@ def test_interrupted_and_resumed_is_the_same_as_never_stopped(
     stage: str,
 ) -> None:
     parts = tmp_path / "parts"
-    follow = watch.Watch.__call__
+    follow = progress.TerminalProgress.on_step
 
-    def ctrl_c(self: watch.Watch, step: object) -> None:
+    def ctrl_c(self: progress.TerminalProgress, step: object) -> None:
         if step.stage == stage and step.step == 2:
             signal.raise_signal(signal.SIGINT)
         follow(self, step)
 
-    monkeypatch.setattr(watch.Watch, "__call__", ctrl_c)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", ctrl_c)
     assert animate(picture, parts) == 130
     said = capsys.readouterr().out
     assert f"Stopped in the {stage} stage" in said and said.rstrip().endswith("--resume")
     assert not (parts / "report.json").exists()
-    monkeypatch.setattr(watch.Watch, "__call__", follow)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", follow)
     assert animate(picture, parts, "--resume") == 0
     a, b = (load_field(folder / "field.safetensors") for folder in (never_stopped, parts))
     assert torch.equal(a.table, b.table) and torch.equal(a.occupancy.grid, b.occupancy.grid)
@@ -102,16 +104,15 @@ def test_previews_and_snapshots_on_the_way(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     """After a crash without any warning, the newest of two snapshots is there; a damaged one is passed over."""
-    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
-    monkeypatch.setattr(watch, "PREVIEW_EVERY", 0.0)
-    follow = watch.Watch.__call__
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(snapshot=0.0, preview=0.0))
+    follow = progress.TerminalProgress.on_step
 
-    def crash(self: watch.Watch, step: object) -> None:
+    def crash(self: progress.TerminalProgress, step: object) -> None:
         follow(self, step)
         if step.step == 6:
             raise MemoryError
 
-    monkeypatch.setattr(watch.Watch, "__call__", crash)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", crash)
     with pytest.raises(MemoryError):
         animate(picture, tmp_path)
     with Image.open(tmp_path / "unfinished" / "preview.png") as preview:
@@ -121,33 +122,33 @@ def test_previews_and_snapshots_on_the_way(
     assert main(["info", str(slots[1])]) == 0
     assert "static stage after 6 steps" in capsys.readouterr().out
     slots[1].write_bytes(b"cut")
-    assert Folder(tmp_path).snapshot("static").step == 5
+    assert RunFolder(tmp_path).store.newest().step == 5
 
 
 def test_a_full_disk_does_not_end_a_run_that_only_wanted_a_snapshot(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(snapshot=0.0, preview=1e9))
 
-    def full(self: Folder, snapshot: object) -> None:
+    def full(self: RunStore, snapshot: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(Folder, "save", full)
+    monkeypatch.setattr(RunStore, "save", full)
     assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 0
-    assert "could not be written, the run goes on: the disk is full" in capsys.readouterr().err
+    assert "The run goes on: snapshot not saved: the disk is full" in capsys.readouterr().err
 
 
 def test_resume_refuses_another_run(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert animate(picture, tmp_path, "--resume") == 2
-    follow = watch.Watch.__call__
+    follow = progress.TerminalProgress.on_step
 
-    def ctrl_c(self: watch.Watch, step: object) -> None:
+    def ctrl_c(self: progress.TerminalProgress, step: object) -> None:
         self.stop = True
         follow(self, step)
 
-    monkeypatch.setattr(watch.Watch, "__call__", ctrl_c)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", ctrl_c)
     assert animate(picture, tmp_path) == 130
     assert animate(picture, tmp_path, "--resume", "--seed", 5, "--steps-scale", 2) == 2
     assert "other options (seed, settings)" in capsys.readouterr().err
@@ -161,10 +162,10 @@ def test_a_failing_run_keeps_earlier_results(
     assert animate(picture, tmp_path, "--skip", "fine") == 0
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def collapse(self: watch.Watch, step: object) -> None:
+    def collapse(self: progress.TerminalProgress, step: object) -> None:
         raise RuntimeError("coarse step 7: the field collapsed.")
 
-    monkeypatch.setattr(watch.Watch, "__call__", collapse)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", collapse)
     assert animate(picture, tmp_path, "--seed", 3) == 1
     assert capsys.readouterr().err == "error: coarse step 7: the field collapsed.\n"
     assert before == {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
@@ -210,14 +211,14 @@ def test_ctrl_c_while_a_stage_is_graded_keeps_the_stage(
         asked.append(1)
         return of_field(field, device)
 
-    watch_of: list[watch.Watch] = []
-    start = watch.Watch.__init__
+    watch_of: list[progress.TerminalProgress] = []
+    start = progress.TerminalProgress.__init__
 
-    def remembered(self: watch.Watch, *args: object) -> None:
+    def remembered(self: progress.TerminalProgress, *args: object) -> None:
         start(self, *args)
         watch_of[:] = [self]
 
-    monkeypatch.setattr(watch.Watch, "__init__", remembered)
+    monkeypatch.setattr(progress.TerminalProgress, "__init__", remembered)
     monkeypatch.setattr(pipeline, "field_renderer", pressed)
     assert animate(picture, tmp_path, "--skip", "fine") == 130
     assert "Stopped in the static stage. To continue:" in capsys.readouterr().out

@@ -10,10 +10,12 @@ from types import ModuleType
 import pytest
 
 from a124core.cli import folder as folders
+from a124core.cli import progress
 from a124core.cli import run as pipeline
-from a124core.cli import watch
-from a124core.cli.folder import Folder
+from a124core.cli.folder import RunFolder
 from a124core.cli.main import main
+from a124core.runs.monitor import Intervals
+from a124core.stages.loop import FieldLostError
 
 
 def animate(picture: Path, out: Path, *more: object) -> int:
@@ -27,14 +29,14 @@ def files(out: Path) -> dict[str, bytes]:
 
 def stopping_at(monkeypatch: pytest.MonkeyPatch, last: int, why: BaseException) -> None:
     """What ends a run after this many steps, without waiting for anything."""
-    follow = watch.Watch.__call__
+    follow = progress.TerminalProgress.on_step
 
-    def ended(self: watch.Watch, step: object) -> None:
+    def ended(self: progress.TerminalProgress, step: object) -> None:
         follow(self, step)
         if step.step == last:
             raise why
 
-    monkeypatch.setattr(watch.Watch, "__call__", ended)
+    monkeypatch.setattr(progress.TerminalProgress, "on_step", ended)
 
 
 @pytest.fixture
@@ -42,14 +44,18 @@ def interrupted(picture: Path, tmp_path: Path) -> Path:
     """A folder with a run that Ctrl-C stopped after two steps."""
     out = tmp_path / "interrupted"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        follow = watch.Watch.__call__
-        monkeypatch.setattr(watch.Watch, "__call__", lambda self, step: (setattr(self, "stop", step.step == 2),
-                                                                         follow(self, step)))  # fmt: skip
+        follow = progress.TerminalProgress.on_step
+
+        def stop(self: progress.TerminalProgress, step: object) -> None:
+            self.stop = step.step == 2
+            follow(self, step)
+
+        monkeypatch.setattr(progress.TerminalProgress, "on_step", stop)
         assert animate(picture, out) == 130
     return out
 
 
-@pytest.mark.parametrize("why", [KeyboardInterrupt(), RuntimeError("the field collapsed.")])
+@pytest.mark.parametrize("why", [KeyboardInterrupt(), FieldLostError("the field collapsed.")])
 def test_what_ends_before_anything_is_kept_leaves_nothing_but_what_was_there(
     picture: Path,
     interrupted: Path,
@@ -60,7 +66,7 @@ def test_what_ends_before_anything_is_kept_leaves_nothing_but_what_was_there(
 ) -> None:
     """A preview has been drawn by then: it goes too."""
     before, code = files(interrupted), 130 if isinstance(why, KeyboardInterrupt) else 1
-    monkeypatch.setattr(watch, "PREVIEW_EVERY", 0.0)
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(preview=0.0))
     stopping_at(monkeypatch, 3, why)
     capsys.readouterr()
     assert animate(picture, tmp_path / "new" / "out", "--seed", 3) == code and not (tmp_path / "new").exists()
@@ -85,12 +91,12 @@ def test_a_run_that_cannot_begin_brings_the_interrupted_one_back(
 def test_ctrl_c_at_once_says_how_to_go_on_from_what_was_kept(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(watch, "SNAPSHOT_EVERY", 0.0)
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(snapshot=0.0, preview=1e9))
     stopping_at(monkeypatch, 3, KeyboardInterrupt())
     assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 130
     assert "Stopped at once, the last snapshot is kept. To continue: " in capsys.readouterr().out
     monkeypatch.undo()
-    assert Folder(tmp_path).snapshot("static").step == 3
+    assert RunFolder(tmp_path).store.newest().step == 2
 
 
 @pytest.mark.parametrize("more", [[], ["--resume"]])
@@ -107,7 +113,7 @@ def test_ctrl_c_while_models_are_read(
         raise KeyboardInterrupt
 
     before = files(interrupted)
-    monkeypatch.setattr(pipeline, "prepared", pressed)
+    monkeypatch.setattr(pipeline, "prepare_aloud", pressed)
     capsys.readouterr()
     assert animate(picture, interrupted, *more) == 130 and files(interrupted) == before
     said = capsys.readouterr()

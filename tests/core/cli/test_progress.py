@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from a124core.cli import watch
+from a124core.cli import progress
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def lines(capsys: pytest.CaptureFixture) -> list[str]:
 
 
 def test_slow_steps_are_announced_and_timed_one_by_one(slow: SimpleNamespace, capsys: pytest.CaptureFixture) -> None:
-    bar = watch.step_bar("static", 0, 500, quiet=False)
+    bar = progress.step_bar("static", 0, 500, quiet=False)
     assert lines(capsys) == ["static: first step of 500 ..."]
     for steps in (1, 2, 3):
         slow.now += 75.0
-        watch.advance(bar)
+        progress.advance(bar)
         (said,) = lines(capsys)
         assert said.startswith("static:   0% |") or said.startswith("static:   1% |")
         assert f"{steps} of 500, 75.00s/step, " in said and said.endswith(" left")
@@ -37,24 +37,24 @@ def test_slow_steps_are_announced_and_timed_one_by_one(slow: SimpleNamespace, ca
 
 def test_after_fast_steps_a_slow_one_is_still_shown(slow: SimpleNamespace, capsys: pytest.CaptureFixture) -> None:
     """The first steps of a stage may look at the picture alone, and the later ones ask models."""
-    bar = watch.step_bar("static", 0, 500, quiet=False)
+    bar = progress.step_bar("static", 0, 500, quiet=False)
     for _ in range(100):
         slow.now += 0.2
-        watch.advance(bar)
+        progress.advance(bar)
     lines(capsys)
     slow.now += 60.0
-    watch.advance(bar)
+    progress.advance(bar)
     assert len(lines(capsys)) == 1
     bar.close()
 
 
 def test_a_resumed_stage_says_where_it_goes_on(capsys: pytest.CaptureFixture) -> None:
-    watch.step_bar("fine", 120, 500, quiet=False).close()
+    progress.step_bar("fine", 120, 500, quiet=False).close()
     assert lines(capsys)[0] == "fine: going on after step 120 of 500 ..."
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture) -> None:
-    bar = watch.step_bar("fine", 0, 5, quiet=True)
-    watch.advance(bar)
+    bar = progress.step_bar("fine", 0, 5, quiet=True)
+    progress.advance(bar)
     bar.close()
     assert not capsys.readouterr().err

@@ -64,7 +64,7 @@ class RunOptions:
 class PreparedRun:
     """A job with its priors made and its settings resolved."""
 
-    job: RunOptions
+    options: RunOptions
     priors: BuiltInPriors | None  # None: learned ones, whose answer nobody knows
     guidances: Guidances
     settings: Preset
@@ -73,7 +73,7 @@ class PreparedRun:
     @property
     def camera(self) -> Cameras:
         """The one that took the picture."""
-        return self.priors.bank.reference if self.priors is not None else self.job.reference.camera
+        return self.priors.bank.reference if self.priors is not None else self.options.reference.camera
 
     @property
     def understood(self) -> str:
@@ -82,11 +82,11 @@ class PreparedRun:
     @property
     def recipe(self) -> str:
         """Which preset it is, in words."""
-        return describe_preset(self.job.preset, self.guidances)
+        return describe_preset(self.options.preset, self.guidances)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        return tuple(stage for stage in STAGES if stage not in self.job.skip)
+        return tuple(stage for stage in STAGES if stage not in self.options.skip)
 
     def config(self, stage: str) -> StageConfig:
         """The options of one stage."""
@@ -139,9 +139,9 @@ def _scaled(config: StageConfig, scale: float) -> StageConfig:
     return replace(config, steps=max(1, round(config.steps * scale))) if scale != 1.0 else config
 
 
-def identity(scene: PreparedRun) -> dict[str, str]:
+def run_identity(scene: PreparedRun) -> dict[str, str]:
     """What an interrupted run must share with the one that continues it, each part by name."""
-    job, digest = scene.job, hashlib.sha256()
+    job, digest = scene.options, hashlib.sha256()
     if job.reference is not None:
         for layer in (job.reference.image, job.reference.mask, job.reference.depth):
             digest.update(b"none" if layer is None else layer.contiguous().numpy().tobytes())
@@ -158,7 +158,7 @@ def identity(scene: PreparedRun) -> dict[str, str]:
     }
 
 
-def check_folder(out: Path, needed: int = SPARE) -> None:
+def check_writable(out: Path, needed: int = SPARE) -> None:
     """Stop before hours are spent if the results could not be written to this folder in the end."""
     try:
         with tempfile.NamedTemporaryFile(dir=out, prefix=".try-") as trial:
@@ -175,7 +175,7 @@ def check_folder(out: Path, needed: int = SPARE) -> None:
         )
 
 
-def disk_needed(settings: Preset) -> int:
+def required_disk(settings: Preset) -> int:
     """Bytes: two snapshots with two Adam moments each, two finished fields, and the results."""
     field = settings.field.time_grids * rows_per_grid(settings.field) * 2 * torch.finfo(torch.float32).bits // 8
     return field * (2 * 3 + 2) + SPARE

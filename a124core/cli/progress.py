@@ -1,0 +1,136 @@
+"""What the terminal shows of a run: progress bar, losses, preview; and a Ctrl-C that costs nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+from tqdm import tqdm
+
+from ..evaluation.evaluate import Renderer
+from ..export.images.sheets import side_by_side, write_image
+from ..protocols import Cameras, Step
+from ..runs.monitor import Intervals
+from .folder import RunFolder
+
+INTERVALS = Intervals(snapshot=180.0, preview=10.0)
+WAITING = "{desc}: first step of {total_fmt} ..."  # it may take minutes: until it is done nobody knows how long
+RESUMED = "{desc}: going on after step {n_fmt} of {total_fmt} ..."
+RUNNING = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfix}"
+COLUMNS = 88
+Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step, value)
+
+
+class Interrupted(Exception):
+    """Raised after Ctrl-C where the run can be resumed; its text says where, as in "Stopped in the fine stage"."""
+
+
+def step_bar(name: str, first: int, steps: int, quiet: bool) -> tqdm:
+    """Make a bar that is shown before the first step is done; `advance` moves it. Without a terminal it is drawn
+    seldom."""
+    every = 0.5 if sys.stderr.isatty() else 10.0
+    return tqdm(
+        total=steps, initial=first, desc=name, unit="step", mininterval=every, miniters=1, disable=quiet, ncols=COLUMNS,
+        bar_format=RESUMED if first else WAITING,
+    )
+
+
+def advance(bar: tqdm) -> None:
+    """Count one step: from the first on, seconds a step and the remaining time are known."""
+    bar.bar_format = RUNNING
+    bar.update(1)
+
+
+class TerminalProgress:
+    """The front end of a whole run on a terminal."""
+
+    def __init__(self, folder: RunFolder, quiet: bool = False) -> None:
+        self.folder, self.quiet = folder, quiet
+        self.stop = False  # set by Ctrl-C, answered after the step
+        notes = folder.read_notes()
+        self.losses: Losses = notes.get("losses", {})
+        self.seconds: dict[str, float] = notes.get("seconds", {})
+        self._bar: tqdm | None = None
+        self._began = time.monotonic()
+
+    @contextmanager
+    def stage(self, name: str, first: int, steps: int) -> Iterator[None]:
+        """Show one stage, which begins after `first` steps done earlier."""
+        terms = self.losses.get(name, {})  # losses after the snapshot that it continues from are measured again
+        self.losses[name] = {term: [p for p in points if p[0] <= first] for term, points in terms.items()}
+        self._began = time.monotonic() - (self.seconds.get(name, 0.0) if first else 0.0)
+        self._bar = step_bar(name, first, steps, self.quiet)
+        try:
+            yield
+        finally:
+            self._bar.close()
+            self.seconds[name] = time.monotonic() - self._began
+
+    def on_step(self, step: Step) -> None:
+        """Log the losses and move the bar; stop here after a Ctrl-C."""
+        for name, value in step.losses.items():
+            self.losses[step.stage].setdefault(name, []).append((step.step, value))
+        if self._bar is not None:
+            advance(self._bar)
+        if self.stop:
+            raise Interrupted(f"in the {step.stage} stage")
+
+    def on_preview(self, step: Step) -> None:
+        """Write the preview beside the unfinished results."""
+        write_image(self.folder.preview, side_by_side(*step.preview().split(1)))
+
+    def on_problem(self, message: str) -> None:
+        """Tell it above the bar."""
+        tqdm.write(f"The run goes on: {message}", file=sys.stderr)
+
+    def save(self, step: Step) -> None:
+        """Keep a snapshot, with the losses and seconds so far."""
+        self.folder.store.save(step.snapshot())
+        self.folder.write_notes({"seconds": {**self.seconds, step.stage: time.monotonic() - self._began},
+                                 "losses": self.losses})
+
+    def stoppable(self, stage: str, renderer: Renderer) -> Renderer:
+        """Evaluate with this renderer until somebody presses Ctrl-C: the stage itself is done and kept."""
+
+        def render(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
+            if self.stop:
+                raise Interrupted(f"in the {stage} stage")
+            return renderer(cameras, time, size)
+
+        return render
+
+
+@contextmanager
+def interruptible(front_end: Any) -> Iterator[None]:  # with an attribute `stop` that it answers after every step
+    """Let the first Ctrl-C set `stop`, and the second stop at once."""
+
+    def on_signal(number: int, frame: Any) -> None:
+        front_end.stop = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        tqdm.write("Stopping after this step; what was done is kept. Press Ctrl-C again to stop at once.")
+
+    try:
+        before = signal.signal(signal.SIGINT, on_signal)
+    except ValueError:  # only the main thread receives signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def interrupted_if(resumable: Callable[[], bool]) -> Iterator[None]:
+    """Turn a Ctrl-C that stops at once into Interrupted where there is something to resume from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not resumable():
+            raise
+        raise Interrupted("at once, the last snapshot is kept") from None
