@@ -42,15 +42,15 @@ def test_preview_names_a_file_that_the_host_can_serve(
 def test_old_previews_go_when_there_are_too_many(
     tmp_path: Path, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = pack_module("nodes.result.preview4d")
-    monkeypatch.setattr(module, "LIMIT", 250)
+    module = pack_module("nodes.result.viewer")
+    monkeypatch.setattr(module, "MAX_PREVIEW_BYTES", 250)
     paths = []
     for k in range(3):
-        paths.append(module.keep_scene(tmp_path, bytes([k]) * 100))
+        paths.append(module.store_preview(tmp_path, bytes([k]) * 100))
         os.utime(paths[-1], (1000 + k, 1000 + k))
     assert [p.exists() for p in paths] == [False, True, True]
-    module.keep_scene(tmp_path, bytes([1]) * 100)  # baked again: now the newest
-    module.keep_scene(tmp_path, bytes([9]) * 100)
+    module.store_preview(tmp_path, bytes([1]) * 100)  # baked again: now the newest
+    module.store_preview(tmp_path, bytes([9]) * 100)
     assert [p.exists() for p in paths] == [False, True, False]
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.export.images.plots import seen_moments, smoothed, write_loss_plot, write_times_plot
+from a124core.export.images.plots import smoothed, time_histogram, write_loss_plot, write_times_plot
 from a124core.export.images.sheets import write_contact_sheet, write_image
 from a124core.export.images.video import write_video
 
@@ -97,10 +97,10 @@ def test_plots_are_pictures(tmp_path: Path) -> None:
         assert min(Image.open(tmp_path / name).size) > 100
 
 
-def test_moments_are_counted_one_by_one_where_there_are_few() -> None:
-    centres, shares = seen_moments(torch.tensor([[0.0, 0.5], [0.5, 1.0]]))
+def test_times_are_counted_one_by_one_where_there_are_few() -> None:
+    centres, shares = time_histogram(torch.tensor([[0.0, 0.5], [0.5, 1.0]]))
     assert centres == [0.0, 0.5, 1.0] and shares == [0.25, 0.5, 0.25]
-    centres, shares = seen_moments(torch.linspace(0, 1, 161)[None])
+    centres, shares = time_histogram(torch.linspace(0, 1, 161)[None])
     assert len(centres) == 16 and sum(shares) == pytest.approx(1.0) and max(shares) < 0.07
 
 

@@ -58,14 +58,14 @@ def test_every_cell_is_the_field_at_its_centre() -> None:
     _, _, depth, height, width = volume.cells.shape
     cell = (volume.box[1] - volume.box[0]) / torch.tensor([width, height, depth])
     torch.testing.assert_close(cell, cell[:1].expand(3), atol=1e-5, rtol=0)  # cubes
-    for k, moment in enumerate(volume.time):
+    for k, time in enumerate(volume.time):
         for z, y, x in ((depth // 2, height // 2, width // 2), (depth // 3, height // 2, width // 3)):
             at = volume.box[0] + cell * (torch.tensor([x, y, z]) + 0.5)
-            density, albedo = ball(at[None], moment[None])
-            found = volume.cells[k, :, z, y, x]
-            assert abs(int(found[0]) - int(bytes_of_density(density, volume.peak))) <= 1
-            if found[0] > 10:
-                torch.testing.assert_close(found[1:].float() / 255, albedo[0], atol=3e-3, rtol=0)
+            density, albedo = ball(at[None], time[None])
+            cell_bytes = volume.cells[k, :, z, y, x]
+            assert abs(int(cell_bytes[0]) - int(bytes_of_density(density, volume.peak))) <= 1
+            if cell_bytes[0] > 10:
+                torch.testing.assert_close(cell_bytes[1:].float() / 255, albedo[0], atol=3e-3, rtol=0)
 
 
 def test_the_box_is_tight_and_holds_everything() -> None:
@@ -100,7 +100,7 @@ def test_what_never_moves_is_kept_once() -> None:
     assert len(bake_volume(still, VolumeOptions(resolution=16, frames=8)).time) == 1
 
 
-def test_a_loop_leaves_its_last_moment_to_the_first(rng: torch.Generator) -> None:
+def test_a_loop_leaves_its_last_time_to_the_first(rng: torch.Generator) -> None:
     config = FieldConfig(time_grids=4, levels=2, base=4, finest=8, log2_rows=10, hidden=8, loop=True)
     field = new_field(config, rng)
     field.table.uniform_(-2.0, 2.0, generator=rng)  # as good as trained: it moves
@@ -110,12 +110,12 @@ def test_a_loop_leaves_its_last_moment_to_the_first(rng: torch.Generator) -> Non
 
 
 def test_progress_counts_frames_and_may_end_the_job(tmp_path: Path) -> None:
-    seen = []
-    write_volume(ball, tmp_path / "a.a124vol", VolumeOptions(16, 3), lambda *done: seen.append(done))
-    assert sorted(set(seen)) == [(k, 3) for k in range(4)] and seen == sorted(seen) and seen[-1] == (3, 3)
+    calls = []
+    write_volume(ball, tmp_path / "a.a124vol", VolumeOptions(16, 3), lambda *call: calls.append(call))
+    assert sorted(set(calls)) == [(k, 3, "") for k in range(4)] and calls == sorted(calls) and calls[-1] == (3, 3, "")
     before = (tmp_path / "a.a124vol").read_bytes()
 
-    def stop(*_: int) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -214,15 +214,15 @@ def test_more_cells_than_a_browser_takes() -> None:
         bake_volume(ball, VolumeOptions(resolution=256, frames=256))
 
 
-def test_a_cancel_is_heard_within_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("a124core.export.viewer.volume.POINTS_AT_ONCE", 100)
-    told: list[int] = []
+def test_a_cancel_takes_effect_within_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("a124core.export.viewer.volume.BATCH_POINTS", 100)
+    calls: list[tuple[int, int, str]] = []
 
-    def cancel(done: int, _: int) -> None:
-        told.append(done)
-        if len(told) == 3:
+    def cancel(*call: object) -> None:
+        calls.append(call)
+        if len(calls) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         bake_volume(ball, VolumeOptions(16, 1), cancel)
-    assert told == [0, 0, 0]
+    assert calls == [(0, 1, "")] * 3
