@@ -119,7 +119,7 @@ def parse_camera(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4),
     if "transform_matrix" in key:
         return parse_matrix(key["transform_matrix"]), fovy
     if "azimuth" in key:
-        raise ValueError("some camera keys give an azimuth and others a position: write all of them in one way.")
+        raise ValueError("some camera keys give an azimuth and others a position: write all of them in one form.")
     position = _parse_point(key, "position", None)
     c2w = torch.eye(4)
     c2w[:3, 3] = torch.tensor(position)

@@ -18,7 +18,7 @@ from .paths import CameraPath
 from .rig import focal_length, to_pinholes
 
 NO_DISTORTION = {"k1": 0.0, "k2": 0.0, "p1": 0.0, "p2": 0.0}  # a pinhole has no distortion
-GENERATOR = "ComfyUI-Animate124"  # tells a folder that may be replaced from anyone's data
+GENERATOR = "ComfyUI-Animate124"  # marks a folder that may be replaced, unlike anyone's data
 MAX_FOCAL_MISMATCH = 0.01  # relative difference of fl_x and fl_y
 
 
@@ -32,7 +32,7 @@ def write_transforms(
 ) -> None:
     """Write OpenGL camera-to-world matrices, which ours are (right, up, back); y is up in the world; time per frame.
 
-    Intrinsics that all frames share stand once at the top, with camera_angle_x for readers of Blender's form."""
+    Intrinsics that all frames share are written once at the top, with camera_angle_x for readers of Blender's form."""
     pinholes = to_pinholes(cameras)
     if pinholes.eyes != 1:
         raise ValueError("images of two eyes side by side have no one camera: set the eyes' distance to 0.")

@@ -75,7 +75,7 @@ class A124Cameras:
                     "input folder or in output/animate124."
                 )}),
             },
-        }  # fmt: skip
+        }
 
     @classmethod
     def IS_CHANGED(cls, file: str = "", **others: Any) -> str:
@@ -85,7 +85,7 @@ class A124Cameras:
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
         keyframes: str, reference: Any = None, camera_info: dict | None = None, eye_distance: float = 0.0,
         file: str = "",
-    ) -> tuple[CameraPath]:  # fmt: skip
+    ) -> tuple[CameraPath]:
         if kind == "spline":
             path: CameraPath = Spline(read_keys(keyframes, radius), fovy)
         elif kind == "file":

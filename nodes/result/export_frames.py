@@ -36,7 +36,7 @@ class A124ExportFrames:
     )
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 export", "4D", "save video", "transparent video", "transforms.json", "nerfstudio",
-                      "gaussian splatting", "depth"]  # fmt: skip
+                      "gaussian splatting", "depth"]
     RETURN_TYPES = ("STRING", "VIDEO")
     RETURN_NAMES = ("path", "video")
     OUTPUT_TOOLTIPS = ("The film, or the folder.", "The film, for nodes that take videos: of MP4 and WebM.")
@@ -86,7 +86,7 @@ class A124ExportFrames:
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
@@ -97,7 +97,7 @@ class A124ExportFrames:
         self, field: Field4D, format: str, frames: int, fps: float, width: int, height: int, background: str,
         plays: int, ping_pong: bool, views: int, name: str, cameras: CameraPath | None = None,
         unique_id: str | None = None,
-    ) -> dict:  # fmt: skip
+    ) -> dict:
         path = names.free_path(name, FILMS.get(format, ""))
         on_progress, device = ui.progress_callback(unique_id), host_device()
         if format == DATA_SET:
@@ -107,7 +107,7 @@ class A124ExportFrames:
             write = export_film if format in FILMS else export_frames
             write(field, path, cameras or Orbit(), film, on_progress, device)
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
-                  "cameras": cameras}  # fmt: skip
+                  "cameras": cameras}
         note = unused_options(type(self), format, UNUSED.get(format, ("views",)), chosen)
         ui.show_text(unique_id, f"{note} {names.saved(path)}".strip())
         return {"ui": _preview(path), "result": (str(path), to_video(path))}

@@ -36,7 +36,7 @@ class A124SaveField:
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:

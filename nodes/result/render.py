@@ -52,13 +52,13 @@ class A124Render:
                 "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject."}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @outside_inference
     def render(
         self, field: Field4D, cameras: CameraPath, frames: int, size: int, background: str,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         views, time = sample_path(cameras, frames, field.config.loop)
         needed = frames * size * size * to_pinholes(views[:1]).eyes * PIXEL_BYTES
         advice = "render fewer or smaller ones, or use Export film or frames"

@@ -32,7 +32,7 @@ def test_the_hosts_camera() -> None:
     """LOAD3D_CAMERA: three.js's quaternion, here a turn of 90 degrees about y (the camera on +x looks along -x)."""
     half = math.sqrt(0.5)
     info = {"position": {"x": 2, "y": 0, "z": 0}, "target": {"x": 0, "y": 0, "z": 0}, "zoom": 1, "fov": 35,
-            "cameraType": "perspective"}  # fmt: skip
+            "cameraType": "perspective"}
     turned = {**info, "quaternion": {"x": 0, "y": half, "z": 0, "w": half}}
     plain, fovy = parse_camera(info)
     exact, _ = parse_camera(turned)
@@ -88,7 +88,7 @@ def test_angles_stay_angles() -> None:
         ('[{"position": [0, 0, 1], "fov": 0}]', "field of view"),
         ('[{"position": [0, 0, 1], "fov": "wide"}]', "write a number"),
         ('[{"position": [0, 0, 1], "quaternion": [0, 0, 0, 0]}]', "quaternion is zero"),
-        ('[{"position": [0, 0, 1]}, {"azimuth": 3}]', "one way"),
+        ('[{"position": [0, 0, 1]}, {"azimuth": 3}]', "one form"),
         ('[{"position": [0, 0, 1], "time": 0}, {"position": [0, 1, 1]}]', "all of them"),
         ('[{"position": [0, 0, 1], "when": 0.5}, {"position": [0, 1, 1], "when": 0.5}]', "different values of 'when'"),
         ('[{"position": [0, 0, 1], "time": 3}]', "0 .. 1"),
