@@ -89,20 +89,13 @@ class StaticCamera:
 
 @dataclass(frozen=True)
 class Orbit(StaticCamera):
-    """A camera that circles the scene while it plays, or while it is frozen at one time (a turntable)."""
+    """A camera that circles the scene while it plays."""
 
-    turns: float = 1.0  # negative: the other way
-    frozen_time: float | None = None  # scene time in [0, 1] at which it is frozen; None: it plays
-
-    @property
-    def fixed_times(self) -> bool:
-        return self.frozen_time is not None
+    turns: float = 1.0  # negative: clockwise from above
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
-        times = frame_times(frames)
-        if self.frozen_time is not None:
-            times = torch.full_like(times, self.frozen_time)
-        return orbit(frames, self.elevation, self.radius, self.fovy, self.azimuth, self.turns), times
+        cameras = orbit(frames, self.elevation, self.radius, self.fovy, self.azimuth, self.turns)
+        return cameras, frame_times(frames)
 
 
 @dataclass(frozen=True)
@@ -178,7 +171,7 @@ def angles_towards(position: tuple[float, float, float], target: tuple[float, fl
 
 @dataclass(frozen=True)
 class FixedTime:
-    """Any path while the scene is frozen at one time."""
+    """Any path while the scene is frozen at one time (with an orbit: a turntable)."""
 
     path: CameraPath
     time: float  # scene time in [0, 1]

@@ -88,7 +88,7 @@ def to_pinholes(cameras: Cameras | Pinholes) -> Pinholes:
 
 
 def focal_length(fovy: Tensor, height: int) -> Tensor:  # like fovy
-    """Return pixels: height / (2 tan(fovy / 2)). Pixels are square."""
+    """Return pixels, or image heights for height 1: height / (2 tan(fovy / 2)). Pixels are square."""
     return height / (2 * torch.tan(torch.deg2rad(fovy) / 2))
 
 

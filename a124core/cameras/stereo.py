@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..protocols import Cameras, Pinholes
 from .paths import CameraPath
-from .rig import to_pinholes
+from .rig import focal_length, to_pinholes
 
 DEFAULT_EYE_DISTANCE = 0.06  # world units: a thirtieth of the distance 1.8, the stereographers' rule for a near subject
 MAX_EYE_DISTANCE = 1.0  # world units
@@ -53,7 +53,6 @@ def two_eyes(cameras: Cameras | Pinholes, eye_distance: float) -> Pinholes:
     side = torch.tensor([-0.5, 0.5], device=right.device) * eye_distance  # (2,)
     c2w = one.c2w.repeat(1, 2, 1, 1)
     c2w[:, :, :3, 3] += side[:, None] * right
-    focal = 1.0 / (2.0 * torch.tan(torch.deg2rad(one.fovy) / 2.0))  # in image heights
     centre = one.centre.repeat(1, 2, 1)
-    centre[..., 0] += focal[:, None] * side / screen
+    centre[..., 0] += focal_length(one.fovy, 1)[:, None] * side / screen
     return Pinholes(c2w, one.fovy, centre)

@@ -69,12 +69,6 @@ def check_written_here(folder: Path) -> None:
             raise ValueError(f"{folder} holds {file.name!r}, which is not of its export: choose a new or empty folder.")
 
 
-def read_transforms(path: str | Path) -> tuple[Pinholes, Tensor]:  # F cameras, time (F,)
-    """Read cameras in any pose; frames without a time get evenly spaced ones."""
-    keyframes = _path_from_frames(_read_json(path), path)
-    return keyframes.keys, torch.tensor(keyframes.time or even_times(len(keyframes.keys)))
-
-
 def read_camera_file(path: str | Path) -> CameraPath:
     """Read a transforms.json, a camera_path.json of nerfstudio's viewer, or a JSON list of keys, as a path."""
     meta = _read_json(path)
@@ -98,8 +92,8 @@ def _read_json(path: str | Path) -> Any:
         raise ValueError(f"{path} is not JSON: give a transforms.json as nerfstudio writes it.") from None
 
 
-def _path_from_frames(meta: Any, path: str | Path) -> KeyframePath:
-    frames = meta.get("frames") if isinstance(meta, dict) else None
+def _path_from_frames(meta: dict[str, Any], path: str | Path) -> KeyframePath:
+    frames = meta["frames"]
     if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
         raise ValueError(f"{path} lists no frames: give a transforms.json as nerfstudio writes it.")
     try:

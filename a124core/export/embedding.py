@@ -12,7 +12,6 @@ from ..priors.weight_files import load_checkpoint
 from ..utils.files import atomic_write, read_tensors, write_tensors
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
-ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text encoder
 
 
 def read_embedding(path: str | Path) -> dict[str, Tensor]:

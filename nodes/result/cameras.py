@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...a124core.cameras.keyframes import KeyframePath, parse_camera, pinholes_from_matrices
-from ...a124core.cameras.paths import CameraPath, Orbit, Spline, StaticCamera, angles_towards, read_keys
+from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, StaticCamera, angles_towards, read_keys
 from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
@@ -92,12 +92,14 @@ class A124Cameras:
             path = read_camera_file(resolve_user_file(file))
         elif kind == "camera_info":
             path = _exact_camera(camera_info)
+        elif kind == "reference" and camera_info is None:
+            path = _reference_camera(reference)
         else:
             if camera_info is not None:
                 elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
-            path = Orbit(elevation, azimuth, radius, fovy, turns, moment if kind == "turntable" else None)
-            if kind == "reference":
-                path = _static_camera(reference, camera_info, StaticCamera(elevation, azimuth, radius, fovy))
+            pose = (elevation, azimuth, radius, fovy)
+            path = StaticCamera(*pose) if kind == "reference" else Orbit(*pose, turns)
+            path = FixedTime(path, moment) if kind == "turntable" else path
         return (Stereo(path, eye_distance) if eye_distance > 0 else path,)
 
 
@@ -109,10 +111,8 @@ def _exact_camera(camera_info: dict | None) -> KeyframePath:
     return KeyframePath(pinholes_from_matrices([c2w], [fovy]), (0.0,))
 
 
-def _static_camera(reference: Any, camera_info: dict | None, directed: StaticCamera) -> StaticCamera:
-    """Return the camera in the 3D node's direction if there is one, else the reference image's camera."""
-    if camera_info is not None:
-        return directed
+def _reference_camera(reference: Any) -> StaticCamera:
+    """Return the reference image's camera."""
     if reference is None:
         return StaticCamera()
     camera = reference.camera

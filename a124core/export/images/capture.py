@@ -125,7 +125,7 @@ def surface_points(
 
 
 def write_points(path: Path, points: Tensor) -> None:  # (N, 9): xyz, normal, rgb in [0, 1]
-    """Write a binary PLY with normals and 8-bit colours, as COLMAP's own point clouds."""
+    """Write a binary PLY with normals and 8-bit colours, as COLMAP does; trimesh's point clouds have no normals."""
     names = ("x", "y", "z", "nx", "ny", "nz")
     rows = np.empty(len(points), [(n, "<f4") for n in names] + [(n, "u1") for n in ("red", "green", "blue")])
     for k, name in enumerate(rows.dtype.names):

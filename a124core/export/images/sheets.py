@@ -17,24 +17,15 @@ TEXT = 14  # pixels, height of the labels
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
+def write_png(path: str | Path, image: Image.Image) -> None:
+    """Write one PNG."""
+    with atomic_write(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
 def write_image(path: str | Path, image: Tensor) -> None:  # (1, 3, H, W) or (3, H, W) in [0, 1]
     """Write one PNG."""
-    _save(path, Image.fromarray(to_bytes(image if image.ndim == 4 else image[None])[0]))
-
-
-def write_contact_sheet(
-    path: str | Path,
-    rows: Sequence[Tensor],  # each (N, 3, H, W) in [0, 1], all of one size
-    row_labels: Sequence[str],
-    column_labels: Sequence[str] = (),
-    title: str = "",
-) -> None:
-    """Write a contact sheet as PNG."""
-    if not rows or len(rows) != len(row_labels):
-        raise ValueError(f"{len(rows)} rows came with {len(row_labels)} labels: give one label for each row.")
-    if len({tuple(row.shape[-2:]) for row in rows}) != 1:
-        raise ValueError("the rows have images of different sizes: give them one size.")
-    _save(path, draw_contact_sheet(rows, row_labels, column_labels, title))
+    write_png(path, Image.fromarray(to_bytes(image if image.ndim == 4 else image[None])[0]))
 
 
 def draw_contact_sheet(
@@ -44,6 +35,10 @@ def draw_contact_sheet(
     title: str = "",
 ) -> Image.Image:
     """Draw rows of images under one another, labelled at the left and above."""
+    if not rows or len(rows) != len(row_labels):
+        raise ValueError(f"{len(rows)} rows came with {len(row_labels)} labels: give one label for each row.")
+    if len({tuple(row.shape[-2:]) for row in rows}) != 1:
+        raise ValueError("the rows have images of different sizes: give them one size.")
     font = ImageFont.load_default(size=TEXT - 2)
     height, width = rows[0].shape[-2:]
     left = GAP + max(int(font.getlength(label)) for label in row_labels) + GAP
@@ -66,8 +61,3 @@ def draw_contact_sheet(
 def side_by_side(*clips: Tensor) -> Tensor:  # (F, 3, H, W) each, one height -> (F, 3, H, sum of W)
     """Join clips of the same length, next to each other."""
     return torch.cat(clips, dim=-1)
-
-
-def _save(path: str | Path, image: Image.Image) -> None:
-    with atomic_write(path) as temporary:
-        image.save(temporary, format="PNG")

@@ -85,13 +85,8 @@ def bake_volume(
     return _cropped(Volume(cells, box, times, peak, loop))
 
 
-def density_of_bytes(values: Tensor, peak: float) -> Tensor:
-    """Decode uint8 or float bytes. The square keeps thin parts: most of the 256 levels lie where light passes."""
-    return peak * (values.float() / 255.0).square()
-
-
 def bytes_of_density(density: Tensor, peak: float) -> Tensor:  # -> uint8
-    """Encode a density, clipped at peak."""
+    """Encode a density, clipped at peak. The root keeps thin parts: most of the 256 levels lie where light passes."""
     return (255.0 * (density.float() / peak).clamp(0.0, 1.0).sqrt()).round().byte()
 
 

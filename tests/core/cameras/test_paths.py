@@ -36,7 +36,7 @@ def test_an_orbit_goes_round_and_a_turntable_stops_time() -> None:
     cameras, times = Orbit(azimuth=10.0, turns=-0.5)(4)
     assert torch.allclose(cameras.azimuth, torch.tensor([10.0, -35.0, -80.0, -125.0]))
     assert times[-1] == 1
-    assert Orbit(frozen_time=0.25)(3)[1].tolist() == [0.25] * 3
+    assert FixedTime(Orbit(), 0.25)(3)[1].tolist() == [0.25] * 3
 
 
 def test_a_spline_meets_its_keys_and_is_straight_between_two() -> None:
@@ -98,7 +98,7 @@ def test_a_scene_plays_once_again_in_a_circle_and_there_and_back() -> None:
 
 
 def test_fixed_times_are_not_changed() -> None:
-    for path in (Orbit(frozen_time=1.0), FixedTime(StaticCamera(), 1.0)):
+    for path in (FixedTime(Orbit(), 1.0), FixedTime(StaticCamera(), 1.0)):
         assert sample_path(path, 3, True, Playback(2, True))[1].tolist() == [1.0] * 3
     with pytest.raises(ValueError, match="0 to 1"):
         FixedTime(StaticCamera(), 1.5)

@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from a124core.cameras.keyframes import KeyframePath
+from a124core.cameras.keyframes import KeyframePath, even_times
 from a124core.cameras.paths import StaticCamera
 from a124core.cameras.rig import camera_to_world, make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo
-from a124core.cameras.transforms import read_camera_file, read_transforms, write_transforms
+from a124core.cameras.transforms import read_camera_file, write_transforms
 from a124core.protocols import Pinholes
 
 AHEAD = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]
 ASIDE = [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]
+
+
+def read_transforms(path: Path) -> tuple[Pinholes, torch.Tensor]:  # F cameras, times (F,)
+    keyframes = read_camera_file(path)
+    return keyframes.keys, torch.tensor(keyframes.time or even_times(len(keyframes.keys)))
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -95,9 +100,9 @@ def test_refusals(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ValueError, match="not JSON"):
         read_transforms(path)
-    for text in ("{}", "[]", '{"frames": []}', '{"frames": [3]}'):
+    for text, missing in (("{}", "keys"), ("[]", "keys"), ('{"frames": []}', "frames"), ('{"frames": [3]}', "frames")):
         path.write_text(text)
-        with pytest.raises(ValueError, match="no frames"):
+        with pytest.raises(ValueError, match=f"no {missing}"):
             read_transforms(path)
     path.write_text('{"camera_path": []}')
     with pytest.raises(ValueError, match="t.json: its camera_path is empty"):

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.volume_reader import read_volume
+
 SMALL = {"resolution": 16, "frames": 3}
 
 
@@ -27,13 +29,13 @@ def field(pack_module: Callable[[str], ModuleType], rng: torch.Generator) -> Any
 
 
 def test_preview_names_a_file_that_the_host_can_serve(
-    nodes: dict[str, type], field: Any, workspace: Path, pack_module: Callable[[str], ModuleType]
+    nodes: dict[str, type], field: Any, workspace: Path
 ) -> None:
     widgets = {**SMALL, "megabytes": 1.0, "seconds": 4.0, "background": "black"}
     (file,) = nodes["A124Preview4D"]().preview(field, **widgets)["ui"]["a124_volume"]
     assert file["subfolder"] == "animate124/viewer" and file["type"] == "output"
     path = workspace / "viewer" / file["filename"]
-    _, header = pack_module("a124core.export.viewer.volume_file").read_volume(path)
+    _, header = read_volume(path.read_bytes())
     assert header["seconds"] == 4.0 and header["background"] == [0.0, 0.0, 0.0] and len(header["frames"]) == 3
     again = nodes["A124Preview4D"]().preview(field, **widgets)["ui"]["a124_volume"]
     assert again == [file] and len(list(path.parent.iterdir())) == 1, "the same scene is kept once"

@@ -12,7 +12,7 @@ import torch
 from a124core.export.viewer import html
 from a124core.export.viewer.html import LIBRARY, export_html, inline_module
 from a124core.export.viewer.volume import VolumeOptions
-from a124core.export.viewer.volume_file import unpack_volume
+from tests.volume_reader import read_volume
 
 
 def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -25,7 +25,7 @@ def test_the_scene_is_in_the_page_and_nothing_outside_is(tmp_path: Path) -> None
     page = path.read_text(encoding="utf-8")
     assert size == path.stat().st_size
     scene = re.search(r'id="scene">([^<]+)<', page)
-    _, header = unpack_volume(base64.b64decode(scene[1]), "page")
+    _, header = read_volume(base64.b64decode(scene[1]))
     assert header["seconds"] == 7.0
     assert "<title>&lt;b&gt; &amp; co</title>" in page
     assert not re.search(r'src=|href="(?!data:)|^import |^export |https?://', page, re.MULTILINE)
