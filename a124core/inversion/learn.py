@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..losses import blur, gaussian_kernel
 from ..priors.noise import draw_timesteps
 from ..reference.segment import resize
 from ..utils.validate import ABOVE_ZERO, ANY, check_range
@@ -185,7 +186,8 @@ def _augmented(canvas: Tensor, c: TokenConfig, u: list[float]) -> Tensor:
     if u[12] < c.grey_share:
         image = _grey(image).expand(-1, 3, -1, -1)
     if u[13] < c.blur_share:
-        image = _blurred(image, c.blur_low + (c.blur_high - c.blur_low) * u[13] / max(c.blur_share, 1e-6))
+        std = c.blur_low + (c.blur_high - c.blur_low) * u[13] / max(c.blur_share, 1e-6)
+        image = blur(image.mT, gaussian_kernel(BLUR_TAPS, std)).mT  # columns first
     return image.clamp(0.0, 1.0)
 
 
@@ -220,15 +222,6 @@ def _tinted(image: Tensor, by: list[float]) -> Tensor:
 
 def _grey(image: Tensor) -> Tensor:  # (B, 1, H, W)
     return (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-
-
-def _blurred(image: Tensor, std: float) -> Tensor:
-    taps = torch.arange(BLUR_TAPS) - BLUR_TAPS // 2
-    kernel = torch.exp(-0.5 * (taps / std) ** 2)
-    kernel = (kernel / kernel.sum()).to(image)
-    wide = functional.pad(image, [BLUR_TAPS // 2] * 4, mode="replicate")
-    rows = functional.conv2d(wide, kernel.view(1, 1, -1, 1).expand(3, 1, -1, 1), groups=3)
-    return functional.conv2d(rows, kernel.view(1, 1, 1, -1).expand(3, 1, 1, -1), groups=3)
 
 
 def _report(

@@ -38,13 +38,12 @@ def to_mask(mask: Tensor) -> Tensor:
 
 
 def near_is_bright(depth: Tensor, mask: Tensor) -> Tensor:  # (F, 1, H, W) in [0, 1]
-    """z-depth, opacity-weighted (F, 1, H, W) -> a depth picture of the whole clip, black where nothing is."""
+    """Map z-depth (F, 1, H, W) to a depth image, scaled over the whole clip, black where nothing is."""
     inside = mask > 0.5
     if not inside.any():
         return torch.zeros_like(depth)
-    true = depth / mask.clamp(min=1e-3)
-    near, far = true[inside].min(), true[inside].max()
-    bright = 1.0 - 0.8 * (true - near) / (far - near).clamp(min=1e-6)  # the farthest part keeps 0.2, off the black
+    near, far = depth[inside].min(), depth[inside].max()
+    bright = 1.0 - 0.8 * (depth - near) / (far - near).clamp(min=1e-6)  # the farthest part keeps 0.2, off the black
     return bright.clamp(0.0, 1.0) * mask
 
 

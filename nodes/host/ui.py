@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...a124core.utils.progress import OnProgress
 from .runtime import host_module
 
 Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
@@ -34,30 +35,20 @@ def progress(total: int, node_id: str | None = None) -> Report:
     return report
 
 
-def frame_callback(total: int, node_id: str | None = None) -> Callable[..., None]:
-    """For work that tells the frames done (and maybe more): moves the node's bar and hears a cancel."""
-    report = progress(total, node_id)
-
-    def on_frame(done: int, *_: Any) -> None:
-        stop_if_cancelled()
-        report(done, None)
-
-    return on_frame
-
-
-def progress_text_callback(node_id: str | None = None) -> Callable[[int, int, str], None]:
-    """For work that tells (done, total, what): moves the node's bar, shows what on the node and hears a cancel."""
+def progress_callback(node_id: str | None = None) -> OnProgress:
+    """Return a callback that moves the node's bar, shows the text on the node and raises if the user cancels."""
     report: Report | None = None
-    told: tuple[int, str] | None = None
+    last: tuple[int, str] | None = None
 
-    def on_progress(done: int, total: int, what: str) -> None:
-        nonlocal report, told
+    def on_progress(done: int, total: int, text: str) -> None:
+        nonlocal report, last
         stop_if_cancelled()
         report = report or progress(total, node_id)
-        if (done, what) != told:
+        if (done, text) != last:
             report(done, None)
-            show_text(node_id, f"{done} of {total}: {what}")
-        told = (done, what)
+            if text:
+                show_text(node_id, f"{done} of {total}: {text}")
+        last = (done, text)
 
     return on_progress
 

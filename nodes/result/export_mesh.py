@@ -102,7 +102,7 @@ class A124ExportMesh:
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
         write, suffix = FORMATS[format]
         path = names.free_path(name, suffix)
-        report = write(field, path, options, ui.progress_text_callback(unique_id), host_device())
+        report = write(field, path, options, ui.progress_callback(unique_id), host_device())
         chosen = {"texture": texture, "quantise": quantise, "moment": moment}
         useless = (*(() if suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"
