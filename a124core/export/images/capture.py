@@ -16,8 +16,10 @@ from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
 from ...render.clip import PREVIEW_SAMPLES, RenderedClip
 from ...render.sample import DIAGONAL
-from ...utils.files import atomic_folder, atomic_write
+from ...utils.files import atomic_folder
+from ...utils.optional import require
 from ...utils.validate import check_range, plain_name
+from ..mesh.mesh import Mesh, write_mesh
 from .alpha import true_depth, true_normal
 from .film import SIDES, OnFrame, loops
 from .frames import FOLDERS, MASKS, UNIT, seen_with_depth, write_set
@@ -78,6 +80,7 @@ def export_capture(
     and never learn that they are empty; the pictures' alpha says all."""
     folder = Path(folder)
     plain_name(folder.name)
+    require("trimesh", "trimesh", "to write points.ply")
     around = lattice(options.views, options.radius, options.fovy)
     moments = without_repeated_end(frame_times(options.moments)) if loops(field) else frame_times(options.moments)
     camera = torch.arange(options.views).repeat_interleave(options.moments)
@@ -91,7 +94,8 @@ def export_capture(
             files.append(write_set(fresh, stems[k], clip))
             if k % options.moments == 0 and not tested[k]:
                 points.append(surface_points(clip, cameras[k : k + 1], POINTS // options.views))
-        write_points(fresh / "points.ply", torch.cat(points))
+        xyz, normals, colours = torch.cat(points).numpy().reshape(-1, 3, 3).swapaxes(0, 1)
+        write_mesh(fresh / "points.ply", Mesh(xyz, np.zeros((0, 3), np.int32), normals, colours))
         _write_cameras(fresh, cameras, time, options.size, files, tested)
 
 
@@ -122,15 +126,3 @@ def surface_points(
     colour = (clip.image / clip.mask.clamp(min=1e-3)).clamp(0.0, 1.0)
     planes = torch.cat((true_normal(clip), colour), dim=1)[0].flatten(1).T
     return torch.cat((xyz, planes[there]), dim=1)
-
-
-def write_points(path: Path, points: Tensor) -> None:  # (N, 9): xyz, normal, rgb in [0, 1]
-    """Binary PLY with normals and 8-bit colours, as COLMAP's own point clouds look."""
-    names = ("x", "y", "z", "nx", "ny", "nz")
-    rows = np.empty(len(points), [(n, "<f4") for n in names] + [(n, "u1") for n in ("red", "green", "blue")])
-    for k, name in enumerate(rows.dtype.names):
-        rows[name] = points[:, k].numpy() if k < len(names) else (points[:, k] * 255.0).round().byte().numpy()
-    kinds = [f"property float {n}" for n in names] + [f"property uchar {n}" for n in rows.dtype.names[len(names) :]]
-    head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}", *kinds, "end_header"]
-    with atomic_write(path) as temporary:
-        temporary.write_bytes("\n".join(head).encode("ascii") + b"\n" + rows.tobytes())
