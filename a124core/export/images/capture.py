@@ -15,9 +15,11 @@ from ...cameras.rig import FOVY, RADIUS, make_cameras, pixel_rays
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
 from ...render.clip import RenderedClip
-from ...utils.files import atomic_folder, atomic_write
+from ...utils.files import atomic_folder
+from ...utils.optional import require
 from ...utils.progress import OnProgress
 from ...utils.validate import check_range, plain_name
+from ..mesh.mesh import Mesh, write_mesh
 from .alpha import surface_depth, surface_normal
 from .film import check_size, loops
 from .frames import DEPTH_UNIT, ENTRIES, FOLDERS, render_rgbd, write_frame
@@ -78,6 +80,7 @@ def export_capture(
     and never learn that they are empty; the images' alpha is enough."""
     folder = Path(folder)
     plain_name(folder.name)
+    require("trimesh", "trimesh", "to write points.ply")
     rig = camera_lattice(options.n_views, options.radius, options.fovy)
     times = without_repeated_end(frame_times(options.n_times)) if loops(field) else frame_times(options.n_times)
     view = torch.arange(options.n_views).repeat_interleave(options.n_times)
@@ -91,7 +94,8 @@ def export_capture(
             files.append(write_frame(fresh, stems[k], clip))
             if k % options.n_times == 0 and not test[k]:
                 points.append(surface_points(clip, cameras[k : k + 1], MAX_POINTS // options.n_views))
-        write_points(fresh / "points.ply", torch.cat(points))
+        xyz, normals, colours = torch.cat(points).numpy().reshape(-1, 3, 3).swapaxes(0, 1)
+        write_mesh(fresh / "points.ply", Mesh(xyz, np.zeros((0, 3), np.int32), normals, colours))
         _write_cameras(fresh, cameras, time, options.size, files, test)
 
 
@@ -122,15 +126,3 @@ def surface_points(
     colour = (clip.image / clip.mask.clamp(min=1e-3)).clamp(0.0, 1.0)
     planes = torch.cat((surface_normal(clip), colour), dim=1)[0].flatten(1).T
     return torch.cat((xyz, planes[pixels]), dim=1)
-
-
-def write_points(path: Path, points: Tensor) -> None:  # (N, 9): xyz, normal, rgb in [0, 1]
-    """Write a binary PLY with normals and 8-bit colours, as COLMAP does; trimesh's point clouds have no normals."""
-    names = ("x", "y", "z", "nx", "ny", "nz")
-    rows = np.empty(len(points), [(n, "<f4") for n in names] + [(n, "u1") for n in ("red", "green", "blue")])
-    for k, name in enumerate(rows.dtype.names):
-        rows[name] = points[:, k].numpy() if k < len(names) else (points[:, k] * 255.0).round().byte().numpy()
-    properties = [f"property {'float' if name in names else 'uchar'} {name}" for name in rows.dtype.names]
-    head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}", *properties, "end_header"]
-    with atomic_write(path) as temporary:
-        temporary.write_bytes("\n".join(head).encode("ascii") + b"\n" + rows.tobytes())

@@ -59,7 +59,8 @@ def test_d_nerfs_form(folder: Path) -> None:
 
 def test_points_lie_on_the_surface_with_its_colours(folder: Path, balls) -> None:
     head, _, body = (folder / "points.ply").read_bytes().partition(b"end_header\n")
-    kinds = [(n, "<f4") for n in ("x", "y", "z", "nx", "ny", "nz")] + [(n, "u1") for n in ("red", "green", "blue")]
+    colours = ("red", "green", "blue", "alpha")
+    kinds = [(n, "<f4") for n in ("x", "y", "z", "nx", "ny", "nz")] + [(n, "u1") for n in colours]
     rows = np.frombuffer(body, kinds)
     assert f"element vertex {len(rows)}" in head.decode() and len(rows) > 500
     points = np.stack([rows[n] for n in "xyz"], 1)
