@@ -18,22 +18,7 @@ from ..reference.segment import border_pixels, resize
 from ..utils.device import is_out_of_memory
 from ..utils.progress import OnProgress
 from . import warnings
-from .probe import (
-    NOISE_LEVELS,
-    LatentPreview,
-    Probe,
-    ProbeInput,
-    colour_card,
-    colour_drift,
-    condition_sensitivity,
-    contrast,
-    denoised_reference,
-    denoising_response,
-    non_finite_share,
-    pose_errors,
-    pose_sensitivity,
-    prompt_sensitivity,
-)
+from .probe import NOISE_LEVELS, LatentPreview, Probe, ProbeInput, colour_card, colour_drift, contrast, non_finite_share
 from .sheet import Row, draw_prior_sheet
 from .views import ProbeViews, with_condition
 
@@ -44,36 +29,30 @@ ALL_WELL = "Nothing suspicious."
 
 
 @dataclass
-class CheckResults:
-    """What a check has found so far."""
+class PriorCheck:
+    """The results of one check."""
 
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)  # of the sheet
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by role, the measurements behind the warnings
 
     def warn(self, *sentences: str | None) -> bool:
         """Add the sentences that are not None; return whether there were any."""
-        added = [s for s in sentences if s is not None]
-        self.warnings += added
-        return bool(added)
+        found = [s for s in sentences if s is not None]
+        self.warnings += [s for s in found if s not in self.warnings]
+        return bool(found)
 
+    def add_row(self, item: ProbeInput, pairs: list[tuple[Tensor, Tensor]]) -> None:
+        self.rows.append(Row(item.label, item.image[len(item.image) // 2 :], tuple(pairs)))
 
-@dataclass(frozen=True)
-class PriorCheck:
-    sheet: Tensor  # (1, 3, H, W) in [0, 1]
-    report: str
-    warnings: tuple[str, ...]
-    figures: dict[str, dict[str, float]]  # by role, the measurements behind the warnings
+    @property
+    def report(self) -> str:
+        lines = [f"- {sentence}" for sentence in self.warnings] or [ALL_WELL]
+        return "\n".join([*lines, *self.notes])
 
-
-@dataclass(frozen=True)
-class EncodedViews:
-    """The views of one role through its encoder."""
-
-    inputs: list[ProbeInput]
-    latents: list[Tensor]
-    preview: LatentPreview
+    def sheet(self) -> Tensor:  # (1, 3, H, W) in [0, 1]
+        return draw_prior_sheet(self.rows, [f"noise {share:g}" for share in NOISE_LEVELS])
 
 
 @torch.no_grad()
@@ -95,7 +74,7 @@ def check_priors(
         if on_progress is not None:
             on_progress(min(next(done), total), total, f"{role} guidance")
 
-    results = CheckResults()
+    results = PriorCheck()
     field_trusted = _check_scene(views, results)
     for role, guidance in connected.items():
         probe = Probe(role, guidance, torch.device(device), seed, partial(on_query, role))
@@ -106,10 +85,10 @@ def check_priors(
                 raise
             results.warn(warnings.query_failed(role, error))
             results.rows.append(Row(f"{role}: stopped", torch.full((1, 3, 1, 1), 0.5), ()))
-    return _summary(results)
+    return results
 
 
-def _check_scene(views: ProbeViews, results: CheckResults) -> bool:
+def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
     """Check mask and field before any prior is queried; return whether the field may contradict a prior's pose."""
     mask = None if views.reference is None else (views.reference.mask > 0.5).float()
     if mask is not None:
@@ -134,107 +113,89 @@ def _check_scene(views: ProbeViews, results: CheckResults) -> bool:
     return overlap >= TRUSTED_OVERLAP
 
 
-def _check_prior(
-    probe: Probe, views: ProbeViews, field_trusted: bool, embedding: str, results: CheckResults
-) -> None:
-    """Run all checks of one prior; a prior that fails one is not queried further."""
+def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding: str, results: PriorCheck) -> None:
+    """Run the checks of one prior until one shows that the others would say nothing."""
     role, guidance = probe.role, probe.guidance
     results.warn(warnings.no_effect(role, guidance.weight, guidance.t_max))
     if role == "refine":
         results.warn(warnings.embedding_missing(guidance.note, embedding))
         results.notes += [] if probe.prior.reads_condition else [warnings.NAIVE]
     inputs = list(views.inputs(role, probe.prior.cameras))
-    latents = [probe.encode(item.image) for item in inputs]
-    card = colour_card(len(inputs[0].image), views.size)
-    card_latents = probe.encode(card)
-    preview = LatentPreview([*latents, card_latents], [*(item.image for item in inputs), card])
-    std = float(card_latents.float().std())
+    images = [*(item.image for item in inputs), colour_card(len(inputs[0].image), views.size)]
+    latents = [probe.encode(image) for image in images]
+    preview, std = LatentPreview(latents, images), float(latents[-1].float().std())
     results.figures[role] = {"latent std": std, "explained": preview.explained}
-    bad = max(map(non_finite_share, (*latents, card_latents)))
-    if bad:
+    if (bad := max(map(non_finite_share, latents))) > 0.0:
         results.warn(warnings.not_finite(role, bad, 0.0, 0.0))
         return
-    sound = _check_outputs(probe, EncodedViews(inputs, latents, preview), results)
-    results.warn(
-        warnings.latents_out_of_scale(role, std), warnings.latents_uninformative(role, preview.explained)
-    )
-    if sound:
-        _check_denoising(probe, views, inputs[0], preview, field_trusted, results)
+    usable = _check_outputs(probe, inputs, latents, preview, results)
+    results.warn(warnings.latents_out_of_scale(role, std), warnings.latents_uninformative(role, preview.explained))
+    if usable and _check_denoising(probe, views, inputs[0], preview, results) and role == "view" and field_trusted:
+        _check_pose(probe, views, results)
 
 
-def _check_outputs(probe: Probe, encoded: EncodedViews, results: CheckResults) -> bool:
+def _check_outputs(
+    probe: Probe, inputs: list[ProbeInput], latents: list[Tensor], preview: LatentPreview, results: PriorCheck
+) -> bool:
     """Add the rows of the sheet; return whether the outputs have the right shape and finite values."""
-    role, worst, largest, worst_sigma, saturation = probe.role, 0.0, 0.0, 0.0, 0.0
-    for item, x0 in zip(encoded.inputs, encoded.latents, strict=True):
+    role, worst, saturation = probe.role, (0.0, 0.0, 0.0), 0.0  # worst: share of bad values, largest value, sigma
+    for item, x0 in zip(inputs, latents, strict=False):  # the last latents are the colour card's
         pairs: list[tuple[Tensor, Tensor]] = []
-        mismatch = False
         for share in NOISE_LEVELS:
             noisy = x0 + probe.sigma(share) * probe.noise(x0)
             output = probe.denoise(noisy, share, item.view)
-            mismatch = results.warn(warnings.shape_mismatch(role, tuple(x0.shape), tuple(output.shape)))
-            if mismatch:
-                break
-            pairs.append((encoded.preview(noisy), encoded.preview(output)))
-            bad, top = non_finite_share(output), float(output.nan_to_num(0.0, 0.0, 0.0).abs().max())
-            if (bad, top) > (worst, largest):
-                worst, largest, worst_sigma = bad, top, probe.sigma(share)
+            if results.warn(warnings.shape_mismatch(role, tuple(x0.shape), tuple(output.shape))):
+                results.add_row(item, pairs)
+                return False
+            pairs.append((preview(noisy), preview(output)))
+            largest = float(output.nan_to_num(0.0, 0.0, 0.0).abs().max())
+            worst = max(worst, (non_finite_share(output), largest, probe.sigma(share)), key=lambda w: w[:2])
             if share == NOISE_LEVELS[1]:
                 saturation = max(saturation, contrast(output) / max(contrast(x0), 0.1))
-        results.rows.append(Row(item.label, item.image[len(item.image) // 2 :], tuple(pairs)))
-        if mismatch:
-            return False
+        results.add_row(item, pairs)
     results.figures[role]["saturation"] = saturation
-    if results.warn(warnings.not_finite(role, worst, largest, worst_sigma)):
+    if results.warn(warnings.not_finite(role, *worst)):
         return False
     results.warn(warnings.cfg_out_of_range(role, probe.prior.cfg, probe.prior.exact, saturation))
     return True
 
 
 def _check_denoising(
-    probe: Probe, views: ProbeViews, first: ProbeInput, preview: LatentPreview, field_trusted: bool,
-    results: CheckResults,
-) -> None:
-    """Run the queries whose right output is known."""
+    probe: Probe, views: ProbeViews, first: ProbeInput, preview: LatentPreview, results: PriorCheck
+) -> bool:
+    """Run the queries whose correct output is known; return whether the prior denoises and depends on its pose."""
     role, figures = probe.role, results.figures[probe.role]
     front = (views.reference_input() if role in ("view", "refine") else None) or first
-    if role == "refine":
-        front = with_condition(front)
-    x0, denoised = denoised_reference(probe, front)
+    front = with_condition(front) if role == "refine" else front
+    x0, denoised = probe.denoised_reference(front)
     figures["contrast"] = contrast(denoised) / max(contrast(x0), 1e-12)
     if contrast(x0) > 1e-6 and results.warn(warnings.flat_output(role, figures["contrast"])):
-        return
-    signal, noise = denoising_response(probe, denoised, front.view)
+        return False
+    signal, noise = zip(*probe.denoising_response(denoised, front.view), strict=True)
     figures |= {f"signal {level}": value for level, value in zip(NOISE_LEVELS, signal, strict=True)}
     figures |= {f"noise {level}": value for level, value in zip(NOISE_LEVELS, noise, strict=True)}
     if results.warn(warnings.wrong_prediction_type(role, signal, noise)):
-        return
-    if (effect := prompt_sensitivity(probe, x0, front.view)) is not None:
-        figures["prompt"] = effect
-        results.warn(warnings.prompt_ignored(role, effect))
+        return False
+    if (change := probe.prompt_sensitivity(x0, front.view)) is not None:
+        figures["prompt"] = change
+        results.warn(warnings.prompt_ignored(role, change))
     if role in warnings.DRIFT and views.reference is not None:
         figures["drift"] = colour_drift(preview, x0, denoised, views.reference.mask)
         results.warn(warnings.wrong_subject(role, figures["drift"]))
     if role == "refine" and probe.prior.reads_condition:
-        figures["condition"] = condition_sensitivity(probe, front)
+        figures["condition"] = probe.condition_sensitivity(front)
         results.warn(warnings.condition_ignored(figures["condition"]))
     if role == "view":
-        figures["pose"] = pose_sensitivity(probe, x0, front.view)
-        if not results.warn(warnings.pose_ignored(figures["pose"])) and field_trusted:
-            _check_pose(probe, views, results)
+        figures["pose"] = probe.pose_sensitivity(x0, front.view)
+        return not results.warn(warnings.pose_ignored(figures["pose"]))
+    return True
 
 
-def _check_pose(probe: Probe, views: ProbeViews, results: CheckResults) -> None:
-    """Compare the view guidance's outputs with a rendered view, under its camera, the mirrored and the opposite one."""
+def _check_pose(probe: Probe, views: ProbeViews, results: PriorCheck) -> None:
+    """Compare outputs with a rendered view, conditioned on its camera, the mirrored and the opposite one."""
     camera = views.camera_at(POSE, probe.prior.cameras)
     if abs(float(relative_azimuth(camera, views.camera))) < POSE / 2:
         return
-    errors = pose_errors(probe, views.input_at("pose", camera, torch.zeros(1)))
+    errors = probe.pose_errors(views.input_at("pose", camera, torch.zeros(1)))
     results.figures[probe.role] |= dict(zip(("pose error", "mirrored", "opposite"), errors, strict=True))
     results.warn(warnings.pose_wrong(*errors))
-
-
-def _summary(results: CheckResults) -> PriorCheck:
-    unique = tuple(dict.fromkeys(results.warnings))
-    lines = [f"- {sentence}" for sentence in unique] or [ALL_WELL]
-    sheet = draw_prior_sheet(results.rows, [f"noise {share:g}" for share in NOISE_LEVELS])
-    return PriorCheck(sheet, "\n".join([*lines, *results.notes]), unique, results.figures)

@@ -56,6 +56,64 @@ class Probe:
         eps = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
         return self.denoise(self.sigma(PURE_NOISE) * eps, PURE_NOISE, view, guided)
 
+    # Measurements
+
+    def denoised_reference(self, front: ProbeInput) -> tuple[Tensor, Tensor]:
+        """Return the encoded front image, and its x0_hat at low noise: an image that the prior finds likely."""
+        x0 = self.encode(front.image)
+        noisy = x0 + self.sigma(NOISE_LEVELS[0]) * self.noise(x0)
+        return x0.float(), self.denoise(noisy, NOISE_LEVELS[0], front.view, guided=False)
+
+    def denoising_response(self, denoised: Tensor, view: View) -> list[tuple[float, float]]:
+        """Return the shares of signal and noise left at each level, for an image that the prior finds likely.
+
+        Not for a render: an exact prior replaces a poor render by what it knows, and is right to do so.
+        """
+        pairs = []
+        for share in NOISE_LEVELS:
+            eps, sigma = self.noise(denoised), self.sigma(share)
+            output = self.denoise(denoised + sigma * eps, share, view, guided=False)
+            pairs.append(signal_and_noise(output, denoised, eps, sigma))
+        return pairs
+
+    def prompt_sensitivity(self, like: Tensor, view: View) -> float | None:
+        """Return the change of denoised noise through guidance, per unit of cfg; None where there is no cfg to change.
+        """
+        cfg = self.prior.cfg
+        if cfg is None or abs(cfg - 1.0) < 0.05:
+            return None
+        guided, unguided = (self.denoise_noise(like, view, guided) for guided in (True, False))
+        return rms(guided - unguided) / max(contrast(unguided), 1e-12) / abs(cfg - 1.0)
+
+    def pose_sensitivity(self, like: Tensor, view: View) -> float:
+        """Return the change of denoised noise when the camera turns by 60 degrees."""
+        outputs = [self.denoise_noise(like, with_azimuth(view, azimuth), guided=False) for azimuth in (0.0, 60.0)]
+        return relative_change(*outputs)
+
+    def pose_errors(self, known: ProbeInput) -> list[float]:
+        """Return the errors on a known view, conditioned on its camera, on the mirrored and on the opposite one."""
+        x0, view, errors = self.encode(known.image), known.view, [0.0, 0.0, 0.0]
+        azimuth = float(view.cameras.azimuth[0] - view.reference.azimuth[0])
+        for share in NOISE_LEVELS[1:]:
+            noisy = x0 + self.sigma(share) * self.noise(x0)
+            for k, angle in enumerate((azimuth, -azimuth, azimuth + 180.0)):
+                errors[k] += rms(self.denoise(noisy, share, with_azimuth(view, angle), guided=False) - x0)
+        return errors
+
+    def condition_sensitivity(self, front: ProbeInput) -> float:
+        """Return the change of denoised noise when the image to repair is mirrored, upside down or flat.
+
+        At half time, where scenes that start alike have diverged.
+        """
+        like = self.encode(front.image)
+        image = front.image.to(like.device)
+        view = replace(front.view, time=torch.full_like(front.view.time, 0.5))
+        first, *others = (
+            self.denoise_noise(like, view.with_condition(condition))
+            for condition in (image, image.flip(-1), image.flip(-2), torch.full_like(image, 0.5))
+        )
+        return max(relative_change(first, other) for other in others)
+
 
 def colour_card(frames: int, size: int) -> Tensor:  # (frames, 3, size, size)
     """Return blocks of random colours: an encoder's statistics on it do not depend on the user's image."""
@@ -127,72 +185,11 @@ def signal_and_noise(output: Tensor, x0: Tensor, eps: Tensor, sigma: float) -> t
     return float(signal), float(noise)
 
 
-def denoised_reference(probe: Probe, front: ProbeInput) -> tuple[Tensor, Tensor]:
-    """Return the encoded front image, and its x0_hat at low noise: an image that the prior finds likely."""
-    x0 = probe.encode(front.image)
-    noisy = x0 + probe.sigma(NOISE_LEVELS[0]) * probe.noise(x0)
-    return x0.float(), probe.denoise(noisy, NOISE_LEVELS[0], front.view, guided=False)
-
-
-def denoising_response(probe: Probe, denoised: Tensor, view: View) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return what is left of the signal and of the noise at each level, for an image that the prior finds likely.
-
-    Not for a render: an exact prior replaces a poor render by what it knows, and is right to do so.
-    """
-    pairs = []
-    for share in NOISE_LEVELS:
-        eps, sigma = probe.noise(denoised), probe.sigma(share)
-        output = probe.denoise(denoised + sigma * eps, share, view, guided=False)
-        pairs.append(signal_and_noise(output, denoised, eps, sigma))
-    signal, noise = zip(*pairs, strict=True)
-    return signal, noise
-
-
-def prompt_sensitivity(probe: Probe, like: Tensor, view: View) -> float | None:
-    """Return the change of denoised noise with guidance on, per unit of cfg; None where there is no cfg to change."""
-    cfg = probe.prior.cfg
-    if cfg is None or abs(cfg - 1.0) < 0.05:
-        return None
-    guided, unguided = (probe.denoise_noise(like, view, guided) for guided in (True, False))
-    return rms(guided - unguided) / max(contrast(unguided), 1e-12) / abs(cfg - 1.0)
-
-
-def pose_sensitivity(probe: Probe, like: Tensor, view: View) -> float:
-    """Return the change of denoised noise when the camera turns by 60 degrees."""
-    outputs = [probe.denoise_noise(like, with_azimuth(view, azimuth), guided=False) for azimuth in (0.0, 60.0)]
-    return relative_change(*outputs)
-
-
-def pose_errors(probe: Probe, known: ProbeInput) -> tuple[float, float, float]:
-    """Return the errors on a known view, conditioned on its camera, on the mirrored and on the opposite one."""
-    x0 = probe.encode(known.image)
-    azimuth = float(known.view.cameras.azimuth[0] - known.view.reference.azimuth[0])
-    errors = [0.0, 0.0, 0.0]
-    for share in NOISE_LEVELS[1:]:
-        noisy = x0 + probe.sigma(share) * probe.noise(x0)
-        for k, angle in enumerate((azimuth, -azimuth, azimuth + 180.0)):
-            errors[k] += rms(probe.denoise(noisy, share, with_azimuth(known.view, angle), guided=False) - x0)
-    return tuple(errors)
-
-
 def with_azimuth(view: View, azimuth: float) -> View:
     """Return the same view with another azimuth, in degrees from the reference camera."""
     c = view.cameras
     turned = (view.reference.azimuth + azimuth + 180.0) % 360.0 - 180.0
     return replace(view, cameras=Cameras(c.elevation, turned.expand_as(c.azimuth), c.radius, c.fovy))
-
-
-def condition_sensitivity(probe: Probe, front: ProbeInput) -> float:
-    """Return the change of denoised noise when the image to repair is mirrored, upside down or flat.
-
-    At half time, where scenes that start alike have diverged.
-    """
-    like = probe.encode(front.image)
-    image = front.image.to(like.device)
-    view = replace(front.view, time=torch.full_like(front.view.time, 0.5))
-    others = (image.flip(-1), image.flip(-2), torch.full_like(image, 0.5))
-    first = probe.denoise_noise(like, view.with_condition(image))
-    return max(relative_change(first, probe.denoise_noise(like, view.with_condition(other))) for other in others)
 
 
 def colour_drift(preview: LatentPreview, x0: Tensor, denoised: Tensor, mask: Tensor) -> float:

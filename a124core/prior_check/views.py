@@ -66,9 +66,9 @@ class ProbeViews:
 
     def reference_input(self) -> ProbeInput | None:
         """Return the reference image itself, at time 0."""
-        return None if self.reference is None else replace(self, render=None).input_at(
-            "front", self.camera, torch.zeros(1)
-        )
+        if self.reference is None:
+            return None
+        return replace(self, render=None).input_at("front", self.camera, torch.zeros(1))
 
     def inputs(self, role: str, allowed: Cameras | None) -> Iterator[ProbeInput]:
         """Yield front, side and back as this role sees them; without a field only the front exists."""

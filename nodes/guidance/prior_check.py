@@ -78,4 +78,4 @@ class A124PriorCheck:
         with loaded_models(guidances):
             result = check_priors(guidances, views, embedding, device=device, on_progress=on_progress)
         ui.show_text(unique_id, result.report)
-        return {"ui": {"text": [result.report]}, "result": (to_image(result.sheet), result.report)}
+        return {"ui": {"text": [result.report]}, "result": (to_image(result.sheet()), result.report)}
