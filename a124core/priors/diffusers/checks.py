@@ -11,11 +11,14 @@ from ..parameterization import sigma_table
 from .load import check_class, read_config
 
 UNET2D, UNET3D = "UNet2DConditionModel", "UNet3DConditionModel"
-IMAGE_EXAMPLE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-VIEW_EXAMPLE = "Yuyang-z/zero123-xl"
-VIDEO_EXAMPLE = "ali-vilab/text-to-video-ms-1.7b"
-CONTROL_EXAMPLE = "lllyasviel/control_v11f1e_sd15_tile"
-UPSCALE_EXAMPLE = "stabilityai/stable-diffusion-x4-upscaler"
+EXAMPLES = {  # a public model for each role
+    "image": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "view": "Yuyang-z/zero123-xl",
+    "video": "ali-vilab/text-to-video-ms-1.7b",
+    "control": "lllyasviel/control_v11f1e_sd15_tile",
+    "upscale": "stabilityai/stable-diffusion-x4-upscaler",
+}
+CHANNELS = {"image": 4, "view": 8, "video": 4, "upscale": 7}  # input channels of the role's UNet
 FAMILIES = {  # by the UNet's number of input channels
     4: "a plain text-to-image model",
     7: "the SD x4 upscaler",
@@ -24,12 +27,9 @@ FAMILIES = {  # by the UNet's number of input channels
 }
 
 
-def check_unet(folder: Path, channels: int, example: str, class_name: str = UNET2D) -> dict[str, Any]:
-    """Return the config of a UNet with this many input channels, beside a scheduler that can be read.
-
-    example is a public model that would do.
-    """
-    advice = _advice(example)
+def check_unet(folder: Path, role: str) -> dict[str, Any]:
+    """Return the config of a folder's UNet if it can play the role (of CHANNELS), and its scheduler can be read."""
+    advice, class_name = _advice(role), UNET3D if role == "video" else UNET2D
     if not folder.exists():
         raise ValueError(f"{folder} was not found: {advice}")
     if (folder / "transformer").is_dir() and not (folder / "unet").is_dir():
@@ -40,18 +40,19 @@ def check_unet(folder: Path, channels: int, example: str, class_name: str = UNET
         raise ValueError(f"{folder} holds a {found}, and {class_name} is needed: {advice}")
     if config.get("addition_embed_type") or config.get("encoder_hid_dim_type"):
         raise ValueError(f"{folder} is an SDXL-like model, which needs more inputs than a text: {advice}")
-    found = config.get("in_channels", 4)
-    if found != channels:
-        family = FAMILIES.get(found, "another kind of model")
+    channels = config.get("in_channels", 4)
+    if channels != CHANNELS[role]:
+        family = FAMILIES.get(channels, "another kind of model")
         raise ValueError(
-            f"the UNet in {folder} has {found} input channels, as {family}, but {channels} are needed: {advice}"
+            f"the UNet in {folder} has {channels} input channels, as {family}, but {CHANNELS[role]} are needed: "
+            f"{advice}"
         )
     read_schedule(folder)
     return config
 
 
-def _advice(example: str) -> str:
-    return f"give the folder of {example} or a model of its kind."
+def _advice(role: str) -> str:
+    return f"give the folder of {EXAMPLES[role]} or a model of its kind."
 
 
 def check_embedding_dim(folder: Path, unet: dict[str, Any], dim: int) -> None:
@@ -66,7 +67,7 @@ def check_embedding_dim(folder: Path, unet: dict[str, Any], dim: int) -> None:
 
 def check_control(base: Path, unet: dict[str, Any], folder: Path) -> None:
     """Check that the folder holds a ControlNet of the UNet's family."""
-    advice = _advice(CONTROL_EXAMPLE)
+    advice = _advice("control")
     if (folder / "unet").is_dir():
         raise ValueError(f"{folder} is a whole model, and a ControlNet's own folder is needed: {advice}")
     control = check_class(folder, "", "ControlNetModel")

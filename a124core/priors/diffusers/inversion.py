@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..parameterization import scale_input, sigma_to_timestep, to_x0
-from .checks import IMAGE_EXAMPLE, UNET2D, check_unet, read_schedule
+from .checks import UNET2D, check_unet, read_schedule
 from .load import load_part
 from .offload import OffloadPolicy, network_bytes
 from .text import PLACEHOLDER, TextEncoder, load_text_encoder
@@ -66,7 +66,7 @@ class FolderInversionModel:
 
 def load_inversion_model(folder: Path, init_word: str, policy: OffloadPolicy) -> FolderInversionModel:
     """Load any Stable Diffusion 1.x or 2.x folder into networks of its own, prepared for a gradient."""
-    config = check_unet(folder, 4, IMAGE_EXAMPLE)
+    config = check_unet(folder, "image")
     text = load_text_encoder(folder, config)
     unet = load_part(folder, "unet", UNET2D, policy.dtype, "inversion").to(policy.device)
     unet.enable_gradient_checkpointing()

@@ -12,7 +12,7 @@ from ...reference.reference import Reference
 from ..released import NOISE_LEVEL, Numbers
 from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ..zero123_pose import ZERO123
-from .checks import IMAGE_EXAMPLE, UNET3D, UPSCALE_EXAMPLE, VIDEO_EXAMPLE, check_control, check_unet, read_schedule
+from .checks import UNET3D, check_control, check_unet, read_schedule
 from .denoiser import FolderPrior, load_denoiser
 from .load import load_part
 from .modelscope import load_modelscope, unet_file
@@ -64,7 +64,7 @@ def folder_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
 def image_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     """Load any Stable Diffusion 1.x or 2.x folder, eps or v: unet, vae, text_encoder, tokenizer, scheduler."""
     folder, n = request.path, request.numbers
-    unet = check_unet(folder, 4, IMAGE_EXAMPLE)
+    unet = check_unet(folder, "image")
     text = load_view_text(folder, unet, request.prompt, STATIC_SUFFIX, request.negative, request.embeddings)
     return FolderPrior(load_denoiser(folder, policy), load_vae(folder, policy), text, n.cfg, n.size)
 
@@ -84,7 +84,7 @@ def video_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     if unet_file(folder) is not None:
         parts = load_modelscope(folder, request.prompt + DYNAMIC_SUFFIX, request.negative, policy)
         return FolderPrior(*parts, n.cfg, n.size, is_clip=True)
-    unet = check_unet(folder, 4, VIDEO_EXAMPLE, UNET3D)
+    unet = check_unet(folder, "video")
     text = load_view_text(folder, unet, request.prompt, DYNAMIC_SUFFIX, request.negative)
     denoiser = load_denoiser(folder, policy, UNET3D)
     return FolderPrior(denoiser, load_vae(folder, policy), text, n.cfg, n.size, is_clip=True)
@@ -93,7 +93,7 @@ def video_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
 def refine_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     """Load Stable Diffusion with a tile ControlNet, which gets the frozen coarse result enlarged like the frames."""
     folder, n = request.path, request.numbers
-    unet = check_unet(folder, 4, IMAGE_EXAMPLE)
+    unet = check_unet(folder, "image")
     if request.control is not None:
         check_control(folder, unet, request.control)
     encoder = load_text_encoder(folder, unet)
@@ -111,7 +111,7 @@ def refine_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
 def upscale_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     """Load the SD x4 upscaler, whose 7 channels are the noisy latents and a low-resolution image of their size."""
     folder, n, level = request.path, request.numbers, request.noise_level
-    unet = check_unet(folder, 7, UPSCALE_EXAMPLE)
+    unet = check_unet(folder, "upscale")
     levels = int(unet.get("num_class_embeds") or 0)
     if not 0 <= level < levels:
         raise ValueError(f"noise_level is {level}: {folder} knows 0 to {levels - 1}, and 20 is usual.")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..latents import checkpointed_encode
-from .checks import IMAGE_EXAMPLE
+from .checks import EXAMPLES
 from .load import load_part, read_config
 from .offload import OffloadPolicy, move
 
@@ -57,6 +57,6 @@ def load_vae(folder: Path, policy: OffloadPolicy) -> VaeEncoder:
     if channels != LATENT_CHANNELS:
         raise ValueError(
             f"the VAE in {folder} has {channels} latent channels, {LATENT_CHANNELS} are needed: it is another model's. "
-            f"Copy the vae folder of {IMAGE_EXAMPLE} there (or, for drafts, madebyollin/taesd)."
+            f"Copy the vae folder of {EXAMPLES['image']} there (or, for drafts, madebyollin/taesd)."
         )
     return VaeEncoder(load_part(folder, "vae", TINY if config.get("_class_name") == TINY else KL), policy)

@@ -15,7 +15,7 @@ from ..noise import scaled_linear_sigmas
 from ..parameterization import EPS
 from ..weight_files import read_weights
 from ..zero123_pose import KINDS, pose_vector
-from .checks import VIEW_EXAMPLE, check_unet
+from .checks import EXAMPLES, check_unet
 from .denoiser import Conditioner, Conditioning, Denoiser, load_denoiser
 from .load import WEIGHTS, load_part, load_transformer, weight_files
 from .offload import OffloadPolicy, collect
@@ -79,7 +79,7 @@ def load_zero123(
 
 def _from_folder(folder: Path, policy: OffloadPolicy) -> Zero123:
     """Load unet, vae, image_encoder, scheduler and the camera's layer."""
-    check_unet(folder, 8, VIEW_EXAMPLE)
+    check_unet(folder, "view")
     weight, bias = camera_layer(folder)
     vision = load_transformer(folder, "image_encoder", "CLIPVisionModelWithProjection")
     return Zero123(load_denoiser(folder, policy), load_part(folder, "vae", KL), vision, weight, bias)
@@ -114,7 +114,7 @@ def camera_layer(folder: Path) -> tuple[Tensor, Tensor]:  # (d, d + 4), (d,)
     if not names:
         raise ValueError(
             f"{folder} has neither {' nor '.join(CAMERA_PARTS)}, the layer that takes the camera: it is an image "
-            f"editing model, or not complete. Give the whole folder of {VIEW_EXAMPLE}, or Zero123's original file."
+            f"editing model, or not complete. Give the whole folder of {EXAMPLES['view']}, or Zero123's original file."
         )
     part = folder / names[0]
     file = next(n for end in WEIGHTS for n in weight_files(part) if n.endswith(end))
