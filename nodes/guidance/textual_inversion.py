@@ -9,7 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ...a124core.inversion.learn import TokenConfig, TokenStep, learn_token
+from ...a124core.inversion.config import TokenConfig
+from ...a124core.inversion.learn import TokenStep, learn_token
+from ...a124core.protocols import Run
 from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
 from ..host import inversion as host_inversion
@@ -122,10 +124,7 @@ def _learn(
     made = host_inversion.word_model(model, clip, vae, init_word, host_device())
     try:
         made.begin()
-        return learn_token(
-            image, made.encode, made.denoise, made.sigmas, made.start(), config, seed, watch.on_step, start,
-            made.decode,
-        )  # fmt: skip
+        return learn_token(image, made, config, Run(seed, on_step=watch.on_step, resume=start))
     except BaseException as error:  # cancelled, out of memory: the last good step must survive
         watch.save()
         if is_out_of_memory(error):

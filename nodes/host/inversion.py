@@ -58,7 +58,7 @@ class WordModel:
         rows = token.to(self.device)
         return self.text([with_word(self.clip, t, self.init_word, rows) for t in templates])[0]
 
-    def start(self) -> Tensor:  # (n, d)
+    def initial_embedding(self) -> Tensor:  # (n, d)
         """Rows of the vocabulary for the word it begins as, one for each of its tokens."""
         ids = word_ids(self.clip, self.init_word)
         return self.text.transformer.get_input_embeddings().weight[ids].detach().float().cpu().clone()

@@ -85,7 +85,7 @@ def learns_a_word_and_leaves_the_host_alone():
     out_clip, token = learn(MODELS_LOADED)
     file = WORK / "embeddings" / "tiny_robot.safetensors"
     word = comfy.utils.load_torch_file(str(file))["emb_params"]
-    start = host_inversion.word_model(model, clip, vae, "robot", torch.device("cpu")).start()
+    start = host_inversion.word_model(model, clip, vae, "robot", torch.device("cpu")).initial_embedding()
     with torch.inference_mode():
         spoken, plain = (
             out_clip.encode_from_tokens(out_clip.tokenize(f"a photo of a {w}")) for w in (token, "robot")
@@ -104,8 +104,8 @@ def copies_say_what_the_host_says():
     x, sigma = torch.randn(2, 4, 8, 8, generator=rng), torch.tensor([0.5, 3.0])
     templates = ["a photo of a {}", "a rendition of the {}"]
     with torch.no_grad():
-        contexts = made.contexts(made.start(), templates)
-        mine = made.denoise(x, sigma, made.start(), templates)
+        contexts = made.contexts(made.initial_embedding(), templates)
+        mine = made.denoise(x, sigma, made.initial_embedding(), templates)
     with torch.inference_mode():
         texts = [clip.encode_from_tokens(clip.tokenize(t.format("robot"))) for t in templates]
         texts = torch.cat([t.cpu() for t in texts])
@@ -113,7 +113,7 @@ def copies_say_what_the_host_says():
 
         management.load_models_gpu([model])
         theirs = model.model.apply_model(x, sigma, c_crossattn=texts)
-    token = made.start().requires_grad_(True)
+    token = made.initial_embedding().requires_grad_(True)
     made.denoise(x, sigma, token, templates).square().mean().backward()
     gradient = token.grad.clone()
     for block in (*made.unet.input_blocks, made.unet.middle_block, *made.unet.output_blocks):
@@ -170,7 +170,7 @@ def a_lora_takes_part():
         seen = []
         for wired in (model, patched):
             made = host_inversion.word_model(wired, clip, vae, "robot", torch.device("cpu"))
-            seen.append(made.denoise(x, sigma, made.start(), ["a photo of a {}"]))
+            seen.append(made.denoise(x, sigma, made.initial_embedding(), ["a photo of a {}"]))
     return {"change": apart(seen[1], seen[0])}
 
 
@@ -191,7 +191,7 @@ def attention_patches_meet_their_block():
 
     def gradient():
         told.clear()
-        token = made.start().requires_grad_(True)
+        token = made.initial_embedding().requires_grad_(True)
         made.denoise(x, torch.tensor([2.0]), token, ["a photo of a {}"]).square().mean().backward()
         return token.grad, sorted(told)
 

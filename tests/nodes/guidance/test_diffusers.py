@@ -45,7 +45,7 @@ def test_every_role_gives_its_guidance_with_the_released_numbers(
     cfg, weight = released[role]
     assert (guidance.prior.cfg, guidance.weight, guidance.prior.size) == (cfg, weight, 16)
     assert guidance.angle_weight == (role == "view") and (guidance.form == "clean") == (output == "refine")
-    assert (guidance.prior.network.control is not None) == (role == "refine")
+    assert (guidance.prior.denoiser.controlnet is not None) == (role == "refine")
 
 
 @pytest.mark.usefixtures("at_hand", "tiny")

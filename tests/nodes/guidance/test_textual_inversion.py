@@ -95,7 +95,7 @@ def learn(
     made = SimpleNamespace(
         encode=lambda image: image.mean((2, 3), keepdim=True), decode=None, begin=lambda: None, rest=lambda: None,
         denoise=lambda x, sigma, token, texts: token.mean().expand_as(x), sigmas=torch.linspace(0.1, 9.0, 1000),
-        start=lambda: torch.zeros(1, 4),
+        initial_embedding=lambda: torch.zeros(1, 4),
     )  # fmt: skip
     monkeypatch.setattr(pack_module("nodes.host.inversion"), "word_model", lambda *wires: made)
     clip = SimpleNamespace(clone=lambda: "the CLIP")
