@@ -35,15 +35,15 @@ class Row:
     name: str
     options: dict[str, Any]
     stages: tuple[str, ...] = ("static", "coarse", "fine")
-    shares: tuple[str, ...] = ()
+    shared_stages: tuple[str, ...] = ()
 
 
 ROWS = (
     Row("full", {}),
     Row("no view prior", {"with_view": False}),
-    Row("random sampling", {"sampling": "random"}, shares=("static",)),
-    Row("never starting at 0", {"sampling": "never-zero"}, shares=("static",)),
-    Row("no refinement", {}, stages=("static", "coarse"), shares=("static", "coarse")),
+    Row("random sampling", {"sampling": "random"}, shared_stages=("static",)),
+    Row("never starting at 0", {"sampling": "never-zero"}, shared_stages=("static",)),
+    Row("no refinement", {}, stages=("static", "coarse"), shared_stages=("static", "coarse")),
 )
 FIGURES = (
     ("psnr_heldout", "PSNR"),
@@ -119,32 +119,32 @@ def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list
     """All rows of one scene and seed; priors, exam, and stages that two rows have in common are made once."""
     image, mask = example_image(subject)
     reference = make_reference(image, mask, mask_marks="subject")
-    job = RunOptions(
+    options_of_run = RunOptions(
         reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale, reference_mode=MODE
     )
-    full = prepare(job)
-    exam = replace(eval_set_of(full), large=None)  # none of FIGURES needs it
+    full = prepare(options_of_run)
+    eval_set = replace(eval_set_of(full), large=None)  # none of FIGURES needs it
     shared: dict[str, Field4D] = {}
     results = []
     for row in ROWS:
         start = time.monotonic()
-        figures = _row_figures(row, prepare(replace(job, **row.options), full.priors), exam, shared)
+        metrics = _row_figures(row, prepare(replace(options_of_run, **row.options), full.priors), eval_set, shared)
         seconds = time.monotonic() - start
-        results.append({"row": row.name, "scene": f"{subject} {motion}", "seed": seed, "seconds": seconds, **figures})
+        results.append({"row": row.name, "scene": f"{subject} {motion}", "seed": seed, "seconds": seconds, **metrics})
     return results
 
 
-def _row_figures(row: Row, scene: PreparedRun, exam: EvalSet, shared: dict[str, Field4D]) -> Figures:
+def _row_figures(row: Row, prepared: PreparedRun, eval_set: EvalSet, shared: dict[str, Field4D]) -> Figures:
     """Run the stages that the row does not share, and grade the last field; also the still one, for its geometry."""
-    figures: Figures = {}
+    metrics: Figures = {}
     field = None
     for stage in row.stages:
-        field = shared[stage] if stage in row.shares else run_stage(scene, stage, field)
+        field = shared[stage] if stage in row.shared_stages else run_stage(prepared, stage, field)
         if row.name == "full":
             shared[stage] = field
-        if stage == "static" and stage not in row.shares:
-            figures["psnr_static"] = evaluate(field_renderer(field), exam)["psnr_first"]
-    return {**evaluate(field_renderer(field), exam), **figures}
+        if stage == "static" and stage not in row.shared_stages:
+            metrics["psnr_static"] = evaluate(field_renderer(field), eval_set)["psnr_first"]
+    return {**evaluate(field_renderer(field), eval_set), **metrics}
 
 
 def markdown(results: Sequence[Result], minutes: float) -> str:

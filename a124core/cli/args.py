@@ -10,9 +10,9 @@ from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
-from .camera_args import camera_words, film_words
-from .export import export_words
-from .invert import invert_options
+from .camera_args import add_camera_args, add_film_args
+from .export import add_export_args
+from .invert import add_invert_args
 from .models import add_model_args
 from .prepare import REFINES
 
@@ -36,10 +36,10 @@ def parser() -> argparse.ArgumentParser:
     )
     _animate(commands.add_parser("animate", help="animate a picture of your own"))
     _render(commands.add_parser("render", help="film a saved field from chosen cameras"))
-    export_words(commands.add_parser("export", help="a saved field as films, pictures and models for other programs"))
+    add_export_args(commands.add_parser("export", help="a saved field as films, images and meshes for other programs"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
-    invert_options(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
+    add_invert_args(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
     return top
 
 
@@ -53,32 +53,32 @@ def _demo(p: argparse.ArgumentParser) -> None:
 def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--image", type=Path, required=True, help="picture of the subject: PNG, JPEG, WebP, GIF, TIFF ...")
     p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or a "
-                   "plain background")  # fmt: skip
+                   "plain background")
     p.add_argument("--depth", type=Path, help="depth map, near = bright")
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="who judges the "
-                   "pictures: built-in scenes, or models of yours in diffusers folders (%(default)s)")  # fmt: skip
+                   "pictures: built-in scenes, or models of yours in diffusers folders (%(default)s)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:
         p.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (%(default)g)")
     p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, draft for a GPU, "
                    "released and paper for hours of a large one; auto: draft with --priors diffusers, else demo "
-                   "(%(default)s)")  # fmt: skip
+                   "(%(default)s)")
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that judges the other sides")
     p.add_argument("--refine", choices=REFINES, default="tile", help="who repairs the details in the fine stage: "
                    "tile; upscale, which never saw the picture (the paper's counter-example); naive: the learned word "
-                   "alone (diffusers folders only); or none (%(default)s)")  # fmt: skip
+                   "alone (diffusers folders only); or none (%(default)s)")
     p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the moments of a clip are "
-                   "drawn: balanced, as in the paper; the others are for comparison (the preset's)")  # fmt: skip
+                   "drawn: balanced, as in the paper; the others are for comparison (the preset's)")
     p.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving scene is compared "
                    "with the picture: paper: in clips that begin with it; released: at every fourth step (the "
-                   "preset's)")  # fmt: skip
+                   "preset's)")
     p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the scene as the coarse "
-                   "stage left it, as in the paper, or as it is now, for comparison (the preset's)")  # fmt: skip
+                   "stage left it, as in the paper, or as it is now, for comparison (the preset's)")
     add_model_args(p)
     _run_options(p)
 
@@ -88,19 +88,19 @@ def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps-scale", type=float, default=1.0, help="all numbers of steps times this (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
-                   "once: low needs least and takes longest; the result is the same (%(default)s)")  # fmt: skip
+                   "once: low needs least and takes longest; the result is the same (%(default)s)")
     p.add_argument("--device", default="cpu", help="cpu (fastest for built-in priors), cuda, mps, xpu")
     p.add_argument("--estimate", action="store_true", help="only try a few steps of each stage and say how long a run "
-                   "would take and how much memory; nothing is written")  # fmt: skip
+                   "would take and how much memory; nothing is written")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def _render(p: argparse.ArgumentParser) -> None:
     p.add_argument("field", type=Path, help="field.safetensors")
     p.add_argument("--out", type=Path, required=True, help="film (.mp4, .webm, .gif, .webp), or a folder for PNG "
-                   "frames, masks, depth, normals and transforms.json")  # fmt: skip
-    camera_words(p)
-    film_words(p)
+                   "frames, masks, depth, normals and transforms.json")
+    add_camera_args(p)
+    add_film_args(p)
 
 
 def _info(p: argparse.ArgumentParser) -> None:
@@ -110,8 +110,8 @@ def _info(p: argparse.ArgumentParser) -> None:
 def _ablate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, default=Path("output/ablate"), help="folder for the tables (%(default)s)")
     p.add_argument("--scenes", nargs="+", metavar="SUBJECT:MOTION", default=["panda:wave", "rocket:fly", "duck:spin"],
-                   help="built-in subjects and how they move (panda:wave rocket:fly duck:spin)")  # fmt: skip
+                   help="built-in subjects and how they move (panda:wave rocket:fly duck:spin)")
     p.add_argument("--seeds", nargs="+", type=int, default=[0, 1], help="each scene is made once with each (0 1)")
     p.add_argument("--steps-scale", type=float, default=0.25, help="shorter than a demo: many runs (%(default)s)")
     p.add_argument("--jobs", type=int, default=0, help="runs side by side, each on its share of the cores; "
-                   "0: one a core, which is quickest (%(default)s)")  # fmt: skip
+                   "0: one a core, which is quickest (%(default)s)")

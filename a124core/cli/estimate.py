@@ -14,42 +14,42 @@ from .machine import peak_memory_mb
 from .prepare import PreparedRun, RunOptions
 from .run import memory_lines, prepare_aloud, run_stage
 
-TRIED = 5  # steps of a stage: one that warms up, and four, of which one is a reference step, as released
-GROWN = 60  # static steps before those where density is softplus: it begins as fog, which costs several times as much
+TRIAL_STEPS = 5  # steps of a stage: one that warms up, and four, of which one is a reference step, as released
+FOG_STEPS = 60  # static steps before those where density is softplus: it begins as fog, which costs more
 
 
-def estimate(job: RunOptions, say: Callable[[str], None]) -> None:
+def estimate(options: RunOptions, say: Callable[[str], None]) -> None:
     """Say of each stage: steps, memory, seconds a step, minutes."""
     say("Trying a few steps of each stage, to see how long all of them take and how much memory ...")
-    scene, field, whole = prepare_aloud(job, say), None, 0.0
-    for stage in scene.stages:
-        for line in memory_lines(scene, stage, field):
+    prepared, field, whole = prepare_aloud(options, say), None, 0.0
+    for stage in prepared.stages:
+        for line in memory_lines(prepared, stage):
             say(line)
-        say(f"  trying {tries(scene, stage)} steps ...")
-        field, each = tried(scene, stage, field)
-        steps, memory = scene.config(stage).steps, peak_memory_mb(job.device)
+        say(f"  trying {trial_steps(prepared, stage)} steps ...")
+        field, each = time_trial(prepared, stage, field)
+        steps, memory = prepared.config(stage).steps, peak_memory_mb(options.device)
         whole += each * steps
         peak = "" if memory is None else f"; so far the program has held at most {memory:.0f} MB"
         say(f"  measured: {each:.3g} s a step, about {format_duration(each * steps)} for {steps} steps{peak}")
     say(f"all stages: about {format_duration(whole)}; comparing, films and pictures come on top. Nothing was written.")
 
 
-def tries(scene: PreparedRun, stage: str) -> int:
+def trial_steps(prepared: PreparedRun, stage: str) -> int:
     """Steps that are tried; more where the field begins as fog."""
-    fog = stage == "static" and scene.settings.field.density == "softplus"
-    return TRIED + GROWN * fog
+    fog = stage == "static" and prepared.settings.field.density == "softplus"
+    return TRIAL_STEPS + FOG_STEPS * fog
 
 
-def tried(scene: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
+def time_trial(prepared: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
     """The field after a few steps, and seconds of one. The opening steps that look at the picture alone are left out:
     they ask no prior."""
-    config = replace(scene.config(stage), steps=tries(scene, stage), reference_first=0)
-    short = replace(scene, settings=replace(scene.settings, **{stage: config}))
+    config = replace(prepared.config(stage), steps=trial_steps(prepared, stage), reference_first=0)
+    short = replace(prepared, settings=replace(prepared.settings, **{stage: config}))
     ends: list[float] = []
 
     def on_step(step: Step) -> None:
-        synchronize(scene.options.device)
+        synchronize(prepared.options.device)
         ends.append(time.monotonic())
 
     field = run_stage(short, stage, field, on_step)
-    return field, (ends[-1] - ends[-TRIED]) / (TRIED - 1)
+    return field, (ends[-1] - ends[-TRIAL_STEPS]) / (TRIAL_STEPS - 1)

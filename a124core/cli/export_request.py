@@ -1,9 +1,10 @@
-"""The words of export as options of the core. Each format's are made, and so checked, only where it is written."""
+"""The arguments of `export` as options of the core; those of a format are made, and so checked, where it is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -12,64 +13,69 @@ from ..export.images.capture import CaptureOptions
 from ..export.images.film import WHITE, FilmOptions
 from ..export.mesh import MeshOptions
 from ..export.viewer.volume import VolumeOptions
-from .camera_args import BACKGROUNDS, chosen_film, chosen_path
+from .camera_args import BACKGROUNDS, camera_path_from_args, film_options_from_args
 from .machine import available_device
+
+CAPTURE_TIMES = 16
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What was asked for, in the words of the core."""
+    """What an export is made with; ValueError where the arguments make none."""
 
-    words: object  # of the command line
-    frames: int | None  # as they said it: what is chosen where they do not depends on the format
-
-    @property
-    def film(self) -> FilmOptions:
-        _ = self.cameras  # a file of cameras says how many frames
-        return chosen_film(self.words, self._ground)
+    args: Any  # of the command line
 
     @cached_property
+    def film(self) -> FilmOptions:
+        """Options of films and frames."""
+        _, frames = self._path
+        return film_options_from_args(self.args, frames, BACKGROUNDS[self.args.background])
+
+    @property
     def cameras(self) -> CameraPath:
-        return chosen_path(self.words)
+        """Cameras of films and frames."""
+        return self._path[0]
 
-    @property
+    @cached_property
     def capture(self) -> CaptureOptions:
-        w = self.words
-        options = CaptureOptions(w.views, self.frames or 16, w.size, w.radius, w.fovy)
-        self._standing(1)
-        return options
+        """Options of a data set."""
+        a = self.args
+        self.camera(1)
+        return CaptureOptions(a.views, a.frames or CAPTURE_TIMES, a.size, a.radius, a.fovy)
 
-    @property
+    @cached_property
     def mesh(self) -> MeshOptions:
-        w = self.words
-        pace = {} if w.fps is None else {"fps": w.fps}
-        return MeshOptions(**self._given, **pace, faces=w.faces, texture=w.texture, quantise=w.quantise, time=w.time)
+        """Options of meshes."""
+        a = self.args
+        given = self._given("frames", "resolution", "fps")
+        return MeshOptions(**given, faces=a.faces, texture=a.texture, quantise=a.quantise, time=a.time)
 
-    @property
+    @cached_property
     def viewer(self) -> VolumeOptions:
-        fps, frames = self.words.fps, self._given.get("frames", VolumeOptions.frames)
+        """Options of the viewer."""
+        fps, given = self.args.fps, self._given("frames", "resolution")
         if fps is not None and not fps > 0:
             raise ValueError(f"fps is {fps:g}: it must be above 0.")
-        lasts = {} if fps is None else {"seconds": frames / fps}
-        camera = self._standing
-        camera(1)
-        return VolumeOptions(**self._given, **lasts, megabytes=self.words.megabytes, background=self._ground or WHITE,
-                             camera=camera)  # fmt: skip
+        seconds = {} if fps is None else {"seconds": given.get("frames", VolumeOptions.frames) / fps}
+        self.camera(1)
+        background = BACKGROUNDS[self.args.background] or WHITE
+        megabytes = self.args.megabytes
+        return VolumeOptions(**given, **seconds, megabytes=megabytes, background=background, camera=self.camera)
+
+    @property
+    def camera(self) -> StaticCamera:
+        """The camera that the arguments place."""
+        return StaticCamera(self.args.elevation, self.args.azimuth, self.args.radius, self.args.fovy)
 
     @cached_property
     def device(self) -> torch.device:
-        return available_device(self.words.device)
+        """The device to compute on."""
+        return available_device(self.args.device)
 
-    @property
-    def _given(self) -> dict[str, int]:
-        asked = {"frames": self.frames, "resolution": self.words.resolution}
-        return {name: value for name, value in asked.items() if value is not None}
+    @cached_property
+    def _path(self) -> tuple[CameraPath, int]:
+        return camera_path_from_args(self.args)
 
-    @property
-    def _ground(self) -> tuple[float, float, float] | None:
-        return BACKGROUNDS[self.words.background]
-
-    @property
-    def _standing(self) -> StaticCamera:
-        w = self.words
-        return StaticCamera(w.elevation, w.azimuth, w.radius, w.fovy)
+    def _given(self, *names: str) -> dict[str, Any]:
+        """Those of the arguments that are given: what is chosen otherwise depends on the format."""
+        return {name: value for name in names if (value := getattr(self.args, name)) is not None}

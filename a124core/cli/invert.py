@@ -32,7 +32,7 @@ SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
 SUFFIX = ".safetensors"
 
 
-def invert_options(p: argparse.ArgumentParser) -> None:
+def add_invert_args(p: argparse.ArgumentParser) -> None:
     """The release's script: 3,000 steps of 16 crops at 512 pixels, learning rate 1e-4."""
     default = TokenConfig()
     p.add_argument("--image", type=Path, required=True, help="picture of the subject, with its background as released")
@@ -42,7 +42,7 @@ def invert_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps", type=int, default=default.steps, help="steps of learning (%(default)s)")
     p.add_argument("--batch", type=int, default=default.batch, help="crops a step looks at (%(default)s)")
     p.add_argument("--chunk", type=int, default=2, help="crops that pass through the model at once; less needs less "
-                   "memory, the result is the same (%(default)s)")  # fmt: skip
+                   "memory, the result is the same (%(default)s)")
     p.add_argument("--rate", type=float, default=default.lr, help="learning rate (%(default)s)")
     p.add_argument("--size", type=int, default=default.size, help="pixels a side (%(default)s)")
     p.add_argument("--seed", type=int, default=0, help="same seed, same word")
@@ -81,20 +81,20 @@ def _invert(
     """From reading the model to the word's file."""
     print("Reading the model ...", flush=True)
     made = load_inversion_model(options.image_model, options.word.strip(), policy)
-    for line in announced(made, config):
+    for line in memory_lines(made, config):
         print(line, flush=True)
-    with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
+    with interruptible_bar(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
         word = _learned(picture, made, config, options.seed, watch, start)
     keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
     size = f"{count_noun(len(word), 'vector')} of {word.shape[1]} numbers"
     print(f"Written: {options.out}, {size}. Use it: animate --priors diffusers --token {options.out} --refine-prompt "
-          "'a <token> is dancing'")  # fmt: skip
+          "'a <token> is dancing'")
 
 
-def announced(made: FolderInversionModel, config: TokenConfig) -> list[str]:
+def memory_lines(made: FolderInversionModel, config: TokenConfig) -> list[str]:
     """Steps and counted memory, as of a stage; a second line if that is more than there is. The word itself, its
     gradient and its moments are some kilobytes."""
-    needs = MemoryEstimate(field=0, beside=0, networks=made.weight_bytes(), passing=0)
+    needs = MemoryEstimate(field=0, auxiliary=0, networks=made.weight_bytes(), transient=0)
     device = made.policy.device
     lack = shortfall(needs, device, "choose a smaller model or another --device")
     work = f"{count_noun(config.steps, 'step')} of {count_noun(config.batch, 'crop')}, {config.chunk} at once"
@@ -183,7 +183,7 @@ class Watch:
 
 
 @contextmanager
-def following(steps: int, done: int, keep: Progress, quiet: bool) -> Iterator[Watch]:
+def interruptible_bar(steps: int, done: int, keep: Progress, quiet: bool) -> Iterator[Watch]:
     """The first Ctrl-C asks to stop after this step, the second stops at once."""
     with step_bar("invert", done, steps, quiet) as bar:
         watch = Watch(keep, bar)

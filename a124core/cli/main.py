@@ -78,7 +78,7 @@ def _failed(error: Exception, code: int) -> int:
 def demo(options: object) -> None:
     """A built-in subject, from its photograph."""
     image, mask = example_image(options.subject, DEMO_SIZE)
-    job = RunOptions(
+    run = RunOptions(
         make_reference(image, mask, mask_marks="subject"),
         f"a {options.subject}, {options.motion}",
         options.motion,
@@ -89,7 +89,7 @@ def demo(options: object) -> None:
         memory=options.memory,
         device=available_device(options.device),
     )
-    _run(job, options)
+    _run(run, options)
 
 
 def animate(options: object) -> None:
@@ -98,7 +98,7 @@ def animate(options: object) -> None:
     models = models_from_args(options)
     if note := unused_options(options):
         print(note, flush=True)
-    job = RunOptions(
+    run = RunOptions(
         reference=read_reference(options),
         prompt=prompt,
         motion=options.motion,
@@ -115,7 +115,7 @@ def animate(options: object) -> None:
         device=available_device(options.device),
         models=models,
     )
-    _run(job, options)
+    _run(run, options)
 
 
 def read_reference(options: object) -> Reference:
@@ -124,15 +124,16 @@ def read_reference(options: object) -> Reference:
     mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
     depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
     camera = (options.elevation, options.azimuth, options.radius, options.fovy)
-    made = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, *camera)
-    said = [f"{name}: {text}" for name, text in (("Picture", note), ("Mask", mask_note), ("Depth", depth_note)) if text]
-    return replace(made, note=" ".join([made.note, *(f"{text}." for text in said)]))
+    reference = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, *camera)
+    labelled = (("Picture", note), ("Mask", mask_note), ("Depth", depth_note))
+    notes = [f"{name}: {text}" for name, text in labelled if text]
+    return replace(reference, note=" ".join([reference.note, *(f"{text}." for text in notes)]))
 
 
-def _run(job: RunOptions, options: object) -> None:
+def _run(run: RunOptions, options: object) -> None:
     if options.estimate:
-        return estimate(job, lambda line: print(line, flush=True))
-    outcome = run_pipeline(job, RunFolder(Path(options.out)), options.resume, options.quiet)
+        return estimate(run, lambda line: print(line, flush=True))
+    outcome = run_pipeline(run, RunFolder(Path(options.out)), options.resume, options.quiet)
     written = RunFolder(Path(options.out)).publish()
     print(summary(outcome.report))
     print("Written: " + ", ".join(str(path) for path in written))

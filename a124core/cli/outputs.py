@@ -28,20 +28,20 @@ SHEET_VIEWS = (("front", 0.0, 0.0), ("right, above", 25.0, 60.0), ("back", 0.0, 
 TIMES_CLIPS = 2000  # clips drawn for times.png
 
 
-def write_results(folder: Path, scene: PreparedRun, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
+def write_results(folder: Path, prepared: PreparedRun, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
     """Everything, into an empty folder; the caller moves it in place."""
-    result = field_renderer(field, scene.options.device)
+    result = field_renderer(field, prepared.options.device)
     extra = {
-        "prompt": scene.options.prompt,
+        "prompt": prepared.options.prompt,
         "motion": report["motion"],
         "subject": report["subject"],
         "seed": report["seed"],
     }
     save_field(folder / "field.safetensors", field, extra)
     write_json(folder / "losses.json", losses)
-    write_overview_film(folder / "result.mp4", result, scene.camera)
-    write_contact(folder / "contact.png", result, scene)
-    write_plots(folder, losses, scene.settings.coarse.time)
+    write_overview_film(folder / "result.mp4", result, prepared.camera)
+    write_contact(folder / "contact.png", result, prepared)
+    write_plots(folder, losses, prepared.settings.coarse.time)
     write_json(folder / "report.json", report)
 
 
@@ -49,26 +49,26 @@ def write_overview_film(path: Path, result: Renderer, reference: Cameras) -> Non
     """The reference view and, at its right, one walk around while the scene plays once."""
     time = torch.linspace(0.0, 1.0, FILM_FRAMES)
     elevation, azimuth, radius, fovy = (float(v) for v in vars(reference).values())
-    still = make_cameras(elevation, [azimuth] * FILM_FRAMES, radius, fovy)
+    static = make_cameras(elevation, [azimuth] * FILM_FRAMES, radius, fovy)
     around = orbit(FILM_FRAMES, elevation + 10.0, radius, fovy, azimuth)
-    write_video(path, side_by_side(*(result(cameras, time, FILM_SIZE)[0] for cameras in (still, around))), FILM_FPS)
+    write_video(path, side_by_side(*(result(cameras, time, FILM_SIZE)[0] for cameras in (static, around))), FILM_FPS)
 
 
-def write_contact(path: Path, result: Renderer, scene: PreparedRun) -> None:
+def write_contact(path: Path, result: Renderer, prepared: PreparedRun) -> None:
     """Truth over result, three cameras, six moments; the result alone where no truth is known."""
-    reference = scene.camera
-    who_draws = {} if scene.priors is None else {"truth": scene.priors.truth.render}
+    reference = prepared.camera
+    renderers = {} if prepared.priors is None else {"truth": prepared.priors.truth.render}
     time = torch.linspace(0.0, 1.0, SHEET_TIMES)
     rows: list[Tensor] = []
     labels: list[str] = []
     for name, elevation, azimuth in SHEET_VIEWS:
-        turned = [float(reference.azimuth) + azimuth] * SHEET_TIMES
-        tilt = float(reference.elevation) + elevation
-        cameras = make_cameras(tilt, turned, float(reference.radius), float(reference.fovy))
-        for who, picture in (who_draws | {"result": result}).items():
-            rows.append(picture(cameras, time, SHEET_SIZE)[0])
-            labels.append(f"{who}, {name}")
-    write_png(path, draw_contact_sheet(rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.options.prompt))
+        azimuths = [float(reference.azimuth) + azimuth] * SHEET_TIMES
+        tilted = float(reference.elevation) + elevation
+        cameras = make_cameras(tilted, azimuths, float(reference.radius), float(reference.fovy))
+        for source, render in (renderers | {"result": result}).items():
+            rows.append(render(cameras, time, SHEET_SIZE)[0])
+            labels.append(f"{source}, {name}")
+    write_png(path, draw_contact_sheet(rows, labels, [f"time {t:.1f}" for t in time.tolist()], prepared.options.prompt))
 
 
 def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:

@@ -98,62 +98,64 @@ class PreparedRun:
         return used_guidances(stage, replace(self.guidances, view=view))
 
 
-def prepare(job: RunOptions, priors: BuiltInPriors | None = None) -> PreparedRun:
+def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> PreparedRun:
     """Priors and settings of a job; priors of another job about the same scene may be lent."""
-    if job.models is not None:
-        return _with_models(job, job.models)
-    name = auto_preset([]) if job.preset == "auto" else job.preset  # all priors here are built in
-    settings = _adapted(preset(name), job)
+    if options.models is not None:
+        return _with_models(options, options.models)
+    name = auto_preset([]) if options.preset == "auto" else options.preset  # all priors here are built in
+    settings = _adapted(preset(name), options)
     if priors is None:
-        size = settings.static.render.size
-        priors = make_priors(job.reference, job.prompt, job.motion, size, TILE * size, job.subject, job.seed)
-    view = priors.view if job.with_view else None
-    refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[job.refine]
-    return PreparedRun(job, priors, Guidances(priors.image, view, priors.video, refine), settings)
+        size, o = settings.static.render.size, options
+        priors = make_priors(o.reference, o.prompt, o.motion, size, TILE * size, o.subject, o.seed)
+    view = priors.view if options.with_view else None
+    refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[options.refine]
+    return PreparedRun(options, priors, Guidances(priors.image, view, priors.video, refine), settings)
 
 
-def _with_models(job: RunOptions, models: Models) -> PreparedRun:
+def _with_models(options: RunOptions, models: Models) -> PreparedRun:
     """The same with priors from folders; the preset that "auto" means is draft."""
-    name = "draft" if job.preset == "auto" else job.preset
-    stages = tuple(stage for stage in STAGES if stage not in job.skip)
-    roles, policy = required_roles(stages, job.with_view, job.refine), offload_policy(job.memory, job.device)
-    guidances, static_view = load_guidances(models, job.reference, job.prompt, roles, name, policy)
-    return PreparedRun(job, None, guidances, _adapted(preset(name), job), static_view)
+    name = "draft" if options.preset == "auto" else options.preset
+    stages = tuple(stage for stage in STAGES if stage not in options.skip)
+    roles = required_roles(stages, options.with_view, options.refine)
+    policy = offload_policy(options.memory, options.device)
+    guidances, static_view = load_guidances(models, options.reference, options.prompt, roles, name, policy)
+    return PreparedRun(options, None, guidances, _adapted(preset(name), options), static_view)
 
 
-def _adapted(settings: Preset, job: RunOptions) -> Preset:
+def _adapted(settings: Preset, options: RunOptions) -> Preset:
     """The preset with the job's own choices."""
     moving: dict[str, Any] = {}
-    if job.sampling is not None:
-        moving["time"] = replace(settings.coarse.time, sampling=job.sampling)
-    mode = {} if job.reference_mode is None else {"reference_mode": job.reference_mode}
-    condition = {} if job.condition is None else {"condition": job.condition}
+    if options.sampling is not None:
+        moving["time"] = replace(settings.coarse.time, sampling=options.sampling)
+    mode = {} if options.reference_mode is None else {"reference_mode": options.reference_mode}
+    condition = {} if options.condition is None else {"condition": options.condition}
     changes = {"static": mode, "coarse": mode | moving, "fine": mode | moving | condition}
     stages = {name: replace(getattr(settings, name), **change) for name, change in changes.items()}
-    stages = {name: with_memory(_scaled(config, job.steps_scale), job.memory) for name, config in stages.items()}
-    return replace(settings, **stages)
+    scale, memory = options.steps_scale, options.memory
+    return replace(settings, **{name: with_memory(_scaled(stage, scale), memory) for name, stage in stages.items()})
 
 
 def _scaled(config: StageConfig, scale: float) -> StageConfig:
     return replace(config, steps=max(1, round(config.steps * scale))) if scale != 1.0 else config
 
 
-def run_identity(scene: PreparedRun) -> dict[str, str]:
+def run_identity(prepared: PreparedRun) -> dict[str, str]:
     """What an interrupted run must share with the one that continues it, each part by name."""
-    job, digest = scene.options, hashlib.sha256()
-    if job.reference is not None:
-        for layer in (job.reference.image, job.reference.mask, job.reference.depth):
+    options, digest = prepared.options, hashlib.sha256()
+    if options.reference is not None:
+        for layer in (options.reference.image, options.reference.mask, options.reference.depth):
             digest.update(b"none" if layer is None else layer.contiguous().numpy().tobytes())
-    camera = None if job.reference is None else [float(v) for v in vars(job.reference.camera).values()]
+    motion = prepared.priors.truth.motion if prepared.priors else "by models"
+    camera = None if options.reference is None else [float(v) for v in vars(options.reference.camera).values()]
     return {
         "picture": digest.hexdigest(),
         "camera": json.dumps(camera),
-        "prompt": job.prompt,
-        "motion": f"{job.subject or 'the picture'} {scene.priors.truth.motion if scene.priors else 'by models'}",
-        "models": job.models.identity() if job.models else "built-in",
-        "seed": str(job.seed),
-        "stages": f"{' '.join(scene.stages)} view={job.with_view} refine={job.refine}",
-        "settings": json.dumps(asdict(scene.settings), sort_keys=True),
+        "prompt": options.prompt,
+        "motion": f"{options.subject or 'the picture'} {motion}",
+        "models": options.models.identity() if options.models else "built-in",
+        "seed": str(options.seed),
+        "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",
+        "settings": json.dumps(asdict(prepared.settings), sort_keys=True),
     }
 
 

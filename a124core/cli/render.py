@@ -8,7 +8,7 @@ from ..export.checkpoint import load_field
 from ..export.images.film import WHITE, export_film
 from ..export.images.frames import export_frames
 from ..export.images.video import SUFFIXES
-from .camera_args import chosen_film, chosen_path, progress_bar
+from .camera_args import camera_path_from_args, film_options_from_args, progress_bar
 from .folder import created_folder
 from .machine import available_device
 
@@ -19,8 +19,8 @@ def render_file(options: object) -> None:
     if out.suffix and out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out.name} ends in {out.suffix!r}: use {', '.join(SUFFIXES)}, or a folder for PNG frames.")
     device = available_device(options.device)
-    path = chosen_path(options)
-    film = chosen_film(options, WHITE)
+    path, frames = camera_path_from_args(options)
+    film = film_options_from_args(options, frames, WHITE)
     field = load_field(options.field)
     write = export_film if out.suffix else export_frames
     with created_folder(out.parent), progress_bar("render", film.frames) as on_progress:

@@ -53,10 +53,10 @@ class Report:
     stages: tuple[StageReport, ...]  # without figures where no answer is known
 
 
-def report_dict(scene: PreparedRun, report: Report) -> dict[str, Any]:
+def report_dict(prepared: PreparedRun, report: Report) -> dict[str, Any]:
     """The content of report.json. Every stage also says what it gains over the frozen baseline: the figure for a
     motion whose silhouette stays where it is."""
-    job = scene.options
+    run = prepared.options
     stages = []
     for stage in report.stages:
         numbers = {"steps": stage.steps, "seconds": stage.seconds, "peak_memory_mb": stage.peak_memory_mb}
@@ -66,24 +66,24 @@ def report_dict(scene: PreparedRun, report: Report) -> dict[str, Any]:
         stages.append({"name": stage.name, **numbers})
     return {
         "stages": stages,
-        **_against_truth(scene, report),
-        "prompt": job.prompt,
-        "understood": scene.understood,
-        "reference": job.reference.note if job.reference is not None else None,
-        "seed": job.seed,
+        **_against_truth(prepared, report),
+        "prompt": run.prompt,
+        "understood": prepared.understood,
+        "reference": run.reference.note if run.reference is not None else None,
+        "seed": run.seed,
         "seconds": sum(stage.seconds for stage in report.stages),
         "losses": "losses.json",
-        "config": {"preset": job.preset, "options": run_options(scene), **asdict(scene.settings)},
+        "config": {"preset": run.preset, "options": run_options(prepared), **asdict(prepared.settings)},
         "versions": versions(),
         "machine": machine(),
     }
 
 
-def _against_truth(scene: PreparedRun, report: Report) -> dict[str, Any]:
+def _against_truth(prepared: PreparedRun, report: Report) -> dict[str, Any]:
     """What the figures were measured against; with learned priors there is nothing."""
-    if scene.priors is None:
+    if prepared.priors is None:
         return {"baseline": None, "note": UNKNOWN, "subject": "the picture", "motion": "by models"}
-    truth = scene.priors.truth
+    truth = prepared.priors.truth
     return {
         "baseline": {"name": "frozen static field", **report.baseline},
         "note": NOTE,
@@ -93,17 +93,17 @@ def _against_truth(scene: PreparedRun, report: Report) -> dict[str, Any]:
     }
 
 
-def run_options(scene: PreparedRun) -> dict[str, Any]:
+def run_options(prepared: PreparedRun) -> dict[str, Any]:
     """What was plugged in and left out."""
-    job = scene.options
+    run = prepared.options
     return {
-        "skip": list(job.skip),
-        "view_prior": job.with_view,
-        "refine_prior": job.refine,
-        "sampling": scene.settings.coarse.time.sampling,
-        "reference_mode": scene.settings.coarse.reference_mode,
-        "steps_scale": job.steps_scale,
-        "device": job.device,
+        "skip": list(run.skip),
+        "view_prior": run.with_view,
+        "refine_prior": run.refine,
+        "sampling": prepared.settings.coarse.time.sampling,
+        "reference_mode": prepared.settings.coarse.reference_mode,
+        "steps_scale": run.steps_scale,
+        "device": run.device,
     }
 
 

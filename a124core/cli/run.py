@@ -99,7 +99,7 @@ class _Pipeline:
         return field, Report(baseline, tuple(reports))
 
     def _optimise(self, stage: str, field: Field4D | None) -> Field4D:
-        for line in memory_lines(self.prepared, stage, field):
+        for line in memory_lines(self.prepared, stage):
             self.say(line)
         store, steps = self.folder.store, self.prepared.config(stage).steps
         snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
@@ -130,12 +130,10 @@ def eval_set_of(prepared: PreparedRun) -> EvalSet | None:
     return build_eval_set(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)
 
 
-def memory_lines(prepared: PreparedRun, stage: str, field: Field4D | None) -> list[str]:
+def memory_lines(prepared: PreparedRun, stage: str) -> list[str]:
     """Say the steps and the estimated memory of a stage; a second line if that is more than there is."""
     options, config, guidances = prepared.options, prepared.config(stage), prepared.stage_guidances(stage)
-    estimate = estimate_memory(
-        prepared.settings.field, config, guidances, kernels_on(options.device), prepared.camera, field
-    )
+    estimate = estimate_memory(prepared.settings.field, config, guidances, kernels_on(options.device))
     lack = shortfall(estimate, options.device, f"start again with {less_memory(options.memory)}")
     return [line for line in (f"{stage}: {config.steps} steps, {estimate.line()}.", lack) if line is not None]
 

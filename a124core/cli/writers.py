@@ -17,34 +17,34 @@ from .camera_args import progress_bar
 from .export_request import ExportRequest
 
 
-def _film(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with progress_bar(target.name, asked.film.frames) as on_progress:
-        export_film(field, target, asked.cameras, asked.film, on_progress, asked.device)
-    return f"{count_noun(asked.film.frames, 'frame')}, {asked.film.frames / asked.film.fps:.1f} s."
+def _film(field: Field4D, target: Path, request: ExportRequest) -> str:
+    with progress_bar(target.name, request.film.frames) as on_progress:
+        export_film(field, target, request.cameras, request.film, on_progress, request.device)
+    return f"{count_noun(request.film.frames, 'frame')}, {request.film.frames / request.film.fps:.1f} s."
 
 
-def _frames(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with progress_bar(target.name, asked.film.frames) as on_progress:
-        export_frames(field, target, asked.cameras, asked.film, on_progress, asked.device)
-    return f"{count_noun(asked.film.frames, 'frame')} with depth, normals, masks and cameras."
+def _frames(field: Field4D, target: Path, request: ExportRequest) -> str:
+    with progress_bar(target.name, request.film.frames) as on_progress:
+        export_frames(field, target, request.cameras, request.film, on_progress, request.device)
+    return f"{count_noun(request.film.frames, 'frame')} with depth, normals, masks and cameras."
 
 
-def _capture(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with progress_bar(target.name, asked.capture.n_images) as on_progress:
-        export_capture(field, target, asked.capture, on_progress, asked.device)
-    return f"{asked.capture.n_views} cameras at {count_noun(asked.capture.n_times, 'time')}."
+def _capture(field: Field4D, target: Path, request: ExportRequest) -> str:
+    with progress_bar(target.name, request.capture.n_images) as on_progress:
+        export_capture(field, target, request.capture, on_progress, request.device)
+    return f"{request.capture.n_views} cameras at {count_noun(request.capture.n_times, 'time')}."
 
 
-def _html(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with progress_bar(target.name, asked.viewer.frames) as on_progress:
-        size = export_html(field, target, asked.viewer, on_progress, asked.device)
+def _html(field: Field4D, target: Path, request: ExportRequest) -> str:
+    with progress_bar(target.name, request.viewer.frames) as on_progress:
+        size = export_html(field, target, request.viewer, on_progress, request.device)
     return f"{size / 1e6:.1f} MB: open it in a browser."
 
 
 def _mesh(format: str) -> Callable[[Field4D, Path, ExportRequest], str]:
-    def write(field: Field4D, target: Path, asked: ExportRequest) -> str:
-        with progress_bar(target.name, asked.mesh.frames, "step") as on_progress:
-            report = export_mesh(field, target, format, asked.mesh, on_progress, asked.device)
+    def write(field: Field4D, target: Path, request: ExportRequest) -> str:
+        with progress_bar(target.name, request.mesh.frames, "step") as on_progress:
+            report = export_mesh(field, target, format, request.mesh, on_progress, request.device)
         return report.summary()
 
     return write
@@ -53,7 +53,7 @@ def _mesh(format: str) -> Callable[[Field4D, Path, ExportRequest], str]:
 _films, _captures, _meshes, _viewers = (attrgetter(name) for name in ("film", "capture", "mesh", "viewer"))
 
 PICTURES = ("frames", "fps", "size", "plays", "ping_pong", "cameras", "elevation", "azimuth", "radius", "fovy", "turns",
-            "time", "eyes")  # fmt: skip
+            "time", "eyes")
 FILM = (*PICTURES, "background")
 CAPTURE = ("frames", "size", "views", "radius", "fovy")
 VIEWER = ("frames", "fps", "resolution", "megabytes", "background", "elevation", "azimuth", "radius", "fovy")
@@ -62,7 +62,7 @@ GLB = (*MESH, "texture", "quantise")
 
 Write = Callable[[Field4D, Path, ExportRequest], str]  # -> what to tell the user
 WRITERS: dict[str, tuple[str, Write, tuple[str, ...], Callable[[ExportRequest], object]]] = {
-    # format -> ending ("": a folder), what writes it, the words it hears, what makes and so checks its options
+    # format -> suffix ("": a folder), what writes it, the options it uses, what makes and so checks them
     "glb": (".glb", _mesh("animated GLB"), GLB, _meshes),
     "flipbook": (".glb", _mesh("flip-book GLB"), GLB, _meshes),
     "usd": (".usdc", _mesh("USD"), MESH, _meshes),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances, Run, Step
-from ...a124core.reference.reference import Reference, camera_of
+from ...a124core.reference.reference import Reference
 from ...a124core.runs.advice import less_memory, out_of_memory_advice
 from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ...a124core.runs.monitor import Intervals, RunMonitor
@@ -95,7 +95,7 @@ def run(
     monitor = RunMonitor(progress, save, INTERVALS)
     settings = Run(node.seed, host_device(), monitor.on_step, snapshot)
     with loaded_models(guidances), _advice(node.stage, guidances, config):
-        estimate = _memory_text(node.stage, field, reference, guidances, config)
+        estimate = _memory_text(field, guidances, config)
         progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
         with monitor.saving_on_error(FieldLostError):  # a snapshot of a lost field would only be lost again
             result = optimise(node.stage, field, reference, guidances, config, settings)
@@ -126,14 +126,11 @@ def _advice(stage: str, guidances: Guidances, config: StageConfig) -> Iterator[N
         raise
 
 
-def _memory_text(
-    stage: str, field: Field4D, reference: Reference | None, guidances: Guidances, config: StageConfig
-) -> str:
+def _memory_text(field: Field4D, guidances: Guidances, config: StageConfig) -> str:
     """Say how much memory the run needs, and what to do where that is more than there is. This never ends a run."""
     try:
-        start = None if stage == "static" else field
         device = host_device()
-        estimate = estimate_memory(field.config, config, guidances, kernels_on(device), camera_of(reference), start)
+        estimate = estimate_memory(field.config, config, guidances, kernels_on(device))
         lack = shortfall(estimate, device, less_memory(*_less_memory(config, guidances)))
     except Exception:  # whatever a driver or a prior of another pack may say
         log.exception("Animate124: how much memory this run takes could not be estimated; it goes on.")

@@ -15,10 +15,10 @@ from a124core.cli.main import main
 def test_every_row_once_and_shared_stages_only_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run, ran = ablate.run_stage, []
 
-    def counted(scene: object, stage: str, field: object) -> object:
-        job = scene.job
-        ran.append((stage, job.with_view, scene.settings.coarse.time.sampling))
-        return run(scene, stage, field)
+    def counted(prepared: object, stage: str, field: object) -> object:
+        sampling = prepared.settings.coarse.time.sampling
+        ran.append((stage, prepared.options.with_view, sampling))
+        return run(prepared, stage, field)
 
     monkeypatch.setattr(ablate, "run_stage", counted)
     options = ["--scenes", "duck:spin", "--seeds", "3", "--steps-scale", "0.5", "--out", str(tmp_path)]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.cli.export import checked_wishes, export_words
+from a124core.cli.export import add_export_args, check_request
 from a124core.cli.export_request import ExportRequest
 from a124core.cli.main import main
 from a124core.cli.writers import WRITERS
@@ -85,10 +85,10 @@ def test_all_goes_on_after_one_that_fails_and_says_so_at_the_end(
 
 def test_a_format_is_not_held_to_the_limits_of_another() -> None:
     words = argparse.ArgumentParser()
-    export_words(words)
+    add_export_args(words)
 
     def checked(form: str, *said: str) -> ExportRequest:
-        return checked_wishes(words.parse_args(["field", "--out", "x", *said]), form)
+        return check_request(words.parse_args(["field", "--out", "x", *said]), form)
 
     assert checked("mp4", "--frames", "300").film.frames == 300
     assert checked("glb", "--resolution", "320").mesh.resolution == 320

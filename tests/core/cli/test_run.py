@@ -230,7 +230,7 @@ def test_ctrl_c_while_a_stage_is_graded_keeps_the_stage(
 def test_estimate_tries_every_stage_and_writes_nothing(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(forecast, "GROWN", 2)
+    monkeypatch.setattr(forecast, "FOG_STEPS", 2)
     out = tmp_path / "out"
     assert animate(picture, out, "--estimate", "--steps-scale", 2) == 0
     lines = capsys.readouterr().out.splitlines()

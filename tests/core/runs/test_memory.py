@@ -9,25 +9,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from a124core.cameras.rig import make_cameras, reference_camera
+from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Guidances, ModelPrior, Prior, Shading, Step, View
 from a124core.render.render import camera_rays, occupancy_mask, render
-from a124core.runs import memory as needs
-from a124core.runs.memory import estimate_memory, graph_bytes, shortfall, table_bytes
+from a124core.runs import memory
+from a124core.runs.memory import estimate_memory, graph_bytes, shortfall
 from a124core.stages.config import FineConfig, StageConfig
 from a124core.stages.presets import preset
 from tests.stage_runs import run_stage
 
 FIELD = replace(preset("demo").field, time_grids=5, log2_rows=12)
 PICTURES = {"size": 24, "reference_size": 24, "occupancy_size": 16, "occupancy_slices": 2}
-WITHIN = 1.5  # of what a step holds at its most: allocations on the way and the number of samples are not exact
+WITHIN = 1.6  # of what a step holds at its most: allocations on the way are not counted
+SHARE = 0.36  # of the steps across the cube that are samples in these small scenes
 
 
-@pytest.fixture(params=sorted({"torch", needs.kernels_on("cpu")}))
+@pytest.fixture(params=sorted({"torch", memory.kernels_on("cpu")}))
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Plain torch, and what is faster here."""
     monkeypatch.setenv("A124_KERNELS", request.param)
@@ -88,10 +89,10 @@ def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> No
     sizes = {name: value.nbytes for name, value in kept[0].items()}
     weights = sum(sizes[name] for name in ("table", "w1", "b1", "w2", "b2"))
     moments = sum(size for name, size in sizes.items() if name.startswith("exp_avg"))
-    found = estimate_memory(FIELD, config, [], "torch", reference_camera())
+    found = estimate_memory(FIELD, config, [], "torch")
     assert found.field == 2 * weights + moments, "a gradient is as large as what it is of"
     frozen = weights + sizes["occupancy"] if stage == "fine" else 0
-    assert found.beside == sizes["occupancy"] + frozen and found.networks == 0
+    assert found.auxiliary == sizes["occupancy"] + frozen and found.networks == 0
 
 
 def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]:
@@ -122,14 +123,6 @@ def test_a_samples_share_of_the_graph_is_what_operations_save(
     assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels), rel=0.02)
 
 
-@pytest.mark.parametrize("normals", [False, True])
-def test_grids_made_for_moments_are_kept_by_plain_torch(normals: bool, kernels: str) -> None:
-    field = from_static(still(), 5, 5).fork()
-    found, samples = saved_bytes(field, 3, normals)
-    grids = (3 if normals else 1) * 3 * table_bytes(field.config) / 5 if kernels == "torch" else 0
-    assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels) + grids, rel=0.05)
-
-
 def held_at_most(stage: str, config: StageConfig) -> int:
     """Bytes, by the allocator's own record."""
     activities = [torch.profiler.ProfilerActivity.CPU]
@@ -145,18 +138,22 @@ def held_at_most(stage: str, config: StageConfig) -> int:
 
 @pytest.mark.parametrize("chunk", [0, 500])
 @pytest.mark.parametrize("stage", ["static", "coarse", "fine"])
-def test_a_step_holds_about_what_was_counted(stage: str, chunk: int, kernels: str) -> None:
+def test_a_step_holds_about_what_is_estimated(
+    stage: str, chunk: int, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the share of samples that these fogs have in 16 coarse cells a side."""
+    for name in ("FILLED", "FOG"):
+        monkeypatch.setattr(memory, name, SHARE)
     config = small(getattr(preset("demo"), stage), chunk=chunk)
-    start = None if stage == "static" else still()
-    found = estimate_memory(FIELD, config, [], kernels, reference_camera(), start).total
-    most = held_at_most(stage, config)
-    assert most / WITHIN < found < most * WITHIN, (most / 2**20, found / 2**20)
+    estimate = estimate_memory(FIELD, config, [], kernels).total
+    peak = held_at_most(stage, config)
+    assert peak / WITHIN < estimate < peak * WITHIN, (peak / 2**20, estimate / 2**20)
 
 
 def test_less_memory_is_counted_where_less_is_asked_for() -> None:
     def most(**picture: object) -> int:
         config = replace(preset("released").coarse, render=replace(preset("released").coarse.render, **picture))
-        return estimate_memory(preset("released").field, config, [], "triton", reference_camera()).passing
+        return estimate_memory(preset("released").field, config, [], "triton").transient
 
     assert most(chunk=2**12) < most(chunk=2**14) < most(chunk=0)
     assert most(chunk=0, size=64) < most(chunk=0)
@@ -180,25 +177,25 @@ def test_shared_models_count_once_and_one_vae_is_asked_at_a_time() -> None:
     config = small(preset("demo").static, chunk=100)
     first, second, third = Holds({1: 100, 2: 10}, 0, 2**30), Holds({1: 100, 3: 1}, 5, 2**31), Holds({}, 7, 0)
     guidances = [Guidance(prior, 1.0, 0.1, 0.9) for prior in (first, second, third)]
-    found = estimate_memory(FIELD, config, [*guidances, None], "torch", reference_camera())
+    found = estimate_memory(FIELD, config, [*guidances, None], "torch")
     assert found.networks == 111 + 7
-    plain = estimate_memory(FIELD, config, [], "torch", reference_camera())
-    assert 2**31 < found.passing < 2**31 + plain.passing
-    assert found.total == found.field + found.beside + found.networks + found.passing
+    plain = estimate_memory(FIELD, config, [], "torch")
+    assert 2**31 < found.transient < 2**31 + plain.transient
+    assert found.total == found.field + found.auxiliary + found.networks + found.transient
 
 
 def test_a_shortage_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(needs, "free_memory", lambda device: 3 * 2**30)
-    found = needs.MemoryEstimate(2**30, 2**30, 0, 2**30)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 3 * 2**30)
+    found = memory.MemoryEstimate(2**30, 2**30, 0, 2**30)
     assert shortfall(found, "cpu", "take less") is None
-    more = replace(found, passing=2**31)
+    more = replace(found, transient=2**31)
     assert shortfall(more, "cpu", "take less") == (
         "That is more than the 3.0 GB that cpu has: if it runs out of memory, take less."
     )
     loaded = replace(found, networks=2**40)
     assert shortfall(loaded, "cpu", "take less") is None, "weights of models are in main memory already"
     assert "take less" in shortfall(loaded, "cuda", "take less")
-    monkeypatch.setattr(needs, "free_memory", lambda device: None)
+    monkeypatch.setattr(memory, "free_memory", lambda device: None)
     assert shortfall(more, "cuda", "take less") is None, "nobody says how much there is"
 
 

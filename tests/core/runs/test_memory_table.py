@@ -1,6 +1,6 @@
 """docs/performance.md says what each preset holds under each `memory`: its table against what is counted.
 
-After a change of presets.py or needs.py, python tests/core/runs/test_memory_table.py writes the table anew; what was
+After a change of presets.py or memory.py, python tests/core/runs/test_memory_table.py writes the table anew; what was
 measured by hand is kept.
 """
 
@@ -16,7 +16,6 @@ BEGIN, END = "<!-- memory: begin -->", "<!-- memory: end -->"
 
 def expected() -> dict[tuple[str, str], list[str]]:
     """(preset, memory) -> rays with their graph at once, then what each stage holds: with Triton, with plain torch."""
-    from a124core.cameras.rig import reference_camera
     from a124core.runs.memory import estimate_memory
     from a124core.stages.presets import MEMORY, preset, with_memory
     from a124core.utils.text import format_bytes
@@ -28,7 +27,7 @@ def expected() -> dict[tuple[str, str], list[str]]:
             for stage in ("static", "coarse", "fine"):
                 config = with_memory(getattr(preset(name), stage), memory)
                 given = preset(name).field, config, []
-                needs = [estimate_memory(*given, kernels, reference_camera()) for kernels in ("triton", "torch")]
+                needs = [estimate_memory(*given, kernels) for kernels in ("triton", "torch")]
                 cells.append(" / ".join(format_bytes(n.total) for n in needs))
             found[name, memory] = cells
     return found

@@ -273,7 +273,7 @@ def test_every_stage_counts_the_field_that_it_is_given(
     moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, field_config=config)[0]
     call_node(nodes["A124FineOptimizer"], field=moving, reference=reference)
     sizes = [4 * sum(v.nbytes for v in (f.table, *f.mlp.values())) for f in (field, moving, moving)]
-    assert [n.field for n in found] == sizes and found[2].beside > found[1].beside
+    assert [n.field for n in found] == sizes and found[2].auxiliary > found[1].auxiliary
 
 
 def test_the_bar_is_there_before_the_first_step(
