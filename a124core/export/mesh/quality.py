@@ -14,7 +14,7 @@ SAMPLES = 10_000  # points on each surface
 CANDIDATES = 16  # faces tried for each point: those whose centres are nearest
 MAX_PARTS = 256  # of the diagonal: a large face has a centre for each of its parts, none smaller than this fraction
 QUANTILE = 0.99  # of the larger errors: a mean alone would not notice an antenna
-MAX_COMPLETENESS = 0.025  # share of the scene's size: above it the user is advised. The demo robot (docs/exports.md):
+WARN_COMPLETENESS = 0.025  # share of the scene's size: above it the user is advised. The demo robot (docs/exports.md):
 # 4.8, 2.3, 1.5 % half-way with 4, 8, 16 frames; at the frames 1.5 % or less
 VIEWS = np.array([view for view in itertools.product((-1.0, 0.0, 1.0), repeat=3) if any(view)])  # (26, 3)
 DEPTH_CELLS = 64  # of a depth map along the scene's size. What lies more than a cell's side behind the front is hidden:
@@ -96,14 +96,14 @@ def describe_errors(errors: list[SurfaceError], between: SurfaceError | None, se
     worst = max(errors, key=lambda error: error.completeness)
     at_frame = f"At frame {worst.frame}, the worst, " if frames > 1 else ""
     sentences = [_within(at_frame, worst)]
-    if sequence.moves and worst.completeness > MAX_COMPLETENESS:
+    if sequence.moves and worst.completeness > WARN_COMPLETENESS:
         sentences = [_beyond(f"At frame {worst.frame} a part of the scene is missed", worst)
                      + "export a flip-book, PLY or OBJ sequence, or take more frames."]
     if between is None:
         return sentences
     move = f"etween frames {between.frame} and {between.frame + 1}"
     neighbours = [error.completeness for error in errors if error.frame in (between.frame, between.frame + 1)]
-    if between.completeness > max([MAX_COMPLETENESS, *neighbours]):  # what both frames lack is not due to the move
+    if between.completeness > max([WARN_COMPLETENESS, *neighbours]):  # what both frames lack is not due to the move
         return [*sentences, _beyond(f"B{move} the mesh misses a fast move", between)
                 + f"take more than {frames} frames."]
     return [*sentences, _within(f"Half-way b{move}, the fastest move, ", between)]

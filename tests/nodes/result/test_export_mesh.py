@@ -38,10 +38,10 @@ def test_an_animated_glb_for_preview_3d(nodes: dict, call_node: Callable, field:
 
 def test_what_the_node_shows(nodes: dict, field: Any, workspace: Path) -> None:
     inputs = {"format": "flip-book GLB", "fps": 8.0, "texture": 0, "quantise": True, "name": "cats/tabby", **FEW}
-    shown = nodes["A124ExportMesh"]().export(field, **inputs)["ui"]
-    assert shown["3d"] == [{"filename": "tabby_00001_.glb", "subfolder": "animate124/cats", "type": "output"}]
-    assert shown["text"][0].startswith("Flip-book GLB: 3 frames, ")
-    assert shown["text"][0].endswith(" Saved in the output folder as animate124/cats/tabby_00001_.glb")
+    ui = nodes["A124ExportMesh"]().export(field, **inputs)["ui"]
+    assert ui["3d"] == [{"filename": "tabby_00001_.glb", "subfolder": "animate124/cats", "type": "output"}]
+    assert ui["text"][0].startswith("Flip-book GLB: 3 frames, ")
+    assert ui["text"][0].endswith(" Saved in the output folder as animate124/cats/tabby_00001_.glb")
 
 
 @pytest.mark.parametrize(("format", "suffix"), [("PLY sequence", ".ply"), ("OBJ sequence", ".obj")])
@@ -103,11 +103,11 @@ def test_the_hosts_own_types_are_used_where_it_has_them(
 def test_the_node_shows_the_size_before_the_file_is_there(
     nodes: dict, call_node: Callable, field: Any, workspace: Path, pack_module: Callable, monkeypatch: Any
 ) -> None:
-    shown: list[tuple[str | None, str, bool]] = []
-    say = lambda node, text: shown.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
+    texts: list[tuple[str | None, str, bool]] = []
+    say = lambda node, text: texts.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
     monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", say)
     call_node(nodes["A124ExportMesh"], field=field, format="flip-book GLB", unique_id="7", **FEW)
-    early = [text for node, text, written in shown if node == "7" and not written]
+    early = [text for node, text, written in texts if node == "7" and not written]
     assert early[1].startswith("1 of 6: surface, about ") and early[1].endswith(" kB as a GLB")
     estimate, size = float(early[1].split()[5]), next(workspace.rglob("*.glb")).stat().st_size / 2**10
     assert estimate == pytest.approx(size, rel=0.3) and len(early) == len(set(early)), "near the size, each line once"

@@ -57,7 +57,7 @@ class Solid:
         good = (height.abs() < 1e-4) & (xyz.abs().max(1).values < 1)
         return xyz[good][:count].numpy()
 
-    def off(self, points: np.ndarray, time: float) -> np.ndarray:  # (N, 3) -> (N,)
+    def distance(self, points: np.ndarray, time: float) -> np.ndarray:  # (N, 3) -> (N,)
         """Distance of points to the true surface, to first order: height over slope."""
         xyz = torch.from_numpy(points).double().requires_grad_(True)
         height = self.shape(xyz, torch.full((len(xyz),), time, dtype=torch.float64))

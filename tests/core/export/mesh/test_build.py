@@ -24,7 +24,7 @@ def test_one_mesh_follows_a_known_motion_within_one_percent(built: MeshBuild, sw
     for time, points in zip(built.times, segment.vertices, strict=True):
         on = sample_surface(points, segment.faces, 4000, np.random.default_rng(0))
         truth = swinging.surface(float(time))
-        to_truth, to_mesh = swinging.off(on[0], float(time)), distances_to(truth, (points, segment.faces))
+        to_truth, to_mesh = swinging.distance(on[0], float(time)), distances_to(truth, (points, segment.faces))
         assert 0.5 * (to_truth.mean() + to_mesh.mean()) < 0.01 * size, f"at time {time}"
         assert np.quantile(to_mesh, 0.99) < 0.05 * size, f"a part is missed at time {time}"
 

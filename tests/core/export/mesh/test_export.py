@@ -54,8 +54,8 @@ def test_one_time_and_one_frame_are_stills(tmp_path: Path, swinging: object, rea
 @pytest.mark.parametrize("kind", ["ply", "obj"])
 def test_sequences_are_loaded_by_trimesh(tmp_path: Path, swinging: object, kind: str) -> None:
     report = export_mesh(swinging, tmp_path / "out", f"{kind.upper()} sequence", FEW)
-    listed = json.loads((tmp_path / "out" / "frames.json").read_text())
-    assert [f["time"] for f in listed["frames"]] == [0.0, 0.5, 1.0] and listed["fps"] == 8.0
+    index = json.loads((tmp_path / "out" / "frames.json").read_text())
+    assert [f["time"] for f in index["frames"]] == [0.0, 0.5, 1.0] and index["fps"] == 8.0
     names = [f"frame_000{k}.{kind}" for k in range(3)]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [*names, "frames.json"]
     read, mesh = trimesh.load(tmp_path / "out" / names[1], process=False), report.build.sequence.mesh(1)
@@ -72,14 +72,14 @@ def test_a_shorter_sequence_replaces_a_longer_one_whole(tmp_path: Path, swinging
     assert len(list((tmp_path / "out").iterdir())) == 3 and [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("held", [["thesis.txt"], ["frame_0000.ply"], ["frame_0000.ply", "frames.json"]])
-def test_a_folder_with_other_files_is_left_alone_before_any_work(tmp_path: Path, held: list[str]) -> None:
+@pytest.mark.parametrize("names", [["thesis.txt"], ["frame_0000.ply"], ["frame_0000.ply", "frames.json"]])
+def test_a_folder_with_other_files_is_left_alone_before_any_work(tmp_path: Path, names: list[str]) -> None:
     """Also where their names are those that we would give."""
-    for name in held:
+    for name in names:
         (tmp_path / name).write_text('{"fps": 24, "frames": []}')
     with pytest.raises(ValueError, match="no export of this kind|not written by this program"):
         export_mesh(None, tmp_path, "PLY sequence", FEW)
-    assert sorted(p.name for p in tmp_path.iterdir()) == held
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_one_kind_of_sequence_does_not_replace_another(tmp_path: Path, swinging: object) -> None:
@@ -95,12 +95,12 @@ def test_a_folder_that_cannot_take_its_place_costs_no_earlier_one(
     export_mesh(swinging, tmp_path / "out", "PLY sequence", replace(FEW, frames=1))
     move = os.replace
 
-    def refused(here: Path, there: Path) -> None:
-        if Path(there) == tmp_path / "out" and ".new-" in Path(here).name:
+    def replace_refused(source: Path, target: Path) -> None:
+        if Path(target) == tmp_path / "out" and ".new-" in Path(source).name:
             raise PermissionError(errno.EACCES, "Permission denied")
-        move(here, there)
+        move(source, target)
 
-    monkeypatch.setattr("a124core.utils.files.os.replace", refused)
+    monkeypatch.setattr("a124core.utils.files.os.replace", replace_refused)
     with pytest.raises(OSError, match="may not be written"):
         export_mesh(swinging, tmp_path / "out", "PLY sequence", replace(FEW, frames=2))
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["frame_0000.ply", "frames.json"]
@@ -144,7 +144,7 @@ def test_good_names_pass() -> None:
     "bad",
     [{"frames": 0}, {"fps": 0.0}, {"resolution": 2}, {"faces": 3}, {"texture": 5}, {"time": 1.5}, {"time": -0.1},
      {"fps": float("nan")}],
-)  # fmt: skip
+)
 def test_options_that_cannot_work_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(bad))} is .*: it must be"):
         MeshOptions(**bad)

@@ -58,7 +58,7 @@ def test_a_loop_closes(tmp_path: Path, built: MeshBuild, read_glb: Callable) -> 
     sampler = glb.document["animations"][0]["samplers"][0]
     times, weights = glb.values(sampler["input"]).ravel(), glb.values(sampler["output"]).reshape(7, 5)
     assert times[-1] == 1.0 and weights[-1].tolist() == weights[0].tolist() == [0.0] * 5
-    assert len(glb.document["meshes"][0]["primitives"][0]["targets"]) == 5, "no shape is kept twice"
+    assert len(glb.document["meshes"][0]["primitives"][0]["targets"]) == 5, "no shape is stored twice"
 
 
 def visible_segments(glb: object, seconds: float) -> list[int]:
@@ -83,7 +83,7 @@ def test_segments_are_shown_one_at_a_time(
     by_frame = [visible_segments(glb, frame / 2.0) for frame in range(6)]
     assert by_frame == [[0], [1], [1], [1], [2], [2]] and visible_segments(glb, 9.0) == [2]
     ends = {glb.document["accessors"][s["input"]]["max"][0] for s in glb.document["animations"][0]["samplers"]
-            if s["interpolation"] == "STEP"}  # fmt: skip
+            if s["interpolation"] == "STEP"}
     assert ends == {3.0}, "the last frame is shown as long as the others"
     assert [glb.document["nodes"][2 * k].get("scale", [1.0] * 3)[0] for k in range(3)] == [1.0, 0.0, 0.0]
     assert glb.shapes(2)[1] == pytest.approx(whole.vertices[5], abs=6e-5)

@@ -24,9 +24,9 @@ def volume(points: np.ndarray, faces: np.ndarray) -> float:
 def is_closed(faces: np.ndarray) -> bool:
     """Every edge is used equally often in both directions."""
     edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    there, there_count = np.unique(edges, axis=0, return_counts=True)
-    back, back_count = np.unique(edges[:, ::-1], axis=0, return_counts=True)
-    return bool(np.array_equal(there, back) and np.array_equal(there_count, back_count))
+    forward, forward_count = np.unique(edges, axis=0, return_counts=True)
+    backward, backward_count = np.unique(edges[:, ::-1], axis=0, return_counts=True)
+    return bool(np.array_equal(forward, backward) and np.array_equal(forward_count, backward_count))
 
 
 def test_a_sphere_is_extracted_where_it_is(solid: type, sphere_at: Callable) -> None:
@@ -91,7 +91,7 @@ def test_decimation_keeps_to_the_number_and_the_surface(solid: type, swinging: o
     assert len(fewer) <= 1500 < len(faces) and is_closed(fewer)
     assert np.linalg.norm(face_vectors(few, fewer), axis=1).min() > 0
     on, _, _ = sample_surface(few, fewer, 3000, np.random.default_rng(0))
-    assert swinging.off(on, 0.0).mean() < 0.01
+    assert swinging.distance(on, 0.0).mean() < 0.01
 
 
 def test_an_empty_field_is_refused(solid: type) -> None:
