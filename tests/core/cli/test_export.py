@@ -175,8 +175,8 @@ def test_ctrl_c_leaves_nothing_half_written(
     def pressed(*_: object) -> Callable:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("a124core.export.images.film.straight", pressed)
-    monkeypatch.setattr("a124core.export.images.frames.straight", pressed)
+    monkeypatch.setattr("a124core.export.images.film.unpremultiply", pressed)
+    monkeypatch.setattr("a124core.export.images.frames.unpremultiply", pressed)
     for out in (["--out", tmp_path / "a.webm"], ["--format", "frames", "--out", tmp_path / "f"]):
         assert run(field, *out, *FILM) == 130
         assert "nothing was written" in capsys.readouterr().err and not list(tmp_path.iterdir())
