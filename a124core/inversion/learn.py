@@ -120,7 +120,7 @@ class _State:
         self.identity = {"config": options, "seed": seed, "shape": list(initial.shape)}  # of a run and its continuation
 
     def snapshot(self, step: int) -> Callable[[], TokenSnapshot]:
-        """Copy a few kilobytes at once: a later step that fails half-way has changed the generator already."""
+        """Copy the state now, a few kilobytes: a later step that fails half-way has changed the generator already."""
         moments = self.adam.state[self.embedding]
         tensors = {"token": self.embedding.detach(), "mean": moments["exp_avg"], "square": moments["exp_avg_sq"]}
         tensors = {name: t.cpu().clone() for name, t in tensors.items()} | {"random": self.rng.get_state()}

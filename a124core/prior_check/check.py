@@ -39,9 +39,9 @@ class PriorCheck:
 
     def warn(self, *sentences: str | None) -> bool:
         """Add the sentences that are not None; return whether there were any."""
-        found = [s for s in sentences if s is not None]
-        self.warnings += [s for s in found if s not in self.warnings]
-        return bool(found)
+        present = [s for s in sentences if s is not None]
+        self.warnings += [s for s in present if s not in self.warnings]
+        return bool(present)
 
     def add_row(self, item: ProbeInput, pairs: list[tuple[Tensor, Tensor]]) -> None:
         self.rows.append(Row(item.label, item.image[len(item.image) // 2 :], tuple(pairs)))
@@ -114,7 +114,7 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
 
 
 def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding: str, results: PriorCheck) -> None:
-    """Run the checks of one prior until one shows that the others would say nothing."""
+    """Run the checks of one prior, up to the first fault that makes the others meaningless."""
     role, guidance = probe.role, probe.guidance
     results.warn(warnings.no_effect(role, guidance.weight, guidance.t_max))
     if role == "refine":

@@ -77,8 +77,7 @@ class Probe:
         return pairs
 
     def prompt_sensitivity(self, like: Tensor, view: View) -> float | None:
-        """Return the change of denoised noise through guidance, per unit of cfg; None where there is no cfg to change.
-        """
+        """Return the change of denoised noise through guidance, per unit of cfg; None without a cfg to change."""
         cfg = self.prior.cfg
         if cfg is None or abs(cfg - 1.0) < 0.05:
             return None

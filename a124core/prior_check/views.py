@@ -50,13 +50,13 @@ class ProbeViews:
         return camera_of(self.reference)
 
     def camera_at(self, azimuth: float, allowed: Cameras | None) -> Cameras:  # 1 camera
-        """Return the reference camera turned by the azimuth, or the nearest one that the prior can judge."""
+        """Return the reference camera turned by the azimuth, or the nearest one that the prior supports."""
         c = self.camera
         turned = make_cameras(c.elevation, (c.azimuth + azimuth + 180.0) % 360.0 - 180.0, c.radius, c.fovy)
         return turned if allowed is None else nearest_cameras(turned, allowed)
 
     def input_at(self, label: str, camera: Cameras, time: Tensor) -> ProbeInput:
-        """Return what one camera sees at one time or, for a clip, at F times."""
+        """Return the image of one camera at one time or, for a clip, at F times."""
         cameras = camera[torch.zeros(len(time), dtype=torch.long)]
         if self.render is None:
             image = self.reference.on(WHITE, self.size).expand(len(time), -1, -1, -1)
@@ -71,7 +71,7 @@ class ProbeViews:
         return replace(self, render=None).input_at("front", self.camera, torch.zeros(1))
 
     def inputs(self, role: str, allowed: Cameras | None) -> Iterator[ProbeInput]:
-        """Yield front, side and back as this role sees them; without a field only the front exists."""
+        """Yield front, side and back as the role gets them; without a field only the front exists."""
         time = torch.arange(FRAMES) / FRAMES if role == "video" else torch.zeros(1)
         if role == "refine" and self.render is not None:
             time = torch.full((1,), 0.5)

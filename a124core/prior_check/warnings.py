@@ -33,7 +33,7 @@ NAIVE = (
 
 
 def mask_inverted(border: float, coverage: float) -> str | None:
-    """Judge the shares of the border and of the whole image that the mask calls subject."""
+    """Check the shares of the border and of the whole image that the mask calls subject."""
     if border <= MAX_BORDER and coverage <= MAX_COVERAGE:
         return None
     return (
@@ -43,14 +43,14 @@ def mask_inverted(border: float, coverage: float) -> str | None:
 
 
 def field_empty(coverage: float, expected: float) -> str | None:
-    """Judge the shares of the front view that the render and the reference image's subject cover."""
+    """Check the shares of the front view that the render and the reference image's subject cover."""
     if coverage >= MIN_COVERAGE * expected:
         return None
     return "The field is empty from the front: run the static stage again, or wire the field that you meant."
 
 
 def field_mismatch(overlap: float) -> str | None:
-    """Judge the intersection over union of the silhouettes of field and image, from the reference camera."""
+    """Check the intersection over union of the silhouettes of field and image, from the reference camera."""
     if overlap >= MIN_OVERLAP:
         return None
     return (
@@ -60,7 +60,7 @@ def field_mismatch(overlap: float) -> str | None:
 
 
 def latents_out_of_scale(role: str, std: float) -> str | None:
-    """Judge the standard deviation of an encoded colour card."""
+    """Check the standard deviation of an encoded colour card."""
     low, high = LATENT_STD
     if low <= std <= high:
         return None
@@ -71,7 +71,7 @@ def latents_out_of_scale(role: str, std: float) -> str | None:
 
 
 def latents_uninformative(role: str, explained: float) -> str | None:
-    """Judge the share of the images' variance that a linear map of the latents explains."""
+    """Check the share of the images' variance that a linear map of the latents explains."""
     if explained >= MIN_EXPLAINED:
         return None
     return (
@@ -91,7 +91,7 @@ def shape_mismatch(role: str, latents: tuple[int, ...], output: tuple[int, ...])
 
 
 def not_finite(role: str, bad: float, largest: float, sigma: float) -> str | None:
-    """Judge the share of NaN and infinite values in the worst output, and the largest finite one, both at sigma."""
+    """Check the share of NaN and infinite values in the worst output, and the largest finite one, both at sigma."""
     if bad == 0.0 and largest < MAX_VALUE:
         return None
     if bad == 0.0:
@@ -106,7 +106,7 @@ def not_finite(role: str, bad: float, largest: float, sigma: float) -> str | Non
 
 
 def flat_output(role: str, contrast: float) -> str | None:
-    """Judge the contrast of the output for a nearly clean image, relative to that image's."""
+    """Check the contrast of the output for a nearly clean image, relative to that image's."""
     if contrast >= MIN_CONTRAST:
         return None
     return (
@@ -116,7 +116,7 @@ def flat_output(role: str, contrast: float) -> str | None:
 
 
 def wrong_prediction_type(role: str, signal: Sequence[float], noise: Sequence[float]) -> str | None:
-    """Judge the shares of signal and noise in the outputs at low, medium and high noise.
+    """Check the shares of signal and noise in the outputs at low, medium and high noise.
 
     A v model read as eps amplifies the signal by 1 + sigma^2 / sqrt(1 + sigma^2); an eps model read as v leaves a part
     of the noise, negated; one that gets a wrong timestep leaves the noise.
@@ -141,7 +141,7 @@ def wrong_prediction_type(role: str, signal: Sequence[float], noise: Sequence[fl
 
 
 def cfg_out_of_range(role: str, cfg: float | None, exact: bool, saturation: float) -> str | None:
-    """Judge the guidance scale or, where the prior does not have one, the contrast of its output at medium noise."""
+    """Check the guidance scale or, where the prior does not have one, the contrast of its output at medium noise."""
     if cfg is None:
         if saturation <= MAX_SATURATION:
             return None
@@ -161,7 +161,7 @@ def cfg_out_of_range(role: str, cfg: float | None, exact: bool, saturation: floa
 
 
 def prompt_ignored(role: str, change: float) -> str | None:
-    """Judge the change of denoised pure noise with guidance on, per unit of cfg."""
+    """Check the change of denoised pure noise with guidance on, per unit of cfg."""
     if change >= MIN_PROMPT_CHANGE:
         return None
     condition, wire = ("image", "CLIP_VISION") if role == "view" else ("prompt", "CLIP")
@@ -172,7 +172,7 @@ def prompt_ignored(role: str, change: float) -> str | None:
 
 
 def pose_ignored(change: float) -> str | None:
-    """Judge the change of denoised pure noise with another camera."""
+    """Check the change of denoised pure noise with another camera."""
     if change >= MIN_CHANGE:
         return None
     return (
@@ -182,7 +182,7 @@ def pose_ignored(change: float) -> str | None:
 
 
 def pose_wrong(error: float, mirrored: float, opposite: float) -> str | None:
-    """Judge the errors on a known view under its own camera, its mirror image and the opposite camera."""
+    """Check the errors on a known view under its own camera, its mirror image and the opposite camera."""
     best = min(mirrored, opposite)
     if error <= POSE_ADVANTAGE * best:
         return None
@@ -195,7 +195,7 @@ def pose_wrong(error: float, mirrored: float, opposite: float) -> str | None:
 
 
 def condition_ignored(change: float) -> str | None:
-    """Judge the change of denoised pure noise with another image to repair."""
+    """Check the change of denoised pure noise with another image to repair."""
     if change >= MIN_CHANGE:
         return None
     return "The refine guidance ignores the image that it repairs: wire a tile ControlNet of its MODEL's family."
@@ -213,7 +213,7 @@ def embedding_missing(prompt: str, embedding: str) -> str | None:
 
 
 def wrong_subject(role: str, drift: float) -> str | None:
-    """Judge the mean change of the subject's colours when the reference image is denoised from low noise."""
+    """Check the mean change of the subject's colours when the reference image is denoised from low noise."""
     if drift <= DRIFT[role]:
         return None
     advice = (
@@ -228,7 +228,7 @@ def wrong_subject(role: str, drift: float) -> str | None:
 
 
 def no_effect(role: str, weight: float, t_max: float) -> str | None:
-    """Judge a guidance's weight and highest noise."""
+    """Check a guidance's weight and highest noise."""
     if weight > 0.0 and t_max >= 0.05:
         return None
     reason = "its weight is 0" if weight <= 0.0 else f"it draws next to no noise (t_max {t_max:g})"

@@ -35,9 +35,9 @@ def check_unet(folder: Path, role: str) -> dict[str, Any]:
     if (folder / "transformer").is_dir() and not (folder / "unet").is_dir():
         raise ValueError(f"{folder} holds a transformer, not a UNet: {advice}")
     config = read_config(folder, "unet")
-    found = config.get("_class_name") or "network of an unknown kind"
-    if found != class_name:
-        raise ValueError(f"{folder} holds a {found}, and {class_name} is needed: {advice}")
+    actual = config.get("_class_name") or "network of an unknown kind"
+    if actual != class_name:
+        raise ValueError(f"{folder} holds a {actual}, and {class_name} is needed: {advice}")
     if config.get("addition_embed_type") or config.get("encoder_hid_dim_type"):
         raise ValueError(f"{folder} is an SDXL-like model, which needs more inputs than a text: {advice}")
     channels = config.get("in_channels", 4)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..modelscope.layouts import companion
+from ..modelscope.layouts import PUBLIC_FILES, companion
 from ..modelscope.unet import load_unet
 from ..noise import scaled_linear_sigmas
 from ..parameterization import EPS
@@ -21,7 +21,6 @@ from .vae import VaeEncoder
 
 UNET = "text2video_pytorch_model.pth"
 PAD = 0  # OpenCLIP fills a text with zeros
-COMPANIONS = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}
 UNUSED = ("visual.", "logit_scale", "text_projection")
 
 
@@ -37,11 +36,11 @@ def load_modelscope(
     """Load the three files; a missing one is reported before gigabytes are read."""
     files = [p.name for p in folder.iterdir() if p.is_file()]
     paths = {}
-    for part, public in COMPANIONS.items():
-        found = companion(files, UNET, part)
-        if found is None:
-            raise ValueError(f"{folder} has {UNET} but not its {part}: put {public} beside it.")
-        paths[part] = folder / found
+    for part, public_name in PUBLIC_FILES.items():
+        name = companion(files, UNET, part)
+        if name is None:
+            raise ValueError(f"{folder} has {UNET} but not its {part}: put {public_name} beside it.")
+        paths[part] = folder / name
     tokenizer = load_tokenizer(folder)
     weights = {n: w for n, w in read_weights(paths["text encoder"]).items() if not n.startswith(UNUSED)}
     text = encode_prompt(TextEncoder(tokenizer, build_text(weights), PAD), prompt, "", negative)

@@ -2,12 +2,13 @@
 
 UNet and VAE are renamed by diffusers' own converters, but not through its from_single_file, which asks a hub for the
 config and fills missing weights with random numbers. CLIP is renamed here: diffusers has nothing for the image encoder,
-and its OpenCLIP converter knows only the layers of ViT-H and the names of one transformers release.
+and its OpenCLIP converter supports only ViT-H and the names of one release of transformers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ def build_unet(original: Mapping[str, Tensor]) -> nn.Module:
     while f"input_blocks.{layers + 1}.0.in_layers.2.weight" in original:
         layers += 1
     named = {f"model.diffusion_model.{name}": w for name, w in original.items()}
-    weights = _converted("convert_ldm_unet_checkpoint", named, {"layers_per_block": layers})
+    weights = _converted(_converters().convert_ldm_unet_checkpoint, named, {"layers_per_block": layers})
     levels = range(_count(weights, "down_blocks."))
     attends = [f"down_blocks.{k}.attentions.0.norm.weight" in weights for k in levels]
     return _filled(
@@ -66,7 +67,7 @@ def build_vae(original: Mapping[str, Tensor]) -> nn.Module:
     named = {name: w for name, w in original.items() if not name.startswith("loss.")}
     levels = _count(named, "encoder.down.")
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * levels, "up_block_types": ("UpDecoderBlock2D",) * levels}
-    weights = _converted("convert_ldm_vae_checkpoint", named, blocks)
+    weights = _converted(_converters().convert_ldm_vae_checkpoint, named, blocks)
     return _filled(
         diffusers().AutoencoderKL(
             **blocks,
@@ -81,12 +82,15 @@ def build_vae(original: Mapping[str, Tensor]) -> nn.Module:
     )
 
 
-def _converted(converter: str, original: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
-    """Rename weights by a converter of diffusers; it leaves out silently what it does not know."""
+def _converters() -> ModuleType:
     diffusers()
     from diffusers.loaders import single_file_utils
 
-    convert: Callable[..., dict[str, Tensor]] = getattr(single_file_utils, converter)
+    return single_file_utils
+
+
+def _converted(convert: Callable, original: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
+    """Rename weights by a converter of diffusers, which drops unknown ones without an error."""
     weights = convert(original, config)
     if len(weights) != len(original):
         raise ValueError(

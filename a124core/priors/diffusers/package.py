@@ -1,4 +1,4 @@
-"""diffusers is an extra: imported when it is used, and where it is missing the exact command that fits this Python.
+"""Import diffusers and transformers, which are extras, or raise an error with the command that installs them.
 
 Which release fits is decided by huggingface_hub, which transformers has pinned already: transformers 4.57 wants
 huggingface_hub < 1.0, transformers 5 wants >= 1.0, and pip would rather replace it than take an older diffusers.
@@ -27,17 +27,17 @@ BOUNDS = (
 
 
 def diffusers() -> ModuleType:
-    """The package, or one sentence with the command that installs it."""
+    """Return the package, or raise an error with the command that installs it."""
     return _imported("diffusers", bound(installed("huggingface_hub")))
 
 
 def transformers() -> ModuleType:
-    """ComfyUI brings it; on the command line it may be missing."""
+    """Return the package; ComfyUI brings it, on the command line it may be missing."""
     return _imported("transformers", ">=4.57")
 
 
 def bound(hub: str | None) -> str:
-    """The releases of diffusers that go with an installed huggingface_hub (its version, None: not installed)."""
+    """Return the releases of diffusers that go with a version of huggingface_hub (None: not installed)."""
     if hub is None:
         return f">={OLDEST}"
     version = tuple(int(part) for part in hub.split(".")[:2] if part.isdigit())
@@ -52,7 +52,7 @@ def installed(package: str) -> str | None:
 
 
 def pip_command(package: str, releases: str) -> str:
-    """For this very Python, whichever one is on the PATH."""
+    """Return the command for this very Python, whichever one is on the PATH."""
     return shlex.join([sys.executable, "-m", "pip", "install", f"{package}{releases}"])
 
 
@@ -61,10 +61,10 @@ def _imported(name: str, releases: str) -> ModuleType:
         module = importlib.import_module(name)
     except ImportError as error:
         missing = installed(name) is None
-        what = "is not installed" if missing else f"{installed(name)} does not load ({error})"
+        problem = "is not installed" if missing else f"{installed(name)} does not load ({error})"
         raise ValueError(
-            f"models in diffusers folders need the Python package {name}, which {what}: run "
+            f"models in diffusers folders need the Python package {name}, which {problem}: run "
             f"{pip_command(name, releases)} and start again."
         ) from None
-    logging.getLogger(name).setLevel(logging.ERROR)  # what matters to a user is said in sentences of our own
+    logging.getLogger(name).setLevel(logging.ERROR)  # what a user needs is in our own messages
     return module

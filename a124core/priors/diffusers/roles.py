@@ -114,7 +114,7 @@ def upscale_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     unet = check_unet(folder, "upscale")
     levels = int(unet.get("num_class_embeds") or 0)
     if not 0 <= level < levels:
-        raise ValueError(f"noise_level is {level}: {folder} knows 0 to {levels - 1}, and 20 is usual.")
+        raise ValueError(f"noise_level is {level}: {folder} accepts 0 to {levels - 1}, and 20 is usual.")
     sigmas, _ = read_schedule(folder, "low_res_scheduler")
     text = load_view_text(folder, unet, request.prompt, DYNAMIC_SUFFIX, request.negative)
     encoder = VaeEncoder(load_part(folder, "vae", KL), policy)  # a tiny VAE has other latents

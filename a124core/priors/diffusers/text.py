@@ -67,9 +67,9 @@ class TextEncoder:
             [[self.pad_id if isinstance(t, Tensor) else t for t in row] for row in rows], device=table.weight.device
         )
 
-        def replace_embeddings(module: nn.Module, args: tuple, found: Tensor) -> Tensor:
+        def replace_embeddings(module: nn.Module, args: tuple, embedded: Tensor) -> Tensor:
             return torch.stack([
-                torch.stack([t.to(found) if isinstance(t, Tensor) else found[b, k] for k, t in enumerate(row)])
+                torch.stack([t.to(embedded) if isinstance(t, Tensor) else embedded[b, k] for k, t in enumerate(row)])
                 for b, row in enumerate(rows)
             ])
 

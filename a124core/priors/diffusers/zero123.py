@@ -36,7 +36,7 @@ POSE_DIM = 4
 
 
 class PoseConditioner(Conditioner):
-    """One token made of the image and the pose, and the image's latents, unscaled; unconditional: zeros (release)."""
+    """One token from image and pose, and the image's unscaled latents; both are zero where unconditional (release)."""
 
     def __init__(self, embedding: Tensor, latents: Tensor, weight: Tensor, bias: Tensor, kind: str) -> None:
         self.embedding, self.latents = embedding, latents  # (1, 1, d), (1, 4, h, w)
@@ -92,7 +92,7 @@ def _from_file(path: Path, policy: OffloadPolicy) -> Zero123:
     """
     weights = read_weights(path)
     parts = {name: below(weights, prefix) for name, prefix in PREFIXES.items()}
-    missing = [PREFIXES[name] for name, found in parts.items() if not found]
+    missing = [PREFIXES[name] for name, part in parts.items() if not part]
     if missing:
         raise ValueError(
             f"{path} has no weights under {', '.join(missing)}, so it is not Zero123's original file: give "
@@ -118,9 +118,9 @@ def camera_layer(folder: Path) -> tuple[Tensor, Tensor]:  # (d, d + 4), (d,)
         )
     part = folder / names[0]
     file = next(n for end in WEIGHTS for n in weight_files(part) if n.endswith(end))
-    found = read_weights(part / file)
-    weight = next((w for n, w in found.items() if n.endswith("weight") and w.ndim == 2), None)
-    bias = next((w for n, w in found.items() if n.endswith("bias")), None)
+    weights = read_weights(part / file)
+    weight = next((w for n, w in weights.items() if n.endswith("weight") and w.ndim == 2), None)
+    bias = next((w for n, w in weights.items() if n.endswith("bias")), None)
     if weight is None or bias is None or weight.shape[1] != weight.shape[0] + POSE_DIM:
         raise ValueError(f"{part} holds no layer with {POSE_DIM} more inputs than outputs: copy it again.")
     return weight.float(), bias.float()

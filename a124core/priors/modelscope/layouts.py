@@ -14,6 +14,7 @@ COMPANIONS = {
     "text encoder": ("text_encoder/model", "text_encoder/pytorch_model", "open_clip_pytorch_model"),
     "VAE": ("vae/diffusion_pytorch_model", "VQGAN_autoencoder"),
 }
+PUBLIC_FILES = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}  # ModelScope's own
 OTHERS = ("text_encoder/", "vae/", "tokenizer/", "scheduler/", "open_clip", "vqgan", "optimizer", "training_args")
 MARKS = {"original": "input_blocks.0.1.proj_in.weight", "diffusers": "transformer_in.proj_in.weight"}
 # Outer modules, original: diffusers; blocks are numbered below.
@@ -49,9 +50,9 @@ def companion(names: Iterable[str], unet: str, part: str) -> str | None:
     base = folder[:-1] if folder[-1:] == ["unet"] else folder
     for start in COMPANIONS[part]:
         path = "/".join([*base, start.lower()])
-        found = [n for n in names if _normalised(n).startswith(path) and n.lower().endswith(SUFFIXES)]
-        if found:
-            return min(found, key=lambda n: (_suffix_rank(n), len(n)))
+        matches = [n for n in names if _normalised(n).startswith(path) and n.lower().endswith(SUFFIXES)]
+        if matches:
+            return min(matches, key=lambda n: (_suffix_rank(n), len(n)))
     return None
 
 

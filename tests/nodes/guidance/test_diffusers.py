@@ -79,7 +79,7 @@ def test_a_model_that_is_not_there_is_told(nodes: dict[str, type], call_node: An
     assert "'diffusers/gone'" in node.VALIDATE_INPUTS("diffusers/zero123-xl", "diffusers/gone")
     with pytest.raises(ValueError, match="Nothing is downloaded"):
         call_node(node, role="image", model="diffusers/gone")
-    with pytest.raises(ValueError, match="compares with your picture"):
+    with pytest.raises(ValueError, match="compares with your image"):
         call_node(node, role="view", model="diffusers/zero123-xl")
     with pytest.raises(ValueError, match="not in models/embeddings"):
         call_node(node, role="refine", model="diffusers/stable-diffusion-v1-5", prompt="a embedding:fox dances")
