@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# Called with steps done, steps in all, and what is being done ("" where the numbers suffice); raising in it cancels.
 OnProgress = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and what is being done ("" where the numbers say all). Raising cancels."""
 
 
 @dataclass

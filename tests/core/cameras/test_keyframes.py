@@ -44,7 +44,7 @@ def test_the_hosts_camera() -> None:
     with pytest.raises(ValueError, match="zoom"):
         parse_camera({**info, "zoom": 0})
     rolled, _ = parse_camera({**info, "quaternion": [0.5, 0.5, 0.5, 0.5]})
-    assert torch.allclose(rolled[:3, 2], torch.tensor([1.0, 0.0, 0.0]), atol=1e-6), "rolled about its axis, same way"
+    assert torch.allclose(rolled[:3, 2], torch.tensor([1.0, 0.0, 0.0]), atol=1e-6), "rolled about its axis"
     assert not torch.allclose(rolled[:3, :3], exact[:3, :3], atol=0.1)
 
 
@@ -63,7 +63,7 @@ def test_a_path_meets_its_keys_and_stays_a_camera_between_them() -> None:
     assert torch.allclose(times, torch.linspace(0, 1, 11))
 
 
-def test_a_single_key_stands_and_times_of_its_own_are_kept() -> None:
+def test_a_single_key_is_a_camera_at_rest_and_given_times_are_kept() -> None:
     cameras, _ = read_key_list(json.dumps(KEYS[:1]))(3)
     assert len(cameras) == 3 and torch.equal(cameras.c2w[0], cameras.c2w[2])
     timed = read_key_list(json.dumps([{**key, "time": 0.5 * k} for k, key in enumerate(KEYS)]))

@@ -26,7 +26,7 @@ def test_times_cover_the_scene() -> None:
         frame_times(0)
 
 
-def test_a_still_camera_stands_while_time_passes() -> None:
+def test_a_static_camera_rests_while_the_scene_plays() -> None:
     cameras, times = StaticCamera(10.0, 20.0)(4)
     assert cameras.azimuth.tolist() == [20.0] * 4 and cameras.elevation.tolist() == [10.0] * 4
     assert times[0] == 0 and times[-1] == 1
@@ -40,7 +40,7 @@ def test_an_orbit_goes_round_and_a_turntable_stops_time() -> None:
 
 
 def test_a_spline_meets_its_keys_and_is_straight_between_two() -> None:
-    keys = read_keys("0: 0 0 2\n0.5: 90, 20, 1.5  # seen from the side\n\n1: 0 0")
+    keys = read_keys("0: 0 0 2\n0.5: 90, 20, 1.5  # from the side\n\n1: 0 0")
     cameras, _ = Spline(keys)(5)
     assert torch.allclose(cameras.azimuth[[0, 2, 4]], torch.tensor([0.0, 90.0, 0.0]))
     assert torch.allclose(cameras.elevation[[0, 2, 4]], torch.tensor([0.0, 20.0, 0.0]))
@@ -56,7 +56,7 @@ def test_a_spline_has_no_kinks() -> None:
     assert slope.diff().abs().max() < 0.02 * slope.abs().max()
 
 
-def test_outside_its_keys_a_spline_stands_still() -> None:
+def test_outside_its_keys_a_spline_rests() -> None:
     azimuth = Spline(read_keys("0.4: 10 0\n0.6: 30 0"))(11)[0].azimuth
     assert torch.allclose(azimuth, torch.tensor([10.0] * 5 + [20.0] + [30.0] * 5))
 

@@ -92,7 +92,7 @@ def test_ray_parameter_is_depth_along_the_axis():
 
 
 def test_visible_half_extent():
-    """The upper edge of the picture meets the plane through the origin at 1.8 tan 20 degrees."""
+    """The upper edge of the image meets the plane through the origin at 1.8 tan 20 degrees."""
     size = 512
     origins, directions = pixel_rays(reference_camera(), (size, size))
     edge = origins[0] + 1.8 * directions[0]
@@ -197,7 +197,7 @@ def test_same_seed_same_cameras():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((0.0, 0.0, 0.0), "radius is 0"),
         ((0.0, 0.0, 1.8, 180.0), "fovy is 180"),
@@ -205,8 +205,8 @@ def test_same_seed_same_cameras():
         (([0.0, 1.0], [0.0, 1.0, 2.0]), "one value, or one per camera"),
     ],
 )
-def test_impossible_cameras_are_refused(arguments, said):
-    with pytest.raises(ValueError, match=said):
+def test_impossible_cameras_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
         make_cameras(*arguments)
 
 

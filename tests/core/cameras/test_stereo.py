@@ -1,4 +1,4 @@
-"""Left and right pictures against each other and against depth, as a renderer makes them."""
+"""Left and right images against each other and against depth, as a renderer makes them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_rays_against_a_loop_over_eyes_and_pixels() -> None:
                 for i in range(width):
                     right, up = (height * float(v) for v in cameras.centre[b, eye])
                     local = [(i + 0.5 - width / 2 - right) / focal, (height / 2 - j - 0.5 - up) / focal, -1.0]
-                    place = (j * 2 + eye) * width + i
+                    ray = (j * 2 + eye) * width + i
                     turn = cameras.c2w[b, eye, :3, :3]
-                    torch.testing.assert_close(directions[b, place], turn @ torch.tensor(local))
-                    torch.testing.assert_close(origins[b, place], cameras.c2w[b, eye, :3, 3])
+                    torch.testing.assert_close(directions[b, ray], turn @ torch.tensor(local))
+                    torch.testing.assert_close(origins[b, ray], cameras.c2w[b, eye, :3, 3])
 
 
 def test_both_eyes_meet_at_the_middle_of_the_scene() -> None:

@@ -57,7 +57,7 @@ def test_the_reference_camera_by_hand(tmp_path: Path) -> None:
     assert math.degrees(meta["camera_angle_x"]) == pytest.approx(40.0) and meta["frames"][0]["file_path"] == "a.png"
 
 
-def test_lenses_that_differ_stand_at_their_frames(tmp_path: Path) -> None:
+def test_intrinsics_that_differ_are_written_with_their_frames(tmp_path: Path) -> None:
     write_transforms(tmp_path / "t.json", make_cameras(0.0, 0.0, 1.8, [40.0, 50.0]), torch.zeros(2), (64, 64))
     meta = json.loads((tmp_path / "t.json").read_text())
     assert "fl_x" not in meta and meta["frames"][0]["fl_x"] > meta["frames"][1]["fl_x"]

@@ -1,4 +1,4 @@
-"""Every common layout of a learned word, and files that bring more than numbers."""
+"""Every common layout of an embedding, and files that hold more than numbers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_layouts(suffix: str, content, names: list[str], rows: int, tmp_path: Pa
         save_file(content, path)
     else:
         torch.save(content, path)
-    found = read_embedding(path)
-    assert list(found) == names or sorted(found) == sorted(names)
-    first = found[names[0]]
+    tables = read_embedding(path)
+    assert list(tables) == names or sorted(tables) == sorted(names)
+    first = tables[names[0]]
     assert first.shape == (rows, 768) and first.dtype == torch.float32 and not first.requires_grad
     assert torch.equal(first, (ONE[None] if rows == 1 else TWO))
 
@@ -48,7 +48,7 @@ class Trap:
         return (print, ("opened",))
 
 
-def test_a_file_that_brings_more_than_tensors_is_not_opened(tmp_path: Path, capsys) -> None:
+def test_a_file_that_holds_more_than_tensors_is_not_opened(tmp_path: Path, capsys) -> None:
     for name, write in (("new.pt", torch.save), ("old.bin", lambda v, p: p.write_bytes(pickle.dumps(v)))):
         write({"string_to_param": {"*": TWO}, "extra": Trap()}, tmp_path / name)
         with pytest.raises(ValueError, match="safetensors|damaged"):
@@ -57,7 +57,7 @@ def test_a_file_that_brings_more_than_tensors_is_not_opened(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("content", [{}, {"step": 3}, {"x": torch.zeros(2, 3, 4)}, [1, 2]])
-def test_files_without_a_word_are_refused(content, tmp_path: Path) -> None:
+def test_files_without_an_embedding_are_refused(content, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(ValueError, match="no embedding in a known layout"):
         read_embedding(tmp_path / "x.pt")

@@ -24,9 +24,9 @@ def field(pack_module: Callable[[str], ModuleType]) -> Any:
         time_grids=2, levels=2, base=4, finest=8, log2_rows=10, hidden=8
     )
     rng, cells = torch.Generator().manual_seed(0), pack_module("a124core.field.occupancy")
-    made = pack_module("a124core.field.field4d").new_field(config, rng)
-    made = replace(made, table=made.table * (3.0 / made.table.abs().max()))
-    return replace(made, occupancy=cells.update_occupancy(cells.empty_occupancy(16, 1, 1.0), made, 1.0, rng))
+    new = pack_module("a124core.field.field4d").new_field(config, rng)
+    new = replace(new, table=new.table * (3.0 / new.table.abs().max()))
+    return replace(new, occupancy=cells.update_occupancy(cells.empty_occupancy(16, 1, 1.0), new, 1.0, rng))
 
 
 @pytest.fixture
@@ -44,27 +44,27 @@ def export(nodes: dict[str, type]) -> Callable[..., dict]:
 @pytest.mark.parametrize(("form", "suffix", "plays"), [
     ("MP4", ".mp4", True), ("WebM", ".webm", True), ("GIF", ".gif", False), ("WebP", ".webp", True),
 ])
-def test_films_are_written_and_shown(
+def test_films_are_written_and_previewed(
     export: Callable, field: Any, workspace: Path, form: str, suffix: str, plays: bool
 ) -> None:
-    made = export(field=field, format=form, name="cats/tabby")
+    output = export(field=field, format=form, name="cats/tabby")
     path = workspace / "cats" / f"tabby_00001_{suffix}"
-    assert made["result"] == (str(path), None) and path.stat().st_size > 0
-    shown = {"filename": path.name, "subfolder": "animate124/cats", "type": "output"}
-    assert made["ui"] == {"images": [shown], "animated": (plays,)}
+    assert output["result"] == (str(path), None) and path.stat().st_size > 0
+    preview = {"filename": path.name, "subfolder": "animate124/cats", "type": "output"}
+    assert output["ui"] == {"images": [preview], "animated": (plays,)}
     export(field=field, format=form, name="cats/tabby")
     assert (workspace / "cats" / f"tabby_00002_{suffix}").is_file()
 
 
-def test_pictures_and_data_sets_are_folders(export: Callable, field: Any, workspace: Path) -> None:
-    made = export(field=field, format="PNG frames")
-    assert made["ui"]["images"] == [
+def test_images_and_data_sets_are_folders(export: Callable, field: Any, workspace: Path) -> None:
+    output = export(field=field, format="PNG frames")
+    assert output["ui"]["images"] == [
         {"filename": "0000.png", "subfolder": "animate124/film_00001_/images", "type": "output"}
     ]
-    with Image.open(workspace / "film_00001_" / "images" / "0000.png") as picture:
-        assert picture.mode == "RGBA" and picture.size == (32, 24)
-    made = export(field=field, format="data set", views=2)
-    assert made["result"] == (str(workspace / "film_00002_"), None)
+    with Image.open(workspace / "film_00001_" / "images" / "0000.png") as image:
+        assert image.mode == "RGBA" and image.size == (32, 24)
+    output = export(field=field, format="data set", views=2)
+    assert output["result"] == (str(workspace / "film_00002_"), None)
     meta = json.loads((workspace / "film_00002_" / "transforms.json").read_text())
     assert len(meta["frames"]) == 6 and (workspace / "film_00002_" / "transforms_train.json").is_file()
 
@@ -127,8 +127,8 @@ def test_only_files_of_the_two_folders_are_read(nodes: dict[str, type], call_nod
 
 def test_the_hosts_camera_is_taken_exactly(nodes: dict[str, type], call_node: Callable) -> None:
     info = {"position": {"x": 1.0, "y": 2.0, "z": 3.0}, "target": {"x": 0.2, "y": 0.1, "z": 0.0}, "fov": 35}
-    cameras, moments = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=info)[0](3)
+    cameras, times = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=info)[0](3)
     assert cameras.c2w[:, 0, :3, 3].tolist() == [[1.0, 2.0, 3.0]] * 3 and cameras.fovy.tolist() == [35.0] * 3
-    assert moments.tolist() == [0.0, 0.5, 1.0]
+    assert times.tolist() == [0.0, 0.5, 1.0]
     with pytest.raises(ValueError, match="no camera is connected"):
         call_node(nodes["A124Cameras"], kind="camera_info")

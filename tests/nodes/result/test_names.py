@@ -1,4 +1,4 @@
-"""Names of files to write: what cannot be is told when the job is queued, not after the hours before it."""
+"""Names of files to write: validated when the job is queued, not after hours of work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BAD = ["../away", "/tmp/away", "CON", "a\\b", "a?b", "", " ", "a.", "x" * 121]
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_name_is_refused_when_queued(nodes: dict[str, type], workspace: Path, writer: str, name: str) -> None:
-    said = nodes[writer].VALIDATE_INPUTS(name=name)
-    assert f"the name {name!r}" in said and "use a plain name such as" in said
+    message = nodes[writer].VALIDATE_INPUTS(name=name)
+    assert f"the name {name!r}" in message and "use a plain name such as" in message
     assert not workspace.exists(), "looking writes nothing"
 
 
@@ -30,8 +30,8 @@ def test_a_good_name_and_one_that_comes_by_a_wire_pass(nodes: dict[str, type], w
 def test_a_file_where_a_folder_is_needed(nodes: dict[str, type], workspace: Path) -> None:
     workspace.mkdir(parents=True)
     (workspace / "cats").write_text("mine")
-    said = nodes["A124SaveField"].VALIDATE_INPUTS(name="cats/tabby")
-    assert "'cats/tabby' needs a folder where" in said and said.endswith("is a file: use another name.")
+    message = nodes["A124SaveField"].VALIDATE_INPUTS(name="cats/tabby")
+    assert "'cats/tabby' needs a folder where" in message and message.endswith("is a file: use another name.")
     with pytest.raises(ValueError, match="use another name"):
         nodes["A124SaveField"]().save(None, name="cats/tabby")
     assert nodes["A124SaveField"].VALIDATE_INPUTS(name="cats") is True, "the number behind it makes it another name"

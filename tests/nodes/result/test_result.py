@@ -17,12 +17,12 @@ def field(nodes: dict[str, type], call_node: Callable, reference: Any, tiny: Non
     return call_node(nodes["A124CoarseOptimizer"], field=still, reference=reference)[0]
 
 
-def test_render_gives_the_hosts_pictures(nodes: dict[str, type], call_node: Callable, field: Any) -> None:
+def test_render_gives_the_hosts_images(nodes: dict[str, type], call_node: Callable, field: Any) -> None:
     cameras = call_node(nodes["A124Cameras"])[0]
     image, mask, depth, normal = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16)
     assert image.shape == depth.shape == normal.shape == (2, 16, 16, 3) and mask.shape == (2, 16, 16)
-    for pictures in (image, mask, depth, normal):
-        assert pictures.dtype == torch.float32 and 0 <= pictures.min() and pictures.max() <= 1
+    for images in (image, mask, depth, normal):
+        assert images.dtype == torch.float32 and 0 <= images.min() and images.max() <= 1
     black = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16, background="black")[0]
     assert torch.allclose(image - black, (1 - mask)[..., None].expand(-1, -1, -1, 3), atol=1e-5)
 
@@ -30,8 +30,8 @@ def test_render_gives_the_hosts_pictures(nodes: dict[str, type], call_node: Call
 def test_near_is_bright(pack_module: Callable[[str], ModuleType]) -> None:
     mask = torch.tensor([1.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 2)
     depth = torch.tensor([1.0, 1.5, 2.0, 0.0]).view(1, 1, 2, 2)
-    shown = pack_module("nodes.host.images").near_is_bright(depth, mask).flatten()
-    assert torch.allclose(shown, torch.tensor([1.0, 0.6, 0.2, 0.0]))
+    bright = pack_module("nodes.host.images").near_is_bright(depth, mask).flatten()
+    assert torch.allclose(bright, torch.tensor([1.0, 0.6, 0.2, 0.0]))
 
 
 @pytest.mark.parametrize("kind", ["orbit", "turntable", "reference", "spline"])
@@ -43,7 +43,7 @@ def test_every_kind_serves_any_number_of_frames(nodes: dict[str, type], call_nod
     assert (time == 0.5).all() if kind == "turntable" else time[-1] == 1.0
 
 
-def test_the_reference_kind_takes_the_pictures_camera(
+def test_the_reference_kind_takes_the_images_camera(
     nodes: dict[str, type], call_node: Callable, picture: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     high = call_node(nodes["A124Reference"], image=picture[0], mask=picture[1], elevation=30.0, azimuth=-20.0)[0]

@@ -35,8 +35,8 @@ def field(pack_module: Callable[[str], ModuleType]) -> Any:
     ("PLY sequence", {"fps": 24.0}, ""),
 ])
 def test_of_a_mesh(nodes: dict[str, type], field: Any, format: str, changed: dict, words: str) -> None:
-    said = nodes["A124ExportMesh"]().export(field, format, **{**MESH, **changed})["ui"]["text"][0]
-    assert words in said and ("Without effect" in said) == bool(words)
+    text = nodes["A124ExportMesh"]().export(field, format, **{**MESH, **changed})["ui"]["text"][0]
+    assert words in text and ("Without effect" in text) == bool(words)
 
 
 @pytest.mark.parametrize(("format", "changed", "words"), [
@@ -49,8 +49,8 @@ def test_of_a_mesh(nodes: dict[str, type], field: Any, format: str, changed: dic
 def test_of_a_film(
     nodes: dict[str, type], field: Any, pack_module: Callable, monkeypatch: Any, format: str, changed: dict, words: str
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text: told.append(text))
+    texts: list[str] = []
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text: texts.append(text))
     nodes["A124ExportFrames"]().export(field, format, **{**FILM, **changed})
-    assert told[-1].startswith(words) and "Saved in the output folder as animate124/film_00001_" in told[-1]
-    assert ("Without effect" in told[-1]) == bool(words)
+    assert texts[-1].startswith(words) and "Saved in the output folder as animate124/film_00001_" in texts[-1]
+    assert ("Without effect" in texts[-1]) == bool(words)

@@ -22,10 +22,10 @@ def field(pack_module: Callable[[str], ModuleType], rng: torch.Generator) -> Any
     config = pack_module("a124core.field.config").FieldConfig(
         time_grids=3, levels=2, base=4, finest=8, log2_rows=10, hidden=8
     )
-    made = pack_module("a124core.field.field4d").new_field(config, rng)
-    made.table.uniform_(-2.0, 2.0, generator=rng)
+    new = pack_module("a124core.field.field4d").new_field(config, rng)
+    new.table.uniform_(-2.0, 2.0, generator=rng)
     occupancy = pack_module("a124core.field.occupancy")
-    return replace(made, occupancy=occupancy.update_occupancy(occupancy.empty_occupancy(8, 2, 1.0), made, 1.0, rng))
+    return replace(new, occupancy=occupancy.update_occupancy(occupancy.empty_occupancy(8, 2, 1.0), new, 1.0, rng))
 
 
 def test_preview_names_a_file_that_the_host_can_serve(

@@ -17,9 +17,9 @@ VIEWS, TIMES = 9, 3
 
 @pytest.fixture(scope="module")
 def folder(balls, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("made") / "capture"
-    export_capture(balls, made, CaptureOptions(VIEWS, TIMES, (40, 40)))
-    return made
+    out = tmp_path_factory.mktemp("made") / "capture"
+    export_capture(balls, out, CaptureOptions(VIEWS, TIMES, (40, 40)))
+    return out
 
 
 def test_the_lattice_starts_at_the_reference_camera_and_goes_all_around() -> None:

@@ -21,7 +21,7 @@ SIZE = (60, 80)
 
 def as_nerfstudio_reads(folder: Path) -> list[dict]:
     """What its dataparser does with transforms.json: frames in the order of their names, intrinsics from the top or
-    from each frame, OpenGL matrices, depth times depth_unit_scale_factor (0.001 where nothing else is said)."""
+    from each frame, OpenGL matrices, depth times depth_unit_scale_factor (0.001 by default)."""
     meta = json.loads((folder / "transforms.json").read_text())
     assert meta["camera_model"] == "OPENCV" and meta["k1"] == meta["k2"] == meta["p1"] == meta["p2"] == 0.0
     read = []
@@ -56,9 +56,9 @@ def unproject(frame: dict) -> tuple[np.ndarray, np.ndarray]:  # points (N, 3), p
 
 @pytest.fixture(scope="module")
 def folder(balls, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("made") / "set"
-    export_frames(balls, made, Orbit(elevation=20.0, turns=0.1), FilmOptions(frames=4, size=SIZE))
-    return made
+    out = tmp_path_factory.mktemp("made") / "set"
+    export_frames(balls, out, Orbit(elevation=20.0, turns=0.1), FilmOptions(frames=4, size=SIZE))
+    return out
 
 
 def test_a_known_point_lies_on_its_pixel(folder: Path, balls) -> None:
@@ -111,43 +111,43 @@ def test_depth_steps() -> None:
 
 
 def test_earlier_frames_stay_until_the_new_ones_are_complete(balls, tmp_path: Path) -> None:
-    made = tmp_path / "set"
-    export_frames(balls, made, Orbit(), FilmOptions(frames=2, size=(16, 16)))
-    before = {p: p.read_bytes() for p in made.rglob("*.*")}
+    out = tmp_path / "set"
+    export_frames(balls, out, Orbit(), FilmOptions(frames=2, size=(16, 16)))
+    before = {p: p.read_bytes() for p in out.rglob("*.*")}
 
     def cancel(done: int, *_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_frames(balls, made, Orbit(), FilmOptions(frames=3, size=(16, 16)), cancel)
-    assert {p: p.read_bytes() for p in made.rglob("*.*")} == before and [p.name for p in tmp_path.iterdir()] == ["set"]
-    export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
-    assert len(list((made / "images").iterdir())) == 1 and [p.name for p in tmp_path.iterdir()] == ["set"]
-    for mine in (made / "notes.txt", made / "images" / "holiday.png", made / "images" / "0000.xmp"):
+        export_frames(balls, out, Orbit(), FilmOptions(frames=3, size=(16, 16)), cancel)
+    assert {p: p.read_bytes() for p in out.rglob("*.*")} == before and [p.name for p in tmp_path.iterdir()] == ["set"]
+    export_frames(balls, out, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+    assert len(list((out / "images").iterdir())) == 1 and [p.name for p in tmp_path.iterdir()] == ["set"]
+    for mine in (out / "notes.txt", out / "images" / "holiday.png", out / "images" / "0000.xmp"):
         mine.write_text("mine")
         with pytest.raises(ValueError, match=mine.name):
-            export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+            export_frames(balls, out, Orbit(), FilmOptions(frames=1, size=(16, 16)))
         mine.unlink()
 
     def put(done: int, *_: object) -> None:
-        (made / "images" / "late.png").write_text("mine")
+        (out / "images" / "late.png").write_text("mine")
 
     with pytest.raises(ValueError, match="late.png"):
-        export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)), put)
+        export_frames(balls, out, Orbit(), FilmOptions(frames=1, size=(16, 16)), put)
 
 
 def test_a_data_set_of_the_user_is_never_replaced(balls, tmp_path: Path) -> None:
-    """Its folders are called as ours, and its cameras may be what is asked for."""
-    made = tmp_path / "data"
-    export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
-    meta = json.loads((made / "transforms.json").read_text())
+    """Its folders are called as ours, and its cameras may be the ones to render."""
+    out = tmp_path / "data"
+    export_frames(balls, out, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+    meta = json.loads((out / "transforms.json").read_text())
     del meta["generator"]
-    (made / "transforms.json").write_text(json.dumps(meta))
+    (out / "transforms.json").write_text(json.dumps(meta))
     with pytest.raises(ValueError, match="not written by this program"):
-        export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
+        export_frames(balls, out, Orbit(), FilmOptions(frames=1, size=(16, 16)))
     with pytest.raises(ValueError, match="not written by this program"):
-        export_capture(balls, made, CaptureOptions(2, 1, (16, 16)))
-    assert (made / "images" / "0000.png").is_file() and [p.name for p in tmp_path.iterdir()] == ["data"]
+        export_capture(balls, out, CaptureOptions(2, 1, (16, 16)))
+    assert (out / "images" / "0000.png").is_file() and [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
 def test_refusals(balls, nothing, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from a124core.export.images.video import write_video
 
 def frames(count: int = 6, height: int = 33, width: int = 47) -> torch.Tensor:
     """Grey that gets brighter frame by frame, with one red corner."""
-    made = torch.linspace(0.2, 0.8, count).view(-1, 1, 1, 1).expand(count, 3, height, width).clone()
-    made[:, :, :16, :16] = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
-    return made
+    clip = torch.linspace(0.2, 0.8, count).view(-1, 1, 1, 1).expand(count, 3, height, width).clone()
+    clip[:, :, :16, :16] = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+    return clip
 
 
 def test_mp4_plays_everywhere_and_keeps_its_colours(tmp_path: Path) -> None:
@@ -48,17 +48,17 @@ def test_large_and_small_films_say_which_colours_they_mean(tmp_path: Path, suffi
         with av.open(str(tmp_path / f"a{suffix}")) as film:
             context = film.streams.video[0].codec_context
             assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
-            shown = next(film.decode(video=0))
-            assert (shown.height, shown.width) == (height, 64)
-            planes_yuv = shown.reformat(format="yuv444p").to_ndarray()
+            first = next(film.decode(video=0))
+            assert (first.height, first.width) == (height, 64)
+            planes_yuv = first.reformat(format="yuv444p").to_ndarray()
         assert np.abs(planes_yuv.mean((1, 2)) - [luma, blue, red]).max() < 1.5
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_animations(tmp_path: Path, suffix: str) -> None:
     write_video(tmp_path / f"a{suffix}", frames(), 10)
-    with Image.open(tmp_path / f"a{suffix}") as picture:
-        assert picture.n_frames == 6 and picture.size == (47, 33)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        assert image.n_frames == 6 and image.size == (47, 33)
 
 
 def test_films_refuse(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_films_refuse(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_picture_is_not_stretched(tmp_path: Path) -> None:
+def test_an_image_is_not_stretched(tmp_path: Path) -> None:
     image = torch.full((3, 5, 7), 0.5)
     write_image(tmp_path / "a.png", image)
     assert (np.array(Image.open(tmp_path / "a.png")) == 128).all()
@@ -88,7 +88,7 @@ def test_contact_sheet_puts_rows_under_labels() -> None:
         draw_contact_sheet([rows[0], torch.zeros(3, 3, 9, 9)], ["a", "b"])
 
 
-def test_plots_are_pictures(tmp_path: Path) -> None:
+def test_plots_are_images(tmp_path: Path) -> None:
     losses = {"static": {"rgb": [(k, 1 / k) for k in range(1, 50)], "zero": [(1, 0.0)]}, "coarse": {}}
     write_loss_plot(tmp_path / "l.png", losses)
     write_times_plot(tmp_path / "t.png", {"random": torch.rand(60, 8), "balanced": torch.zeros(60, 8)})

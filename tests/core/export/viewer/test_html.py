@@ -1,4 +1,4 @@
-"""The page that holds everything. What it shows is looked at in tests/web."""
+"""The page that holds everything. Its display is tested in tests/web."""
 
 from __future__ import annotations
 

@@ -24,16 +24,16 @@ CENTRE, RADIUS = (0.2, -0.1, 0.3), 0.3
 class Scene:
     """A field with its occupancy: what the density really is, in cells of 1/8."""
 
-    ask: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    query: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     slices: int = 4
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        return self.ask(xyz, time)
+        return self.query(xyz, time)
 
     @cached_property
     def occupancy(self) -> Occupancy:
         rng = torch.Generator().manual_seed(0)
-        return update_occupancy(empty_occupancy(16, self.slices, 1.0), self.ask, 1.0, rng)
+        return update_occupancy(empty_occupancy(16, self.slices, 1.0), self.query, 1.0, rng)
 
 
 def _ball(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
