@@ -46,7 +46,7 @@ def check_files():
     folder_paths.add_model_folder_path("checkpoints", str(roots["second"]))
     folder_paths.add_model_folder_path("embeddings", str(roots["embeddings"]))
     folder_paths.add_model_folder_path("diffusers", str(roots["diffusers"]))
-    stamps = base.part("nodes.host.files").file_stamps
+    stamps = base.part("nodes.host.file_stamps").file_stamps
     far = base.MODELS / "stamps" / "far" / "model.ckpt"
     cases = {
         "input": ("fox.png", roots["input"] / "fox.png"),
@@ -149,7 +149,7 @@ def check_room():
     weights = first.prior.weight_bytes()[0] | second.prior.weight_bytes()[0]  # of clones, which share them
     vae = first.prior.vae
     encoder = sum(v.nbytes for v in base.part("nodes.host.vae").private_encoder(vae).model.parameters())
-    kept_free = memory.JOB_BYTES + first.prior.activation_bytes()
+    kept_free = memory.RESERVED_BYTES + first.prior.activation_bytes()
     return {
         "weights": len(weights) == 2 and weights[id(base.SD15.model.model)] > 0 and weights[id(vae)] == encoder,
         "kept": [kept for kept, _ in asked[1:]] == [kept_free] * (len(asked) - 1),
