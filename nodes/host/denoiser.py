@@ -146,8 +146,8 @@ def is_flow(model: Any) -> bool:
     import comfy.model_sampling as kinds
 
     sampling = model.get_model_object("model_sampling")
-    reversed_kinds = tuple(getattr(kinds, name) for name in ("IMG_TO_IMG", "IMG_TO_IMG_FLOW") if hasattr(kinds, name))
-    if isinstance(sampling, (kinds.EPS, kinds.CONST)) and not isinstance(sampling, reversed_kinds):
+    image_to_image = tuple(getattr(kinds, name) for name in ("IMG_TO_IMG", "IMG_TO_IMG_FLOW") if hasattr(kinds, name))
+    if isinstance(sampling, (kinds.EPS, kinds.CONST)) and not isinstance(sampling, image_to_image):
         return isinstance(sampling, kinds.CONST)
     names = [c.__name__ for c in type(sampling).__mro__[1:] if c.__module__ == kinds.__name__]
     raise ValueError(

@@ -17,7 +17,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import native_checks as base  # noqa: E402
-import native_more_checks as more  # noqa: E402
 
 sys.path.remove(str(HERE))
 
@@ -25,12 +24,12 @@ import comfy.controlnet  # noqa: E402
 import comfy.utils  # noqa: E402
 import torch  # noqa: E402
 
-apart, noise, picture, view_at, SIZE = base.apart, base.noise, base.picture, base.view_at, base.SIZE
-core = "a124core.priors."
-build, keys = (base.part(core + name) for name in ("ldm_build", "ldm_keys"))
-HOME = base.part(core + "diffusers_place").Place()
+rel_error, noise, random_image, view_at, SIZE = base.rel_error, base.noise, base.random_image, base.view_at, base.SIZE
+DIFFUSERS = "a124core.priors.diffusers."
+build, keys = (base.part(DIFFUSERS + name) for name in ("ldm_build", "ldm_keys"))
+POLICY = base.part(DIFFUSERS + "offload").OffloadPolicy()
 SD = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
-      "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}  # fmt: skip
+      "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}
 HINT = "controlnet_cond_embedding"
 ZERO_CONVS = {"middle_block_out.0.": "controlnet_mid_block.", "input_hint_block.0.": f"{HINT}.conv_in."}
 ZERO_CONVS |= {f"zero_convs.{k}.0.": f"controlnet_down_blocks.{k}." for k in range(2)}
@@ -45,7 +44,7 @@ def floats(path: Path) -> dict[str, torch.Tensor]:
 
 
 def stable_diffusion() -> Path:
-    """The checkpoint's parts under the names of diffusers and transformers."""
+    """Write the checkpoint's parts under the names of diffusers and transformers."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     folder, weights = FOLDERS / "sd", floats(Path("checkpoints/tiny_sd15.safetensors"))
@@ -54,15 +53,15 @@ def stable_diffusion() -> Path:
     build.build_unet(keys.inside(weights, "model.diffusion_model.")).save_pretrained(folder / "unet")
     build.build_vae(keys.inside(weights, "first_stage_model.")).save_pretrained(folder / "vae")
     text = keys.inside(weights, "cond_stage_model.transformer.text_model.")
-    reader = CLIPTextModel(CLIPTextConfig(
+    encoder = CLIPTextModel(CLIPTextConfig(
         vocab_size=49408, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
         bos_token_id=49406, eos_token_id=49407, pad_token_id=49407,
-    ))  # fmt: skip
-    first = next(iter(reader.state_dict()))
+    ))
+    first = next(iter(encoder.state_dict()))
     prefix = "text_model." if first.startswith("text_model.") else ""  # releases of transformers differ
-    missing, unknown = reader.load_state_dict({prefix + n: w for n, w in text.items()}, strict=False)
+    missing, unknown = encoder.load_state_dict({prefix + n: w for n, w in text.items()}, strict=False)
     assert not unknown and all("position_ids" in n for n in missing), (missing, unknown)
-    reader.save_pretrained(folder / "text_encoder")
+    encoder.save_pretrained(folder / "text_encoder")
     shutil.copytree(TOKENIZER, folder / "tokenizer")
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SD))
@@ -70,57 +69,57 @@ def stable_diffusion() -> Path:
 
 
 def control_net() -> Path:
-    """The ControlNet's layers are those of half a UNet, and a few of its own."""
+    """Write the ControlNet, whose layers are those of half a UNet, and a few of its own."""
     from diffusers import ControlNetModel
 
     weights = floats(Path("controlnet/tiny_tile.safetensors"))
-    ours = keys.renamed(weights, [*ZERO_CONVS.items(), *keys.unet_pairs(weights)])
+    renamed = keys.renamed(weights, [*ZERO_CONVS.items(), *keys.unet_pairs(weights)])
     network = ControlNetModel(
         block_out_channels=(320,), layers_per_block=1, cross_attention_dim=768, attention_head_dim=8,
         down_block_types=("CrossAttnDownBlock2D",),
-    )  # fmt: skip
-    network.load_state_dict(ours)
+    )
+    network.load_state_dict(renamed)
     network.save_pretrained(FOLDERS / "tile")
     return FOLDERS / "tile"
 
 
 def compared(native, folder, view, shape):
-    """Latents of the same picture, and guesses about the same noisy ones at three noise levels."""
-    shown = picture(21, 3 if native.is_clip else shape[0], native.size)
-    latents = apart(folder.encode(shown), native.encode(shown))
-    guesses = []
+    """Latents of the same image, and x0_hat of the same noisy ones at three noise levels."""
+    image = random_image(21, 3 if native.is_clip else shape[0], native.size)
+    latents = rel_error(folder.encode(image), native.encode(image))
+    denoised = []
     for step in (30, 400, 900):
         sigma = native.sigmas[step].expand(shape[0])
-        x = native.encode(shown).detach() + native.sigmas[step] * noise(step, *shape)
-        guesses.append(apart(folder.denoise(x, sigma, view), native.denoise(x, sigma, view)))
-    return {"sigmas": apart(folder.sigmas, native.sigmas), "latents": latents, "guess": max(guesses)}
+        x = native.encode(image).detach() + native.sigmas[step] * noise(step, *shape)
+        denoised.append(rel_error(folder.denoise(x, sigma, view), native.denoise(x, sigma, view)))
+    return {"sigmas": rel_error(folder.sigmas, native.sigmas), "latents": latents, "x0_hat": max(denoised)}
 
 
 def check_image():
-    folder = base.part(core + "diffusers_image").image_prior(stable_diffusion(), base.PROMPT, 7.0, SIZE, HOME)
+    folder = base.part(DIFFUSERS + "image").image_prior(stable_diffusion(), base.PROMPT, 7.0, SIZE, POLICY)
     return compared(base.image_guidance().prior, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8))
 
 
 def check_refine():
-    given = (stable_diffusion(), control_net(), base.PROMPT, 7.0, SIZE, HOME)
-    folder = base.part(core + "diffusers_refine").refine_prior(*given)
-    view = view_at([0.0, 9.0], view_text=False, condition=picture(11, 2))
+    wires = (stable_diffusion(), control_net(), base.PROMPT, 7.0, SIZE, POLICY)
+    folder = base.part(DIFFUSERS + "refine").refine_prior(*wires)
+    view = view_at([0.0, 9.0], view_text=False, condition=random_image(11, 2))
     with torch.inference_mode():
         native = base.refine_guidance().prior
     return compared(native, folder, view, (2, 4, 8, 8))
 
 
 def check_view():
-    """The picture's description is the host's on both sides: it enlarges the picture in its own way, and rounds it."""
-    zero, reference = base.checkpoint("tiny_zero123", vision=True), more.a_reference()
+    """Both use the host's image embedding: it enlarges the image in its own way, and rounds it."""
+    zero, reference = base.checkpoint("tiny_zero123", vision=True), base.disc_reference(20.0)
     wires = {"model": zero.model, "clip_vision": zero.vision, "vae": zero.vae, "reference": reference}
     native = base.guidance("A124ViewGuidance", **wires, size=SIZE, cfg=5.0, kind="zero123").prior
     file = next((base.MODELS / "checkpoints").glob("tiny_zero123.*"))
-    folder = base.part(core + "diffusers_view").view_prior(file, reference, "zero123", 5.0, SIZE, HOME)
-    ours, theirs = folder.conditions.embedding, native.conditions.embedding
-    folder.conditions.embedding = theirs
-    alike = torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)
-    return {**compared(native, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8)), "described": float(alike)}
+    folder = base.part(DIFFUSERS + "view").view_prior(file, reference, "zero123", 5.0, SIZE, POLICY)
+    ours, host = folder.conditions.embedding, native.conditioner.embedding
+    folder.conditions.embedding = host
+    cosine = torch.nn.functional.cosine_similarity(ours.flatten(), host.flatten(), dim=0)
+    return {**compared(native, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8)), "embedding": float(cosine)}
 
 
 def check_video():
@@ -134,7 +133,7 @@ def check_video():
         model, clip, vae = (load(str(files / name)) for load, name in zip(loaders, names, strict=True))
     wires = {"model": model, "clip": clip, "vae": vae, "prompt": base.PROMPT}
     native = base.guidance("A124VideoGuidance", **wires, size=SIZE, cfg=7.0).prior
-    folder = base.part(core + "diffusers_video").video_prior(files, base.PROMPT, 7.0, SIZE, HOME)
+    folder = base.part(DIFFUSERS + "video").video_prior(files, base.PROMPT, 7.0, SIZE, POLICY)
     view = replace(view_at([0.0, 5.0, 10.0]), view_text=False)
     return compared(native, folder, view, (1, 4, 3, 8, 8))
 
