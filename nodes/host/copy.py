@@ -70,11 +70,7 @@ def clone_norm_inputs(module: nn.Module) -> None:
     """Give every norm a copy of its input: the host adds to it in place, as in x += attention(norm(x))."""
     for part in module.modules():
         if isinstance(part, (nn.LayerNorm, nn.GroupNorm)):
-            part.forward = partial(_cloned, part.forward)
-
-
-def _cloned(forward: Any, x: Tensor) -> Tensor:
-    return forward(x.clone())
+            part.register_forward_pre_hook(lambda _, args: (args[0].clone(), *args[1:]))
 
 
 def checkpoint_forward(part: nn.Module) -> None:

@@ -103,7 +103,7 @@ class HostUNet(VideoUNet):
         control: Any = None,
         transformer_options: dict | None = None,
         **unused: Any,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """Refuse inputs that the network has no use for, then run under the wrappers that packs put around a UNet."""
         import comfy.patcher_extension as extension
 

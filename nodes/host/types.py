@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...a124core.export.mesh.colour import linear
 from ...a124core.export.mesh.mesh import Mesh
@@ -33,14 +32,6 @@ def to_video(path: Path) -> Any:
     return None
 
 
-@dataclass(frozen=True)
-class PlainMesh:
-    """MESH as every host since 0.3 reads it."""
-
-    vertices: Tensor  # (1, V, 3)
-    faces: Tensor  # (1, F, 3)
-
-
 def to_mesh(mesh: Mesh) -> Any:
     """Return a MESH of one item, with colours where the host's has them: in linear light, as its own nodes give them
     and its Save GLB writes them into COLOR_0 (nodes_gaussian_splat.py of ComfyUI 0.28.1 says why)."""
@@ -49,4 +40,4 @@ def to_mesh(mesh: Mesh) -> Any:
     try:
         return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(linear(mesh.colours))[None], unlit=True)
     except (AttributeError, TypeError):
-        return PlainMesh(vertices, faces)
+        return SimpleNamespace(vertices=vertices, faces=faces)  # as every host since 0.3 reads it

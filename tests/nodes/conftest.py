@@ -18,7 +18,7 @@ LEAVES = ("PreviewImage", "Preview3D", "CreateVideo", "SaveVideo", "MarkdownNote
 MODELS = (
     "CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "ControlNetLoader", "A124ModelScopeLoader",
     "A124DiffusersGuidance",
-)  # fmt: skip
+)
 STEPS = 3
 torch.set_num_threads(1)  # small images: on a busy machine, more threads wait for each other
 CUT = {

@@ -29,7 +29,7 @@ def listed(host: ModuleType, models: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("image", "stable-diffusion-v1-5", "image"), ("view", "zero123-xl", "view"),
     ("video", "text-to-video-ms-1.7b", "video"), ("refine", "stable-diffusion-v1-5", "refine"),
     ("upscale", "stable-diffusion-x4-upscaler", "refine"),
-])  # fmt: skip
+])
 def test_every_role_gives_its_guidance_with_the_released_numbers(
     nodes: dict[str, type], reference: Any, call_node: Any, role: str, model: str, output: str
 ) -> None:
@@ -37,7 +37,7 @@ def test_every_role_gives_its_guidance_with_the_released_numbers(
     outputs = call_node(
         node, role=role, model=f"diffusers/{model}", control_net="diffusers/control_v11f1e_sd15_tile", prompt="a panda",
         size=16, reference=reference,
-    )  # fmt: skip
+    )
     outputs = dict(zip(OUTPUTS, outputs, strict=True))
     guidance = outputs.pop(output)
     assert not any(outputs.values()), "the other outputs are as if unplugged"
@@ -52,7 +52,7 @@ def test_every_role_gives_its_guidance_with_the_released_numbers(
 def test_a_folder_drives_the_static_stage(nodes: dict[str, type], reference: Any, call_node: Any) -> None:
     """Wired like any other guidance: it changes the field, and is offloaded when the stage is done."""
     image = call_node(nodes["A124DiffusersGuidance"], role="image", model="diffusers/stable-diffusion-v1-5", size=16,
-                      weight=0.5)[0]  # fmt: skip
+                      weight=0.5)[0]
     fields = [call_node(nodes["A124StaticOptimizer"], reference=reference, image_guidance=g)[0] for g in (image, None)]
     assert fields[0].table.isfinite().all() and not torch.equal(fields[0].table, fields[1].table)
 

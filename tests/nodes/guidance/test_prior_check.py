@@ -65,7 +65,7 @@ def test_it_renders_a_field(nodes: dict[str, type], call_node: Callable, referen
 def test_a_cancel_stops_it_between_queries(
     nodes: dict[str, type], call_node: Callable, reference: Any, view: Any, pack_module: Callable,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     class Interrupted(Exception):
         pass
 

@@ -83,7 +83,7 @@ class Cancelled(BaseException):
 TOY = {
     "init_word": "toy", "name": "fox", "steps": 3, "batch": 2, "chunk": 1, "rate": 0.05, "size": 16, "seed": 1,
     "resume": "auto",
-}  # fmt: skip
+}
 WIRES = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd15"}}}
 
 
@@ -96,7 +96,7 @@ def learn(
         encode=lambda image: image.mean((2, 3), keepdim=True), decode=None, load=lambda: None, offload=lambda: None,
         denoise=lambda x, sigma, token, texts: token.mean().expand_as(x), sigmas=torch.linspace(0.1, 9.0, 1000),
         start=lambda: torch.zeros(1, 4),
-    )  # fmt: skip
+    )
     monkeypatch.setattr(pack_module("nodes.host.inversion"), "inversion_model", lambda *wires: model)
     clip = SimpleNamespace(clone=lambda: "the CLIP")
 
