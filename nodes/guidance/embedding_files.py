@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,56 +11,23 @@ from torch import Tensor
 
 from ...a124core.export.embedding import load_progress, read_embedding, save_progress, write_embedding
 from ...a124core.inversion.learn import TokenSnapshot
+from ...a124core.runs.store import FileFormat, RunStore
 from ..host.embeddings import embeddings_folder
+from ..host.folders import output_folder
 
 MADE_BY = "animate124"
-
-log = logging.getLogger(__name__)
-
-
-class EmbeddingStore:
-    """What one run keeps on disk: its snapshot, then the finished embedding."""
-
-    def __init__(self, folder: Path, restart: bool) -> None:
-        self.snapshot, self.embedding = folder / "progress.safetensors", folder / "word.safetensors"
-        if restart:
-            self.snapshot.unlink(missing_ok=True)
-            self.embedding.unlink(missing_ok=True)
-
-    def newest(self) -> TokenSnapshot | None:
-        """Return where an interrupted run stopped; a damaged file counts as absent."""
-        try:
-            return TokenSnapshot(*load_progress(self.snapshot)) if self.snapshot.is_file() else None
-        except ValueError:
-            return None
-
-    def finished(self) -> Tensor | None:  # (n, d)
-        try:
-            return read_embedding(self.embedding)[""] if self.embedding.is_file() else None
-        except ValueError:
-            return None
-
-    def save(self, snapshot: TokenSnapshot) -> str | None:
-        """Write a snapshot; return why it could not be written."""
-        return _write(self.snapshot, lambda: save_progress(self.snapshot, snapshot.tensors, snapshot.meta))
-
-    def finish(self, embedding: Tensor) -> str | None:
-        """Replace the snapshot by the embedding; return why it could not be written, which leaves the snapshot."""
-        problem = _write(self.embedding, lambda: write_embedding(self.embedding, embedding))
-        if problem is None:
-            self.snapshot.unlink(missing_ok=True)
-        return problem
+SNAPSHOT, RESULT = "progress.safetensors", "word.safetensors"  # of one run
+FORMAT = FileFormat(
+    lambda path: TokenSnapshot(*load_progress(path)),
+    lambda path, snapshot: save_progress(path, snapshot.tensors, snapshot.meta),
+    lambda path: read_embedding(path)[""],
+    lambda path, embedding, notes: write_embedding(path, embedding, notes),
+)
 
 
-def _write(path: Path, write: Callable[[], None]) -> str | None:
-    """A full disk must not end a run: the reason is returned as text."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write()
-    except (OSError, ValueError, RuntimeError) as error:
-        log.warning("Animate124: %s not written: %s", path.stem, error)
-        return f"{path.stem} not written to disk: {error}"
-    return None
+def embedding_store(run: str) -> RunStore:
+    """Return the store of one run, by its cache key: a snapshot, then the embedding."""
+    return RunStore(output_folder() / "snapshots" / f"token-{run}", (SNAPSHOT,), FORMAT)
 
 
 def embedding_path(name: str, run: str | None) -> Path:

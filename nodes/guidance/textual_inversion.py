@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,19 +11,21 @@ from typing import Any
 from torch import Tensor
 
 from ...a124core.inversion.learn import TokenConfig, TokenStep, learn_token
+from ...a124core.runs.advice import out_of_memory_advice
+from ...a124core.runs.monitor import Intervals, RunMonitor
+from ...a124core.runs.store import RunStore
 from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
 from ..host import inversion as host_inversion
 from ..host import ui
-from ..host.folders import output_folder
 from ..host.images import from_images, to_preview_image
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..optimize.cache_key import HIDDEN, cache_key
-from .embedding_files import EmbeddingStore, embedding_path, save_embedding
+from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
 
 WHITE = (1.0, 1.0, 1.0)
-PREVIEW_SECONDS, SAVE_SECONDS = 5.0, 120.0
+INTERVALS = Intervals(snapshot=120.0, preview=5.0)  # seconds
 
 
 class A124TextualInversion:
@@ -101,15 +103,17 @@ class A124TextualInversion:
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
         path, init_word = embedding_path(name, None if resume == "restart" else run), init_word.strip()
-        store = EmbeddingStore(output_folder() / "snapshots" / f"token-{run}", resume == "restart")
-        embedding = store.finished()
+        store = embedding_store(run)
+        if resume == "restart":
+            shutil.rmtree(store.folder, ignore_errors=True)
+        embedding = store.result(RESULT)
         if embedding is None:
             build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
             embedding = _learn(build, image, config, seed, store, unique_id)
         try:
             save_embedding(path, embedding, {"init_word": init_word, "steps": str(steps), "run": run})
         finally:  # an embedding that could not be written is found in the store by the next run
-            problem = store.finish(embedding)
+            problem = _finish(store, embedding)
         summary = f"embedding:{name} holds {len(embedding)} vector(s), learned from {init_word!r}."
         ui.show_text(unique_id, f"{summary}\n{problem}" if problem else summary)
         return clip.clone(), f"embedding:{name}"
@@ -117,19 +121,20 @@ class A124TextualInversion:
 
 def _learn(
     build: Callable[[], host_inversion.InversionModel], image: Tensor, config: TokenConfig, seed: int,
-    store: EmbeddingStore, unique_id: str | None,
+    store: RunStore, unique_id: str | None,
 ) -> Tensor:  # (n, d)
-    start = store.newest()
-    monitor = InversionMonitor(config.steps, 0 if start is None else start.step, store, unique_id)
+    snapshot = store.newest()
+    progress = InversionProgress(config.steps, 0 if snapshot is None else snapshot.step, unique_id)
+    monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
     model = build()
     try:
         model.load()
-        return learn_token(
-            image, model.encode, model.denoise, model.sigmas, model.start(), config, seed, monitor.on_step, start,
-            model.decode,
-        )
-    except BaseException as error:  # cancelled, out of memory: the last good step must survive
-        monitor.save()
+        with monitor.saving_on_error():
+            return learn_token(
+                image, model.encode, model.denoise, model.sigmas, model.start(), config, seed, monitor.on_step,
+                snapshot, model.decode,
+            )
+    except BaseException as error:
         if is_out_of_memory(error):
             error.args = (f"{_memory_advice(config)}\n{error}",)  # still of its kind, so that the host frees its models
         raise
@@ -137,37 +142,38 @@ def _learn(
         model.offload()
 
 
+def _finish(store: RunStore, embedding: Tensor) -> str | None:
+    """Keep the embedding in the store; return the reason if it cannot be kept, which ends no run."""
+    try:
+        store.finish(RESULT, embedding)
+    except (OSError, ValueError, RuntimeError) as error:
+        return f"result not kept on disk: {error}"
+    return None
+
+
 def _memory_advice(config: TokenConfig) -> str:
-    advice = (
-        "set 'chunk' to 1: it resumes from its last step"
-        if config.chunk > 1
-        else "'chunk' is 1 already: choose a smaller 'size', with which it begins again"
-    )
-    return f"textual inversion is out of memory: {advice}."
+    if config.chunk > 1:
+        return out_of_memory_advice("textual inversion", resuming=["set 'chunk' to 1"])
+    return out_of_memory_advice("textual inversion", restarting=["'chunk' is 1 already: choose a smaller 'size'"])
 
 
-class InversionMonitor:
-    """Progress, preview, snapshots and cancel of one run."""
+class InversionProgress:
+    """The front end of one run on the node."""
 
-    def __init__(self, steps: int, done: int, store: EmbeddingStore, node_id: str | None) -> None:
+    def __init__(self, steps: int, first: int, node_id: str | None) -> None:
+        self.node_id = node_id
         self.update = ui.progress(steps, node_id)
-        self.update(done, None)  # the bar is there while models are copied
-        self.store, self.node_id = store, node_id
-        self.last: TokenStep | None = None
-        self.previewed = self.saved = time.monotonic()
+        self.update(first, None)  # the bar is there while models are copied
 
     def on_step(self, step: TokenStep) -> None:
-        self.last = step
+        """Move the bar; raise the host's exception on a cancel."""
         ui.stop_if_cancelled()
-        now, preview = time.monotonic(), None
-        if now - self.previewed >= PREVIEW_SECONDS:
-            preview, self.previewed = to_preview_image(step.preview()), time.monotonic()
-        self.update(step.step, preview)
-        if now - self.saved >= SAVE_SECONDS:
-            self.save()
+        self.update(step.step, None)
 
-    def save(self) -> None:
-        """Save the last step and never raise: the caller's own error must not be hidden."""
-        if self.last is not None and (problem := self.store.save(self.last.snapshot())):
-            ui.show_text(self.node_id, problem)
-        self.saved = time.monotonic()
+    def on_preview(self, step: TokenStep) -> None:
+        """Show the preview on the node."""
+        self.update(step.step, to_preview_image(step.preview()))
+
+    def on_problem(self, message: str) -> None:
+        """Show what could not be written."""
+        ui.show_text(self.node_id, message)

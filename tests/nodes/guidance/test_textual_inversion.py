@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -64,16 +63,16 @@ def test_the_same_embedding_is_not_written_twice(files: ModuleType) -> None:
     assert path.stat().st_mtime != 1
 
 
-def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(files: ModuleType, tmp_path: Path) -> None:
-    store = files.EmbeddingStore(tmp_path / "run", restart=False)
-    assert store.newest() is None and store.finished() is None
-    assert store.save(files.TokenSnapshot({"token": torch.ones(1, 4)}, {"step": 3})) is None
+def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(files: ModuleType) -> None:
+    store = files.embedding_store("run")
+    assert store.newest() is None and store.result(files.RESULT) is None
+    store.save(files.TokenSnapshot({"token": torch.ones(1, 4)}, {"step": 3}))
     assert store.newest().step == 3
-    store.snapshot.write_bytes(store.snapshot.read_bytes()[:50])
+    snapshot = store.folder / files.SNAPSHOT
+    snapshot.write_bytes(snapshot.read_bytes()[:50])
     assert store.newest() is None, "a damaged file counts as absent"
-    assert store.finish(torch.ones(1, 4)) is None
-    assert torch.equal(store.finished(), torch.ones(1, 4)) and not store.snapshot.exists()
-    assert files.EmbeddingStore(tmp_path / "run", restart=True).finished() is None
+    store.finish(files.RESULT, torch.ones(1, 4))
+    assert torch.equal(store.result(files.RESULT), torch.ones(1, 4)) and not snapshot.exists()
 
 
 class Cancelled(BaseException):
@@ -120,7 +119,8 @@ def disk_full(name: str) -> Callable:
 def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
     learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
-    monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "SAVE_SECONDS", 0.0)
+    intervals = pack_module("a124core.runs.monitor").Intervals(snapshot=0.0)
+    monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "INTERVALS", intervals)
     monkeypatch.setattr(files, "save_progress", disk_full("snapshots"))
     assert learn() == ("the CLIP", "embedding:fox")
     calls: list[int] = []
