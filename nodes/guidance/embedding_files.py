@@ -15,7 +15,7 @@ from ...a124core.runs.store import FileFormat, RunStore
 from ..host.embeddings import embeddings_folder
 from ..host.folders import output_folder
 
-MADE_BY = "animate124"
+CREATOR = "animate124"
 SNAPSHOT, RESULT = "progress.safetensors", "word.safetensors"  # of one run
 FORMAT = FileFormat(
     lambda path: TokenSnapshot(*load_progress(path)),
@@ -42,7 +42,7 @@ def embedding_path(name: str, run: str | None) -> Path:
     path = folder / f"{name}.safetensors"
     others = [p for p in folder.glob(f"{name}.*") if p != path and p.suffix in (".pt", ".bin")]
     notes = _notes(path) if path.is_file() else None
-    if others or (notes is not None and notes.get("made_by") != MADE_BY):
+    if others or (notes is not None and notes.get("made_by") != CREATOR):
         raise ValueError(f"an embedding {name} that was not learned here is in {folder}: choose another name.")
     if notes is not None and run is not None and notes.get("run") != run:
         raise ValueError(
@@ -54,7 +54,7 @@ def embedding_path(name: str, run: str | None) -> Path:
 
 def save_embedding(path: Path, embedding: Tensor, notes: dict[str, str]) -> None:
     """Write the embedding with its notes, unless the file is the same: nodes that depend on it would start again."""
-    notes = {"made_by": MADE_BY, **notes}
+    notes = {"made_by": CREATOR, **notes}
     if path.is_file() and notes.items() <= _notes(path).items() and torch.equal(read_embedding(path)[""], embedding):
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -131,8 +131,8 @@ def _learn(
         model.load()
         with monitor.saving_on_error():
             return learn_token(
-                image, model.encode, model.denoise, model.sigmas, model.start(), config, seed, monitor.on_step,
-                snapshot, model.decode,
+                image, model.encode, model.denoise, model.sigmas, model.initial_embedding(), config, seed,
+                monitor.on_step, snapshot, model.decode,
             )
     except BaseException as error:
         if is_out_of_memory(error):

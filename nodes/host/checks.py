@@ -1,4 +1,4 @@
-"""Wires that cannot work, each refused in one sentence: what came, what is needed, what to wire instead."""
+"""Wires that cannot work, each refused in one sentence: what is wired, what is needed, what to wire instead."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_video(model: Any, vae: Any) -> None:
         )
 
 
-def check_context_dim(model: Any, dim: int) -> None:
+def check_embedding_dim(model: Any, dim: int) -> None:
     """Require a CLIP whose embeddings have as many dimensions as the MODEL's cross-attention expects."""
     expected = context_dim(model.model.diffusion_model)
     if expected is not None and expected != dim:

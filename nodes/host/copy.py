@@ -34,12 +34,12 @@ def patched_copy(module: nn.Module, patches: dict, prefix: str, dtype: torch.dty
             weight = comfy.lora.calculate_weight(patches[prefix + name], weight, prefix + name)
         owner, _, key = name.rpartition(".")
         setattr(copied.get_submodule(owner), key, nn.Parameter(weight.to(dtype), requires_grad=False))
-    keep_weights_in_place(copied)
+    disable_weight_casting(copied)
     copied.dtype = dtype
     return copied.eval()
 
 
-def keep_weights_in_place(module: nn.Module) -> None:
+def disable_weight_casting(module: nn.Module) -> None:
     """Switch the host's paging and casting of weights off."""
     for part in module.modules():
         if hasattr(part, "comfy_cast_weights"):
@@ -48,9 +48,9 @@ def keep_weights_in_place(module: nn.Module) -> None:
 
 def clean_copy(module: nn.Module) -> nn.Module:
     """Return a deep copy of a module that may be loaded, without what loading left on its layers."""
-    left_out = object()
+    omitted = object()
     memo = {
-        id(value): left_out
+        id(value): omitted
         for part in module.modules()
         for name, value in vars(part).items()
         if _is_runtime(name) and not isinstance(value, PLAIN)

@@ -23,7 +23,7 @@ class Conditioner(Protocol):
     conds: dict[str, list]  # CONDITIONING by name; "positive" and "negative" must be among them
     reads_condition: bool = False  # does it use View.condition?
 
-    def at(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         """Return (positive, negative) for the cameras and the condition image of this step."""
 
 
@@ -116,7 +116,7 @@ class HostDenoiser:
         self.shape: tuple[int, ...] | None = None
         self.processed_conds: dict[str, Conds] = {}  # by the names of conds
         self.loaded_models: list = []  # ControlNets and the like, loaded with the MODEL
-        self.memory_required = (0.0, 0.0)  # bytes beside the weights: wanted, and the least
+        self.memory_required = (0.0, 0.0)  # bytes beside the weights: preferred, and the least
 
 
 def memory_required(model: Any, shape: tuple[int, ...], conds: dict[str, Conds]) -> tuple[float, float]:
@@ -132,8 +132,8 @@ def ensure_loaded(models: list, required: tuple[float, float]) -> None:
     import comfy.model_management as management
 
     if not all(_is_loaded(model, management.current_loaded_models) for model in models):
-        wanted, least = required
-        management.load_models_gpu(models, memory_required=wanted, minimum_memory_required=least)
+        preferred, least = required
+        management.load_models_gpu(models, memory_required=preferred, minimum_memory_required=least)
 
 
 def _is_loaded(model: Any, entries: list) -> bool:

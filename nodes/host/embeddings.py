@@ -57,5 +57,5 @@ def count_embeddings(clip: Any, text: str) -> int:
 def _count(clip: Any, name: str, rows: list) -> int:
     tokenizer = getattr(clip.tokenizer, f"clip_{name}", getattr(clip.tokenizer, name, None))
     width = getattr(tokenizer, "embedding_size", None)
-    tokens = [(token, word) for row in rows for token, _, word in row if isinstance(token, Tensor)]
-    return len({word for token, word in tokens if width in (None, token.shape[-1])})
+    tokens = [(token, word_id) for row in rows for token, _, word_id in row if isinstance(token, Tensor)]
+    return len({word_id for token, word_id in tokens if width in (None, token.shape[-1])})

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import check_context_dim
+from .checks import check_embedding_dim
 from .copy import checkpoint_forward, clean_copy, clone_norm_inputs, patched_copy
 from .vae import PrivateEncoder, private_encoder
 
@@ -44,21 +44,21 @@ class InversionModel:
         latents = self.encoder.encode_images(image.to(self.device, torch.float32))
         return self.model.model.process_latent_in(latents)
 
-    def denoise(self, x_t: Tensor, sigma: Tensor, token: Tensor, templates: list[str]) -> Tensor:
-        """x_t (B, C, h, w), sigma (B,), token (n, d) -> x0_hat: BaseModel.apply_model written out for the copies."""
-        context = self.encode_text(token, templates)
+    def denoise(self, x_t: Tensor, sigma: Tensor, embedding: Tensor, templates: list[str]) -> Tensor:
+        """x_t, sigma (B,), embedding (n, d) -> x0_hat: BaseModel.apply_model written out for the copies."""
+        context = self.encode_templates(embedding, templates)
         scaled = self.sampling.calculate_input(sigma, x_t).to(self.dtype)
         timestep = self.sampling.timestep(sigma).float()
         options = {**self.options, "sigmas": sigma}
         out = self.unet(scaled, timestep, context=context.to(self.dtype), transformer_options=options)
         return self.sampling.calculate_denoised(sigma, out.float(), x_t)
 
-    def encode_text(self, token: Tensor, templates: list[str]) -> Tensor:  # (B, 77, d)
-        """Encode the templates with the token's rows in them, differentiable in the token."""
-        rows = token.to(self.device)
+    def encode_templates(self, embedding: Tensor, templates: list[str]) -> Tensor:  # (B, 77, d)
+        """Encode the templates with the embedding's rows in them, differentiable in it."""
+        rows = embedding.to(self.device)
         return self.text_encoder([with_embedding(self.clip, t, self.init_word, rows) for t in templates])[0]
 
-    def start(self) -> Tensor:  # (n, d)
+    def initial_embedding(self) -> Tensor:  # (n, d)
         """Return the vocabulary's rows for the initial word, one for each of its tokens."""
         ids = word_token_ids(self.clip, self.init_word)
         return self.text_encoder.transformer.get_input_embeddings().weight[ids].detach().float().cpu().clone()
@@ -89,7 +89,7 @@ def inversion_model(model: Any, clip: Any, vae: Any, init_word: str, device: tor
 
     sampling, encoder = _sampling(model), text_encoder(clip)
     word_token_ids(clip, init_word)
-    check_context_dim(model, encoder.transformer.get_input_embeddings().weight.shape[-1])  # before anything is copied
+    check_embedding_dim(model, encoder.transformer.get_input_embeddings().weight.shape[-1])  # before anything is copied
     for patcher in (model, clip.patcher):
         management.free_memory(1e30, patcher.load_device)  # unpatched, so that copies hold the wire's patches alone
     bf16 = device.type != "cpu" and management.should_use_bf16(device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...a124core.priors.resized import resize_images
 from ...a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ...a124core.protocols import ModelPrior, View
-from .checks import check_channels, check_context_dim, check_control, check_vae, check_video
+from .checks import check_channels, check_control, check_embedding_dim, check_vae, check_video
 from .denoiser import Conditioner, Conds, HostDenoiser
 from .text import ViewText, encode_text
 from .vae import PrivateEncoder, encoder_bytes, gradient_bytes, latent_scale, private_encoder
@@ -41,7 +41,7 @@ class NativePrior(ModelPrior):
         """x_t like x0, sigma (items,) -> x0_hat, with the MODEL's patches and classifier-free guidance."""
         if self.denoiser.shape != tuple(x_t.shape):
             self.denoiser.open(tuple(x_t.shape))
-        positive, negative = self.conditioner.at(self.denoiser, view)
+        positive, negative = self.conditioner(self.denoiser, view)
         return self.denoiser.denoise(x_t, sigma, positive, negative)
 
     @property
@@ -82,7 +82,7 @@ def refine_prior(model: Any, clip: Any, vae: Any, control: Any, prompt: str, cfg
     text: Conditioner = _view_text(model, clip, vae, prompt, DYNAMIC_SUFFIX)
     if control is not None:
         check_control(model, control)
-        text = TileControl(text, control, encode_text(clip, CONTROL_TEXT), vae, size)
+        text = TileConditioner(text, control, encode_text(clip, CONTROL_TEXT), vae, size)
     return NativePrior(model, vae, text, cfg, size)
 
 
@@ -98,11 +98,11 @@ def _view_text(model: Any, clip: Any, vae: Any, prompt: str, suffix: str) -> Vie
     check_vae(model, vae)
     check_channels(model)
     text = ViewText(clip, prompt, suffix)
-    check_context_dim(model, text.dim)
+    check_embedding_dim(model, text.dim)
     return text
 
 
-class TileControl(Conditioner):
+class TileConditioner(Conditioner):
     """The text, and for the ControlNet the image to be repaired, a new one at every step."""
 
     reads_condition = True
@@ -111,11 +111,11 @@ class TileControl(Conditioner):
         self.text, self.control, self.vae, self.size = text, control, vae, size
         self.conds = text.with_options({"control": control, "cross_attn_controlnet": control_text[0][0]})
 
-    def at(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         if view.condition is None:
             raise RuntimeError("the ControlNet got no image to repair: use this guidance in the fine stage.")
         hint = self._hint(denoiser.inner_model, view.condition)
-        positive, negative = self.text.at(denoiser, view)
+        positive, negative = self.text(denoiser, view)
         return [{**c, "control": hint} for c in positive], [{**c, "control": hint} for c in negative]
 
     def _hint(self, inner_model: Any, image: Tensor) -> Any:

@@ -1,7 +1,7 @@
 """The host as it runs the pack: its modules are looked up, and its inference mode is left.
 
 The host has loaded its own modules long before a node runs, so they are looked up, never imported: without a host every
-function of this folder that looks one up has a default.
+function of this folder that needs one has a default.
 """
 
 from __future__ import annotations

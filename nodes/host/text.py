@@ -35,7 +35,7 @@ class ViewText(Conditioner):
         """Return the same conditionings with more of the host's options."""
         return {name: [[c, {**o, **options}] for c, o in cond] for name, cond in self.conds.items()}
 
-    def at(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         conds = denoiser.processed_conds
         if not view.view_text:
             return conds["positive"], conds["negative"]

@@ -9,7 +9,7 @@ import torch
 from ...a124core.priors.resized import resize_images
 from ...a124core.priors.view_text import DYNAMIC_SUFFIX
 from ...a124core.protocols import View
-from .checks import check_context_dim, check_vae, model_family
+from .checks import check_embedding_dim, check_vae, model_family
 from .denoiser import Conditioner, Conds, HostDenoiser
 from .prior import NativePrior
 from .text import ViewText
@@ -33,11 +33,11 @@ def upscale_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size
             f"{FACTOR} times: wire the VAE of the upscaler's own checkpoint."
         )
     text = ViewText(clip, prompt, DYNAMIC_SUFFIX)
-    check_context_dim(model, text.dim)
-    return NativePrior(model, vae, LowResImage(text, noise_level), cfg, size)
+    check_embedding_dim(model, text.dim)
+    return NativePrior(model, vae, LowResConditioner(text, noise_level), cfg, size)
 
 
-class LowResImage(Conditioner):
+class LowResConditioner(Conditioner):
     """The text, and the frame to be enlarged with noise of the given level as concat channels."""
 
     reads_condition = True
@@ -47,7 +47,7 @@ class LowResImage(Conditioner):
         self.conds = text.conds
 
     @torch.inference_mode()
-    def at(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         import comfy.conds
 
         if view.condition is None:
@@ -59,7 +59,7 @@ class LowResImage(Conditioner):
             noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(device)
             image = denoiser.inner_model.noise_augmentor.q_sample(image, level, noise)
         added = {"c_concat": comfy.conds.CONDNoiseShape(image), "y": comfy.conds.CONDRegular(level)}
-        positive, negative = self.text.at(denoiser, view)
+        positive, negative = self.text(denoiser, view)
         return [_with_model_conds(c, added) for c in positive], [_with_model_conds(c, added) for c in negative]
 
 

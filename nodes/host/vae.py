@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...a124core.priors.latents import checkpointed_encode
-from .copy import checkpoint_forward, keep_weights_in_place
+from .copy import checkpoint_forward, disable_weight_casting
 
 # Bytes a pixel for a gradient in float32, the largest of a CPU run: SD's VAE 362 MiB at 256 x 256, 1224 MiB at
 # 512 x 512 (678 and 3194 without checkpointing)
@@ -44,7 +44,7 @@ class PrivateEncoder:
         for name in UNUSED:
             for value in getattr(model, name, nn.Module()).parameters():  # the modules stay: Wan's encoder counts them
                 value.data = value.data.new_empty(0)
-        keep_weights_in_place(model)
+        disable_weight_casting(model)
         self.is_video = is_video(vae)  # (B, 3, F, H, W) -> (B, C, f, h, w)
         for part in [] if self.is_video else blocks(getattr(model, "encoder", None)):
             checkpoint_forward(part)

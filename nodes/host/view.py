@@ -30,7 +30,7 @@ def view_prior(
             f"this MODEL ({model_family(model)}) has no cc_projection, so it takes no camera pose: wire a Zero123 or "
             "Stable-Zero123 checkpoint from Image Only Checkpoint Loader (img2vid model)."
         )
-    pose = Pose(_embedding(clip_vision, reference, size), vae, reference, kind, size)
+    pose = PoseConditioner(_embedding(clip_vision, reference, size), vae, reference, kind, size)
     return NativePrior(model, vae, pose, cfg, size)
 
 
@@ -53,7 +53,7 @@ def _on_white(reference: Reference, size: int) -> Tensor:  # IMAGE
     return reference.on(WHITE, size).movedim(1, -1)
 
 
-class Pose(Conditioner):
+class PoseConditioner(Conditioner):
     """One token made of the image's embedding and the pose, and the image's latents as concat channels."""
 
     def __init__(self, embedding: Tensor, vae: Any, reference: Reference, kind: str, size: int) -> None:
@@ -66,7 +66,7 @@ class Pose(Conditioner):
         }
 
     @torch.inference_mode()
-    def at(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         pose = pose_vector(view.cameras, view.reference, self.kind)
         joined = torch.cat([self.embedding.expand(len(pose), -1, -1), pose[:, None].cpu()], dim=-1)
         token = denoiser.inner_model.cc_projection(joined.to(denoiser.model.load_device))

@@ -83,7 +83,7 @@ def learns_an_embedding_and_leaves_the_host_unchanged():
     out_clip, token = learn(MODELS_LOADED)
     file = WORK / "embeddings" / "tiny_robot.safetensors"
     embedding = comfy.utils.load_torch_file(str(file))["emb_params"]
-    start = host_inversion.inversion_model(model, clip, vae, "robot", torch.device("cpu")).start()
+    start = host_inversion.inversion_model(model, clip, vae, "robot", torch.device("cpu")).initial_embedding()
     with torch.inference_mode():
         learned, plain = (
             out_clip.encode_from_tokens(out_clip.tokenize(f"a photo of a {w}")) for w in (token, "robot")
@@ -103,8 +103,8 @@ def copies_equal_the_host():
     x, sigma = torch.randn(2, 4, 8, 8, generator=rng), torch.tensor([0.5, 3.0])
     templates = ["a photo of a {}", "a rendition of the {}"]
     with torch.no_grad():
-        contexts = copies.encode_text(copies.start(), templates)
-        ours = copies.denoise(x, sigma, copies.start(), templates)
+        contexts = copies.encode_templates(copies.initial_embedding(), templates)
+        ours = copies.denoise(x, sigma, copies.initial_embedding(), templates)
     with torch.inference_mode():
         texts = [clip.encode_from_tokens(clip.tokenize(t.format("robot"))) for t in templates]
         texts = torch.cat([t.cpu() for t in texts])
@@ -112,7 +112,7 @@ def copies_equal_the_host():
 
         management.load_models_gpu([model])
         host = model.model.apply_model(x, sigma, c_crossattn=texts)
-    token = copies.start().requires_grad_(True)
+    token = copies.initial_embedding().requires_grad_(True)
     copies.denoise(x, sigma, token, templates).square().mean().backward()
     gradient = token.grad.clone()
     for block in (*copies.unet.input_blocks, copies.unet.middle_block, *copies.unet.output_blocks):
@@ -169,7 +169,7 @@ def a_lora_takes_effect():
         denoised = []
         for wired in (model, patched):
             copies = host_inversion.inversion_model(wired, clip, vae, "robot", torch.device("cpu"))
-            denoised.append(copies.denoise(x, sigma, copies.start(), ["a photo of a {}"]))
+            denoised.append(copies.denoise(x, sigma, copies.initial_embedding(), ["a photo of a {}"]))
     return {"change": rel_error(denoised[1], denoised[0])}
 
 
@@ -190,7 +190,7 @@ def attention_patches_get_their_block():
 
     def gradient():
         blocks.clear()
-        token = copies.start().requires_grad_(True)
+        token = copies.initial_embedding().requires_grad_(True)
         copies.denoise(x, torch.tensor([2.0]), token, ["a photo of a {}"]).square().mean().backward()
         return token.grad, sorted(blocks)
 

@@ -94,7 +94,7 @@ def learn(
     model = SimpleNamespace(
         encode=lambda image: image.mean((2, 3), keepdim=True), decode=None, load=lambda: None, offload=lambda: None,
         denoise=lambda x, sigma, token, texts: token.mean().expand_as(x), sigmas=torch.linspace(0.1, 9.0, 1000),
-        start=lambda: torch.zeros(1, 4),
+        initial_embedding=lambda: torch.zeros(1, 4),
     )
     monkeypatch.setattr(pack_module("nodes.host.inversion"), "inversion_model", lambda *wires: model)
     clip = SimpleNamespace(clone=lambda: "the CLIP")
