@@ -57,7 +57,9 @@ class HostDenoiser:
         samplers.preprocess_conds_hooks(self.processed_conds)
         helpers.prepare_model_patcher(self.model, self.processed_conds, self.options)
         samplers.filter_registered_hooks_on_conds(self.processed_conds, self.options)
-        self.memory_required = memory_required(self.model, shape, self.processed_conds)
+        _, additional = helpers.get_additional_models(self.processed_conds, self.model.model_dtype())
+        estimate = helpers.estimate_memory(self.model, shape, self.processed_conds)
+        self.memory_required = tuple(n_bytes + additional for n_bytes in estimate)
         self.inner_model, self.processed_conds, self.loaded_models = helpers.prepare_sampling(
             self.model, shape, self.processed_conds, self.options
         )
@@ -116,15 +118,7 @@ class HostDenoiser:
         self.shape: tuple[int, ...] | None = None
         self.processed_conds: dict[str, Conds] = {}  # by the names of conds
         self.loaded_models: list = []  # ControlNets and the like, loaded with the MODEL
-        self.memory_required = (0.0, 0.0)  # bytes beside the weights: preferred, and the least
-
-
-def memory_required(model: Any, shape: tuple[int, ...], conds: dict[str, Conds]) -> tuple[float, float]:
-    """Return the estimate by which the host loads a MODEL before it samples."""
-    import comfy.sampler_helpers as helpers
-
-    _, additional = helpers.get_additional_models(conds, model.model_dtype())
-    return tuple(n_bytes + additional for n_bytes in helpers.estimate_memory(model, shape, conds))
+        self.memory_required = (0.0, 0.0)  # bytes by which the host loads before it samples: preferred, least
 
 
 def ensure_loaded(models: list, required: tuple[float, float]) -> None:

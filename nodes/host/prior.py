@@ -109,7 +109,8 @@ class TileConditioner(Conditioner):
 
     def __init__(self, text: ViewText, control: Any, control_text: list, vae: Any, size: int) -> None:
         self.text, self.control, self.vae, self.size = text, control, vae, size
-        self.conds = text.with_options({"control": control, "cross_attn_controlnet": control_text[0][0]})
+        options = {"control": control, "cross_attn_controlnet": control_text[0][0]}
+        self.conds = {name: [[c, {**o, **options}] for c, o in cond] for name, cond in text.conds.items()}
 
     def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         if view.condition is None:

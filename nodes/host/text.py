@@ -12,15 +12,13 @@ from ...a124core.protocols import View
 from .denoiser import Conditioner, Conds, HostDenoiser
 from .embeddings import check_embeddings
 
-Conditioning = list  # the host's CONDITIONING: [[tensor, options]]
-
 
 class ViewText(Conditioner):
     """The conditionings of one prompt, encoded once. The negative prompt is empty (release)."""
 
     def __init__(self, clip: Any, prompt: str, suffix: str) -> None:
         base = f"{prompt.strip()}{suffix}"
-        self.conds: dict[str, Conditioning] = {
+        self.conds = {
             "positive": encode_text(clip, base),
             **{side: encode_text(clip, f"{base}, {side}") for side in SIDES},
             "negative": encode_text(clip, ""),
@@ -30,10 +28,6 @@ class ViewText(Conditioner):
     def dim(self) -> int:
         """Return the dimensions of the embeddings."""
         return self.conds["positive"][0][0].shape[-1]
-
-    def with_options(self, options: dict[str, Any]) -> dict[str, Conditioning]:
-        """Return the same conditionings with more of the host's options."""
-        return {name: [[c, {**o, **options}] for c, o in cond] for name, cond in self.conds.items()}
 
     def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
         conds = denoiser.processed_conds
@@ -45,7 +39,7 @@ class ViewText(Conditioner):
 
 
 @torch.inference_mode()
-def encode_text(clip: Any, text: str) -> Conditioning:
+def encode_text(clip: Any, text: str) -> list:  # [[tensor, options]]
     """Return a text as CONDITIONING; embedding:name works as in any prompt."""
     if clip is None:
         raise ValueError(

@@ -59,9 +59,8 @@ class LowResConditioner(Conditioner):
             noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(device)
             image = denoiser.inner_model.noise_augmentor.q_sample(image, level, noise)
         added = {"c_concat": comfy.conds.CONDNoiseShape(image), "y": comfy.conds.CONDRegular(level)}
-        positive, negative = self.text(denoiser, view)
-        return [_with_model_conds(c, added) for c in positive], [_with_model_conds(c, added) for c in negative]
-
-
-def _with_model_conds(cond: dict, added: dict) -> dict:
-    return {**cond, "model_conds": {**cond["model_conds"], **added}}
+        positive, negative = (
+            [{**cond, "model_conds": {**cond["model_conds"], **added}} for cond in conds]
+            for conds in self.text(denoiser, view)
+        )
+        return positive, negative
