@@ -81,25 +81,28 @@ def normal_tv(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] 
     return down + across
 
 
-def _gaussian(taps: int, std: float, like: Tensor) -> Tensor:  # (taps,) sums to 1
-    x = torch.arange(taps, device=like.device, dtype=like.dtype) - (taps - 1) / 2
-    g = torch.exp(-x.square() / (2 * std**2))
-    return g / g.sum()
+def gaussian_kernel(taps: int, std: float) -> Tensor:  # (taps,) sums to 1
+    """Sample a Gaussian around the middle tap."""
+    kernel = torch.exp(-0.5 * ((torch.arange(taps) - taps // 2) / std) ** 2)
+    return kernel / kernel.sum()
 
 
-def blur(image: Tensor, taps: int = BLUR_TAPS, std: float = BLUR_STD) -> Tensor:  # (B, C, H, W) -> same
-    """Separable Gaussian blur; the border is mirrored, or repeated where the picture is smaller than the kernel."""
-    channels, half = image.shape[1], taps // 2
-    kernel = _gaussian(taps, std, image).expand(channels, 1, taps)
-    mode = "reflect" if min(image.shape[-2:]) > half else "replicate"
-    padded = functional.pad(image, [half] * 4, mode=mode)
+def blur(image: Tensor, kernel: Tensor, border: str = "replicate") -> Tensor:  # (B, C, H, W), (taps,) -> like image
+    """Convolve the rows with the kernel, then the columns."""
+    channels, taps = image.shape[1], len(kernel)
+    kernel = kernel.to(image).expand(channels, 1, taps)
+    padded = functional.pad(image, [taps // 2] * 4, mode=border)
     rows = functional.conv2d(padded, kernel[..., None, :], groups=channels)
     return functional.conv2d(rows, kernel[..., None], groups=channels)
 
 
 def normal_blur(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] -> scalar
-    """MSE of the normal image against its own 9 x 9 Gaussian blur; both sides carry gradient."""
-    return functional.mse_loss(normal, blur(normal))
+    """MSE of the normal image against its own 9 x 9 Gaussian blur; both sides carry gradient. The border is mirrored,
+    or repeated where the image is smaller than the kernel."""
+    x = torch.arange(BLUR_TAPS, device=normal.device, dtype=normal.dtype) - BLUR_TAPS // 2
+    kernel = torch.exp(-x.square() / (2 * BLUR_STD**2))  # gaussian_kernel rounds otherwise
+    border = "reflect" if min(normal.shape[-2:]) > BLUR_TAPS // 2 else "replicate"
+    return functional.mse_loss(normal, blur(normal, kernel / kernel.sum(), border))
 
 
 def _neighbour_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from a124core.cli.machine import peak_memory_mb
 from a124core.priors import latents
 from a124core.priors.builtin import example_image
-from a124core.priors.diffusers.denoiser import Encoder, FolderPrior, Network
+from a124core.priors.diffusers.denoiser import Denoiser, FolderPrior
 from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
 from a124core.priors.diffusers.package import diffusers
-from a124core.priors.diffusers.refine import TileControl
+from a124core.priors.diffusers.refine import TileConditioner
 from a124core.priors.diffusers.roles import as_guidance
 from a124core.priors.diffusers.text import ViewText
-from a124core.priors.diffusers.view import Pose
+from a124core.priors.diffusers.vae import VaeEncoder
+from a124core.priors.diffusers.zero123 import PoseConditioner
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.priors.parameterization import EPS
 from a124core.priors.released import BY_ROLE, MOVING_VIEW_WEIGHT
@@ -56,8 +57,8 @@ ROLES = {"static": ("image", "view"), "coarse": ("view", "video"), "fine": ("vie
 SMALL = 64  # pixels that the networks see on a CPU
 WARM_UP = 1  # steps before those that are counted: what is loaded or compiled at first use is left out
 PLACES = {
-    "networks": [(Network, "denoise")],
-    "VAE, forwards": [(Encoder, "unscaled")],
+    "networks": [(Denoiser, "denoise")],
+    "VAE, forwards": [(VaeEncoder, "unscaled")],
     "VAE, backwards": [(latents._ByParts, "backward")],
     "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_images")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],
@@ -80,11 +81,11 @@ class Setup:
 def main() -> None:
     setup = _arguments()
     keep_freed_pages()
-    place = offload_policy(setup.memory, setup.device)
-    guidances = {role: _guidance(role, setup, place) for role in ROLES[setup.stage]}
+    policy = offload_policy(setup.memory, setup.device)
+    guidances = {role: _guidance(role, setup, policy) for role in ROLES[setup.stage]}
     for role, guidance in guidances.items():
-        count = sum(p.numel() for n in _networks(guidance.prior.network) for p in n.parameters())
-        print(f"{role}: {count / 1e6:.0f} M weights, {place.dtype}, pictures of {guidance.prior.size} pixels")
+        count = sum(p.numel() for n in guidance.prior.denoiser.networks for p in n.parameters())
+        print(f"{role}: {count / 1e6:.0f} M weights, {policy.dtype}, pictures of {guidance.prior.size} pixels")
     _show(setup, *_timed(setup, guidances))
 
 
@@ -102,11 +103,11 @@ def _arguments() -> Setup:
 # Networks
 
 
-def _made(kind: str, config: dict[str, Any], place: OffloadPolicy, dtype: torch.dtype) -> nn.Module:
+def _made(kind: str, config: dict[str, Any], policy: OffloadPolicy, dtype: torch.dtype) -> nn.Module:
     """A network of random weights, in the precision and on the device where it waits."""
     with torch.device("meta"):
         network = getattr(diffusers(), kind)(**config)
-    network = network.to(dtype).to_empty(device=place.rest or place.device)
+    network = network.to(dtype).to_empty(device=policy.offload_device or policy.device)
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.ndim > 1:
@@ -116,30 +117,28 @@ def _made(kind: str, config: dict[str, Any], place: OffloadPolicy, dtype: torch.
     return network.requires_grad_(False).eval()
 
 
-def _guidance(role: str, setup: Setup, place: OffloadPolicy) -> Guidance:
+def _guidance(role: str, setup: Setup, policy: OffloadPolicy) -> Guidance:
     numbers = BY_ROLE[role] if setup.full else replace(BY_ROLE[role], size=SMALL)
     if role == "view" and setup.stage != "static":
         numbers = replace(numbers, weight=MOVING_VIEW_WEIGHT)
     kind, config = NETWORKS[role]
-    control = _made("ControlNetModel", CONTROL, place, place.dtype) if role == "refine" else None
-    network = Network(_made(kind, config, place, place.dtype), scaled_linear_sigmas(), EPS, place, control)
-    encoder = Encoder(_made("AutoencoderKL", VAE, place, torch.float32), place)
-    told = _conditions(role, config["cross_attention_dim"], numbers.size // encoder.factor, encoder.factor)
-    return as_guidance(FolderPrior(network, encoder, told, numbers.cfg, numbers.size, role == "video"), numbers, role)
+    control = _made("ControlNetModel", CONTROL, policy, policy.dtype) if role == "refine" else None
+    denoiser = Denoiser(_made(kind, config, policy, policy.dtype), scaled_linear_sigmas(), EPS, policy, control)
+    encoder = VaeEncoder(_made("AutoencoderKL", VAE, policy, torch.float32), policy)
+    conditioner = _conditioner(role, config["cross_attention_dim"], numbers.size // encoder.factor, encoder.factor)
+    prior = FolderPrior(denoiser, encoder, conditioner, numbers.cfg, numbers.size, role == "video")
+    return as_guidance(prior, numbers, role)
 
 
-def _conditions(role: str, width: int, side: int, factor: int) -> Any:
+def _conditioner(role: str, width: int, side: int, factor: int) -> Any:
     """Random words of the right width, a random picture."""
     if role == "view":
         weight = torch.randn(width, width + 4) / width**0.5
-        return Pose(torch.randn(1, 1, width), torch.randn(1, 4, side, side), weight, torch.zeros(width), ZERO123)
+        image = torch.randn(1, 1, width), torch.randn(1, 4, side, side)
+        return PoseConditioner(*image, weight, torch.zeros(width), ZERO123)
     words: dict[str, Tensor] = {name: torch.randn(1, 77, width) for name in ("plain", "negative", *SIDES)}
     text = ViewText(words)
-    return TileControl(text, torch.randn(1, 77, width), factor) if role == "refine" else text
-
-
-def _networks(network: Network) -> list[nn.Module]:
-    return [n for n in (network.unet, network.control) if n is not None]
+    return TileConditioner(text, torch.randn(1, 77, width), factor) if role == "refine" else text
 
 
 # Steps

@@ -19,12 +19,11 @@ from a124core.priors.builtin import example_image
 from a124core.priors.builtin.scenes import Look, subject_named
 from a124core.priors.builtin.truth import Truth
 from a124core.priors.diffusers.denoiser import FolderPrior
-from a124core.priors.diffusers.refine import refine_prior
 from a124core.protocols import Cameras, View
 from a124core.reference.reference import make_reference
 from tools.tiny_set.words import COLOURS, prompt
 
-from .tiny_priors import PLACE, SIZE, guidances
+from .tiny_priors import SIZE, guidances, tiny_prior
 
 NOISE = (0.3, 0.5, 0.7)  # shares of the schedule
 PICTURES, CLIPS, FRAMES = 24, 8, 8
@@ -56,7 +55,7 @@ def knowledge(models: Path, subject: str, motion: str) -> dict[str, list[float]]
     clips = [_clip(subject, motion, one[k : k + 1]) for k in range(CLIPS)]
     rows["video"] = torch.tensor([_errors(found.video.prior, *clip, rng) for clip in clips]).mean(0).tolist()
     natural = prompt(f"{COLOURS[0]} {subject}", motion)
-    refine = refine_prior(models / "image", models / "control", natural, 1.0, SIZE, PLACE)
+    refine = tiny_prior("refine", models / "image", natural, 1.0, control=models / "control")
     rows["refine"] = _errors(refine, *_to_repair(subject, motion, views, rng), rng)
     return rows
 

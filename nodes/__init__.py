@@ -19,10 +19,9 @@ from .reference import A124ExamplePicture, A124Reference
 from .result.cameras import A124Cameras
 from .result.export_frames import A124ExportFrames
 from .result.export_mesh import A124ExportMesh
-from .result.export_viewer import A124ExportViewer
 from .result.field_io import A124LoadField, A124SaveField
-from .result.preview4d import A124Preview4D
 from .result.render import A124Render
+from .result.viewer import A124ExportViewer, A124Preview4D
 
 NODES = {
     "A124ExamplePicture": (A124ExamplePicture, "Animate124: 0 Example picture"),

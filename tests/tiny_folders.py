@@ -9,13 +9,17 @@ from typing import Any
 import torch
 
 SD = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
-      "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}  # fmt: skip
+      "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}
 UNET = {"sample_size": 8, "block_out_channels": (32, 64), "layers_per_block": 1, "norm_num_groups": 8,
         "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "attention_head_dim": 8}  # fmt: skip
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "attention_head_dim": 8}
 CLIP = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-WIDTH = 32  # of the words
-WORDS = "!abcdefghijklmnopqrstuvwxyz0123456789,.:<>_-"
+WIDTH = 32  # dimensions of the embeddings
+PROMPT = "a panda"
+FOLDERS = {"image": "stable-diffusion-v1-5", "refine": "stable-diffusion-v1-5", "view": "zero123-xl",
+           "video": "text-to-video-ms-1.7b", "upscale": "stable-diffusion-x4-upscaler"}
+CONTROL = "control_v11f1e_sd15_tile"
+ALPHABET = "!abcdefghijklmnopqrstuvwxyz0123456789,.:<>_-"
 
 
 def randomised(network: Any, seed: int) -> Any:
@@ -37,13 +41,13 @@ def tokens(folder: Path) -> int:
     """CLIP's own files with a vocabulary of single letters. -> how many tokens."""
     path = folder / "tokenizer"
     path.mkdir(parents=True, exist_ok=True)
-    names = [*WORDS, *(f"{c}</w>" for c in WORDS), "<|startoftext|>", "<|endoftext|>"]
+    names = [*ALPHABET, *(f"{c}</w>" for c in ALPHABET), "<|startoftext|>", "<|endoftext|>"]
     (path / "vocab.json").write_text(json.dumps({name: k for k, name in enumerate(names)}))
     (path / "merges.txt").write_text("#version: 0.2\n")
     (path / "tokenizer_config.json").write_text(json.dumps({
         "tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "bos_token": "<|startoftext|>",
         "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "<|endoftext|>",
-    }))  # fmt: skip
+    }))
     return len(names)
 
 
@@ -62,7 +66,7 @@ def vae(folder: Path, seed: int, levels: int = 2, **config: Any) -> Any:
     made = AutoencoderKL(
         block_out_channels=(16,) * levels, down_block_types=("DownEncoderBlock2D",) * levels, norm_num_groups=8,
         up_block_types=("UpDecoderBlock2D",) * levels, layers_per_block=1, latent_channels=4, **config,
-    )  # fmt: skip
+    )
     randomised(made, seed).save_pretrained(folder / "vae")
     return made
 
@@ -99,7 +103,7 @@ def control(folder: Path, seed: int = 11, **changes: Any) -> Path:
     from diffusers import ControlNetModel
 
     shared = {k: UNET[k] for k in ("block_out_channels", "layers_per_block", "norm_num_groups", "down_block_types",
-                                   "attention_head_dim")}  # fmt: skip
+                                   "attention_head_dim")}
     config = {**shared, "cross_attention_dim": WIDTH, "conditioning_embedding_out_channels": (8, 16), **changes}
     randomised(ControlNetModel(in_channels=4, **config), seed).save_pretrained(folder)
     return folder
@@ -132,7 +136,7 @@ def video(folder: Path, seed: int = 31) -> Path:
         block_out_channels=(32, 64), layers_per_block=1, norm_num_groups=8, cross_attention_dim=WIDTH,
         attention_head_dim=16, down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
         up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"), sample_size=8,
-    )  # fmt: skip
+    )
     randomised(made, seed).save_pretrained(folder / "unet")
     vae(folder, seed + 1)
     text(folder, seed + 2)
@@ -153,9 +157,23 @@ def upscale(folder: Path, seed: int = 41) -> Path:
 
 def everything(folder: Path) -> Path:
     """The folder of `--models`."""
-    image(folder / "stable-diffusion-v1-5")
-    control(folder / "control_v11f1e_sd15_tile")
-    view(folder / "zero123-xl")
-    video(folder / "text-to-video-ms-1.7b")
-    upscale(folder / "stable-diffusion-x4-upscaler")
+    image(folder / FOLDERS["image"])
+    control(folder / CONTROL)
+    view(folder / FOLDERS["view"])
+    video(folder / FOLDERS["video"])
+    upscale(folder / FOLDERS["upscale"])
     return folder
+
+
+def load_role(role: str, path: Path, cfg: float = 3.0, size: int = 16, policy: Any = None, **options: Any) -> Any:
+    """The prior of a role: path is its own folder or file, or the folder of `--models`."""
+    from a124core.priors.diffusers.offload import OffloadPolicy
+    from a124core.priors.diffusers.roles import RoleRequest, folder_prior
+    from a124core.priors.released import Numbers
+
+    if (path / CONTROL).is_dir():
+        options = {"control": path / CONTROL, **options}
+        path = path / FOLDERS[role]
+    numbers = Numbers(cfg, weight=1.0, t_min=0.0, t_max=1.0, size=size)
+    request = RoleRequest(role, path, options.pop("prompt", PROMPT), numbers, **options)
+    return folder_prior(request, OffloadPolicy() if policy is None else policy)

@@ -1,6 +1,6 @@
-"""Cameras that look at the origin: where they stand, the rays of their pixels, and how novel ones are drawn.
+"""Cameras that look at the origin: their poses, the rays of their pixels, and how novel ones are sampled.
 
-World: right-handed, y up. The reference camera stands on +z; azimuth + moves a camera towards +x, elevation + upwards.
+World: right-handed, y up. The reference camera is on +z; azimuth + moves a camera towards +x, elevation + upwards.
 The authors' rig is mirrored in x and counts a polar angle from the top; both are converted here and nowhere else.
 """
 
@@ -21,7 +21,7 @@ SPHERE_SHARE = 0.5  # probability of the sphere branch of random_views
 ELEVATION_LIMIT = 45.0  # degrees; the other branch, polar angles 45 to 135
 SWING_ELEVATION = 45.0  # degrees; largest change of elevation during a clip
 SWING_AZIMUTH = 90.0  # degrees; largest change of azimuth during a clip
-POLE_LIMIT = 85.0  # degrees; moving cameras stay in polar angles 5 to 175, so the picture never turns over
+POLE_LIMIT = 85.0  # degrees; moving cameras stay in polar angles 5 to 175, so the image never turns over
 
 
 def make_cameras(
@@ -30,7 +30,7 @@ def make_cameras(
     radius: Numbers = RADIUS,
     fovy: Numbers = FOVY,
 ) -> Cameras:  # B cameras
-    """Cameras from numbers, lists or (B,) tensors; single values are repeated for all cameras."""
+    """Make cameras from numbers, lists or (B,) tensors; single values are repeated for all cameras."""
     columns = [torch.as_tensor(c, dtype=torch.float32).reshape(-1) for c in (elevation, azimuth, radius, fovy)]
     sizes = {c.numel() for c in columns} - {1}
     if len(sizes) > 1:
@@ -55,18 +55,18 @@ def reference_camera(
     radius: float = RADIUS,
     fovy: float = FOVY,
 ) -> Cameras:  # 1 camera
-    """The camera the reference picture was taken from: level, on +z, at 1.8 with 40 degrees (paper and release)."""
+    """Return the camera of the reference image: level, on +z, at 1.8 with 40 degrees (paper and release)."""
     return make_cameras(elevation, azimuth, radius, fovy)
 
 
 def _directions(cameras: Cameras) -> Tensor:  # (B, 3) unit
-    """From the origin to each camera: (cos e sin a, sin e, cos e cos a)."""
+    """Point from the origin to each camera: (cos e sin a, sin e, cos e cos a)."""
     e, a = torch.deg2rad(cameras.elevation), torch.deg2rad(cameras.azimuth)
     return torch.stack([e.cos() * a.sin(), e.sin(), e.cos() * a.cos()], dim=-1)
 
 
 def camera_to_world(cameras: Cameras) -> Tensor:  # (B, 4, 4)
-    """Columns right, up, back and centre; the upper 3 x 3 block is a rotation (determinant +1).
+    """Return columns right, up, back and centre; the upper 3 x 3 block is a rotation (determinant +1).
 
     right = (cos a, 0, -sin a) is what normalise(y x back) gives, but has a value at the poles too.
     """
@@ -80,7 +80,7 @@ def camera_to_world(cameras: Cameras) -> Tensor:  # (B, 4, 4)
 
 
 def to_pinholes(cameras: Cameras | Pinholes) -> Pinholes:
-    """The same cameras as matrices, one eye each, the optical axis in the middle of the picture."""
+    """Return the same cameras as matrices, one eye each, the optical axis in the middle of the image."""
     if isinstance(cameras, Pinholes):
         return cameras
     c2w = camera_to_world(cameras)[:, None]
@@ -88,7 +88,7 @@ def to_pinholes(cameras: Cameras | Pinholes) -> Pinholes:
 
 
 def focal_length(fovy: Tensor, height: int) -> Tensor:  # like fovy
-    """In pixels: height / (2 tan(fovy / 2)). Pixels are square."""
+    """Return pixels, or image heights for height 1: height / (2 tan(fovy / 2)). Pixels are square."""
     return height / (2 * torch.tan(torch.deg2rad(fovy) / 2))
 
 
@@ -96,33 +96,33 @@ def pixel_rays(
     cameras: Cameras | Pinholes,
     size: tuple[int, int],  # H, W of each eye's part
 ) -> tuple[Tensor, Tensor]:  # origins, directions: (B, H * E * W, 3), world
-    """One ray through the centre of each pixel, row by row from the top left; E eyes stand side by side.
+    """Cast one ray through the centre of each pixel, row by row from the top left; E eyes lie side by side.
 
     Directions are not normalised: along the optical axis they have length 1, so the parameter of the ray is z-depth.
     """
     height, width = size
-    seen = to_pinholes(cameras)
-    device = seen.fovy.device
+    pinholes = to_pinholes(cameras)
+    device = pinholes.fovy.device
     x = torch.arange(width, device=device) + 0.5 - width / 2
     y = height / 2 - 0.5 - torch.arange(height, device=device)
     y, x = torch.meshgrid(y, x, indexing="ij")
-    focal = focal_length(seen.fovy, height)[:, None, None, None]
-    shift = (height * seen.centre)[:, None, :, None]  # (B, 1, E, 1, 2)
+    focal = focal_length(pinholes.fovy, height)[:, None, None, None]
+    shift = (height * pinholes.centre)[:, None, :, None]  # (B, 1, E, 1, 2)
     right_of, above = (x[None, :, None] - shift[..., 0]) / focal, (y[None, :, None] - shift[..., 1]) / focal
-    right, up, back, centre = seen.c2w[:, None, :, None, :3].unbind(dim=-1)  # (B, 1, E, 1, 3)
+    right, up, back, centre = pinholes.c2w[:, None, :, None, :3].unbind(dim=-1)  # (B, 1, E, 1, 3)
     directions = right_of[..., None] * right + above[..., None] * up - back  # (B, H, E, W, 3)
-    return tuple(rays.reshape(len(seen), -1, 3) for rays in (centre.expand_as(directions), directions))
+    return tuple(rays.reshape(len(pinholes), -1, 3) for rays in (centre.expand_as(directions), directions))
 
 
 def angle_between(cameras: Cameras, reference: Cameras) -> Tensor:  # (B,) degrees, 0 to 180
-    """Great-circle angle, seen from the origin, to the reference (one camera, or one for each)."""
+    """Return the great-circle angle at the origin to the reference (one camera, or one for each)."""
     a, b = torch.broadcast_tensors(_directions(cameras), _directions(reference))
     sine = torch.linalg.cross(a, b).norm(dim=-1)
     return torch.rad2deg(torch.atan2(sine, (a * b).sum(-1)))
 
 
 def relative_azimuth(cameras: Cameras, reference: Cameras) -> Tensor:  # (B,) degrees in [-180, 180)
-    """How far a camera stands around from the reference; + is towards the reference camera's right."""
+    """Return the azimuth from the reference; + is towards the reference camera's right."""
     return (cameras.azimuth - reference.azimuth + 180.0) % 360.0 - 180.0
 
 
@@ -131,7 +131,7 @@ def _uniform(count: int, low: float, high: float, rng: torch.Generator) -> Tenso
 
 
 def random_views(count: int, rng: torch.Generator, radius: float = RADIUS, fovy: float = FOVY) -> Cameras:
-    """Novel views as the release draws them: half from a half ball's bounding box, half from a band of angles.
+    """Sample novel views as the release does: half from a half ball's bounding box, half from a band of angles.
 
     Sphere branch: (x, z) uniform in (-1, 1)^2 and y in (0, 1), taken as a direction: the upper half only, and not
     uniform on it. Other branch: elevation uniform in (-45, 45), azimuth in (-180, 180) degrees.
@@ -150,7 +150,7 @@ def moving_views(
     rng: torch.Generator,
     moving: float = 0.9,  # probability that the camera moves at all
 ) -> tuple[Cameras, bool]:  # one camera for each frame, does it move?
-    """The camera of a clip: frame i stands at start + (i / frames) swing, so the last one stops short of the swing.
+    """Sample the cameras of a clip: frame i is at start + (i / frames) swing, so the last one stops short of the swing.
 
     The swing is uniform in +-45 degrees of elevation and +-90 of azimuth, whatever the time between frames.
     """
@@ -172,15 +172,15 @@ def orbit(
     azimuth0: float = 0.0,
     turns: float = 1.0,
 ) -> Cameras:
-    """A walk around the object; after the last frame it would stand where it began, so a loop plays smoothly."""
+    """Circle the object; the frame after the last would be the first, so a loop plays smoothly."""
     if frames < 1:
-        raise ValueError(f"an orbit of {frames} frames was asked for: it needs at least 1.")
+        raise ValueError(f"an orbit of {frames} frames was requested: it needs at least 1.")
     azimuth = azimuth0 + 360.0 * turns * torch.arange(frames) / frames
     return make_cameras(elevation, azimuth, radius, fovy)
 
 
 def nearest_cameras(cameras: Cameras, allowed: Cameras) -> Cameras:
-    """Each camera moved to the allowed one that stands at the smallest angle from it (distance is not compared)."""
+    """Replace each camera by the allowed one at the smallest angle from it (distance is not compared)."""
     if len(allowed) == 0:
         raise ValueError("the list of allowed cameras is empty: give at least one, or None for any camera.")
     closeness = _directions(cameras) @ _directions(allowed).T

@@ -1,4 +1,4 @@
-"""Two eyes: pictures for a headset or a 3D screen, left and right side by side."""
+"""Stereo cameras: images for a headset or a 3D screen, left and right side by side."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from torch import Tensor
 
 from ..protocols import Cameras, Pinholes
 from .paths import CameraPath
-from .rig import to_pinholes
+from .rig import focal_length, to_pinholes
 
-COMFORTABLE = 0.06  # world units: a thirtieth of the distance 1.8, the stereographers' rule for a near subject
-MOST = 1.0  # world units
+DEFAULT_EYE_DISTANCE = 0.06  # world units: a thirtieth of the distance 1.8, the stereographers' rule for a near subject
+MAX_EYE_DISTANCE = 1.0  # world units
 
 
 @dataclass(frozen=True)
 class Stereo:
-    """Any path, seen with two eyes: parallel cameras with sheared frusta that meet at the middle of the scene.
+    """Any path with two eyes: parallel cameras with sheared frusta that meet at the middle of the scene.
 
-    Players show the two pictures on one flat screen. So both must keep the same image plane (cameras that are turned
+    Players display both images on one flat screen. So both must keep the same image plane (cameras that are turned
     towards each other give vertical disparity, which hurts), and what lies at the origin's depth must lie in the
     screen: nearer parts come out of it, farther ones lie behind."""
 
     path: CameraPath
-    eye_distance: float = COMFORTABLE  # world units, from eye to eye
+    eye_distance: float = DEFAULT_EYE_DISTANCE  # world units, from eye to eye
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.eye_distance <= MOST:
-            raise ValueError(f"the eyes' distance is {self.eye_distance}: it must be above 0 and at most {MOST:g}.")
+        if not 0.0 < self.eye_distance <= MAX_EYE_DISTANCE:
+            limit = f"it must be above 0 and at most {MAX_EYE_DISTANCE:g}"
+            raise ValueError(f"the eyes' distance is {self.eye_distance}: {limit}.")
 
     @property
     def fixed_times(self) -> bool:
         return self.path.fixed_times
 
     def __call__(self, frames: int) -> tuple[Pinholes, Tensor]:
-        cameras, moments = self.path(frames)
-        return two_eyes(cameras, self.eye_distance), moments
+        cameras, times = self.path(frames)
+        return two_eyes(cameras, self.eye_distance), times
 
 
 def two_eyes(cameras: Cameras | Pinholes, eye_distance: float) -> Pinholes:
-    """Each camera becomes two, half the distance to its left and to its right; both look straight ahead.
+    """Split each camera into two, half the distance to its left and to its right, with parallel axes.
 
-    A point at depth z then lies focal * eye_distance * (1 / z - 1 / screen) pixels farther right in the left picture,
+    A point at depth z then lies focal * eye_distance * (1 / z - 1 / screen) pixels farther right in the left image,
     where screen is the depth of the origin."""
     one = to_pinholes(cameras)
     right, back, centre = (one.c2w[:, :, :3, k] for k in (0, 2, 3))  # (F, 1, 3)
     screen = (centre * back).sum(-1)  # (F, 1)
     if (screen <= 0.1).any():
-        raise ValueError("a camera has the scene's middle beside or behind it: for two eyes, let it look at the scene.")
+        raise ValueError("a camera has the scene's middle beside or behind it: for two eyes, turn it to the scene.")
     side = torch.tensor([-0.5, 0.5], device=right.device) * eye_distance  # (2,)
     c2w = one.c2w.repeat(1, 2, 1, 1)
     c2w[:, :, :3, 3] += side[:, None] * right
-    heights = 1.0 / (2.0 * torch.tan(torch.deg2rad(one.fovy) / 2.0))  # focal length, in picture heights
     centre = one.centre.repeat(1, 2, 1)
-    centre[..., 0] += heights[:, None] * side / screen
+    centre[..., 0] += focal_length(one.fovy, 1)[:, None] * side / screen
     return Pinholes(c2w, one.fovy, centre)

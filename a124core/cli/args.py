@@ -13,7 +13,7 @@ from ..stages.presets import MEMORY, PRESETS
 from .camera_args import camera_words, film_words
 from .export import export_words
 from .invert import invert_options
-from .model_args import model_options
+from .models import add_model_args
 from .prepare import REFINES
 
 CAMERA = (  # of the picture: option, default, meaning
@@ -79,7 +79,7 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "preset's)")  # fmt: skip
     p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the scene as the coarse "
                    "stage left it, as in the paper, or as it is now, for comparison (the preset's)")  # fmt: skip
-    model_options(p)
+    add_model_args(p)
     _run_options(p)
 
 

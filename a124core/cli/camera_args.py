@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from ..cameras.keyframes import KeyframePath
 from ..cameras.paths import CameraPath, FixedTime, Orbit, Playback, StaticCamera
 from ..cameras.rig import FOVY, RADIUS
-from ..cameras.stereo import COMFORTABLE, Stereo
-from ..cameras.track import KeyframePath
+from ..cameras.stereo import DEFAULT_EYE_DISTANCE, Stereo
 from ..cameras.transforms import read_camera_file
-from ..export.images.film import WHITE, FilmOptions
+from ..export.images.film import BACKGROUNDS as COLOURS
+from ..export.images.film import FilmOptions
+from ..utils.progress import OnProgress
 
 FRAMES = 48  # where neither the command nor a file of cameras says how many
-BACKGROUNDS = {"transparent": None, "white": WHITE, "black": (0.0, 0.0, 0.0), "grey": (0.5, 0.5, 0.5),
-               "green": (0.0, 1.0, 0.0)}  # fmt: skip
+BACKGROUNDS = {"transparent": None, **COLOURS}
 
 
 def camera_words(p: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def camera_words(p: argparse.ArgumentParser) -> None:
     p.add_argument("--turns", type=float, default=1.0, help="how many times the orbit goes round (%(default)g)")
     p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
     p.add_argument("--eyes", type=float, default=0.0, metavar="DISTANCE", help="two eyes side by side, so far from "
-                   f"each other; {COMFORTABLE} is comfortable at distance {RADIUS}")  # fmt: skip
+                   f"each other; {DEFAULT_EYE_DISTANCE} is comfortable at distance {RADIUS}")  # fmt: skip
 
 
 def film_words(p: argparse.ArgumentParser) -> None:
@@ -75,14 +76,13 @@ def chosen_film(options: object, background: tuple[float, float, float] | None) 
 
 
 @contextmanager
-def counting(what: str, total: int, unit: str = "frame") -> Iterator[Callable[..., None]]:
-    """A progress bar; call what it gives with the number done, the number in all where that has changed, and what is
-    to be read behind them."""
-    with tqdm(total=total, desc=what, unit=unit, dynamic_ncols=True) as bar:
+def progress_bar(label: str, total: int, unit: str = "frame") -> Iterator[OnProgress]:
+    """Yield a callback that moves a progress bar on the terminal."""
+    with tqdm(total=total, desc=label, unit=unit, dynamic_ncols=True) as bar:
 
-        def on_step(done: int, total: int | None = None, words: str = "") -> None:
-            bar.total = bar.total if total is None else total
-            bar.set_postfix_str(words, refresh=False)
+        def on_progress(done: int, total: int, text: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(text, refresh=False)
             bar.update(done - bar.n)
 
-        yield on_step
+        yield on_progress

@@ -43,7 +43,7 @@ class ExportRequest:
     def mesh(self) -> MeshOptions:
         w = self.words
         pace = {} if w.fps is None else {"fps": w.fps}
-        return MeshOptions(**self._given, **pace, faces=w.faces, texture=w.texture, quantise=w.quantise, moment=w.time)
+        return MeshOptions(**self._given, **pace, faces=w.faces, texture=w.texture, quantise=w.quantise, time=w.time)
 
     @property
     def viewer(self) -> VolumeOptions:

@@ -14,9 +14,11 @@ from tqdm import tqdm
 
 from ..export.embedding import load_progress, save_progress, write_embedding
 from ..export.images.sheets import side_by_side, write_image
-from ..inversion.learn import TokenConfig, TokenSnapshot, TokenStep, learn_token
-from ..priors.diffusers.inversion import FolderWord, folder_word
+from ..inversion.config import TokenConfig
+from ..inversion.learn import TokenSnapshot, TokenStep, learn_token
+from ..priors.diffusers.inversion import FolderInversionModel, load_inversion_model
 from ..priors.diffusers.offload import OffloadPolicy, offload_policy
+from ..protocols import Run
 from ..reference.read_image import read_image
 from ..runs.memory import MemoryEstimate, shortfall
 from ..utils.device import is_out_of_memory
@@ -59,26 +61,26 @@ def invert(options: Any) -> None:
         steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
     )
     picture, _, _ = read_image(options.image)
-    place = offload_policy("full", available_device(options.device))
+    policy = offload_policy("full", available_device(options.device))
     with created_folder(options.out.parent):
         check_writable(options.out.parent)
         keep = Progress(options.out)
         start = keep.begin(options.resume)
         with interrupted_if(keep.state.is_file):
-            _invert(picture, config, place, keep, start, options)
+            _invert(picture, config, policy, keep, start, options)
 
 
 def _invert(
     picture: Tensor,
     config: TokenConfig,
-    place: OffloadPolicy,
+    policy: OffloadPolicy,
     keep: Progress,
     start: TokenSnapshot | None,
     options: Any,
 ) -> None:
     """From reading the model to the word's file."""
     print("Reading the model ...", flush=True)
-    made = folder_word(options.image_model, options.word.strip(), place)
+    made = load_inversion_model(options.image_model, options.word.strip(), policy)
     for line in announced(made, config):
         print(line, flush=True)
     with following(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
@@ -89,23 +91,27 @@ def _invert(
           "'a <token> is dancing'")  # fmt: skip
 
 
-def announced(made: FolderWord, config: TokenConfig) -> list[str]:
+def announced(made: FolderInversionModel, config: TokenConfig) -> list[str]:
     """Steps and counted memory, as of a stage; a second line if that is more than there is. The word itself, its
     gradient and its moments are some kilobytes."""
-    needs = MemoryEstimate(field=0, beside=0, networks=made.weights(), passing=0)
-    device = made.place.device
+    needs = MemoryEstimate(field=0, beside=0, networks=made.weight_bytes(), passing=0)
+    device = made.policy.device
     lack = shortfall(needs, device, "choose a smaller model or another --device")
     work = f"{count_noun(config.steps, 'step')} of {count_noun(config.batch, 'crop')}, {config.chunk} at once"
     return [line for line in (f"invert: {work}, {needs.line()}.", lack) if line is not None]
 
 
 def _learned(
-    picture: Tensor, made: FolderWord, config: TokenConfig, seed: int, watch: Watch, start: TokenSnapshot | None
+    picture: Tensor,
+    made: FolderInversionModel,
+    config: TokenConfig,
+    seed: int,
+    watch: Watch,
+    start: TokenSnapshot | None,
 ) -> Tensor:  # (n, d)
     """The word; whatever ends the learning early, its last whole step is kept."""
-    model = (made.encode, made.denoise, made.sigmas, made.start())
     try:
-        return learn_token(picture, *model, config, seed, watch, start, made.decode)
+        return learn_token(picture, made, config, Run(seed, on_step=watch, resume=start))
     except BaseException as error:
         watch.keep_last()
         if not is_out_of_memory(error):

@@ -22,7 +22,7 @@ from .folder import RunFolder
 from .info import describe
 from .invert import invert
 from .machine import available_device
-from .model_args import chosen_models
+from .models import models_from_args
 from .prepare import RunOptions
 from .progress import Interrupted
 from .render import render_file
@@ -95,7 +95,7 @@ def demo(options: object) -> None:
 def animate(options: object) -> None:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
-    models = chosen_models(options)
+    models = models_from_args(options)
     if note := unused_options(options):
         print(note, flush=True)
     job = RunOptions(

@@ -1,54 +1,52 @@
-"""Which folder plays which role for `--priors diffusers`; all that are missing are told at once."""
+"""Models in diffusers folders for `--priors diffusers`: their options, their paths, and the guidances made of them."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..export.embedding import read_embedding
-from ..priors.diffusers.checks import UNET2D, UNET3D, check_control, unet_config
+from ..priors.diffusers.checks import CHANNELS, EXAMPLES, check_control, check_unet
 from ..priors.diffusers.modelscope import unet_file
 from ..priors.diffusers.offload import OffloadPolicy
 from ..priors.diffusers.roles import RoleRequest, folder_guidance
-from ..priors.diffusers.text import Words
+from ..priors.diffusers.text import Embeddings
 from ..priors.released import numbers
-from ..priors.zero123_pose import ZERO123
-from ..protocols import Guidance
+from ..priors.zero123_pose import KINDS, ZERO123
+from ..protocols import Guidance, Guidances
 from ..reference.reference import Reference
 
-STILL = "a high-resolution DSLR image of "  # before the prompt of the static stage (release)
+STATIC_PROMPT = "a high-resolution DSLR image of "  # before the prompt in the static stage (release)
 
 
 @dataclass(frozen=True)
-class Known:
+class PublicModel:
     """A public model for a role. docs/models.md has the same with links."""
 
-    public: str
+    name: str
     size: str  # of the files in 32 bits; the 16-bit ones are half of it
     licence: str
 
     @property
     def folder(self) -> str:
-        return self.public.rpartition("/")[2]
+        return self.name.rpartition("/")[2]
 
 
-KNOWN = {
-    "image": Known("stable-diffusion-v1-5/stable-diffusion-v1-5", "4.3 GB", "CreativeML OpenRAIL-M"),
-    "view": Known("Yuyang-z/zero123-xl", "5 GB", "see its model card"),
-    "video": Known("ali-vilab/text-to-video-ms-1.7b", "7.4 GB", "CC BY-NC 4.0"),
-    "control": Known("lllyasviel/control_v11f1e_sd15_tile", "1.4 GB", "OpenRAIL"),
-    "upscale": Known("stabilityai/stable-diffusion-x4-upscaler", "3.5 GB", "CreativeML Open RAIL++-M"),
+PUBLIC_MODELS = {
+    "image": PublicModel(EXAMPLES["image"], "4.3 GB", "CreativeML OpenRAIL-M"),
+    "view": PublicModel(EXAMPLES["view"], "5 GB", "see its model card"),
+    "video": PublicModel(EXAMPLES["video"], "7.4 GB", "CC BY-NC 4.0"),
+    "control": PublicModel(EXAMPLES["control"], "1.4 GB", "OpenRAIL"),
+    "upscale": PublicModel(EXAMPLES["upscale"], "3.5 GB", "CreativeML Open RAIL++-M"),
 }
-
-
-UNETS = {"image": (4, UNET2D), "view": (8, UNET2D), "video": (4, UNET3D), "upscale": (7, UNET2D)}  # input channels
 
 
 @dataclass(frozen=True)
 class Models:
-    """Paths by role, and what is said to them. None: looked for under `root`."""
+    """Paths by role, and prompts. A path that is None is looked for under `root`."""
 
     root: Path | None = None
     image: Path | None = None
@@ -56,25 +54,25 @@ class Models:
     video: Path | None = None
     control: Path | None = None
     upscale: Path | None = None
-    token: Path | None = None  # a learned word
-    static_prompt: str | None = None  # None: STILL and the prompt
+    token: Path | None = None  # a learned embedding
+    static_prompt: str | None = None  # None: STATIC_PROMPT and the prompt
     refine_prompt: str | None = None  # None: the prompt
     negative: str = ""
     kind: str = ZERO123
 
     def path(self, role: str) -> Path | None:
-        """Where a role's model is; None: nowhere. Under the root it has the role's name or the public one."""
-        given = getattr(self, role)
-        if given is not None:
-            return given if given.exists() else None
+        """Return where a role's model is, or None; under the root it has the role's name or the public one."""
+        explicit = getattr(self, role)
+        if explicit is not None:
+            return explicit if explicit.exists() else None
         if self.root is None:
             return None
-        tried = (self.root / name for name in (role, KNOWN[role].folder))
-        return next((path for path in tried if path.exists()), None)
+        candidates = (self.root / name for name in (role, PUBLIC_MODELS[role].folder))
+        return next((path for path in candidates if path.exists()), None)
 
-    def found(self, roles: tuple[str, ...]) -> dict[str, Path]:
-        """The roles' paths, or one message on all that are missing."""
-        paths = {role: self.path(role) for role in roles if role in KNOWN}
+    def paths(self, roles: tuple[str, ...]) -> dict[str, Path]:
+        """Return the roles' paths, or raise one message on all that are missing."""
+        paths = {role: self.path(role) for role in roles if role in PUBLIC_MODELS}
         missing = [role for role, path in paths.items() if path is None]
         if missing:
             raise ValueError(self._missing(missing))
@@ -82,18 +80,18 @@ class Models:
 
     def _missing(self, roles: list[str]) -> str:
         lines = [
-            f"{self._root_said()}{len(roles)} of the models are missing, and this program downloads none. Copy each "
+            f"{self._root_problem()}{len(roles)} of the models are missing, and this program downloads none. Copy each "
             "folder to the path behind it (16-bit files do), or name the one you have:"
         ]
         for role in roles:
-            known, given = KNOWN[role], getattr(self, role)
-            where = given if given is not None else (self.root or Path("MODELS")) / known.folder
-            about = f"{known.public}, {known.size}, licence: {known.licence}"
-            lines.append(f"  {role}: {where} ({about}); option --{role}-model")
+            public, explicit = PUBLIC_MODELS[role], getattr(self, role)
+            path = explicit if explicit is not None else (self.root or Path("MODELS")) / public.folder
+            about = f"{public.name}, {public.size}, licence: {public.licence}"
+            lines.append(f"  {role}: {path} ({about}); option --{role}-model")
         return "\n".join(lines)
 
-    def _root_said(self) -> str:
-        """What is odd about --models, before its models are told to be missing."""
+    def _root_problem(self) -> str:
+        """Return what is wrong with --models itself."""
         if self.root is None:
             return "Give --models, or a path for each. "
         if not self.root.exists():
@@ -103,17 +101,55 @@ class Models:
         return ""
 
     def identity(self) -> str:
-        """What an interrupted run must share with the one that continues it: the models, however they were named."""
-        said = {name: value for name, value in asdict(self).items() if name != "root"}
-        said |= {role: self.path(role) for role in KNOWN}
-        return json.dumps({k: str(v.resolve()) if isinstance(v, Path) else v for k, v in said.items()})
+        """Return what an interrupted run must share with the one that continues it: the models, however named."""
+        values = {name: value for name, value in asdict(self).items() if name != "root"}
+        values |= {role: self.path(role) for role in PUBLIC_MODELS}
+        return json.dumps({k: str(v.resolve()) if isinstance(v, Path) else v for k, v in values.items()})
 
 
-def needed(stages: tuple[str, ...], with_view: bool, refine: str) -> tuple[str, ...]:
-    """The roles that a run asks. "control" is the ControlNet's folder; "refine" is made of it and the image's."""
+# Options
+
+
+def add_model_args(p: argparse.ArgumentParser) -> None:
+    """Add a folder for all roles, a path for each, and what belongs to them."""
+    group = p.add_argument_group("models in diffusers folders (--priors diffusers)", "Nothing is downloaded.")
+    group.add_argument("--models", type=Path, help="a folder with the models' folders, each under its "
+                       "role (image, view, video, control, upscale) or its public name")
+    for role, public in PUBLIC_MODELS.items():
+        group.add_argument(f"--{role}-model", type=Path, metavar="DIR", help=f"folder of {public.name} or its like")
+    group.add_argument("--view-kind", choices=KINDS, default=ZERO123, help="the view model's family, each of which "
+                       "has its own camera input (%(default)s, also for Zero123-XL)")
+    group.add_argument("--token", type=Path, metavar="FILE", help="the subject's learned embedding: learned_embeds.bin "
+                       "or .safetensors; written <token> in --refine-prompt")
+    group.add_argument("--static-prompt", help="what the image shows, standing still (a high-resolution DSLR image of "
+                       "PROMPT)")
+    group.add_argument("--refine-prompt", help='the prompt of the fine stage: "a <token> is dancing" (PROMPT)')
+    group.add_argument("--negative-prompt", default="", help="what must not appear; empty as released")
+
+
+def models_from_args(options: argparse.Namespace) -> Models | None:
+    """Return the models of a run; None with built-in priors, which use none of these options."""
+    names = ("models", "token", *(f"{role}-model" for role in PUBLIC_MODELS))
+    used = [f"--{name}" for name in names if getattr(options, name.replace("-", "_")) is not None]
+    if options.priors == "builtin":
+        if used:
+            raise ValueError(f"{' and '.join(used)} go with --priors diffusers: add that, or leave them out.")
+        return None
+    paths = {role: getattr(options, f"{role}_model") for role in PUBLIC_MODELS}
+    return Models(
+        options.models, **paths, token=options.token, static_prompt=options.static_prompt,
+        refine_prompt=options.refine_prompt, negative=options.negative_prompt, kind=options.view_kind,
+    )
+
+
+# Guidances
+
+
+def required_roles(stages: tuple[str, ...], with_view: bool, refine: str) -> tuple[str, ...]:
+    """Return the roles of a run. "control" is the ControlNet's folder; "refine" is made of it and the image's."""
     fine = "fine" in stages
     repairs = fine and refine in ("tile", "naive")
-    wanted = {
+    required = {
         "image": "static" in stages or repairs,
         "view": with_view,
         "video": "coarse" in stages or fine,
@@ -121,65 +157,54 @@ def needed(stages: tuple[str, ...], with_view: bool, refine: str) -> tuple[str, 
         "refine": repairs,
         "upscale": fine and refine == "upscale",
     }
-    return tuple(role for role, asked in wanted.items() if asked)
+    return tuple(role for role, is_required in required.items() if is_required)
 
 
-@dataclass(frozen=True)
-class Learned:
-    """Guidances of one run."""
-
-    image: Guidance | None
-    still_view: Guidance | None
-    view: Guidance | None  # the same prior, with its weight in the moving stages
-    video: Guidance | None
-    refine: Guidance | None
-
-
-def learned(
-    models: Models, picture: Reference | None, prompt: str, roles: tuple[str, ...], preset: str, place: OffloadPolicy
-) -> Learned:
-    """Every prior of the roles, loaded; the released numbers, or the paper's under its preset."""
-    paths, words = models.found(roles), learned_words(models.token)
+def load_guidances(
+    models: Models, reference: Reference | None, prompt: str, roles: tuple[str, ...], preset: str, policy: OffloadPolicy
+) -> tuple[Guidances, Guidance | None]:
+    """Load the priors of the roles, with the preset's numbers; return the guidances, and the static stage's view."""
+    paths, embeddings = models.paths(roles), load_embedding(models.token)
     check_folders(paths)
-    common = {"negative": models.negative, "kind": models.kind, "reference": picture}
-    still, repair = models.static_prompt or f"{STILL}{prompt}", models.refine_prompt or prompt
+    common = {"negative": models.negative, "kind": models.kind, "reference": reference}
+    static_prompt, refine_prompt = models.static_prompt or f"{STATIC_PROMPT}{prompt}", models.refine_prompt or prompt
 
-    def made(role: str, path: str, words_said: str, **more: Any) -> Guidance | None:
+    def load(role: str, path: str, prompt: str, **options: Any) -> Guidance | None:
         if path not in paths or role not in roles:
             return None
-        return folder_guidance(
-            RoleRequest(role, paths[path], words_said, numbers(role, preset), **common, **more), place
-        )
+        request = RoleRequest(role, paths[path], prompt, numbers(role, preset), **common, **options)
+        return folder_guidance(request, policy)
 
-    view = made("view", "view", "")
-    refine = made("refine", "image", repair, control=paths.get("control"), words=words)
-    return Learned(
-        image=made("image", "image", still),
-        still_view=view,
-        view=None if view is None else replace(view, weight=numbers("view", preset, moving=True).weight),
-        video=made("video", "video", prompt),
-        refine=refine or made("upscale", "upscale", repair),
+    static_view = load("view", "view", "")
+    refine = load("refine", "image", refine_prompt, control=paths.get("control"), embeddings=embeddings)
+    moving_weight = numbers("view", preset, moving=True).weight
+    guidances = Guidances(
+        image=load("image", "image", static_prompt),
+        view=None if static_view is None else replace(static_view, weight=moving_weight),
+        video=load("video", "video", prompt),
+        refine=refine or load("upscale", "upscale", refine_prompt),
     )
+    return guidances, static_view
 
 
 def check_folders(paths: dict[str, Path]) -> None:
-    """A wrong folder in any role, before gigabytes of another role are read. Single files are looked at when read."""
+    """Refuse a wrong folder in any role before gigabytes of another are read; single files are checked when read."""
     configs = {}
     for role, path in paths.items():
-        if role in UNETS and path.is_dir() and not (role == "video" and unet_file(path)):
-            channels, kind = UNETS[role]
-            configs[role] = unet_config(path, channels, KNOWN[role].public, kind)
+        if role in CHANNELS and path.is_dir() and not (role == "video" and unet_file(path)):
+            configs[role] = check_unet(path, role)
     if "control" in paths:
         check_control(paths["image"], configs["image"], paths["control"])
 
 
-def learned_words(path: Path | None) -> Words | None:
-    """The one learned word of a file."""
+def load_embedding(path: Path | None) -> Embeddings | None:
+    """Return the one learned embedding of a file, by its name."""
     if path is None:
         return None
-    found = read_embedding(path)
-    if len(found) != 1:
+    tables = read_embedding(path)
+    if len(tables) != 1:
         raise ValueError(
-            f"{path} holds {len(found)} learned words ({', '.join(found)}): give a file with one, for one subject."
+            f"{path} holds {len(tables)} learned embeddings ({', '.join(tables)}): give a file with one, for one "
+            "subject."
         )
-    return {name or path.stem: rows for name, rows in found.items()}
+    return {name or path.stem: rows for name, rows in tables.items()}

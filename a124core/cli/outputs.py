@@ -12,7 +12,7 @@ from torch import Tensor
 from ..cameras.rig import make_cameras, orbit
 from ..evaluation.evaluate import Renderer, field_renderer
 from ..export.checkpoint import save_field
-from ..export.images.sheets import side_by_side, write_contact_sheet
+from ..export.images.sheets import draw_contact_sheet, side_by_side, write_png
 from ..export.images.video import write_video
 from ..field.field4d import Field4D
 from ..protocols import Cameras
@@ -68,7 +68,7 @@ def write_contact(path: Path, result: Renderer, scene: PreparedRun) -> None:
         for who, picture in (who_draws | {"result": result}).items():
             rows.append(picture(cameras, time, SHEET_SIZE)[0])
             labels.append(f"{who}, {name}")
-    write_contact_sheet(path, rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.options.prompt)
+    write_png(path, draw_contact_sheet(rows, labels, [f"time {t:.1f}" for t in time.tolist()], scene.options.prompt))
 
 
 def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:

@@ -21,7 +21,7 @@ from ..stages.config import Preset, StageConfig
 from ..stages.loop import STAGES
 from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
-from .models import Models, learned, needed
+from .models import Models, load_guidances, required_roles
 
 TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
 REFINES = ("tile", "upscale", "none", "naive")
@@ -116,10 +116,9 @@ def _with_models(job: RunOptions, models: Models) -> PreparedRun:
     """The same with priors from folders; the preset that "auto" means is draft."""
     name = "draft" if job.preset == "auto" else job.preset
     stages = tuple(stage for stage in STAGES if stage not in job.skip)
-    roles, place = needed(stages, job.with_view, job.refine), offload_policy(job.memory, job.device)
-    found = learned(models, job.reference, job.prompt, roles, name, place)
-    guidances = Guidances(found.image, found.view, found.video, found.refine)
-    return PreparedRun(job, None, guidances, _adapted(preset(name), job), found.still_view)
+    roles, policy = required_roles(stages, job.with_view, job.refine), offload_policy(job.memory, job.device)
+    guidances, static_view = load_guidances(models, job.reference, job.prompt, roles, name, policy)
+    return PreparedRun(job, None, guidances, _adapted(preset(name), job), static_view)
 
 
 def _adapted(settings: Preset, job: RunOptions) -> Preset:

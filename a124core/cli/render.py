@@ -8,7 +8,7 @@ from ..export.checkpoint import load_field
 from ..export.images.film import WHITE, export_film
 from ..export.images.frames import export_frames
 from ..export.images.video import SUFFIXES
-from .camera_args import chosen_film, chosen_path, counting
+from .camera_args import chosen_film, chosen_path, progress_bar
 from .folder import created_folder
 from .machine import available_device
 
@@ -23,6 +23,6 @@ def render_file(options: object) -> None:
     film = chosen_film(options, WHITE)
     field = load_field(options.field)
     write = export_film if out.suffix else export_frames
-    with created_folder(out.parent), counting("render", film.frames) as on_frame:
-        write(field, out, path, film, on_frame, device)
+    with created_folder(out.parent), progress_bar("render", film.frames) as on_progress:
+        write(field, out, path, film, on_progress, device)
     print(f"Written: {out}")

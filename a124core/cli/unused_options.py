@@ -6,8 +6,7 @@ import argparse
 
 from ..priors.builtin import FROM_PROMPT
 from ..utils.text import unused_note
-from .model_args import model_options
-from .models import KNOWN, needed
+from .models import PUBLIC_MODELS, add_model_args, required_roles
 from .prepare import STAGES
 
 
@@ -38,19 +37,19 @@ def _readers_builtin() -> dict[str, bool]:
 
 def _readers_of_models(options: argparse.Namespace) -> dict[str, bool]:
     stages = tuple(stage for stage in STAGES if stage not in options.skip)
-    roles = needed(stages, not options.no_view_prior, options.refine)
+    roles = required_roles(stages, not options.no_view_prior, options.refine)
     repairs = "refine" in roles or "upscale" in roles
     return {
         "motion": False,
         "view_kind": "view" in roles,
         "token": "refine" in roles,
         "refine_prompt": repairs,
-        **{f"{role}_model": role in roles for role in KNOWN},
+        **{f"{role}_model": role in roles for role in PUBLIC_MODELS},
     }
 
 
 def _usual() -> dict[str, object]:
     """What each is when nobody says it."""
     parser = argparse.ArgumentParser()
-    model_options(parser)
+    add_model_args(parser)
     return {**vars(parser.parse_args([])), "motion": FROM_PROMPT, "refine": "tile", "sampling": None, "condition": None}

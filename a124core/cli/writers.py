@@ -9,43 +9,43 @@ from pathlib import Path
 from ..export.images.capture import export_capture
 from ..export.images.film import export_film
 from ..export.images.frames import export_frames
-from ..export.mesh import MeshReport, export_animated_glb, export_flipbook_glb, export_obj, export_ply, export_usd
+from ..export.mesh import export_mesh
 from ..export.viewer.html import export_html
 from ..field.field4d import Field4D
 from ..utils.text import count_noun
-from .camera_args import counting
+from .camera_args import progress_bar
 from .export_request import ExportRequest
 
 
 def _film(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with counting(target.name, asked.film.frames) as on_frame:
-        export_film(field, target, asked.cameras, asked.film, on_frame, asked.device)
+    with progress_bar(target.name, asked.film.frames) as on_progress:
+        export_film(field, target, asked.cameras, asked.film, on_progress, asked.device)
     return f"{count_noun(asked.film.frames, 'frame')}, {asked.film.frames / asked.film.fps:.1f} s."
 
 
 def _frames(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with counting(target.name, asked.film.frames) as on_frame:
-        export_frames(field, target, asked.cameras, asked.film, on_frame, asked.device)
+    with progress_bar(target.name, asked.film.frames) as on_progress:
+        export_frames(field, target, asked.cameras, asked.film, on_progress, asked.device)
     return f"{count_noun(asked.film.frames, 'frame')} with depth, normals, masks and cameras."
 
 
 def _capture(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with counting(target.name, asked.capture.pictures) as on_frame:
-        export_capture(field, target, asked.capture, on_frame, asked.device)
-    return f"{asked.capture.views} cameras at {count_noun(asked.capture.moments, 'moment')}."
+    with progress_bar(target.name, asked.capture.n_images) as on_progress:
+        export_capture(field, target, asked.capture, on_progress, asked.device)
+    return f"{asked.capture.n_views} cameras at {count_noun(asked.capture.n_times, 'time')}."
 
 
 def _html(field: Field4D, target: Path, asked: ExportRequest) -> str:
-    with counting(target.name, asked.viewer.frames) as on_frame:
-        size = export_html(field, target, asked.viewer, lambda done, _: on_frame(done), asked.device)
+    with progress_bar(target.name, asked.viewer.frames) as on_progress:
+        size = export_html(field, target, asked.viewer, on_progress, asked.device)
     return f"{size / 1e6:.1f} MB: open it in a browser."
 
 
-def _mesh(export: Callable[..., MeshReport]) -> Callable[[Field4D, Path, ExportRequest], str]:
+def _mesh(format: str) -> Callable[[Field4D, Path, ExportRequest], str]:
     def write(field: Field4D, target: Path, asked: ExportRequest) -> str:
-        with counting(target.name, asked.mesh.frames, "step") as on_step:
-            report = export(field, target, asked.mesh, on_step, asked.device)
-        return report.sentence()
+        with progress_bar(target.name, asked.mesh.frames, "step") as on_progress:
+            report = export_mesh(field, target, format, asked.mesh, on_progress, asked.device)
+        return report.summary()
 
     return write
 
@@ -63,11 +63,11 @@ GLB = (*MESH, "texture", "quantise")
 Write = Callable[[Field4D, Path, ExportRequest], str]  # -> what to tell the user
 WRITERS: dict[str, tuple[str, Write, tuple[str, ...], Callable[[ExportRequest], object]]] = {
     # format -> ending ("": a folder), what writes it, the words it hears, what makes and so checks its options
-    "glb": (".glb", _mesh(export_animated_glb), GLB, _meshes),
-    "flipbook": (".glb", _mesh(export_flipbook_glb), GLB, _meshes),
-    "usd": (".usdc", _mesh(export_usd), MESH, _meshes),
-    "ply": ("", _mesh(export_ply), MESH, _meshes),
-    "obj": ("", _mesh(export_obj), MESH, _meshes),
+    "glb": (".glb", _mesh("animated GLB"), GLB, _meshes),
+    "flipbook": (".glb", _mesh("flip-book GLB"), GLB, _meshes),
+    "usd": (".usdc", _mesh("USD"), MESH, _meshes),
+    "ply": ("", _mesh("PLY sequence"), MESH, _meshes),
+    "obj": ("", _mesh("OBJ sequence"), MESH, _meshes),
     "frames": ("", _frames, PICTURES, _films),
     "capture": ("", _capture, CAPTURE, _captures),
     "mp4": (".mp4", _film, FILM, _films),

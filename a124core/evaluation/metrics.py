@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from ..losses import blur, gaussian_kernel
 
 MSE_FLOOR = 1e-10  # identical pictures count as 100 dB
 BLUR_TAPS = 7  # what `detail` calls high frequency: the picture minus this blur ...
@@ -52,13 +53,7 @@ def saturation(image: Tensor, mask: Tensor) -> Tensor:  # -> (B,) in [0, 1]
 
 def high_frequency(image: Tensor, mask: Tensor) -> Tensor:  # -> (B,)
     """Mean square of the picture minus its blur, over the object's pixels."""
-    taps = torch.arange(BLUR_TAPS, dtype=image.dtype, device=image.device) - BLUR_TAPS // 2
-    kernel = torch.exp(-0.5 * (taps / BLUR_STD) ** 2)
-    kernel = kernel / kernel.sum()
-    channels, half = image.shape[1], BLUR_TAPS // 2
-    padded = functional.pad(image, (half, half, half, half), mode="replicate")
-    blurred = functional.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
-    blurred = functional.conv2d(blurred, kernel.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
+    blurred = blur(image, gaussian_kernel(BLUR_TAPS, BLUR_STD))
     return _inside_mean((image - blurred).square().mean(1, keepdim=True), mask)
 
 

@@ -1,4 +1,4 @@
-"""Learned words on disk: read in every common layout, nothing a file brings is run; written as safetensors."""
+"""Embeddings on disk: read in every common layout without running anything in the file; written as safetensors."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from ..priors.weight_files import load_checkpoint
 from ..utils.files import atomic_write, read_tensors, write_tensors
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
-ENCODERS = ("clip_l", "clip_g")  # a file for SDXL holds one table for each text encoder
 
 
 def read_embedding(path: str | Path) -> dict[str, Tensor]:
-    """Token or text encoder -> (n, d). "" where a file names neither (its name is the token then)."""
+    """Read token or text encoder -> (n, d); the key is "" where a file names neither (its name is the token then)."""
     path = Path(path)
-    found = _tables(load_checkpoint(path))
-    if not found:
-        raise ValueError(f"{path} holds no embedding in a layout that is known: convert it to safetensors.")
-    for name, table in found.items():
+    tables = _tables(load_checkpoint(path))
+    if not tables:
+        raise ValueError(f"{path} holds no embedding in a known layout: convert it to safetensors.")
+    for name, table in tables.items():
         if not table.isfinite().all():
             raise ValueError(f"{path} holds NaN or infinite values in {name or KEY!r}: use another copy.")
-    return found
+    return tables
 
 
 def _tables(content: Any) -> dict[str, Tensor]:
-    """A1111 {"string_to_param": {"*": T}}, {"emb_params": T}, {"clip_l": T}, diffusers {token: T}, a bare tensor."""
+    """Read A1111 {"string_to_param": {"*": T}}, {"emb_params": T}, {"clip_l": T}, diffusers {token: T}, a tensor."""
     if isinstance(content, Tensor):
         return {"": _rows(content)} if content.is_floating_point() and content.ndim in (1, 2) else {}
     if not isinstance(content, dict):
@@ -48,24 +47,25 @@ def _rows(table: Tensor) -> Tensor:  # (d,) or (n, d) -> (n, d)
 
 
 def write_embedding(
-    path: str | Path,  # its name without .safetensors is the word: embedding:name
+    path: str | Path,  # its name without .safetensors is the token: embedding:name
     embedding: Tensor,  # (n, d)
-    about: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> None:
-    """A safetensors file that any host reads as `embedding:name`."""
+    """Write a safetensors file that any host reads as `embedding:name`."""
     if embedding.ndim != 2 or not embedding.isfinite().all():
         raise ValueError(
             f"an embedding is a finite (n, d) table, this one is {tuple(embedding.shape)}: learn it again."
         )
     with atomic_write(path) as temporary:
-        save_file({KEY: embedding.detach().float().cpu().contiguous()}, temporary, {"format": "pt", **(about or {})})
+        save_file({KEY: embedding.detach().float().cpu().contiguous()}, temporary, {"format": "pt", **(metadata or {})})
 
 
 def save_progress(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Where learning a word stands."""
+    """Write the state of an unfinished textual inversion."""
     write_tensors(path, tensors, {"kind": "token", **meta})
 
 
 def load_progress(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the state of an unfinished textual inversion: tensors, metadata."""
     tensors, header = read_tensors(path, "token")
     return tensors, {name: value for name, value in header.items() if name != "kind"}

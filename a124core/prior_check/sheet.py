@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..export.images.sheets import GAP, INK, PAPER, TEXT, _font
-from ..export.images.video import to_bytes
+from ..export.images.sheets import draw_contact_sheet
 
 
 @dataclass(frozen=True)
@@ -25,24 +23,13 @@ class Row:
 
 def draw_prior_sheet(rows: list[Row], levels: list[str], tile: int = 96) -> Tensor:  # (1, 3, H, W) in [0, 1]
     """Rows of view, noisy, seen, noisy, seen ..., with their names."""
-    font = _font()
-    left = 2 * GAP + max((int(font.getlength(row.label)) for row in rows), default=0)
     heads = ["shown", *(head for level in levels for head in (f"{level}: noisy", "seen"))]
-    top, step = TEXT + 2 * GAP, tile + GAP
-    sheet = Image.new("RGB", (left + len(heads) * step, top + len(rows) * step), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for column, head in enumerate(heads):
-        draw.text((left + column * step, GAP), head, INK, font=font)
-    for r, row in enumerate(rows):
-        y = top + r * step
-        draw.text((GAP, y + tile // 2 - TEXT // 2), row.label, INK, font=font)
-        for c, picture in enumerate([row.image, *(p for pair in row.pairs for p in pair)]):
-            sheet.paste(Image.fromarray(_tile(picture, tile)), (left + c * step, y))
+    tiles = [torch.cat([_tile(image, tile) for image in (row.image, *sum(row.pairs, ()))]) for row in rows]
+    sheet = draw_contact_sheet(tiles, [row.label for row in rows], heads)
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)[None].float() / 255.0
 
 
-def _tile(picture: Tensor, side: int) -> np.ndarray:
+def _tile(picture: Tensor, side: int) -> Tensor:  # (1, 3, side, side)
     image = picture[:1].detach().float().cpu().nan_to_num(0.5, 0.5, 0.5)
     larger = image.shape[-1] >= side
-    image = interpolate(image, (side, side), mode="area" if larger else "nearest")
-    return to_bytes(image)[0]
+    return interpolate(image, (side, side), mode="area" if larger else "nearest")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,11 +10,13 @@ from torch import Tensor
 
 from ..field.gradient import density_gradient, normals_from
 from ..protocols import Cameras, Field, Pinholes, Shading
+from ..utils.progress import OnProgress
 from .composite import accumulate
 from .empty_space import is_worthwhile, tighten_occupancy
 from .render import Render, _sides, camera_rays, field_occupancy, occupancy_mask, render
-from .sample import OccupancyMask, Rays
+from .sample import DIAGONAL, OccupancyMask, Rays
 
+MIN_OPACITY = 1e-3  # below it the depth of a pixel goes to 0
 FAINT = 1e-5  # weight of a sample that no finished picture shows: a hundred of them stay under half a level of 255
 PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
 MOMENTS = 16  # whose air is remembered: a grading looks at 8 in turn, again and again
@@ -27,7 +29,7 @@ class RenderedClip:
 
     image: Tensor  # (F, 3, H, W) in [0, 1]
     mask: Tensor  # (F, 1, H, W) opacity
-    depth: Tensor  # (F, 1, H, W) z-depth in world units, opacity-weighted
+    depth: Tensor  # (F, 1, H, W) z-depth of what is visible, world units; 0 where nothing is
     normal: Tensor  # (F, 3, H, W) (n + 1) / 2 in world axes, opacity-weighted
 
 
@@ -38,16 +40,14 @@ def render_clip(
     size: int | tuple[int, int],  # side of a square, or H, W
     samples: int | None = None,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    on_frame: Callable[[int], None] | None = None,  # called with the frames done, also between pieces of a frame
+    on_progress: OnProgress | None = None,  # in frames, called also between pieces of a frame
     device: torch.device | str | None = None,
     normals: bool = True,
 ) -> RenderedClip:
     """Finished pictures with ambient light only. Parts of the field that are not worth sampling are skipped."""
     frames = []
-    for frame in render_frames(field, cameras, time, size, samples, background, device, normals, on_frame):
+    for frame in render_frames(field, cameras, time, size, samples, background, device, normals, on_progress):
         frames.append((frame.image, frame.mask, frame.depth, frame.normal))
-        if on_frame is not None:
-            on_frame(len(frames))
     return RenderedClip(*(torch.cat(planes) for planes in zip(*frames, strict=True)))
 
 
@@ -60,7 +60,7 @@ def render_frames(
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     device: torch.device | str | None = None,
     normals: bool = True,
-    on_piece: Callable[[int], None] | None = None,  # called with the frames done: where a cancel is heard in between
+    on_progress: OnProgress | None = None,  # in frames, called also between pieces of a frame
 ) -> Iterator[RenderedClip]:  # F clips of one frame
     """The same, picture by picture: what is written as it comes needs no memory for a whole film."""
     if device is not None and hasattr(field, "to"):
@@ -80,9 +80,11 @@ def render_frames(
         parts = []
         for i in range(0, len(rays), RAYS_AT_ONCE):
             parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], known[moment], steps, background, normals))
-            if on_piece is not None:
-                on_piece(k)
-        yield _frame(parts, _sides(size)[0])
+            if on_progress is not None:
+                on_progress(k, len(cameras), "")
+        yield _frame(parts, _sides(size)[0], DIAGONAL / steps)
+        if on_progress is not None:
+            on_progress(k + 1, len(cameras), "")
 
 
 def pictures_of_a_look(time: Tensor) -> list[int]:  # (F,) -> F
@@ -91,11 +93,14 @@ def pictures_of_a_look(time: Tensor) -> list[int]:  # (F,) -> F
     return pictures[of].tolist() if len(moments) <= MOMENTS else [1] * len(time)
 
 
-def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int) -> RenderedClip:  # one frame
-    """Pieces of an image, row by row, put together."""
+def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int, step: float) -> RenderedClip:  # one frame
+    """Pieces of an image, row by row, put together. Depth sums weights times the far end of each step: divided by the
+    opacity, it is half a step too far."""
     planes = (torch.cat(part).T.unflatten(1, (height, -1))[None].cpu() for part in zip(*parts, strict=True))
     image, mask, depth, normal = planes
-    return RenderedClip(image.clamp(0.0, 1.0), mask.clamp(0.0, 1.0), depth, normal)
+    mask = mask.clamp(0.0, 1.0)
+    depth = (depth / mask.clamp(min=MIN_OPACITY) - 0.5 * step) * (mask > 0)
+    return RenderedClip(image.clamp(0.0, 1.0), mask, depth, normal)
 
 
 @torch.no_grad()

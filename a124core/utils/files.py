@@ -49,7 +49,7 @@ def atomic_folder(
     """Yield a new folder to write to, which replaces path at the end. An earlier folder at path is removed, and only if
     nothing but these names was in it, before the work and after it."""
     path = Path(path)
-    _check_content(path, names, check_owned)
+    check_folder(path, names, check_owned)
     try:
         fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
     except OSError as error:
@@ -57,7 +57,7 @@ def atomic_folder(
     try:
         yield fresh
         os.chmod(fresh, 0o777 & ~_umask())
-        _check_content(path, names, check_owned)
+        check_folder(path, names, check_owned)
         _swap(fresh, path)
     except OSError as error:
         raise _explained(error, path) from error
@@ -65,7 +65,7 @@ def atomic_folder(
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _check_content(path: Path, names: tuple[str, ...], check_owned: Callable[[Path], None]) -> None:
+def check_folder(path: Path, names: tuple[str, ...], check_owned: Callable[[Path], None]) -> None:
     """Refuse a path that is a file, or a folder that holds anything else."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file, but a folder is to be written: choose another name.")

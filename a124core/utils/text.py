@@ -11,8 +11,10 @@ def count_noun(number: int, noun: str) -> str:
 
 
 def format_bytes(size: float) -> str:
-    """Format a size: 12.3 GB, 640 MB."""
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
+    """Format a size: 12.3 GB, 640 MB, 80 kB."""
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GB"
+    return f"{size / 2**20:.0f} MB" if size >= 2**20 else f"{size / 2**10:.0f} kB"
 
 
 def format_duration(seconds: float) -> str:

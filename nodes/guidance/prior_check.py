@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ...a124core.prior_check.check import N_QUERIES, check_priors
-from ...a124core.prior_check.views import render_views
-from ...a124core.protocols import Guidance
+from ...a124core.prior_check.check import check_priors
+from ...a124core.prior_check.views import ProbeViews, render_views
+from ...a124core.protocols import Guidance, Guidances
 from .. import sockets
 from ..host import ui
 from ..host.images import to_image
@@ -73,24 +72,10 @@ class A124PriorCheck:
         image_guidance: Guidance | None = None, view_guidance: Guidance | None = None,
         video_guidance: Guidance | None = None, refine_guidance: Guidance | None = None, unique_id: str | None = None,
     ) -> dict:
-        wires = {"image": image_guidance, "view": view_guidance, "video": video_guidance, "refine": refine_guidance}
-        device = host_device()
-        views = None if field is None else render_views(field, device)
-        on_ask = _query_callback(N_QUERIES * sum(g is not None for g in wires.values()), unique_id)
-        with loaded_models(list(wires.values())):
-            checked = check_priors(wires, reference, views, embedding, size, device=device, on_ask=on_ask)
-        ui.show_text(unique_id, checked.report)
-        return {"ui": {"text": [checked.report]}, "result": (to_image(checked.sheet), checked.report)}
-
-
-def _query_callback(total: int, unique_id: str | None) -> Callable[[], None]:
-    """Return what each query calls first: it moves the bar and stops on a cancel."""
-    update, done = ui.progress(max(total, 1), unique_id), 0
-
-    def on_ask() -> None:
-        nonlocal done
-        ui.stop_if_cancelled()
-        update(min(done, total), None)
-        done += 1
-
-    return on_ask
+        guidances, device = Guidances(image_guidance, view_guidance, video_guidance, refine_guidance), host_device()
+        views = ProbeViews(reference, None if field is None else render_views(field, device), size)
+        on_progress = ui.progress_callback(unique_id)
+        with loaded_models(guidances):
+            result = check_priors(guidances, views, embedding, device=device, on_progress=on_progress)
+        ui.show_text(unique_id, result.report)
+        return {"ui": {"text": [result.report]}, "result": (to_image(result.sheet()), result.report)}

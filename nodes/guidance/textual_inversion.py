@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ...a124core.inversion.learn import TokenConfig, TokenStep, learn_token
+from ...a124core.inversion.config import TokenConfig
+from ...a124core.inversion.learn import TokenStep, learn_token
+from ...a124core.protocols import Run
 from ...a124core.runs.advice import out_of_memory_advice
 from ...a124core.runs.monitor import Intervals, RunMonitor
 from ...a124core.runs.store import RunStore
@@ -120,7 +122,7 @@ class A124TextualInversion:
 
 
 def _learn(
-    build: Callable[[], host_inversion.InversionModel], image: Tensor, config: TokenConfig, seed: int,
+    build: Callable[[], host_inversion.HostInversionModel], image: Tensor, config: TokenConfig, seed: int,
     store: RunStore, unique_id: str | None,
 ) -> Tensor:  # (n, d)
     snapshot = store.newest()
@@ -130,10 +132,7 @@ def _learn(
     try:
         model.load()
         with monitor.saving_on_error():
-            return learn_token(
-                image, model.encode, model.denoise, model.sigmas, model.initial_embedding(), config, seed,
-                monitor.on_step, snapshot, model.decode,
-            )
+            return learn_token(image, model, config, Run(seed, on_step=monitor.on_step, resume=snapshot))
     except BaseException as error:
         if is_out_of_memory(error):
             error.args = (f"{_memory_advice(config)}\n{error}",)  # still of its kind, so that the host frees its models

@@ -38,13 +38,12 @@ def to_mask(mask: Tensor) -> Tensor:
 
 
 def to_depth_image(depth: Tensor, mask: Tensor) -> Tensor:  # (F, 1, H, W) in [0, 1]
-    """Opacity-weighted z-depth (F, 1, H, W) -> near is bright, scaled over the whole clip; the background is black."""
+    """z-depth (F, 1, H, W) -> near is bright, scaled over the whole clip; the background is black."""
     inside = mask > 0.5
     if not inside.any():
         return torch.zeros_like(depth)
-    z = depth / mask.clamp(min=1e-3)
-    near, far = z[inside].min(), z[inside].max()
-    brightness = 1.0 - 0.8 * (z - near) / (far - near).clamp(min=1e-6)  # the farthest part keeps 0.2, off the black
+    near, far = depth[inside].min(), depth[inside].max()
+    brightness = 1.0 - 0.8 * (depth - near) / (far - near).clamp(min=1e-6)  # the farthest keeps 0.2, off the black
     return brightness.clamp(0.0, 1.0) * mask
 
 

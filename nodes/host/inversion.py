@@ -19,7 +19,7 @@ from .vae import PrivateEncoder, private_encoder
 
 
 @dataclass
-class InversionModel:
+class HostInversionModel:
     """What textual inversion needs: encode, denoise, decode, the noise levels and the embedding to start from."""
 
     unet: nn.Module
@@ -83,7 +83,7 @@ class InversionModel:
             part.to(device)
 
 
-def inversion_model(model: Any, clip: Any, vae: Any, init_word: str, device: torch.device) -> InversionModel:
+def inversion_model(model: Any, clip: Any, vae: Any, init_word: str, device: torch.device) -> HostInversionModel:
     """Return copies on the CPU with the wires' LoRAs in them; the host's models are unloaded first."""
     import comfy.model_management as management
 
@@ -107,7 +107,7 @@ def inversion_model(model: Any, clip: Any, vae: Any, init_word: str, device: tor
             checkpoint_forward(part)
     options = copy.copy(model.model_options.get("transformer_options", {}))
     wires = (model, vae, clip, init_word, device, dtype)
-    return InversionModel(unet, encoder, sampling, options, private_encoder(vae), *wires)
+    return HostInversionModel(unet, encoder, sampling, options, private_encoder(vae), *wires)
 
 
 def _sampling(model: Any) -> Any:

@@ -9,11 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ...a124core.priors.modelscope.files import SUFFIXES, companion, unet_files
-from ...a124core.priors.modelscope.keys import to_original
 from ...a124core.priors.modelscope.layers import LayerFactory
-from ...a124core.priors.modelscope.unet import Shapes, VideoUNet
-from ...a124core.priors.modelscope.weights import check_shapes, shapes_of
+from ...a124core.priors.modelscope.layouts import SUFFIXES, companion, to_original, unet_files
+from ...a124core.priors.modelscope.unet import Shapes, VideoUNet, check_shapes, shapes_of
 from .folders import model_roots
 from .runtime import host_module
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...a124core.export.mesh.colour import linear
+from ...a124core.export.mesh.colour import srgb_to_linear
 from ...a124core.export.mesh.mesh import Mesh
 from .folders import output_relative_path
 from .runtime import host_module
@@ -35,9 +35,10 @@ def to_video(path: Path) -> Any:
 def to_mesh(mesh: Mesh) -> Any:
     """Return a MESH of one item, with colours where the host's has them: in linear light, as its own nodes give them
     and its Save GLB writes them into COLOR_0 (nodes_gaussian_splat.py of ComfyUI 0.28.1 says why)."""
-    vertices, faces = torch.from_numpy(mesh.points)[None], torch.from_numpy(mesh.faces).long()[None]
+    vertices, faces = torch.from_numpy(mesh.vertices)[None], torch.from_numpy(mesh.faces).long()[None]
     types = getattr(host_module("comfy_api.latest"), "Types", None)
+    colours = torch.from_numpy(srgb_to_linear(mesh.colours))[None]
     try:
-        return types.MESH(vertices, faces, vertex_colors=torch.from_numpy(linear(mesh.colours))[None], unlit=True)
+        return types.MESH(vertices, faces, vertex_colors=colours, unlit=True)
     except (AttributeError, TypeError):
         return SimpleNamespace(vertices=vertices, faces=faces)  # as every host since 0.3 reads it

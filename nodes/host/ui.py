@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...a124core.utils.progress import OnProgress
 from .runtime import host_module
 
 ProgressBar = Callable[[int, Any], None]  # steps done, a PIL image to show or None
@@ -34,30 +35,20 @@ def progress(total: int, node_id: str | None = None) -> ProgressBar:
     return update
 
 
-def frame_callback(total: int, node_id: str | None = None) -> Callable[..., None]:
-    """Return on_frame(done, ...), which moves the node's bar and stops on a cancel."""
-    update = progress(total, node_id)
-
-    def on_frame(done: int, *_: Any) -> None:
-        stop_if_cancelled()
-        update(done, None)
-
-    return on_frame
-
-
-def progress_text_callback(node_id: str | None = None) -> Callable[[int, int, str], None]:
-    """Return on_progress(done, total, what), which moves the node's bar, shows what on it and stops on a cancel."""
+def progress_callback(node_id: str | None = None) -> OnProgress:
+    """Return a callback that moves the node's bar, shows the text on the node and raises if the user cancels."""
     update: ProgressBar | None = None
     last: tuple[int, str] | None = None
 
-    def on_progress(done: int, total: int, what: str) -> None:
+    def on_progress(done: int, total: int, text: str) -> None:
         nonlocal update, last
         stop_if_cancelled()
         update = update or progress(total, node_id)
-        if (done, what) != last:
+        if (done, text) != last:
             update(done, None)
-            show_text(node_id, f"{done} of {total}: {what}")
-        last = (done, what)
+            if text:
+                show_text(node_id, f"{done} of {total}: {text}")
+        last = (done, text)
 
     return on_progress
 

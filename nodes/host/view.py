@@ -24,7 +24,7 @@ def view_prior(
     """Return the prior of the reference image, on white as Zero123 was trained, and of poses relative to it."""
     check_vae(model, vae)
     if reference is None:
-        raise ValueError("a view guidance compares with your picture: wire the reference from node 1 Picture.")
+        raise ValueError("a view guidance compares with your image: wire the reference from node 1 Picture.")
     if not hasattr(model.model, "cc_projection"):
         raise ValueError(
             f"this MODEL ({model_family(model)}) has no cc_projection, so it takes no camera pose: wire a Zero123 or "

@@ -1,12 +1,12 @@
-"""6 Cameras: from where the finished scene is looked at."""
+"""6 Cameras: the path from which the finished scene is rendered."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.cameras.paths import CameraPath, Orbit, Spline, StaticCamera, angles_towards, read_keys
+from ...a124core.cameras.keyframes import KeyframePath, parse_camera, pinholes_from_matrices
+from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, StaticCamera, angles_towards, read_keys
 from ...a124core.cameras.stereo import Stereo
-from ...a124core.cameras.track import KeyframePath, camera_of, standing
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
 from ..host.file_stamps import file_stamps
@@ -17,9 +17,9 @@ EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
 
 
 class A124Cameras:
-    """A way of looking, for any number of frames."""
+    """Makes a camera path for any number of frames."""
 
-    DESCRIPTION = "The camera's way around the scene, for any number of frames."
+    DESCRIPTION = "The camera's path around the scene, for any number of frames."
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 camera", "orbit", "turntable", "camera path", "4D"]
     RETURN_TYPES = (sockets.CAMERAS,)
@@ -32,27 +32,27 @@ class A124Cameras:
         return {
             "required": {
                 "kind": (list(KINDS), {"tooltip": (
-                    "orbit: around the object while it moves. turntable: around it while time stands still at "
-                    "'moment'. reference: the picture's own camera, standing. spline: through the keyframes. "
-                    "camera_info: the connected camera exactly where it stands. file: cameras from a file."
+                    "orbit: around the object while it moves. turntable: around it while the scene is frozen at "
+                    "'moment'. reference: the image's own camera, at rest. spline: through the keyframes. "
+                    "camera_info: exactly the connected camera. file: cameras from a file."
                 )}),
                 "elevation": ("FLOAT", {"default": 0.0, "min": -80.0, "max": 80.0, "step": 1.0, "tooltip": (
                     "Degrees from above. For orbit and turntable."
                 )}),
                 "azimuth": ("FLOAT", {"default": 0.0, "min": -360.0, "max": 360.0, "step": 1.0, "tooltip": (
-                    "Degrees to the side at which orbit and turntable begin. 0: the picture's side."
+                    "Degrees to the side at which orbit and turntable begin. 0: the image's side."
                 )}),
                 "radius": ("FLOAT", {"default": 1.8, "min": 1.0, "max": 6.0, "step": 0.05, "tooltip": (
-                    "Distance. The picture was taken from 1.8."
+                    "Distance. The image was taken from 1.8."
                 )}),
                 "fovy": ("FLOAT", {"default": 40.0, "min": 10.0, "max": 90.0, "step": 1.0, "tooltip": (
-                    "Field of view from top to bottom, degrees. The picture's is 40."
+                    "Field of view from top to bottom, degrees. The image's is 40."
                 )}),
                 "turns": ("FLOAT", {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05, "tooltip": (
                     "Rounds of orbit and turntable. Negative: the other way."
                 )}),
                 "moment": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
-                    "Where turntable stops time: 0 is the picture's moment, 1 the end."
+                    "Scene time at which turntable is frozen: 0 is the image's, 1 the end."
                 )}),
                 "keyframes": ("STRING", {"multiline": True, "default": EXAMPLE_SPLINE, "tooltip": (
                     "For spline, one key a line: 'time: azimuth elevation radius', time from 0 to 1, angles in degrees."
@@ -67,7 +67,7 @@ class A124Cameras:
                     "kind camera_info, position, target, turn and field of view are taken as they are."
                 )}),
                 "eye_distance": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
-                    "Above 0: two eyes, so far from each other, in pictures side by side for a headset or a 3D screen. "
+                    "Above 0: two eyes, so far from each other, in images side by side for a headset or a 3D screen. "
                     "0.06 is comfortable at distance 1.8."
                 )}),
                 "file": ("STRING", {"default": "", "tooltip": (
@@ -75,7 +75,7 @@ class A124Cameras:
                     "input folder or in output/animate124."
                 )}),
             },
-        }  # fmt: skip
+        }
 
     @classmethod
     def IS_CHANGED(cls, file: str = "", **others: Any) -> str:
@@ -85,34 +85,34 @@ class A124Cameras:
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
         keyframes: str, reference: Any = None, camera_info: dict | None = None, eye_distance: float = 0.0,
         file: str = "",
-    ) -> tuple[CameraPath]:  # fmt: skip
+    ) -> tuple[CameraPath]:
         if kind == "spline":
             path: CameraPath = Spline(read_keys(keyframes, radius), fovy)
         elif kind == "file":
             path = read_camera_file(resolve_user_file(file))
         elif kind == "camera_info":
-            path = _exactly(camera_info)
+            path = _exact_camera(camera_info)
+        elif kind == "reference" and camera_info is None:
+            path = _reference_camera(reference)
         else:
             if camera_info is not None:
                 elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
-            path = Orbit(elevation, azimuth, radius, fovy, turns, moment if kind == "turntable" else None)
-            if kind == "reference":
-                path = _standing(reference, camera_info, StaticCamera(elevation, azimuth, radius, fovy))
+            pose = (elevation, azimuth, radius, fovy)
+            path = StaticCamera(*pose) if kind == "reference" else Orbit(*pose, turns)
+            path = FixedTime(path, moment) if kind == "turntable" else path
         return (Stereo(path, eye_distance) if eye_distance > 0 else path,)
 
 
-def _exactly(camera_info: dict | None) -> KeyframePath:
-    """The 3D node's camera, standing, in the scene's units."""
+def _exact_camera(camera_info: dict | None) -> KeyframePath:
+    """Return the 3D node's camera at rest, in the scene's units."""
     if camera_info is None:
         raise ValueError("kind is camera_info but no camera is connected: wire one, or choose another kind.")
-    c2w, fovy = camera_of(camera_info)
-    return KeyframePath(standing([c2w], [fovy]), (0.0,))
+    c2w, fovy = parse_camera(camera_info)
+    return KeyframePath(pinholes_from_matrices([c2w], [fovy]), (0.0,))
 
 
-def _standing(reference: Any, camera_info: dict | None, placed: StaticCamera) -> StaticCamera:
-    """The 3D node's direction if there is one, else the picture's camera."""
-    if camera_info is not None:
-        return placed
+def _reference_camera(reference: Any) -> StaticCamera:
+    """Return the reference image's camera."""
     if reference is None:
         return StaticCamera()
     camera = reference.camera

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from ...a124core.export.mesh import (
-    MeshOptions,
-    export_animated_glb,
-    export_flipbook_glb,
-    export_obj,
-    export_ply,
-    export_usd,
-)
+from ...a124core.export.mesh import FORMATS, MeshOptions, export_mesh
 from ...a124core.field.field4d import Field4D
 from .. import sockets
 from ..host import ui
@@ -20,18 +13,11 @@ from ..host.types import to_file_3d, to_mesh
 from . import names
 from .unused_options import unused_options
 
-FORMATS = {  # what the menu says: the function, and how its file ends ("": a folder)
-    "animated GLB": (export_animated_glb, ".glb"),
-    "flip-book GLB": (export_flipbook_glb, ".glb"),
-    "USD": (export_usd, ".usdc"),
-    "PLY sequence": (export_ply, ""),
-    "OBJ sequence": (export_obj, ""),
-}
 GLB_ONLY = ("texture", "quantise")
 
 
 class A124ExportMesh:
-    """Writes moving meshes where the host keeps its output."""
+    """Write moving meshes into the host's output folder."""
 
     DESCRIPTION = (
         "Turns the scene into a moving mesh with colours and saves it to output/animate124: an animated GLB for "
@@ -66,14 +52,14 @@ class A124ExportMesh:
                     "animated GLB that does not loop ends with its last frame, an eighth of a second earlier."
                 )}),
                 "resolution": ("INT", {"default": 96, "min": 16, "max": 512, "step": 8, "tooltip": (
-                    "Steps along the object's longest side at which the surface is looked for. Twice as many take "
-                    "eight times as long."
+                    "Grid steps along the object's longest side for extracting the surface. Twice as many take eight "
+                    "times as long."
                 )}),
                 "faces": ("INT", {"default": 10000, "min": 100, "max": 2000000, "step": 100, "tooltip": (
                     "At most this many triangles."
                 )}),
                 "texture": ("INT", {"default": 0, "min": 0, "max": 4096, "step": 64, "tooltip": (
-                    "Side of a picture that holds the colours, pixels (GLB only). 0: a colour at each vertex, which "
+                    "Side of a texture image for the colours, pixels (GLB only). 0: a colour at each vertex, which "
                     "every viewer shows."
                 )}),
                 "quantise": ("BOOLEAN", {"default": False, "tooltip": (
@@ -84,11 +70,11 @@ class A124ExportMesh:
                     "Name of the file in output/animate124; a number is appended, nothing is overwritten."
                 )}),
                 "moment": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
-                    "Which moment a still shows, with frames at 1: 0 is the picture's moment, 1 the end."
+                    "Scene time of a still, with frames at 1: 0 is the time of the reference image, 1 the end."
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
@@ -98,15 +84,14 @@ class A124ExportMesh:
     def export(
         self, field: Field4D, format: str, frames: int, fps: float, resolution: int, faces: int, texture: int,
         quantise: bool, name: str, moment: float = 0.0, unique_id: str | None = None,
-    ) -> dict:  # fmt: skip
+    ) -> dict:
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
-        write, suffix = FORMATS[format]
-        path = names.free_path(name, suffix)
-        report = write(field, path, options, ui.progress_text_callback(unique_id), host_device())
-        chosen = {"texture": texture, "quantise": quantise, "moment": moment}
-        useless = (*(() if suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
+        path = names.free_path(name, FORMATS[format].suffix)
+        report = export_mesh(field, path, format, options, ui.progress_callback(unique_id), host_device())
+        values = {"texture": texture, "quantise": quantise, "moment": moment}
+        unused = (*(() if path.suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"
-        parts = (report.sentence(), unused_options(type(self), kind, useless, chosen), names.saved(path))
+        parts = (report.summary(), unused_options(type(self), kind, unused, values), names.saved(path))
         text = " ".join(filter(None, parts))
         ui.show_text(unique_id, text)
         result = (output_relative_path(path), to_file_3d(path), to_mesh(report.mesh))

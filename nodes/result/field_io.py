@@ -1,4 +1,4 @@
-"""A scene as a file, and back."""
+"""7 Save field and Load field: the scene as a file, and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIX = ".safetensors"
 
 
 class A124SaveField:
-    """Writes the scene where the host keeps its output."""
+    """Writes the scene to the host's output folder."""
 
     DESCRIPTION = "Saves the scene to output/animate124, to render or refine it again without optimizing."
     CATEGORY = "Animate124/4 Result"
@@ -36,7 +36,7 @@ class A124SaveField:
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
@@ -82,7 +82,7 @@ class A124LoadField:
 
 
 def saved_fields() -> list[str]:
-    """Names under our output folder, snapshots left out; empty where nothing was saved yet."""
+    """List names under our output folder, snapshots left out; empty where nothing was saved yet."""
     root = output_folder()
     names = (path.relative_to(root) for path in root.rglob(f"*{SUFFIX}"))
     return sorted(Path(n).as_posix() for n in names if n.parts[0] != "snapshots" and not n.name.startswith("."))

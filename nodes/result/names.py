@@ -1,4 +1,4 @@
-"""Names of the files that nodes write: checked when a job is queued, numbered when it is done."""
+"""Names of the files that nodes write: validated when a job is queued, numbered when it is done."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..host.folders import output_folder, output_relative_path
 
 
 def usable_name(name: str | None) -> bool | str:
-    """For VALIDATE_INPUTS: True, or why nothing can be saved under this name. None: it comes by a wire, so that only
-    the run can tell."""
+    """Return True, or why nothing can be saved under this name, for VALIDATE_INPUTS. None comes by a wire: only the run
+    can tell."""
     try:
-        return name is None or bool(_checked_start(name))
+        return name is None or bool(_checked_prefix(name))
     except ValueError as error:
         return str(error)
 
 
 def free_path(prefix: str, suffix: str) -> Path:
-    """The next unused numbered name under our output folder, for a file, or for a folder where suffix is empty."""
-    start = _checked_start(prefix)
+    """Return the next unused numbered path in our output folder, of a file, or of a folder where suffix is empty."""
+    start = _checked_prefix(prefix)
     start.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while (path := start.with_name(f"{start.name}_{number:05}_{suffix}")).exists():
@@ -28,17 +28,17 @@ def free_path(prefix: str, suffix: str) -> Path:
 
 
 def saved(path: Path) -> str:
-    """Where a file or folder is, for the user, without a full stop: one would look like a part of the name."""
+    """Tell the user where a file or folder is, without a full stop: one would look like a part of the name."""
     return f"Saved in the output folder as {output_relative_path(path)}{'/' if path.is_dir() else ''}"
 
 
-def _checked_start(prefix: str) -> Path:
-    """What a name stands for below our output folder, before a number and a suffix follow. Nothing is created."""
+def _checked_prefix(prefix: str) -> Path:
+    """Resolve a name below our output folder, before a number and a suffix follow. Nothing is created."""
     root = output_folder().resolve()
     start = (root / plain_name(prefix)).resolve()
     if root not in start.parents:  # a link inside the folder may lead out of it
         raise ValueError(f"the name {prefix!r} does not stay in {root}: use a plain name such as 'field'.")
     for folder in start.relative_to(root).parents:
         if (root / folder).exists() and not (root / folder).is_dir():
-            raise ValueError(f"the name {prefix!r} wants a folder where {root / folder} is a file: use another name.")
+            raise ValueError(f"the name {prefix!r} needs a folder where {root / folder} is a file: use another name.")
     return start

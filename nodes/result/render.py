@@ -1,4 +1,4 @@
-"""6 Render: the scene as pictures."""
+"""6 Render: the scene as images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ...a124core.cameras.paths import CameraPath, sample_path
 from ...a124core.cameras.rig import to_pinholes
+from ...a124core.export.images.film import BACKGROUNDS
 from ...a124core.field.field4d import Field4D
 from ...a124core.render.clip import render_clip
 from ...a124core.utils.device import check_memory
@@ -16,21 +17,20 @@ from ..host.memory import host_device
 from ..host.runtime import outside_inference
 
 PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendered, then as the four outputs
-BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "grey": (0.5, 0.5, 0.5), "green": (0.0, 1.0, 0.0)}
 
 
 class A124Render:
-    """Pictures, masks, depth and normals of a scene, from any cameras."""
+    """Renders images, masks, depth and normals of a scene from any cameras."""
 
     DESCRIPTION = (
-        "Renders the scene from the given cameras: pictures, masks, depth and normals, for a video or a ControlNet."
+        "Renders the scene from the given cameras: images, masks, depth and normals, for a video or a ControlNet."
     )
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 render", "4D", "NeRF", "orbit video", "depth map", "normal map"]
     RETURN_TYPES = ("IMAGE", "MASK", "IMAGE", "IMAGE")
     RETURN_NAMES = ("image", "mask", "depth", "normal")
     OUTPUT_TOOLTIPS = (
-        "One picture a frame.",
+        "One image a frame.",
         "1 where the subject is.",
         "Near = bright, over the whole clip; black where nothing is.",
         "Surface directions as colours, in the scene's axes.",
@@ -42,31 +42,30 @@ class A124Render:
         return {
             "required": {
                 "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
-                "cameras": (sockets.CAMERAS, {"tooltip": "From where it is seen."}),
+                "cameras": (sockets.CAMERAS, {"tooltip": "From where it is rendered."}),
                 "frames": ("INT", {"default": 32, "min": 1, "max": 1024, "tooltip": (
-                    "How many pictures. They cover the whole scene, so more frames play slower and smoother."
+                    "How many images. They cover the whole scene, so more frames play slower and smoother."
                 )}),
                 "size": ("INT", {"default": 256, "min": 16, "max": 2048, "step": 8, "tooltip": (
-                    "Width and height of a picture, pixels. Two eyes make it twice as wide."
+                    "Width and height of an image, pixels. Two eyes make it twice as wide."
                 )}),
                 "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject."}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @outside_inference
     def render(
         self, field: Field4D, cameras: CameraPath, frames: int, size: int, background: str,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        on_frame = ui.frame_callback(frames, unique_id)
-        where, time = sample_path(cameras, frames, field.config.loop)
-        taken = frames * size * size * to_pinholes(where[:1]).eyes * PIXEL_BYTES
-        check_memory(
-            taken, f"a batch of {frames} pictures", "render fewer or smaller ones, or use Export film or frames"
-        )
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        views, time = sample_path(cameras, frames, field.config.loop)
+        needed = frames * size * size * to_pinholes(views[:1]).eyes * PIXEL_BYTES
+        advice = "render fewer or smaller ones, or use Export film or frames"
+        check_memory(needed, f"a batch of {frames} images", advice)
         clip = render_clip(
-            field, where, time, size, background=BACKGROUNDS[background], on_frame=on_frame, device=host_device()
+            field, views, time, size, background=BACKGROUNDS[background],
+            on_progress=ui.progress_callback(unique_id), device=host_device(),
         )
         depth = to_depth_image(clip.depth, clip.mask)
         image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))

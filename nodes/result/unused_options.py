@@ -1,4 +1,4 @@
-"""Settings that a chosen format has no use for, named where they were changed: else they look as if they had worked."""
+"""Inputs without effect on the chosen format, named where they were changed: else they seem to have worked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from ...a124core.utils.text import unused_note
 
 
-def unused_options(node: type, format: str, names: Iterable[str], chosen: dict[str, Any]) -> str:
-    """A sentence on those of the named inputs that differ from their defaults; empty if none does."""
+def unused_options(node: type, target: str, names: Iterable[str], values: dict[str, Any]) -> str:
+    """Return a sentence on those of the named inputs that differ from their defaults; empty if none does."""
     declared = node.INPUT_TYPES()
     specs = {**declared["required"], **declared.get("optional", {})}
-    return unused_note(format, (name for name in names if chosen[name] != _default(specs[name])))
+    return unused_note(target, (name for name in names if values[name] != _default(specs[name])))
 
 
 def _default(spec: tuple) -> Any:

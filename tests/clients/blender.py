@@ -1,8 +1,8 @@
 """Runs under bpy: imports a GLB or USD file, and prints what Blender makes of it as one line of JSON.
 
-    python blender.py scene.glb 8 picture.png
+    python blender.py scene.glb 8 image.png
 
-8: frames a second that the scene shall play at. The picture is frame 0 from the reference camera.
+8: frames a second at which the scene is played. The image is frame 0 from the reference camera.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import bpy
 FOVY, RADIUS, SIZE = 40.0, 1.8, 128  # the reference camera: degrees, world units; pixels
 
 
-def main(path: str, fps: int, picture: str) -> None:
+def main(path: str, fps: int, image: str) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.fps = fps
@@ -26,24 +26,24 @@ def main(path: str, fps: int, picture: str) -> None:
     else:
         bpy.ops.wm.usd_import(filepath=path, set_frame_range=True)
         end = scene.frame_end
-    frames = [shown(scene, frame) for frame in range(end + 1)]
-    render(scene, picture)
+    frames = [visible_vertices(scene, frame) for frame in range(end + 1)]
+    render(scene, image)
     print("RESULT " + json.dumps({"end": end, "frames": frames}))
 
 
-def shown(scene: object, frame: int) -> list[list[float]]:
-    """Every 5th vertex that is to be seen in a frame, in our axes: Blender's z is our y, its -y our z."""
+def visible_vertices(scene: object, frame: int) -> list[list[float]]:
+    """Return every 5th visible vertex of a frame, in our axes: Blender's z is our y, its -y our z."""
     scene.frame_set(frame)
     graph = bpy.context.evaluated_depsgraph_get()
-    places = []
-    for thing in (o.evaluated_get(graph) for o in scene.objects if o.type == "MESH"):
-        matrix = thing.matrix_world
+    vertices = []
+    for item in (o.evaluated_get(graph) for o in scene.objects if o.type == "MESH"):
+        matrix = item.matrix_world
         if abs(matrix.determinant()) > 1e-9:
-            places += [matrix @ v.co for v in list(thing.to_mesh().vertices)[::5]]
-    return [[p.x, p.z, -p.y] for p in places]
+            vertices += [matrix @ v.co for v in list(item.to_mesh().vertices)[::5]]
+    return [[p.x, p.z, -p.y] for p in vertices]
 
 
-def render(scene: object, picture: str) -> None:
+def render(scene: object, image: str) -> None:
     """White behind, no lamps, colours as they are (view transform Standard)."""
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     scene.collection.objects.link(camera)
@@ -57,7 +57,7 @@ def render(scene: object, picture: str) -> None:
     scene.render.resolution_x = scene.render.resolution_y = SIZE
     scene.view_settings.view_transform = "Standard"
     scene.frame_set(0)
-    scene.render.filepath = picture
+    scene.render.filepath = image
     bpy.ops.render.render(write_still=True)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from a124core.cameras.rig import make_cameras
-from a124core.export.mesh import (
-    MeshOptions,
-    MeshReport,
-    export_animated_glb,
-    export_flipbook_glb,
-    export_usd,
-)
+from a124core.export.mesh import FORMATS, MeshOptions, export_mesh
 from a124core.field.occupancy import Occupancy
 from a124core.render.clip import render_clip
 
@@ -35,7 +28,7 @@ TRAVEL = 0.5  # world units that the solid moves to the right while the scene la
 
 
 class Lollipop:
-    """A ball on a stick that moves to the right and turns no colour: any vertex's way is known."""
+    """A ball on a stick that moves to the right and keeps its colours: any vertex's path is known."""
 
     occupancy = Occupancy(torch.ones(1, 4, 4, 4), 0.5)
 
@@ -47,44 +40,45 @@ class Lollipop:
         return 300.0 * torch.sigmoid(-torch.minimum(ball, stick) / 0.003), colour
 
 
-KINDS: dict[str, tuple[Callable[..., MeshReport], MeshOptions, str]] = {
-    "animated": (export_animated_glb, OPTIONS, ".glb"),
-    "quantised": (export_animated_glb, replace(OPTIONS, quantise=True), ".glb"),
-    "textured": (export_animated_glb, replace(OPTIONS, texture=128), ".glb"),
-    "flipbook": (export_flipbook_glb, OPTIONS, ".glb"),
-    "flipbook_small": (export_flipbook_glb, replace(OPTIONS, quantise=True, texture=64), ".glb"),
-    "still": (export_animated_glb, replace(OPTIONS, moment=0.0), ".glb"),
-    "usd": (export_usd, OPTIONS, ".usdc"),
+KINDS = {
+    "animated": ("animated GLB", OPTIONS),
+    "quantised": ("animated GLB", replace(OPTIONS, quantise=True)),
+    "textured": ("animated GLB", replace(OPTIONS, texture=128)),
+    "flipbook": ("flip-book GLB", OPTIONS),
+    "flipbook_small": ("flip-book GLB", replace(OPTIONS, quantise=True, texture=64)),
+    "still": ("animated GLB", replace(OPTIONS, time=0.0)),
+    "usd": ("USD", OPTIONS),
 }
-GLBS = [kind for kind, (_, _, suffix) in KINDS.items() if suffix == ".glb"]
+GLBS = [kind for kind in KINDS if kind != "usd"]
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("meshes")
-    for kind, (export, options, suffix) in KINDS.items():
-        export(Lollipop(), folder / f"{kind}{suffix}", options)
-    return {kind: folder / f"{kind}{suffix}" for kind, (_, _, suffix) in KINDS.items()}
+    paths = {kind: folder / f"{kind}{FORMATS[format].suffix}" for kind, (format, _) in KINDS.items()}
+    for kind, (format, options) in KINDS.items():
+        export_mesh(Lollipop(), paths[kind], format, options)
+    return paths
 
 
-def told(*command: str) -> Any:
-    """The JSON that a client prints."""
-    ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    lines = [line.removeprefix("RESULT ") for line in ran.stdout.splitlines() if line.startswith(("RESULT ", '{"'))]
-    assert ran.returncode == 0 and lines, f"{ran.stdout}\n{ran.stderr}"
+def client_json(*command: str) -> Any:
+    """Run a client and return the JSON that it prints."""
+    process = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    lines = [line.removeprefix("RESULT ") for line in process.stdout.splitlines() if line.startswith(("RESULT ", '{"'))]
+    assert process.returncode == 0 and lines, f"{process.stdout}\n{process.stderr}"
     return json.loads(lines[-1])
 
 
 @pytest.fixture(scope="session")
 def read(files: dict[str, Path]) -> dict[str, Any]:
     python = str(CLIENTS / "bin" / "python")
-    found = told(python, str(HERE / "readers.py"), *map(str, files.values()))
-    return {kind: found[str(path)] for kind, path in files.items()}
+    reports = client_json(python, str(HERE / "readers.py"), *map(str, files.values()))
+    return {kind: reports[str(path)] for kind, path in files.items()}
 
 
 def test_khronos_validator_finds_nothing(files: dict[str, Path]) -> None:
     paths = [str(files[kind]) for kind in GLBS]
-    for path, issues in told("node", str(HERE / "validate.mjs"), str(CLIENTS), *paths).items():
+    for path, issues in client_json("node", str(HERE / "validate.mjs"), str(CLIENTS), *paths).items():
         assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), f"{path}: {issues['messages']}"
 
 
@@ -102,25 +96,25 @@ def test_usd_passes_its_own_compliance_check(read: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["animated", "quantised", "textured", "flipbook", "usd"])
 def test_blender_plays_it_along_the_known_path(files: dict[str, Path], tmp_path: Path, kind: str) -> None:
-    picture = tmp_path / "frame.png"
-    seen = told(str(CLIENTS / "bin" / "python"), str(HERE / "blender.py"), str(files[kind]), "8", str(picture))
-    assert seen["end"] == (6 if kind == "flipbook" else 5), "a flip-book shows its last frame for a frame's time"
+    image = tmp_path / "frame.png"
+    played = client_json(str(CLIENTS / "bin" / "python"), str(HERE / "blender.py"), str(files[kind]), "8", str(image))
+    assert played["end"] == (6 if kind == "flipbook" else 5), "a flip-book shows its last frame for a frame's time"
     for frame in range(6):
-        points = np.array(seen["frames"][frame])
+        points = np.array(played["frames"][frame])
         middle = 0.5 * (points.max(0) + points.min(0))
         assert middle[0] == pytest.approx(TRAVEL * (frame / 5 - 0.5), abs=0.015), f"frame {frame}"
         assert points[:, 1].min() == pytest.approx(-0.45, abs=0.03) and points[:, 1].max() == pytest.approx(
             0.42, abs=0.03
         )
     if kind != "flipbook":
-        moves = np.diff(np.array(seen["frames"]), axis=0)[..., 0]
+        moves = np.diff(np.array(played["frames"]), axis=0)[..., 0]
         assert np.median(moves) == pytest.approx(TRAVEL / 5, abs=0.01), "single vertices go along, not only their box"
-    _same_colours(picture)
+    _check_colours(image)
 
 
-def _same_colours(picture: Path) -> None:
+def _check_colours(image: Path) -> None:
     """Blender's render has the renderer's colours: neither darker nor brighter."""
-    theirs = np.asarray(Image.open(picture).convert("RGB")) / 255.0
+    theirs = np.asarray(Image.open(image).convert("RGB")) / 255.0
     camera = make_cameras(0.0, torch.zeros(1), 1.8, 40.0)
     ours = render_clip(Lollipop(), camera, torch.zeros(1), len(theirs), normals=False).image[0].permute(1, 2, 0).numpy()
     both = (ours.min(-1) < 0.9) & (theirs.min(-1) < 0.9)
@@ -138,13 +132,13 @@ def test_installing_the_pack_beside_comfyui_changes_none_of_its_packages(comfyui
     changed = {name: (version, together[name]) for name, version in alone.items() if together.get(name) != version}
     assert not changed
     added = set(together) - set(alone)
-    assert {"imageio", "scikit-image", "fast-simplification"} <= added and not {"torch", "numpy"} & added
+    assert {"imageio", "scikit-image", "trimesh", "fast-simplification"} <= added and not {"torch", "numpy"} & added
 
 
 def resolved(report: Path, *lists: Path) -> dict[str, str]:
     """What pip would install for these lists into an empty environment, name -> version."""
-    wanted = [part for path in lists for part in ("-r", str(path))]
+    requirements = [part for path in lists for part in ("-r", str(path))]
     pip = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", str(report)]
-    subprocess.run([*pip, *wanted], check=True)
-    found = json.loads(report.read_text())["install"]
-    return {item["metadata"]["name"].lower().replace("_", "-"): item["metadata"]["version"] for item in found}
+    subprocess.run([*pip, *requirements], check=True)
+    installs = json.loads(report.read_text())["install"]
+    return {item["metadata"]["name"].lower().replace("_", "-"): item["metadata"]["version"] for item in installs}

@@ -13,8 +13,8 @@ from pxr import Usd, UsdValidation
 def read(path: str) -> dict[str, object]:
     if not path.endswith(".glb"):
         validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
-        found = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(path))
-        return {"validators": len(validators), "errors": [str(e.GetErrorAsString()) for e in found]}
+        errors = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(path))
+        return {"validators": len(validators), "errors": [str(e.GetErrorAsString()) for e in errors]}
     loaded = pygltflib.GLTF2().load(path)
     meshes = trimesh.load(path).dump()
     return {

@@ -2,7 +2,7 @@
 
     python tests/clients/setup_clients.py
 
-bpy has wheels for some Pythons only: one of those is looked for by name. It is a download of some 400 MB.
+bpy has wheels for some Pythons only: one of those is searched by name. It is a download of some 400 MB.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def main() -> int:
 
 
 def works(python: str) -> bool:
-    """Some names stand for a Python that is not there."""
-    found = shutil.which(python)
-    return found is not None and subprocess.run([found, "-c", "import venv"], capture_output=True).returncode == 0
+    """Return whether this Python is installed and has venv; a shim may stand for one that is not."""
+    path = shutil.which(python)
+    return path is not None and subprocess.run([path, "-c", "import venv"], capture_output=True).returncode == 0
 
 
 if __name__ == "__main__":

@@ -25,18 +25,17 @@ import comfy.utils  # noqa: E402
 import torch  # noqa: E402
 
 rel_error, noise, random_image, view_at, SIZE = base.rel_error, base.noise, base.random_image, base.view_at, base.SIZE
-DIFFUSERS = "a124core.priors.diffusers."
-build, keys = (base.part(DIFFUSERS + name) for name in ("ldm_build", "ldm_keys"))
-POLICY = base.part(DIFFUSERS + "offload").OffloadPolicy()
+original, roles = (base.part(f"a124core.priors.diffusers.{name}") for name in ("original", "roles"))
+Numbers, OffloadPolicy = base.part("a124core.priors.released").Numbers, roles.OffloadPolicy
 SD = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
       "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}
-HINT = "controlnet_cond_embedding"
-ZERO_CONVS = {"middle_block_out.0.": "controlnet_mid_block.", "input_hint_block.0.": f"{HINT}.conv_in."}
-ZERO_CONVS |= {f"zero_convs.{k}.0.": f"controlnet_down_blocks.{k}." for k in range(2)}
-ZERO_CONVS |= {f"input_hint_block.{2 + 2 * k}.": f"{HINT}.blocks.{k}." for k in range(6)}
-ZERO_CONVS |= {"input_hint_block.14.": f"{HINT}.conv_out."}
 FOLDERS = Path(tempfile.mkdtemp(prefix="folders-"))
 TOKENIZER = Path(base.COMFYUI) / "comfy" / "sd1_tokenizer"  # CLIP's own vocabulary
+
+
+def folder_prior(role, path, cfg, **options):
+    numbers = Numbers(cfg, weight=1.0, t_min=0.0, t_max=1.0, size=SIZE)
+    return roles.folder_prior(roles.RoleRequest(role, path, base.PROMPT, numbers, **options), OffloadPolicy())
 
 
 def floats(path: Path) -> dict[str, torch.Tensor]:
@@ -50,9 +49,9 @@ def stable_diffusion() -> Path:
     folder, weights = FOLDERS / "sd", floats(Path("checkpoints/tiny_sd15.safetensors"))
     if folder.exists():
         return folder
-    build.build_unet(keys.inside(weights, "model.diffusion_model.")).save_pretrained(folder / "unet")
-    build.build_vae(keys.inside(weights, "first_stage_model.")).save_pretrained(folder / "vae")
-    text = keys.inside(weights, "cond_stage_model.transformer.text_model.")
+    original.build_unet(original.below(weights, "model.diffusion_model.")).save_pretrained(folder / "unet")
+    original.build_vae(original.below(weights, "first_stage_model.")).save_pretrained(folder / "vae")
+    text = original.below(weights, "cond_stage_model.transformer.text_model.")
     encoder = CLIPTextModel(CLIPTextConfig(
         vocab_size=49408, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
         bos_token_id=49406, eos_token_id=49407, pad_token_id=49407,
@@ -69,16 +68,16 @@ def stable_diffusion() -> Path:
 
 
 def control_net() -> Path:
-    """Write the ControlNet, whose layers are those of half a UNet, and a few of its own."""
+    """Write the ControlNet under the names of diffusers, by its own converter."""
     from diffusers import ControlNetModel
+    from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 
     weights = floats(Path("controlnet/tiny_tile.safetensors"))
-    renamed = keys.renamed(weights, [*ZERO_CONVS.items(), *keys.unet_pairs(weights)])
     network = ControlNetModel(
         block_out_channels=(320,), layers_per_block=1, cross_attention_dim=768, attention_head_dim=8,
         down_block_types=("CrossAttnDownBlock2D",),
     )
-    network.load_state_dict(renamed)
+    network.load_state_dict(convert_controlnet_checkpoint(weights, network.config))
     network.save_pretrained(FOLDERS / "tile")
     return FOLDERS / "tile"
 
@@ -96,13 +95,12 @@ def compared(native, folder, view, shape):
 
 
 def check_image():
-    folder = base.part(DIFFUSERS + "image").image_prior(stable_diffusion(), base.PROMPT, 7.0, SIZE, POLICY)
+    folder = folder_prior("image", stable_diffusion(), 7.0)
     return compared(base.image_guidance().prior, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8))
 
 
 def check_refine():
-    wires = (stable_diffusion(), control_net(), base.PROMPT, 7.0, SIZE, POLICY)
-    folder = base.part(DIFFUSERS + "refine").refine_prior(*wires)
+    folder = folder_prior("refine", stable_diffusion(), 7.0, control=control_net())
     view = view_at([0.0, 9.0], view_text=False, condition=random_image(11, 2))
     with torch.inference_mode():
         native = base.refine_guidance().prior
@@ -115,9 +113,9 @@ def check_view():
     wires = {"model": zero.model, "clip_vision": zero.vision, "vae": zero.vae, "reference": reference}
     native = base.guidance("A124ViewGuidance", **wires, size=SIZE, cfg=5.0, kind="zero123").prior
     file = next((base.MODELS / "checkpoints").glob("tiny_zero123.*"))
-    folder = base.part(DIFFUSERS + "view").view_prior(file, reference, "zero123", 5.0, SIZE, POLICY)
-    ours, host = folder.conditions.embedding, native.conditioner.embedding
-    folder.conditions.embedding = host
+    folder = folder_prior("view", file, 5.0, reference=reference)
+    ours, host = folder.conditioner.embedding, native.conditioner.embedding
+    folder.conditioner.embedding = host
     cosine = torch.nn.functional.cosine_similarity(ours.flatten(), host.flatten(), dim=0)
     return {**compared(native, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8)), "embedding": float(cosine)}
 
@@ -133,7 +131,7 @@ def check_video():
         model, clip, vae = (load(str(files / name)) for load, name in zip(loaders, names, strict=True))
     wires = {"model": model, "clip": clip, "vae": vae, "prompt": base.PROMPT}
     native = base.guidance("A124VideoGuidance", **wires, size=SIZE, cfg=7.0).prior
-    folder = base.part(DIFFUSERS + "video").video_prior(files, base.PROMPT, 7.0, SIZE, POLICY)
+    folder = folder_prior("video", files, 7.0)
     view = replace(view_at([0.0, 5.0, 10.0]), view_text=False)
     return compared(native, folder, view, (1, 4, 3, 8, 8))
 

@@ -36,7 +36,7 @@ OURS, ELSEWHERE = BASE / "models" / "text2video", BASE / "elsewhere"
 ELSEWHERE.mkdir(parents=True)
 folder_paths.add_model_folder_path("text2video", str(ELSEWHERE))
 part = load_pack()
-host, core = part("nodes.host.modelscope"), part("a124core.priors.modelscope.weights")
+host, core = part("nodes.host.modelscope"), part("a124core.priors.modelscope.unet")
 LOADER = part("nodes").NODE_CLASS_MAPPINGS["A124ModelScopeLoader"]
 LOADED: dict[str, tuple] = {}
 RNG = torch.Generator().manual_seed(5)

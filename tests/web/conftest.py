@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from a124core.export.viewer.volume import VolumeOptions
-from a124core.export.viewer.volume_file import write_volume
+from a124core.export.viewer.volume_file import baked_bytes
 from tests.web.chromium import NONE, Page, chromium, find_chromium
 from tests.web.scenes import figure, two_balls
 
@@ -48,9 +48,9 @@ def site(browser: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "web" / "lib", folder / "lib")
     shutil.copy(ROOT / "tests" / "web" / "page.html", folder)
-    write_volume(figure, folder / "figure.a124vol", VolumeOptions(resolution=64, frames=9))
-    write_volume(two_balls, folder / "balls.a124vol", VolumeOptions(resolution=64, frames=1))
-    whole = (folder / "figure.a124vol").read_bytes()
+    whole = baked_bytes(figure, VolumeOptions(resolution=64, frames=9))
+    (folder / "figure.a124vol").write_bytes(whole)
+    (folder / "balls.a124vol").write_bytes(baked_bytes(two_balls, VolumeOptions(resolution=64, frames=1)))
     (folder / "cut.a124vol").write_bytes(whole[: len(whole) // 2])
     (folder / "short.a124vol").write_bytes(whole[:10])
     (folder / "newer.a124vol").write_bytes(whole[:8] + b"\x07" + whole[9:])

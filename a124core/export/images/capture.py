@@ -1,4 +1,4 @@
-"""A field as a data set: cameras all around, each at every moment, split into train and test, for any NeRF or 3DGS."""
+"""A field as a data set: cameras all around, each at every time, split into train and test, for any NeRF or 3DGS."""
 
 from __future__ import annotations
 
@@ -14,123 +14,115 @@ from ...cameras.paths import frame_times, without_repeated_end
 from ...cameras.rig import FOVY, RADIUS, make_cameras, pixel_rays
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
-from ...render.clip import PREVIEW_SAMPLES, RenderedClip
-from ...render.sample import DIAGONAL
-from ...utils.files import atomic_folder, atomic_write
+from ...render.clip import RenderedClip
+from ...utils.files import atomic_folder
+from ...utils.optional import require
+from ...utils.progress import OnProgress
 from ...utils.validate import check_range, plain_name
-from .alpha import true_depth, true_normal
-from .film import SIDES, OnFrame, loops
-from .frames import FOLDERS, MASKS, UNIT, seen_with_depth, write_set
+from ..mesh.mesh import Mesh, write_mesh
+from .alpha import surface_depth, surface_normal
+from .film import check_size, loops
+from .frames import DEPTH_UNIT, ENTRIES, FOLDERS, render_rgbd, write_frame
 
-BAND = (-30.0, 70.0)  # degrees of elevation: as far below the horizon as the built-in priors are asked, almost the top
-GOLDEN = 180.0 * (3.0 - math.sqrt(5.0))  # degrees between neighbours of a sunflower's seeds
-EVERY = 8  # of this many cameras one is held out for testing, as is usual since LLFF
-POINTS = 20_000  # of the first moment's surface, to start a 3DGS from
+ELEVATIONS = (-30.0, 70.0)  # degrees: as far below the horizon as the built-in priors are trained, almost the top
+GOLDEN_ANGLE = 180.0 * (3.0 - math.sqrt(5.0))  # degrees of azimuth from one camera to the next
+TEST_EVERY = 8  # of this many cameras one is held out for testing, as is usual since LLFF
+MAX_POINTS = 20_000  # of the surface at the first time, to initialise a 3DGS
 SPLITS = ("train", "val", "test")
-OURS = (*FOLDERS.values(), MASKS, "transforms.json", *(f"transforms_{split}.json" for split in SPLITS), "points.ply")
+CAPTURE_ENTRIES = (*ENTRIES, *(f"transforms_{split}.json" for split in SPLITS), "points.ply")
 
 
 @dataclass(frozen=True)
 class CaptureOptions:
-    """views x moments pictures."""
+    """n_views x n_times images."""
 
-    views: int = 24  # cameras; the first is the reference camera
-    moments: int = 16  # times at which each of them looks
+    n_views: int = 24  # cameras; the first is the reference camera
+    n_times: int = 16  # scene times that each of them renders
     size: tuple[int, int] = (256, 256)  # H, W pixels
     radius: float = RADIUS  # world units
     fovy: float = FOVY  # degrees
 
     def __post_init__(self) -> None:
-        check_range(self, 2, 2000, "views")
-        check_range(self, 1, 10_000, "moments")
-        if not all(SIDES[0] <= side <= SIDES[1] for side in self.size):
-            raise ValueError(f"size is {self.size[1]}x{self.size[0]}: a side has {SIDES[0]} to {SIDES[1]} pixels.")
+        check_range(self, 2, 2000, "n_views")
+        check_range(self, 1, 10_000, "n_times")
+        check_size(self.size)
 
     @property
-    def pictures(self) -> int:
-        return self.views * self.moments
+    def n_images(self) -> int:
+        return self.n_views * self.n_times
 
 
-def lattice(views: int, radius: float = RADIUS, fovy: float = FOVY) -> Cameras:
-    """The reference camera, then points spread evenly over a band of the sphere (a Fibonacci lattice)."""
-    low, high = (math.sin(math.radians(e)) for e in BAND)
-    share = (torch.arange(views - 1) + 0.5) / max(views - 1, 1)
+def camera_lattice(n_views: int, radius: float = RADIUS, fovy: float = FOVY) -> Cameras:
+    """Return the reference camera, then cameras spread evenly over a band of the sphere (a Fibonacci lattice)."""
+    low, high = (math.sin(math.radians(e)) for e in ELEVATIONS)
+    share = (torch.arange(n_views - 1) + 0.5) / max(n_views - 1, 1)
     elevation = torch.rad2deg(torch.asin(low + (high - low) * share))
-    azimuth = GOLDEN * torch.arange(views - 1) % 360.0
+    azimuth = GOLDEN_ANGLE * torch.arange(n_views - 1) % 360.0
     zero = torch.zeros(1)
     return make_cameras(torch.cat((zero, elevation)), torch.cat((zero, azimuth)), radius, fovy)
 
 
-def held_out(views: int) -> list[bool]:
-    """Every eighth camera, from the fifth; the last one where there are fewer."""
-    return [k % EVERY == EVERY // 2 or (views <= EVERY // 2 and k == views - 1) for k in range(views)]
+def held_out(n_views: int) -> list[bool]:
+    """Mark the test cameras: every eighth, from the fifth; the last one where there are fewer."""
+    half = TEST_EVERY // 2
+    return [k % TEST_EVERY == half or (n_views <= half and k == n_views - 1) for k in range(n_views)]
 
 
 def export_capture(
     field: Field,
     folder: str | Path,  # new, empty, or an earlier capture, which is replaced when all is done
     options: CaptureOptions = CaptureOptions(),
-    on_frame: OnFrame | None = None,
+    on_progress: OnProgress | None = None,  # in images
     device: torch.device | str | None = None,
 ) -> None:
-    """Pictures named c<camera>_t<moment>, transforms.json (nerfstudio), transforms_<split>.json (D-NeRF's form, which
+    """Write images named c<camera>_t<time>, transforms.json (nerfstudio), transforms_<split>.json (D-NeRF's form, which
     4D Gaussian trainers read) and points.ply. Masks are not named in them: a trainer would leave the empty pixels out,
-    and never learn that they are empty; the pictures' alpha says all."""
+    and never learn that they are empty; the images' alpha is enough."""
     folder = Path(folder)
     plain_name(folder.name)
-    around = lattice(options.views, options.radius, options.fovy)
-    moments = without_repeated_end(frame_times(options.moments)) if loops(field) else frame_times(options.moments)
-    camera = torch.arange(options.views).repeat_interleave(options.moments)
-    cameras, time = around[camera], moments.repeat(options.views)
-    stems = [f"c{k:03d}_t{m:04d}" for k in range(options.views) for m in range(options.moments)]
-    tested = torch.tensor(held_out(options.views))[camera]
-    with atomic_folder(folder, OURS, check_written_here) as fresh:
+    require("trimesh", "trimesh", "to write points.ply")
+    rig = camera_lattice(options.n_views, options.radius, options.fovy)
+    times = without_repeated_end(frame_times(options.n_times)) if loops(field) else frame_times(options.n_times)
+    view = torch.arange(options.n_views).repeat_interleave(options.n_times)
+    cameras, time = rig[view], times.repeat(options.n_views)
+    stems = [f"c{k:03d}_t{m:04d}" for k in range(options.n_views) for m in range(options.n_times)]
+    test = torch.tensor(held_out(options.n_views))[view]
+    with atomic_folder(folder, CAPTURE_ENTRIES, check_written_here) as fresh:
         files: list[dict[str, str]] = []
         points: list[Tensor] = []
-        for k, clip in enumerate(seen_with_depth(field, cameras, time, options.size, on_frame, device)):
-            files.append(write_set(fresh, stems[k], clip))
-            if k % options.moments == 0 and not tested[k]:
-                points.append(surface_points(clip, cameras[k : k + 1], POINTS // options.views))
-        write_points(fresh / "points.ply", torch.cat(points))
-        _write_cameras(fresh, cameras, time, options.size, files, tested)
+        for k, clip in enumerate(render_rgbd(field, cameras, time, options.size, on_progress, device)):
+            files.append(write_frame(fresh, stems[k], clip))
+            if k % options.n_times == 0 and not test[k]:
+                points.append(surface_points(clip, cameras[k : k + 1], MAX_POINTS // options.n_views))
+        xyz, normals, colours = torch.cat(points).numpy().reshape(-1, 3, 3).swapaxes(0, 1)
+        write_mesh(fresh / "points.ply", Mesh(xyz, np.zeros((0, 3), np.int32), normals, colours))
+        _write_cameras(fresh, cameras, time, options.size, files, test)
 
 
 def _write_cameras(
-    folder: Path, cameras: Cameras, time: Tensor, size: tuple[int, int], files: list[dict[str, str]], tested: Tensor
+    folder: Path, cameras: Cameras, time: Tensor, size: tuple[int, int], files: list[dict[str, str]], test: Tensor
 ) -> None:
+    """Write transforms.json with the lists of its splits, then one file for each split."""
     names = {key: [f[key] for f in files] for key in FOLDERS}
-    kept = {"train": ~tested, "val": tested, "test": tested}
-    lists = {f"{split}_filenames": [n for n, k in zip(names["file_path"], kept[split], strict=True) if k]
-             for split in SPLITS}  # fmt: skip
-    more = {"depth_unit_scale_factor": UNIT, "ply_file_path": "points.ply", **lists}
-    write_transforms(folder / "transforms.json", cameras, time, size, names, more)
-    for split in SPLITS:
+    splits = {"train": ~test, "val": test, "test": test}
+    lists = {f"{split}_filenames": [name for name, inside in zip(names["file_path"], chosen, strict=True) if inside]
+             for split, chosen in splits.items()}
+    extra = {"depth_unit_scale_factor": DEPTH_UNIT, "ply_file_path": "points.ply", **lists}
+    write_transforms(folder / "transforms.json", cameras, time, size, names, extra)
+    for split, chosen in splits.items():
         stems = [name.removesuffix(".png") for name in lists[f"{split}_filenames"]]  # D-NeRF's readers add it
-        chosen = kept[split]
         write_transforms(folder / f"transforms_{split}.json", cameras[chosen], time[chosen], size, {"file_path": stems})
 
 
 def surface_points(
     clip: RenderedClip, camera: Cameras, count: int
 ) -> Tensor:  # (<= count, 9): xyz, normal, rgb in [0, 1]
-    """Evenly chosen pixels of one frame, carried to where they lie in the world."""
-    depth = true_depth(clip, DIAGONAL / PREVIEW_SAMPLES).reshape(-1)
-    there = depth.nonzero().squeeze(1)
-    there = there[torch.linspace(0, max(len(there) - 1, 0), min(count, len(there))).long()]
+    """Unproject evenly chosen pixels of one frame into the world."""
+    depth = surface_depth(clip).reshape(-1)
+    pixels = depth.nonzero().squeeze(1)
+    pixels = pixels[torch.linspace(0, max(len(pixels) - 1, 0), min(count, len(pixels))).long()]
     origins, directions = pixel_rays(camera, tuple(clip.image.shape[-2:]))
-    xyz = origins[0, there] + depth[there, None] * directions[0, there]
+    xyz = origins[0, pixels] + depth[pixels, None] * directions[0, pixels]
     colour = (clip.image / clip.mask.clamp(min=1e-3)).clamp(0.0, 1.0)
-    planes = torch.cat((true_normal(clip), colour), dim=1)[0].flatten(1).T
-    return torch.cat((xyz, planes[there]), dim=1)
-
-
-def write_points(path: Path, points: Tensor) -> None:  # (N, 9): xyz, normal, rgb in [0, 1]
-    """Binary PLY with normals and 8-bit colours, as COLMAP's own point clouds look."""
-    names = ("x", "y", "z", "nx", "ny", "nz")
-    rows = np.empty(len(points), [(n, "<f4") for n in names] + [(n, "u1") for n in ("red", "green", "blue")])
-    for k, name in enumerate(rows.dtype.names):
-        rows[name] = points[:, k].numpy() if k < len(names) else (points[:, k] * 255.0).round().byte().numpy()
-    kinds = [f"property float {n}" for n in names] + [f"property uchar {n}" for n in rows.dtype.names[len(names) :]]
-    head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}", *kinds, "end_header"]
-    with atomic_write(path) as temporary:
-        temporary.write_bytes("\n".join(head).encode("ascii") + b"\n" + rows.tobytes())
+    planes = torch.cat((surface_normal(clip), colour), dim=1)[0].flatten(1).T
+    return torch.cat((xyz, planes[pixels]), dim=1)

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ...utils.files import atomic_write
 
-SHOWN_CLIPS = 40  # clips drawn as dots in the times plot
+PLOTTED_CLIPS = 40  # clips drawn as dots in the times plot
 BINS = 16  # of the histogram; 256 ticks make 16 in each
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
-    """A figure that needs no screen; imported here because matplotlib is wanted by nothing else."""
+    """Return a figure that needs no screen; matplotlib is imported here because nothing else needs it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -31,7 +31,7 @@ def _save(figure: Any, path: str | Path) -> None:
 
 
 def smoothed(values: Sequence[float], share: float = 0.05) -> list[float]:
-    """Exponential mean over about this share of the curve; gaps (NaN) keep the last value."""
+    """Return an exponential mean over about this share of the curve; gaps (NaN) keep the last value."""
     rate = 1.0 / max(1.0, share * len(values))
     level, curve = None, []
     for value in values:
@@ -45,7 +45,7 @@ def write_loss_plot(
     path: str | Path,
     losses: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]],  # stage -> term -> (step, value)
 ) -> None:
-    """One panel per stage, one smoothed curve per term, absolute values on a logarithmic axis."""
+    """Plot one panel per stage, one smoothed curve per term, absolute values on a logarithmic axis."""
     figure, axes = _figure(1, max(1, len(losses)), (5.0 * max(1, len(losses)), 3.6))
     for axis, (stage, terms) in zip(axes[0], losses.items(), strict=False):
         for name, points in terms.items():
@@ -58,27 +58,27 @@ def write_loss_plot(
     _save(figure, path)
 
 
-def seen_moments(times: Tensor) -> tuple[list[float], list[float]]:  # centres, shares that add up to 1
-    """How often each moment was sampled: one by one where there are few, else in BINS equal bins."""
-    moments, counts = times.flatten().float().unique(return_counts=True)
-    if len(moments) > 2 * BINS + 1:
+def time_histogram(times: Tensor) -> tuple[list[float], list[float]]:  # centres, shares that add up to 1
+    """Count how often each time was sampled: one by one where there are few, else in BINS equal bins."""
+    centres, counts = times.flatten().float().unique(return_counts=True)
+    if len(centres) > 2 * BINS + 1:
         counts = torch.histc(times.flatten().float(), BINS, 0.0, 1.0)
-        moments = (torch.arange(BINS) + 0.5) / BINS
-    return moments.tolist(), (counts / max(1, times.numel())).tolist()
+        centres = (torch.arange(BINS) + 0.5) / BINS
+    return centres.tolist(), (counts / max(1, times.numel())).tolist()
 
 
 def write_times_plot(
     path: str | Path,
     samples: Mapping[str, Tensor],  # name of the sampling -> (clips, frames) scene times in [0, 1]
 ) -> None:
-    """Left: the frames of some clips. Right: how often each moment was seen, against what uniform would give."""
+    """Plot the frames of some clips at the left, and at the right how often each time was sampled, against uniform."""
     figure, axes = _figure(max(1, len(samples)), 2, (9.0, 2.6 * max(1, len(samples))))
     for (dots, bars), (name, times) in zip(axes, samples.items(), strict=True):
-        shown = times[:SHOWN_CLIPS]
-        rows = torch.arange(shown.shape[0])[:, None].expand_as(shown)
-        dots.scatter(shown.flatten().tolist(), rows.flatten().tolist(), s=4)
-        dots.set(title=f"{name}: {shown.shape[0]} clips", xlabel="scene time", ylabel="clip", xlim=(-0.02, 1.02))
-        centres, shares = seen_moments(times)
+        first = times[:PLOTTED_CLIPS]
+        rows = torch.arange(first.shape[0])[:, None].expand_as(first)
+        dots.scatter(first.flatten().tolist(), rows.flatten().tolist(), s=4)
+        dots.set(title=f"{name}: {first.shape[0]} clips", xlabel="scene time", ylabel="clip", xlim=(-0.02, 1.02))
+        centres, shares = time_histogram(times)
         bars.bar(centres, [100.0 * share for share in shares], width=0.9 / len(centres))
         bars.axhline(100.0 / len(centres), color="black", linewidth=0.8, linestyle=":")
         starts = 100.0 * float((times[:, 0] == 0).float().mean()) if times.numel() else 0.0

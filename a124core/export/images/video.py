@@ -1,4 +1,4 @@
-"""Frames to a film that plays anywhere: MP4, or WebM, GIF and WebP, which can be transparent. Written as they come."""
+"""Frames to a film that plays anywhere: MP4, or WebM, GIF and WebP, which can be transparent. Written one by one."""
 
 from __future__ import annotations
 
@@ -19,59 +19,57 @@ from ...utils.files import atomic_write
 BT709 = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}  # ITU-T H.273; range 1: 16 to 235
 CODEC = "libx264"  # with yuv420p every browser and player shows it
 SUFFIXES = (".mp4", ".gif", ".webp", ".webm")
-MOST_FPS = 240.0
-GIF_TICK = 0.01  # seconds; a GIF's clock. Pictures shorter than two ticks are slowed down by browsers
-CUT = 0.5  # opacity at which a GIF's pixel is there: it knows no half-transparent ones
+MAX_FPS = 240.0
+GIF_TICK = 0.01  # seconds; a GIF's clock. Browsers slow down frames that are shorter than two ticks
+GIF_OPAQUE = 0.5  # opacity from which a GIF's pixel is opaque: it has no half-transparent ones
 
 
 def write_video(
-    path: str | Path,
-    frames: Tensor,  # (F, 3 or 4, H, W) in [0, 1]
+    path: str | Path,  # its suffix chooses the format
+    frames: Iterable[Tensor],  # each (3, H, W), or (4, H, W) with straight alpha; in [0, 1]; one is held at a time
     fps: float,
 ) -> None:
-    """The suffix chooses the format."""
-    if frames.ndim != 4 or frames.shape[1] not in (3, 4) or frames.shape[0] == 0:
-        raise ValueError(f"frames have shape {tuple(frames.shape)}: give (frames, 3, height, width).")
-    write_film(path, iter(frames), fps)
-
-
-def write_film(
-    path: str | Path,
-    frames: Iterator[Tensor],  # each (3, H, W), or (4, H, W) with straight alpha; in [0, 1]; one is held at a time
-    fps: float,
-) -> None:
-    """A film of any length. MP4 and WebM sides are made even by repeating the last row or column."""
+    """Write a film of any length. MP4 and WebM sides are made even by repeating the last row or column."""
     path = Path(path)
     write = WRITERS.get(path.suffix.lower())
     if write is None:
         raise ValueError(f"{path.name} ends in {path.suffix!r}: use one of {', '.join(SUFFIXES)}.")
-    if not 0 < fps <= MOST_FPS:
-        raise ValueError(f"fps is {fps}: it must be above 0 and at most {MOST_FPS:g}.")
+    if not 0 < fps <= MAX_FPS:
+        raise ValueError(f"fps is {fps}: it must be above 0 and at most {MAX_FPS:g}.")
     if path.suffix.lower() == ".gif" and fps > 0.5 / GIF_TICK:
-        raise ValueError(f"fps is {fps:g}: a GIF shows at most {0.5 / GIF_TICK:g} pictures a second, take WebP or MP4.")
+        raise ValueError(f"fps is {fps:g}: a GIF shows at most {0.5 / GIF_TICK:g} frames a second, take WebP or MP4.")
     with atomic_write(path) as temporary:
-        write(temporary, frames, fps)
+        write(temporary, _checked_frames(frames), fps)
+
+
+def _checked_frames(frames: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Pass the frames on; refuse a film without any, and a first frame of another shape."""
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None or first.ndim != 3 or first.shape[0] not in (3, 4):
+        shape = "no frame came" if first is None else f"a frame has shape {tuple(first.shape)}"
+        raise ValueError(f"{shape}: give at least one of shape (3, height, width), or (4, ...) with alpha.")
+    return chain([first], frames)
 
 
 def to_bytes(frames: Tensor) -> np.ndarray:  # (F, C, H, W) in [0, 1] -> (F, H, W, C) uint8
-    """Rounded, never min-max stretched: that would shift the colours (release)."""
+    """Round to 8 bits, never min-max stretched: that would shift the colours (release)."""
     levels = (frames.detach().cpu().float().clamp(0.0, 1.0) * 255.0).round().byte()
     return np.ascontiguousarray(rearrange(levels, "f c h w -> f h w c").numpy())
 
 
 def _even(frame: Tensor) -> Tensor:  # (C, H, W)
-    """yuv420p halves its colour planes, so both sides must be even."""
+    """Pad to even sides, for yuv420p halves its colour planes."""
     height, width = frame.shape[-2:]
     return pad(frame[None], (0, width % 2, 0, height % 2), mode="replicate")[0]
 
 
-def _write_mp4(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+def _write_mp4(path: Path, frames: Iterator[Tensor], fps: float) -> None:
     _write_stream(path, frames, fps, CODEC, "yuv420p", {"crf": "18", "preset": "medium"})
 
 
-def _write_webm(path: Path, frames: Iterable[Tensor], fps: float) -> None:
-    """VP9; with alpha in a second stream, which browsers, OBS and editors that know WebM read."""
-    frames = iter(frames)
+def _write_webm(path: Path, frames: Iterator[Tensor], fps: float) -> None:
+    """Write VP9; with alpha in a second stream, which browsers, OBS and editors that know WebM read."""
     first = next(frames)
     pixels = "yuva420p" if first.shape[0] == 4 else "yuv420p"
     options = {"crf": "18", "b": "0", "cpu-used": "4", "auto-alt-ref": "0"}  # alternate frames cannot carry alpha
@@ -79,9 +77,9 @@ def _write_webm(path: Path, frames: Iterable[Tensor], fps: float) -> None:
 
 
 def _write_stream(
-    path: Path, frames: Iterable[Tensor], fps: float, codec: str, pixels: str, options: dict[str, str]
+    path: Path, frames: Iterator[Tensor], fps: float, codec: str, pixels: str, options: dict[str, str]
 ) -> None:
-    """BT.709 at every size, and the file says so: what is not said is guessed from the number of lines."""
+    """Encode in BT.709 at every size, and tag the file so: players guess untagged colours from the number of lines."""
     import av
 
     rate = Fraction(fps).limit_denominator(65535)
@@ -92,46 +90,45 @@ def _write_stream(
             setattr(stream.codec_context, name, value)
         for k, frame in enumerate(frames):
             values = to_bytes(_even(frame)[None])[0]
-            picture = av.VideoFrame.from_ndarray(values, "rgba" if len(frame) == 4 else "rgb24")
-            picture = picture.reformat(format=pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
-            picture.pts, picture.time_base = k, 1 / rate
+            image = av.VideoFrame.from_ndarray(values, "rgba" if len(frame) == 4 else "rgb24")
+            image = image.reformat(format=pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+            image.pts, image.time_base = k, 1 / rate
             if k == 0:
                 stream.height, stream.width = values.shape[:2]
-            film.mux(stream.encode(picture))
+            film.mux(stream.encode(image))
         film.mux(stream.encode(None))
 
 
-def _write_gif(path: Path, frames: Iterable[Tensor], fps: float) -> None:
-    pictures = (_palette(frame) for frame in frames)
-    _write_animation(path, pictures, fps, GIF_TICK, disposal=2)
+def _write_gif(path: Path, frames: Iterator[Tensor], fps: float) -> None:
+    _write_animation(path, map(_palette_image, frames), fps, GIF_TICK, disposal=2)
 
 
-def _write_webp(path: Path, frames: Iterable[Tensor], fps: float) -> None:
-    pictures = (Image.fromarray(values) for values in (to_bytes(frame[None])[0] for frame in frames))
-    _write_animation(path, pictures, fps, 0.001, quality=90, method=4)
+def _write_webp(path: Path, frames: Iterator[Tensor], fps: float) -> None:
+    images = (Image.fromarray(to_bytes(frame[None])[0]) for frame in frames)
+    _write_animation(path, images, fps, 0.001, quality=90, method=4)
 
 
-def _palette(frame: Tensor) -> Image.Image:
-    """256 colours of its own for each frame; with alpha, one of them is nothing."""
-    picture = Image.fromarray(to_bytes(frame[None, :3])[0])
+def _palette_image(frame: Tensor) -> Image.Image:
+    """Quantise to 256 colours of the frame's own; with alpha, one of them is transparent."""
+    image = Image.fromarray(to_bytes(frame[None, :3])[0])
     if len(frame) == 3:
-        return picture.quantize(256, Image.Quantize.MEDIANCUT)
-    picture = picture.quantize(255, Image.Quantize.MEDIANCUT)
-    picture.paste(255, mask=Image.fromarray((frame[3] < CUT).numpy().astype(np.uint8) * 255))
-    picture.info["transparency"] = 255
-    return picture
+        return image.quantize(256, Image.Quantize.MEDIANCUT)
+    image = image.quantize(255, Image.Quantize.MEDIANCUT)
+    image.paste(255, mask=Image.fromarray((frame[3] < GIF_OPAQUE).numpy().astype(np.uint8) * 255))
+    image.info["transparency"] = 255
+    return image
 
 
-def _write_animation(path: Path, pictures: Iterator[Image.Image], fps: float, tick: float, **options: object) -> None:
-    """Each picture lasts until the tick nearest to the next one's moment, so that no rounding adds up."""
-    first = next(pictures)
-    rest = list(pictures)
+def _write_animation(path: Path, images: Iterator[Image.Image], fps: float, tick: float, **options: object) -> None:
+    """Write images that last until the tick nearest to the start of the next one, so that no rounding adds up."""
+    first = next(images)
+    rest = list(images)
     ends = torch.round(torch.arange(len(rest) + 2) / fps / tick).long()
-    lasting = (ends.diff() * round(1000 * tick)).tolist()[: len(rest) + 1]
-    first.save(path, save_all=True, append_images=rest, duration=lasting, loop=0, **options)
+    durations = (ends.diff() * round(1000 * tick)).tolist()[: len(rest) + 1]
+    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, **options)
 
 
-WRITERS: dict[str, Callable[[Path, Iterable[Tensor], float], None]] = {
+WRITERS: dict[str, Callable[[Path, Iterator[Tensor], float], None]] = {
     ".mp4": _write_mp4,
     ".gif": _write_gif,
     ".webp": _write_webp,

@@ -1,17 +1,10 @@
-"""A field as moving meshes: surface -> clean -> colour -> frames -> track -> scene -> build -> a format.
+"""A field as moving meshes: surface -> register -> colour -> quality -> a format, in the order of build().
 
-Needs scikit-image, scipy and fast-simplification; xatlas for a texture, usd-core for USD: each asked for where used.
+Needs scikit-image, scipy, trimesh and fast-simplification; xatlas for a texture, usd-core for USD: each is imported
+where it is used.
 """
 
-from .export import export_animated_glb, export_flipbook_glb, export_obj, export_ply, export_usd
-from .options import MeshOptions, MeshReport
+from .export import FORMATS, export_mesh
+from .options import MeshOptions
 
-__all__ = [
-    "MeshOptions",
-    "MeshReport",
-    "export_animated_glb",
-    "export_flipbook_glb",
-    "export_obj",
-    "export_ply",
-    "export_usd",
-]
+__all__ = ["FORMATS", "MeshOptions", "export_mesh"]

@@ -1,4 +1,4 @@
-"""From a field to a scene of meshes, with the figures that say how good it is."""
+"""From a field to a sequence of meshes, with the figures that say how good it is."""
 
 from __future__ import annotations
 
@@ -10,141 +10,159 @@ import numpy as np
 import torch
 
 from ...protocols import Field
+from ...utils.optional import require
 from ...utils.progress import OnProgress, ProgressCounter
-from .frames import colours, frame_at, frame_times, is_loop, keeps_colours, surface_at
-from .limits import check_frames
-from .mesh import Frame, Mesh, vertex_normals
-from .options import MeshOptions, MeshReport, in_words
-from .quality import Off, off_at_frames, off_between
-from .scene import MOST_STRETCHES, Scene, Stretch, flip_book, scene_size, stands_still, tracked
-from .surface import Solid, find_solid
+from ...utils.text import count_noun, format_bytes
+from .mesh import Frame, Mesh, MeshSequence, Segment, diagonal
+from .options import MeshOptions, check_frames_memory
+from .quality import SurfaceError, describe_errors, error_between_frames, errors_at_frames, hausdorff_distance
+from .register import MAX_SEGMENTS, register_segments
+from .surface import IsoSurface, fit_surface
 
-FADED = 0.05  # mean difference in colour that docs/exports.md allows a tracked mesh
-
+MAX_COLOUR_ERROR = 0.05  # mean difference that docs/exports.md allows a tracked mesh
+STATIC_DISTANCE = 0.001  # share of the diagonal: a scene is static if no vertex of its surface is farther off than this
+STATIC_COLOUR = 0.02  # of a colour in [0, 1], the same: five of the 255 steps that a screen has
 
 
 @dataclass(frozen=True)
-class Built:
-    """A scene ready to be written."""
+class MeshBuild:
+    """A sequence of meshes ready to be written."""
 
-    scene: Scene
-    solid: Solid
+    sequence: MeshSequence
+    surface: IsoSurface
     times: np.ndarray  # (F,) scene times in [0, 1]
-    off: list[Off]  # per frame, from its own full surface
-    between: Off | None  # half-way along the longest move of a mesh that moves
-    colour_error: list[float]  # per frame
-    notes: list[str]
+    errors: list[SurfaceError]  # per frame
+    error_between: SurfaceError | None  # half-way along the longest move of a moving mesh
+    colour_errors: list[float]  # per frame, mean difference to the field's colours
+    notes: list[str]  # one sentence each: what differs from what was requested
+
+    def colours(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:  # (N, 3) sRGB
+        return self.surface.colours(float(self.times[frame]), points, normals)
+
+
+@dataclass(frozen=True)
+class MeshReport:
+    """What was written, and how near it is to the field."""
+
+    path: Path
+    kind: str
+    bytes: int  # on disk
+    build: MeshBuild
 
     @property
-    def moves(self) -> bool:
-        """Whether points go anywhere; a still and a flip-book have a mesh for each frame."""
-        return any(len(stretch.points) > 1 for stretch in self.scene.stretches)
+    def mesh(self) -> Mesh:
+        """The first frame."""
+        return self.build.sequence.mesh(0)
 
-    def mesh(self, frame: int) -> Mesh:
-        stretch = next(s for s in self.scene.stretches if s.first <= frame <= s.last)
-        points = stretch.points[frame - stretch.first]
-        return Mesh(points, stretch.faces, vertex_normals(points, stretch.faces), stretch.colours)
-
-    def report(self, path: Path, kind: str, size: int) -> MeshReport:
-        stretches = self.scene.stretches
-        return MeshReport(
-            path,
-            kind,
-            self.scene.frames,
-            max(s.points.shape[1] for s in stretches),
-            max(len(s.faces) for s in stretches),
-            size,
-            self.mesh(0),
-            self.off,
-            self.between,
-            self.moves,
-            self.colour_error,
-            [s.first for s in stretches],
-            self.notes,
-        )
+    def summary(self) -> str:
+        """Describe for the user what it is, how near it is to the scene, and what differs from the request."""
+        built, sequence = self.build, self.build.sequence
+        frames = count_noun(sequence.n_frames, "frame")
+        return " ".join([
+            f"{self.kind}: {frames}, {sequence.n_faces} faces, {format_bytes(self.bytes)}; "
+            f"colours {100 * np.mean(built.colour_errors):.1f} % off.",
+            *describe_errors(built.errors, built.error_between, sequence),
+            *built.notes,
+        ])
 
 
 def build(
     field: Field,
     options: MeshOptions,
-    fixed: bool,  # one topology, tracked; else a mesh of its own for each frame
+    tracked: bool,  # one mesh that follows the scene; False: a mesh of its own for each frame
     on_progress: OnProgress | None = None,
     device: torch.device | str | None = None,
-    most: int | None = None,  # bytes that the file may have; None: any number
-) -> Built:
-    """Surfaces, then stretches, then colours and figures. What would not fit is refused after the first surface."""
+    max_bytes: int | None = None,  # of the file; None: any number
+) -> MeshBuild:
+    """Extract, register, colour and measure the surfaces; refuse what would not fit after the first one."""
+    require("trimesh", "trimesh", "to measure meshes")
     field = field.to(device) if device is not None and hasattr(field, "to") else field
     times = frame_times(field, options)
-    tracks = len(times) - 1 if fixed else 0  # the template is already there
-    steps = ProgressCounter(2 * len(times) + tracks, on_progress, text="looking for the object")
-    solid = find_solid(field, times, options.resolution, steps.report)
-    frames = _surfaces(solid, times, options, steps, lambda frame, n: check_frames(frame, n, options, fixed, most))
-    notes: list[str] = []
-    if len(frames) > 1 and stands_still(frames, steps.report) and keeps_colours(solid, frames):
-        notes.append("The field never moves: one mesh without animation.")
-        frames, steps.suffix = frames[:1], ""
-    if fixed and len(frames) > 1:
-        stretches = _tracked(frames, lambda time: frame_at(solid, time, options), steps, notes)
-        if len(stretches) == len(frames):
-            check_frames(frames[0], len(frames), options, False, most)
-    else:
-        stretches = flip_book(frames)
-    stretches, off = _recoloured(stretches, solid, frames, steps)
-    if fixed and np.mean(off) > FADED:
-        notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
-    scene = Scene(stretches, options.fps, is_loop(field))
-    at, between = _measured(stretches, frames, solid, options, steps)
-    return Built(scene, solid, times[: len(frames)], at, between, off, notes)
-
-
-def _surfaces(
-    solid: Solid, times: np.ndarray, options: MeshOptions, steps: ProgressCounter, size_of: Callable[[Frame, int], int]
-) -> list[Frame]:
-    """A frame for each time. size_of takes the first and their number, refuses them or says how large the file gets."""
+    registrations = len(times) - 1 if tracked else 0  # the template needs none
+    progress = ProgressCounter(2 * len(times) + registrations, on_progress, text="locating the object")
+    surface = fit_surface(field, times, options.resolution, progress.report)
+    check = lambda frame, tracked: check_frames_memory(frame, len(times), options, tracked, max_bytes)  # noqa: E731
     frames = []
     for time in times:
-        frames.append(frame_at(solid, float(time), options))
-        steps.suffix = steps.suffix or f"about {in_words(size_of(frames[0], len(times)))} as a GLB"
-        steps.advance("surface")
-    return frames
+        frames.append(surface.frame(float(time), options.faces))
+        progress.suffix = progress.suffix or f"about {format_bytes(check(frames[0], tracked))} as a GLB"
+        progress.advance("surface")
+    segments, notes = flip_book(frames), []
+    if len(frames) > 1 and is_static(surface, frames):
+        notes.append("The scene is static: one mesh without animation.")
+        frames, segments, progress.suffix = frames[:1], segments[:1], ""
+    if tracked and len(frames) > 1:
+        segments, notes = _register(frames, lambda time: surface.frame(time, options.faces), progress)
+        if len(segments) == len(frames):
+            check(frames[0], False)
+    segments, colour_errors = _recolour(segments, surface, frames, progress)
+    if tracked and np.mean(colour_errors) > MAX_COLOUR_ERROR:
+        notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
+    size = scene_size(frames)
+    errors = errors_at_frames(segments, frames, size, progress.report)
+    between = error_between_frames(segments, times, surface.surface, size)
+    sequence = MeshSequence(segments, options.fps, is_loop(field))
+    return MeshBuild(sequence, surface, times[: len(frames)], errors, between, colour_errors, notes)
 
 
-def _tracked(
-    frames: list[Frame], between: Callable[[float], Frame], steps: ProgressCounter, notes: list[str]
-) -> list[Stretch]:
-    stretches = tracked(frames, between, lambda: steps.advance("track"), steps.report)
-    if stretches is None:
-        notes.append(
-            f"One surface cannot follow this scene (more than {MOST_STRETCHES} templates were needed): every frame has "
-            "its own mesh, as in a flip-book."
-        )
-        return flip_book(frames)
-    if len(stretches) > 1:
-        starts = ", ".join(str(s.first) for s in stretches[1:])
-        notes.append(f"Tracking lost the surface and began anew with another template at frame {starts}.")
-    return stretches
+def frame_times(field: Field, options: MeshOptions) -> np.ndarray:  # (F,) in [0, 1]
+    """Return times spread over the whole scene; the end of a loop, which is its start, is left out."""
+    if options.time is not None or options.frames == 1:
+        return np.array([options.time or 0.0])
+    return np.arange(options.frames) / (options.frames if is_loop(field) else options.frames - 1)
 
 
-def _recoloured(
-    stretches: list[Stretch], solid: Solid, frames: list[Frame], steps: ProgressCounter
-) -> tuple[list[Stretch], list[float]]:
-    """Each vertex the median of its colours over its stretch, and per frame the mean error that this leaves."""
-    made, off = [], []
-    for stretch in stretches:
-        seen = []
-        for k, (points, normals) in enumerate(zip(stretch.points, stretch.normals(), strict=True)):
-            seen.append(colours(solid, frames[stretch.first + k].time, points, normals))
-            steps.advance("colour")
-        middle = np.median(seen, axis=0).astype(np.float32)
-        made.append(replace(stretch, colours=middle))
-        off += [float(np.abs(c - middle).mean()) for c in seen]
-    return made, off
+def is_loop(field: Field) -> bool:
+    return bool(getattr(getattr(field, "config", None), "loop", False))
 
 
-def _measured(
-    stretches: list[Stretch], frames: list[Frame], solid: Solid, options: MeshOptions, steps: ProgressCounter
-) -> tuple[list[Off], Off | None]:
-    """How far off at each frame, and between two."""
-    size, times = scene_size(frames), np.array([frame.time for frame in frames])
-    at = off_at_frames(stretches, frames, size, steps.report)
-    return at, off_between(stretches, times, lambda time: surface_at(solid, time, options.resolution), size)
+def scene_size(frames: list[Frame]) -> float:
+    """Return the largest bounding-box diagonal of any frame."""
+    return max(diagonal(frame.surface[0]) for frame in frames)
+
+
+def is_static(surface: IsoSurface, frames: list[Frame]) -> bool:
+    """Return whether every vertex stays where it is and keeps its colour: a mean would not notice a finger."""
+    limit, mesh = STATIC_DISTANCE * scene_size(frames), frames[0].mesh
+    for frame in frames[1:]:
+        surface.poll()
+        if hausdorff_distance(frames[0].surface, frame.surface) >= limit:
+            return False
+    colours = (surface.colours(frame.time, mesh.vertices, mesh.normals) for frame in frames[1:])
+    return all(np.abs(now - mesh.colours).max() < STATIC_COLOUR for now in colours)
+
+
+def flip_book(frames: list[Frame]) -> list[Segment]:
+    """Make a segment of every frame."""
+    return [Segment(k, f.mesh.vertices[None], f.mesh.faces, f.mesh.colours) for k, f in enumerate(frames)]
+
+
+def _register(
+    frames: list[Frame], frame_at: Callable[[float], Frame], progress: ProgressCounter
+) -> tuple[list[Segment], list[str]]:
+    """Register the frames, or make a flip-book of them; return the segments, and notes for the user."""
+    segments = register_segments(frames, frame_at, lambda: progress.advance("track"), progress.report)
+    if segments is None:
+        return flip_book(frames), [
+            f"One mesh cannot follow this scene (more than {MAX_SEGMENTS} templates were needed): every frame has its "
+            "own mesh, as in a flip-book."
+        ]
+    starts = ", ".join(str(segment.first) for segment in segments[1:])
+    note = f"Tracking lost the surface and started again with another template at frame {starts}."
+    return segments, [note] if starts else []
+
+
+def _recolour(
+    segments: list[Segment], surface: IsoSurface, frames: list[Frame], progress: ProgressCounter
+) -> tuple[list[Segment], list[float]]:
+    """Give each vertex the median of its colours over its segment; return the mean error of that per frame too."""
+    recoloured, errors = [], []
+    for segment in segments:
+        colours = []
+        for k, (vertices, normals) in enumerate(zip(segment.vertices, segment.normals(), strict=True)):
+            colours.append(surface.colours(frames[segment.first + k].time, vertices, normals))
+            progress.advance("colour")
+        median = np.median(colours, axis=0).astype(np.float32)
+        recoloured.append(replace(segment, colours=median))
+        errors += [float(np.abs(c - median).mean()) for c in colours]
+    return recoloured, errors

@@ -1,4 +1,4 @@
-"""One HTML file with the viewer and a baked scene inside: opened from disk, sent to anyone, no network needed."""
+"""One HTML file that holds the viewer and a baked scene: opened from disk, sent to anyone, no network needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 
 from ...protocols import Field
 from ...utils.files import atomic_write
-from .volume import OnProgress, VolumeOptions
+from ...utils.progress import OnProgress
+from .volume import VolumeOptions
 from .volume_file import baked_bytes
 
 LIBRARY = Path(__file__).resolve().parents[3] / "web" / "lib"
@@ -54,11 +55,11 @@ def export_html(
     on_progress: OnProgress | None = None,
     device: torch.device | str | None = None,
 ) -> int:  # bytes written
-    """Bake and write one page. options.megabytes limits the scene, which as text is a third larger."""
+    """Bake a field and write one page. options.megabytes limits the scene, which as text is a third larger."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{path.name} ends in {path.suffix!r}: use .html, so that a browser opens it.")
-    script = inlined(ENTRY)
+    script = inline_module(ENTRY)
     scene = base64.b64encode(baked_bytes(field, options, on_progress, device)).decode()
     page = PAGE.format(title=html.escape(path.stem), scene=scene, script=script).encode()
     with atomic_write(path) as temporary:
@@ -66,16 +67,15 @@ def export_html(
     return len(page)
 
 
-def inlined(entry: str, done: set[str] | None = None) -> str:
-    """A module of web/lib with all it imports before it, as one script: a page on disk may not import other files.
+def inline_module(entry: str, inlined: set[str] | None = None) -> str:
+    """Return a module of web/lib after all that it imports, as one script: a page on disk may not import other files.
 
     Our modules import by name, one line each, and no two of them give one name to different things."""
-    done = set() if done is None else done
-    done.add(entry)
+    inlined = set() if inlined is None else inlined
+    inlined.add(entry)
     try:
         source = (LIBRARY / entry).read_text(encoding="utf-8")
     except OSError:
         raise ValueError(f"{LIBRARY / entry} is missing: install the pack again, with its web folder.") from None
-    needed = [name for name in IMPORT.findall(source) if name not in done]
-    before = [inlined(name, done) for name in needed if name not in done]
-    return "".join(before) + EXPORT.sub("", IMPORT.sub("", source))
+    imported = [inline_module(name, inlined) for name in IMPORT.findall(source) if name not in inlined]
+    return "".join(imported) + EXPORT.sub("", IMPORT.sub("", source))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,43 +14,40 @@ from ...cameras.paths import StaticCamera, frame_times, without_repeated_end
 from ...field.occupancy import Occupancy, is_occupied, occupied_box
 from ...protocols import Field
 from ...render.render import field_occupancy
+from ...utils.progress import OnProgress
 from ...utils.text import count_noun
+from ...utils.validate import check_range
 
-OnProgress = Callable[[int, int], None]  # frames done, frames in all; also told in between, so that a cancel is heard
-
-POINTS_AT_ONCE = 2**17  # points asked of the field in one go
-RAW_LIMIT = 2**29  # bytes of all cells, uncompressed: what a browser can be asked to keep on a graphics card
-HIDING = 10.0  # optical thickness of one cell above which more density cannot be seen: exp(-10) of the light is left
-SPREAD = 2  # cells that colour is carried into the empty space, so that interpolation never meets black
-COLOURED = 5  # density byte from which a cell's own colour counts: below, 1 / 2500 of the peak, nobody sees it
-SMALLEST, LARGEST = 8, 256  # cells along the longest side
+BATCH_POINTS = 2**17  # field queries at once
+MAX_RAW_BYTES = 2**29  # of all cells, uncompressed: what a browser can be expected to hold on a graphics card
+MAX_THICKNESS = 10.0  # optical thickness of a cell above which more density is invisible: exp(-10) of the light passes
+DILATION = 2  # cells that colour is extended into the empty space, so that interpolation never meets black
+MIN_COLOURED = 5  # density byte from which a cell's own colour counts: below, 1 / 2500 of the peak, it is invisible
+MIN_RESOLUTION, MAX_RESOLUTION = 8, 256  # cells along the longest side
 
 
 @dataclass(frozen=True)
 class VolumeOptions:
-    """How large a baked scene may be, and what the viewer shows first."""
+    """How large a baked scene may be, and what the viewer displays first."""
 
     resolution: int = 64  # cells along the longest side of the occupied box
-    frames: int = 32  # moments; the viewer mixes neighbours, which is what they look like when they lie close
+    frames: int = 32  # times; the viewer blends neighbours, which is close to the scene where they lie close together
     megabytes: float = 32.0  # largest file, 10^6 bytes: resolution is lowered until it fits
-    seconds: float = 3.0  # how long one pass through the scene takes at speed 1
+    seconds: float = 3.0  # duration of one pass through the scene at speed 1
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    camera: StaticCamera = StaticCamera()  # where the viewer stands when it opens; the default is the reference camera
+    camera: StaticCamera = StaticCamera()  # of the viewer when it opens; the default is the reference camera
 
     def __post_init__(self) -> None:
-        if not SMALLEST <= self.resolution <= LARGEST:
-            raise ValueError(f"resolution is {self.resolution}: choose {SMALLEST} to {LARGEST} cells.")
-        if not 1 <= self.frames <= 256:
-            raise ValueError(f"frames is {self.frames}: choose 1 to 256.")
-        if not 0.0 < self.megabytes < float("inf"):
-            raise ValueError(f"megabytes is {self.megabytes}: it must be above 0.")
-        if not 0.0 < self.seconds < float("inf"):
-            raise ValueError(f"seconds is {self.seconds}: it must be above 0.")
+        check_range(self, MIN_RESOLUTION, MAX_RESOLUTION, "resolution")
+        check_range(self, 1, 256, "frames")
+        for name in ("megabytes", "seconds"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0.")
 
 
 @dataclass(frozen=True)
 class Volume:
-    """F moments of one box of cells. The value of a cell is the field's at the cell's centre."""
+    """F frames of one box of cells. The value of a cell is the field's at the cell's centre."""
 
     cells: Tensor  # (F, 4, Z, Y, X) uint8: density byte, red, green, blue
     box: Tensor  # (2, 3) corners of the box, x y z, world units
@@ -63,43 +60,38 @@ class Volume:
 def bake_volume(
     field: Field,
     options: VolumeOptions,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress | None = None,  # in frames, called also within them
     device: torch.device | str | None = None,
 ) -> Volume:
-    """The field at the centres of the cells of its occupied box. A scene that never moves becomes one frame."""
+    """Query the field at the centres of the cells of its occupied box; a scene that never moves becomes one frame."""
     if device is not None and hasattr(field, "to"):
         field = field.to(device)
     occupancy = field_occupancy(field, getattr(field, "table", torch.empty(0)).device)
     loop = bool(getattr(getattr(field, "config", None), "loop", False))
-    moments = without_repeated_end(frame_times(options.frames)) if loop else frame_times(options.frames)
+    times = without_repeated_end(frame_times(options.frames)) if loop else frame_times(options.frames)
     occupied = occupancy.occupied()
-    box, size = _cells_of_box(occupied_box(occupied).cpu(), options.resolution)
-    _check_raw(size, len(moments), options)
-    peak = _peak(occupancy, box, size)
-    frames = []
-    for k, moment in enumerate(moments):
-        between = partial(on_progress, k, len(moments)) if on_progress is not None else None
-        frames.append(_bake_frame(field, occupied, float(moment), box, size, peak, between))
-        if on_progress is not None:
-            on_progress(k + 1, len(moments))
+    box, size = _cell_grid(occupied_box(occupied).cpu(), options.resolution)
+    _check_raw_size(size, len(times), options)
+    peak = _peak_density(occupancy, box, size)
+    frames: list[Tensor] = []
+    report = None if on_progress is None else lambda: on_progress(len(frames), len(times), "")
+    for time in times.tolist():
+        frames.append(_bake_frame(field, occupied, time, box, size, peak, report))
+        if report is not None:
+            report()
     cells = torch.stack(frames)
     if (cells == cells[:1]).all():
-        cells, moments, loop = cells[:1], moments[:1], False
-    return _cropped(Volume(cells, box, moments, peak, loop))
-
-
-def density_of_bytes(values: Tensor, peak: float) -> Tensor:
-    """uint8 or float bytes -> density. The square keeps thin parts: most of 256 levels lie where light gets through."""
-    return peak * (values.float() / 255.0).square()
+        cells, times, loop = cells[:1], times[:1], False
+    return _cropped(Volume(cells, box, times, peak, loop))
 
 
 def bytes_of_density(density: Tensor, peak: float) -> Tensor:  # -> uint8
-    """The inverse, clipped at peak."""
+    """Encode a density, clipped at peak. The root keeps thin parts: most of the 256 levels lie where light passes."""
     return (255.0 * (density.float() / peak).clamp(0.0, 1.0).sqrt()).round().byte()
 
 
-def _cells_of_box(box: Tensor, resolution: int) -> tuple[Tensor, tuple[int, int, int]]:  # box (2, 3), X Y Z
-    """Cubic cells over the box; the box grows a little where a side is no whole number of them."""
+def _cell_grid(box: Tensor, resolution: int) -> tuple[Tensor, tuple[int, int, int]]:  # box (2, 3), X Y Z
+    """Divide the box into cubic cells; it grows a little where a side is no whole number of them."""
     sides = box[1] - box[0]
     cell = float(sides.max()) / resolution
     size = tuple(max(1, int(-(-float(side) // cell))) for side in sides)
@@ -107,53 +99,58 @@ def _cells_of_box(box: Tensor, resolution: int) -> tuple[Tensor, tuple[int, int,
     return torch.stack((box[0] - grow, box[1] + grow)), size
 
 
-def _check_raw(size: tuple[int, int, int], frames: int, options: VolumeOptions) -> None:
-    raw = 4 * size[0] * size[1] * size[2] * frames
-    if raw > RAW_LIMIT:
+def _check_raw_size(size: tuple[int, int, int], frames: int, options: VolumeOptions) -> None:
+    """Refuse more cells than a browser can hold."""
+    raw = 4 * math.prod(size) * frames
+    if raw > MAX_RAW_BYTES:
         raise ValueError(
             f"resolution {options.resolution} with {count_noun(frames, 'frame')} makes {raw / 2**20:.0f} MB of cells, "
-            f"a browser is given {RAW_LIMIT // 2**20} at most: lower resolution or frames."
+            f"a browser is given {MAX_RAW_BYTES // 2**20} at most: lower resolution or frames."
         )
 
 
-def _peak(occupancy: Occupancy, box: Tensor, size: tuple[int, int, int]) -> float:
-    """The density that byte 255 stands for: the highest seen, or what already hides everything within a cell."""
+def _peak_density(occupancy: Occupancy, box: Tensor, size: tuple[int, int, int]) -> float:
+    """Return the density that byte 255 stands for: the highest of the occupancy, or what is opaque within a cell."""
     cell = float((box[1] - box[0])[0]) / size[0]
     highest = float(occupancy.grid.max())
     if not highest > 0.0:
         raise ValueError("the scene is empty, its density is 0 everywhere: optimise it first, or choose another field.")
-    return min(1.25 * highest, HIDING / cell)  # occupancy saw one point in each cell, so the highest may be higher
+    return min(1.25 * highest, MAX_THICKNESS / cell)  # occupancy samples one point of each cell: others may be higher
 
 
 def _bake_frame(
-    field: Field, occupied: Tensor, moment: float, box: Tensor, size: tuple[int, int, int], peak: float,
-    between: Callable[[], None] | None = None,  # a cancel is an exception out of it
-) -> Tensor:  # (4, Z, Y, X) uint8  # fmt: skip
-    """One moment; cells that no marcher would sample are left empty without a look."""
-    xyz = _centres(box, size).to(occupied.device)
-    wanted = torch.nonzero(is_occupied(occupied, moment, xyz)).squeeze(1)
+    field: Field,
+    occupied: Tensor,
+    time: float,
+    box: Tensor,
+    size: tuple[int, int, int],
+    peak: float,
+    report: Callable[[], None] | None,  # called after each batch; a cancel is an exception out of it
+) -> Tensor:  # (4, Z, Y, X) uint8
+    """Bake one time; cells that no marcher would sample are left empty without a query."""
+    xyz = _cell_centres(box, size).to(occupied.device)
     density, albedo = torch.zeros(len(xyz), device=xyz.device), torch.zeros(len(xyz), 3, device=xyz.device)
-    for some in wanted.split(POINTS_AT_ONCE):
-        density[some], albedo[some] = field(xyz[some], xyz.new_full((len(some),), moment))
-        if between is not None:
-            between()
+    for batch in torch.nonzero(is_occupied(occupied, time, xyz)).squeeze(1).split(BATCH_POINTS):
+        density[batch], albedo[batch] = field(xyz[batch], xyz.new_full((len(batch),), time))
+        if report is not None:
+            report()
     shape = size[::-1]
     bytes_ = bytes_of_density(density, peak).reshape(1, *shape)
-    colour = _spread((albedo.clamp(0.0, 1.0) * 255.0).T.reshape(3, *shape), bytes_[0] >= COLOURED)
+    colour = _dilate((albedo.clamp(0.0, 1.0) * 255.0).T.reshape(3, *shape), bytes_[0] >= MIN_COLOURED)
     return torch.cat((bytes_, colour)).cpu()
 
 
-def _centres(box: Tensor, size: tuple[int, int, int]) -> Tensor:  # (N, 3), x fastest
+def _cell_centres(box: Tensor, size: tuple[int, int, int]) -> Tensor:  # (N, 3), x fastest
     axes = [box[0, a] + (torch.arange(n) + 0.5) / n * (box[1, a] - box[0, a]) for a, n in enumerate(size)]
     z, y, x = torch.meshgrid(*reversed(axes), indexing="ij")
     return torch.stack((x, y, z), dim=-1).reshape(-1, 3)
 
 
-def _spread(colour: Tensor, known: Tensor) -> Tensor:  # (3, Z, Y, X) in 0 .. 255, (Z, Y, X) -> uint8
-    """The mean of known neighbours, carried outwards cell by cell; black beyond, where no sample looks."""
-    weight = known.float()[None]
+def _dilate(colour: Tensor, valid: Tensor) -> Tensor:  # (3, Z, Y, X) in 0 .. 255, (Z, Y, X) -> uint8
+    """Extend valid colours outwards cell by cell as the mean of valid neighbours; black beyond, where no sample is."""
+    weight = valid.float()[None]
     colour = colour * weight
-    for _ in range(SPREAD):
+    for _ in range(DILATION):
         near = F.avg_pool3d(weight[None], 3, stride=1, padding=1)[0]
         mean = F.avg_pool3d(colour[None], 3, stride=1, padding=1)[0] / near.clamp_min(1e-6)
         colour = torch.where(weight > 0, colour, mean)
@@ -162,17 +159,14 @@ def _spread(colour: Tensor, known: Tensor) -> Tensor:  # (3, Z, Y, X) in 0 .. 25
 
 
 def _cropped(volume: Volume) -> Volume:
-    """Without the sides that are empty at every moment; one empty cell stays around the rest, to fade out into."""
+    """Crop the sides that are empty at every time; one empty cell stays around the rest, to fade out into."""
     filled = (volume.cells[:, 0] > 0).any(dim=0)  # (Z, Y, X)
     if not filled.any():
-        raise ValueError("the scene is empty, nothing in it can be seen: optimise it first, or choose another field.")
-    low, high = [], []
-    for axis in (2, 1, 0):  # x y z
-        others = tuple(a for a in range(3) if a != axis)
-        line = torch.nonzero(filled.any(dim=others[1]).any(dim=others[0])).squeeze(1)
-        low.append(max(0, int(line.min()) - 1))
-        high.append(min(filled.shape[axis], int(line.max()) + 2))
+        raise ValueError("the scene is empty, nothing in it is visible: optimise it first, or choose another field.")
+    lines = (torch.nonzero(filled.amax(dim=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    z, y, x = (slice(max(0, int(line.min()) - 1), int(line.max()) + 2) for line in lines)
     cell = (volume.box[1] - volume.box[0]) / torch.tensor(filled.shape[::-1])
-    box = volume.box[0] + cell * torch.tensor([low, high])
-    kept = volume.cells[:, :, low[2] : high[2], low[1] : high[1], low[0] : high[0]].contiguous()
-    return Volume(kept, box, volume.time, volume.peak, volume.loop)
+    cells = volume.cells[:, :, z, y, x].contiguous()
+    low = torch.tensor([x.start, y.start, z.start])
+    box = volume.box[0] + cell * torch.stack((low, low + torch.tensor(cells.shape[:1:-1])))
+    return Volume(cells, box, volume.time, volume.peak, volume.loop)

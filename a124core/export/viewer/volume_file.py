@@ -1,4 +1,4 @@
-"""Baked volumes as a file that a browser reads without a library. docs/viewer-format.md is its description."""
+"""Baked volumes in a format that a browser reads without a library, described in docs/viewer-format.md."""
 
 from __future__ import annotations
 
@@ -6,35 +6,19 @@ import json
 import struct
 import zlib
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...protocols import Field
-from ...utils.files import atomic_write
+from ...utils.progress import OnProgress
 from ...utils.text import count_noun
-from .volume import SMALLEST, OnProgress, Volume, VolumeOptions, bake_volume
+from .volume import MIN_RESOLUTION, Volume, VolumeOptions, bake_volume
 
 MAGIC = b"A124VOL\n"
 VERSION = 1  # raise it when the layout changes; the viewer reads this version alone
 SUFFIX = ".a124vol"
-LEVEL = 9  # zlib: baked once, sent many times
-
-
-def write_volume(
-    field: Field,
-    path: str | Path,
-    options: VolumeOptions,
-    on_progress: OnProgress | None = None,
-    device: torch.device | str | None = None,
-) -> int:  # bytes written
-    """Bake and write. On any failure an earlier file at path is untouched."""
-    packed = baked_bytes(field, options, on_progress, device)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(packed)
-    return len(packed)
+ZLIB_LEVEL = 9  # baked once, sent many times
 
 
 def baked_bytes(
@@ -43,29 +27,30 @@ def baked_bytes(
     on_progress: OnProgress | None = None,
     device: torch.device | str | None = None,
 ) -> bytes:
-    """The file's contents, baked again with fewer cells as long as they exceed the limit."""
+    """Bake a field and pack it, again with fewer cells as long as it exceeds the limit."""
     packed = pack_volume(bake_volume(field, options, on_progress, device), options)
     while len(packed) > options.megabytes * 1e6:
-        resolution = _smaller(options, len(packed))
+        resolution = _lower_resolution(options, len(packed))
         options = replace(options, resolution=resolution)
         packed = pack_volume(bake_volume(field, options, on_progress, device), options)
     return packed
 
 
-def _smaller(options: VolumeOptions, size: int) -> int:
-    """Bytes grow somewhat faster than the square of the resolution: most cells that do not compress lie at surfaces."""
-    if options.resolution == SMALLEST:
+def _lower_resolution(options: VolumeOptions, size: int) -> int:
+    """Estimate the resolution that meets the limit: bytes grow somewhat faster than its square, for most cells that do
+    not compress lie at surfaces."""
+    if options.resolution == MIN_RESOLUTION:
         raise ValueError(
-            f"{count_noun(options.frames, 'frame')} would take {size / 1e6:.2f} MB even with {SMALLEST} cells, "
+            f"{count_noun(options.frames, 'frame')} would take {size / 1e6:.2f} MB even with {MIN_RESOLUTION} cells, "
             f"{options.megabytes:g} are allowed: raise megabytes or lower frames."
         )
     share = (options.megabytes * 1e6 / size) ** 0.45
-    return max(SMALLEST, min(options.resolution - 1, int(options.resolution * share)))
+    return max(MIN_RESOLUTION, min(options.resolution - 1, int(options.resolution * share)))
 
 
 def pack_volume(volume: Volume, options: VolumeOptions) -> bytes:
-    """Magic, version, length of the header, header (JSON), frames (zlib)."""
-    frames = [zlib.compress(_differences(cells).numpy().tobytes(), LEVEL) for cells in volume.cells]
+    """Pack magic, version, length of the header, header (JSON), frames (zlib)."""
+    frames = [zlib.compress(_delta_encode(cells).numpy().tobytes(), ZLIB_LEVEL) for cells in volume.cells]
     offsets = [sum(len(f) for f in frames[:k]) for k in range(len(frames))]
     header = {
         "size": list(volume.cells.shape[:1:-1]),
@@ -84,56 +69,6 @@ def pack_volume(volume: Volume, options: VolumeOptions) -> bytes:
     return b"".join([MAGIC, struct.pack("<II", VERSION, len(text)), text, *frames])
 
 
-def _differences(cells: Tensor) -> Tensor:  # (4, Z, Y, X) uint8 -> the same
-    """Each byte less its neighbour at smaller x, modulo 256: smooth colours become runs of small numbers."""
-    before = torch.nn.functional.pad(cells[..., :-1], (1, 0))
-    return cells - before
-
-
-def read_volume(path: str | Path) -> tuple[Volume, dict[str, Any]]:  # volume, header
-    """A file that write_volume wrote; anything else is refused in one sentence."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} was not found: give the path of a {SUFFIX} file.")
-    return unpack_volume(path.read_bytes(), str(path))
-
-
-def unpack_volume(packed: bytes, name: str) -> tuple[Volume, dict[str, Any]]:  # volume, header
-    """The inverse of pack_volume; name is what messages call it."""
-    header, start = _header(packed, name)
-    size = tuple(header["size"])
-    frames = []
-    for entry in header["frames"]:
-        begin = start + entry["offset"]
-        frames.append(_frame(packed[begin : begin + entry["bytes"]], size, name))
-    time = torch.tensor([entry["time"] for entry in header["frames"]])
-    return Volume(torch.stack(frames), torch.tensor(header["box"]), time, header["peak"], header["loop"]), header
-
-
-def _header(packed: bytes, name: str) -> tuple[dict[str, Any], int]:  # header, where the frames begin
-    if packed[: len(MAGIC)] != MAGIC:
-        raise ValueError(f"{name} is not a viewer file: give a {SUFFIX} file that this program wrote.")
-    damaged = ValueError(f"{name} is incomplete or damaged: bake it again.")
-    if len(packed) < len(MAGIC) + 8:
-        raise damaged
-    version, length = struct.unpack_from("<II", packed, len(MAGIC))
-    if version != VERSION:
-        raise ValueError(f"{name} has viewer file version {version}, this program reads {VERSION}: bake it again.")
-    start = len(MAGIC) + 8 + length
-    try:
-        header = json.loads(packed[len(MAGIC) + 8 : start])
-        end = max(entry["offset"] + entry["bytes"] for entry in header["frames"])
-    except (ValueError, KeyError, TypeError):
-        raise damaged from None
-    if len(packed) < start + end:
-        raise damaged
-    return header, start
-
-
-def _frame(packed: bytes, size: tuple[int, int, int], name: str) -> Tensor:  # (4, Z, Y, X) uint8
-    try:
-        plain = bytearray(zlib.decompress(packed))
-        differences = torch.frombuffer(plain, dtype=torch.uint8).reshape(4, *size[::-1])
-    except (zlib.error, RuntimeError):
-        raise ValueError(f"{name} is incomplete or damaged: bake it again.") from None
-    return differences.long().cumsum(-1).byte()  # byte() keeps the lowest 8 bits: modulo 256 again
+def _delta_encode(cells: Tensor) -> Tensor:  # (4, Z, Y, X) uint8 -> the same
+    """Subtract from each byte its neighbour at smaller x, modulo 256: smooth colours become runs of small numbers."""
+    return cells - torch.nn.functional.pad(cells[..., :-1], (1, 0))

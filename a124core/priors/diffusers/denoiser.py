@@ -1,163 +1,155 @@
-"""A UNet from a folder, with or without a ControlNet, as a denoiser; and the prior that all roles are."""
+"""A UNet, with or without a ControlNet, as a denoiser; and the prior of every role."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ...protocols import ModelPrior, View
-from ..latents import checkpointed_encode
 from ..parameterization import scale_input, sigma_to_timestep, to_x0
 from ..resized import resize_images
-from ..sds import apply_cfg as guided
-from .offload import CPU, OffloadPolicy, move, on_device, size_of
-
-# Bytes of a picture's gradient for a pixel and a channel of the VAE's first block, the largest of a CPU run: SD's VAE
-# (128 channels) takes 12.0 KiB a pixel at 256 x 256, 12.4 at 128 x 128.
-CHANNEL_BYTES = 100
+from ..sds import apply_cfg
+from .checks import UNET2D, read_schedule
+from .load import load_part
+from .offload import CPU, OffloadPolicy, move, network_bytes, on_device
+from .vae import VaeEncoder
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the networks are told beside the noisy latents."""
+class Conditioning:
+    """What the networks get besides the noisy latents."""
 
     cond: Tensor  # (items, L, d) text, or one token
     uncond: Tensor  # (items, L, d)
-    beside: tuple[Tensor, Tensor] | None = None  # (items, c, h, w) more channels, for either half
-    level: Tensor | None = None  # (items,) how roughened the small picture is
-    hint: Tensor | None = None  # (items, 3, H, W) in [0, 1]: what the ControlNet sees
-    hint_text: Tensor | None = None  # (items, L, d): what it reads
+    concat_latents: tuple[Tensor, Tensor] | None = None  # (items, c, h, w) more input channels, cond and uncond
+    noise_level: Tensor | None = None  # (items,) of a low-resolution image among those channels
+    control_image: Tensor | None = None  # (items, 3, H, W) in [0, 1]
+    control_text: Tensor | None = None  # (items, L, d)
 
 
-class Conditions(Protocol):
-    """What a role tells its networks about the pictures of this step."""
+class Conditioner(Protocol):
+    """How a role makes its conditioning from the views of a step. Inherit from it."""
 
-    def at(self, view: View, x_t: Tensor) -> Told: ...
+    reads_condition: bool = False  # does it use View.condition, the image to be repaired?
+
+    def __call__(self, view: View, x_t: Tensor) -> Conditioning: ...
 
 
 @dataclass
-class Network:
-    """UNet, ControlNet, and how their output is to be read."""
+class Denoiser:
+    """UNet and ControlNet, their schedule, and what their output means."""
 
     unet: nn.Module
     sigmas: Tensor  # (T,) ascending
-    kind: str  # parametrise.KINDS
-    place: OffloadPolicy
-    control: nn.Module | None = None
+    prediction_type: str  # parameterization.KINDS
+    policy: OffloadPolicy
+    controlnet: nn.Module | None = None
 
     def __post_init__(self) -> None:
-        for part in (self.unet, self.control):
-            if self.place.apart and hasattr(part, "set_attention_slice"):
-                part.set_attention_slice("max")
+        for network in self.networks:
+            if self.policy.split_cfg and hasattr(network, "set_attention_slice"):
+                network.set_attention_slice("max")
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return [n for n in (self.unet, self.controlnet) if n is not None]
 
     @torch.no_grad()
-    def denoise(self, x_t: Tensor, sigma: Tensor, told: Told, cfg: float) -> Tensor:
-        """x_t (items, C, ...), sigma (items,) -> x0_hat on the place's device, float32."""
-        device = self.place.device
+    def denoise(self, x_t: Tensor, sigma: Tensor, conditioning: Conditioning, cfg: float) -> Tensor:
+        """x_t (items, C, ...), sigma (items,) -> x0_hat on the policy's device, float32."""
+        device = self.policy.device
         x, s = x_t.detach().to(device, torch.float32), sigma.to(device, torch.float32)
-        timestep = sigma_to_timestep(s.cpu(), self.sigmas, self.kind).to(device)
+        timestep = sigma_to_timestep(s.cpu(), self.sigmas, self.prediction_type).to(device)
         s = s.view(-1, *[1] * (x.ndim - 1))
-        with on_device(self.place, self.unet, self.control):
-            cond, uncond = self._halves(scale_input(x, s, self.kind), timestep, told)
-        return to_x0(guided(uncond, cond, cfg), x, s, self.kind)
+        with on_device(self.policy, *self.networks):
+            cond, uncond = self._cond_uncond(scale_input(x, s, self.prediction_type), timestep, conditioning)
+        return to_x0(apply_cfg(uncond, cond, cfg), x, s, self.prediction_type)
 
-    def _halves(self, x: Tensor, timestep: Tensor, told: Told) -> tuple[Tensor, Tensor]:
-        """The network's output with the condition and without. Both get the ControlNet's residuals (release), which
-        do not know which half they are for: it is asked once."""
-        extra = self._residuals(x, timestep, told)
-        beside = told.beside or (None, None)
-        halves = [(told.cond, beside[0]), (told.uncond, beside[1])]
-        if self.place.apart:
-            cond, uncond = (self._ask(x, timestep, text, more, told.level, extra) for text, more in halves)
-            return cond, uncond
-        (cond, more), (uncond, less) = halves
-        text, both = torch.cat([cond, uncond]), None if more is None else torch.cat([more, less])
-        level = None if told.level is None else told.level.repeat(2)
-        extra = {k: [r.repeat(2, 1, 1, 1) for r in v] for k, v in extra.items()}
-        out = self._ask(torch.cat([x, x]), timestep.repeat(2), text, both, level, extra)
-        first, second = out.chunk(2)
-        return first, second
-
-    def _residuals(self, x: Tensor, timestep: Tensor, told: Told) -> dict[str, list[Tensor]]:
-        if self.control is None or told.hint is None:
-            return {}
-        down, middle = self.control(
-            self._here(x), timestep, encoder_hidden_states=self._here(told.hint_text),
-            controlnet_cond=self._here(told.hint), conditioning_scale=1.0, return_dict=False,
-        )  # fmt: skip
-        return {"down": list(down), "middle": [middle]}
-
-    def _ask(
-        self, x: Tensor, timestep: Tensor, text: Tensor, beside: Tensor | None, level: Tensor | None,
-        extra: dict[str, list[Tensor]],
-    ) -> Tensor:  # fmt: skip
-        x = self._here(x)
-        if beside is not None:
-            x = torch.cat([x, self._here(beside)], dim=1)
-        options: dict[str, Any] = {}
-        if level is not None:
-            options["class_labels"] = level.to(x.device)
-        if extra:
-            options["down_block_additional_residuals"] = extra["down"]
-            options["mid_block_additional_residual"] = extra["middle"][0]
-        found = self.unet(x, timestep, self._here(text), **options)
-        return (found if isinstance(found, Tensor) else found.sample).float()
-
-    def _here(self, value: Tensor) -> Tensor:
-        return value.to(self.place.device, self.place.dtype)
-
-
-class Encoder:
-    """Pictures to latents: the posterior's mode times the VAE's own scale, in float32, one picture at a time."""
-
-    def __init__(self, vae: nn.Module, place: OffloadPolicy) -> None:
-        self.vae, self.place = vae, place
-        self.scale = float(vae.config.scaling_factor)
-        self.shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
-        self.factor = 2 ** (len(vae.config.block_out_channels) - 1)  # pixels for each latent, a side
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """image (B, 3, H, W) in [0, 1] -> (B, C, H / factor, W / factor), differentiable."""
-        latents = checkpointed_encode(image, self.unscaled)
-        if not latents.isfinite().all():
-            raise RuntimeError(
-                "the VAE turned a render into latents that are not numbers: its folder is damaged, or the render is "
-                "broken. Copy the vae folder again, or go on from an earlier snapshot."
+    def _cond_uncond(self, x: Tensor, timestep: Tensor, c: Conditioning) -> tuple[Tensor, Tensor]:
+        """Return the conditional and the unconditional output; both get the ControlNet's residuals (release), which do
+        not depend on the text, so they are computed once."""
+        residuals = self._control_residuals(x, timestep, c)
+        concat = c.concat_latents or (None, None)
+        if self.policy.split_cfg:
+            return (
+                self._unet_output(x, timestep, c.cond, concat[0], c.noise_level, residuals),
+                self._unet_output(x, timestep, c.uncond, concat[1], c.noise_level, residuals),
             )
-        return (latents - self.shift) * self.scale
+        cond, uncond = self._unet_output(
+            torch.cat([x, x]),
+            timestep.repeat(2),
+            torch.cat([c.cond, c.uncond]),
+            None if c.concat_latents is None else torch.cat(c.concat_latents),
+            None if c.noise_level is None else c.noise_level.repeat(2),
+            [r.repeat(2, 1, 1, 1) for r in residuals],
+        ).chunk(2)
+        return cond, uncond
 
-    def unscaled(self, image: Tensor) -> Tensor:
-        """One picture; the mode, as the VAE makes it. A tiny VAE has no other."""
-        move(self.place.device, self.vae)
-        pixels = image.to(self.place.device, torch.float32) * 2.0 - 1.0
-        found = self.vae.encode(pixels)
-        latents = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
-        return latents.to(image.device)
+    def _control_residuals(self, x: Tensor, timestep: Tensor, c: Conditioning) -> list[Tensor]:
+        """Return the ControlNet's residuals of the down blocks and, last, of the mid block; none without one."""
+        if self.controlnet is None or c.control_image is None:
+            return []
+        down, mid = self.controlnet(
+            self._cast(x), timestep, self._cast(c.control_text), self._cast(c.control_image), return_dict=False
+        )
+        return [*down, mid]
 
-    def park(self, device: str) -> None:
-        move(device, self.vae)
+    def _unet_output(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        concat: Tensor | None,
+        noise_level: Tensor | None,
+        residuals: list[Tensor],
+    ) -> Tensor:
+        x = self._cast(x)
+        if concat is not None:
+            x = torch.cat([x, self._cast(concat)], dim=1)
+        options: dict[str, Any] = {}
+        if noise_level is not None:
+            options["class_labels"] = noise_level.to(x.device)
+        if residuals:
+            options["down_block_additional_residuals"] = residuals[:-1]
+            options["mid_block_additional_residual"] = residuals[-1]
+        out = self.unet(x, timestep, self._cast(text), **options)
+        return (out if isinstance(out, Tensor) else out.sample).float()
 
-    def gradient_bytes(self, size: int) -> int:
-        """What the graph of one picture of size x size keeps."""
-        return CHANNEL_BYTES * self.vae.config.block_out_channels[0] * size * size
+    def _cast(self, value: Tensor) -> Tensor:
+        return value.to(self.policy.device, self.policy.dtype)
+
+
+def load_denoiser(
+    folder: Path, policy: OffloadPolicy, class_name: str = UNET2D, controlnet: Path | None = None
+) -> Denoiser:
+    """Return the folder's UNet with its schedule, and a ControlNet of another folder."""
+    control = None if controlnet is None else load_part(controlnet, "", "ControlNetModel", policy.dtype, str(policy))
+    unet = load_part(folder, "unet", class_name, policy.dtype, str(policy))
+    return Denoiser(unet, *read_schedule(folder), policy, control)
 
 
 class FolderPrior(ModelPrior):
-    """One role as a Prior: encode, ask the network, done. Inert until it is asked; close() parks its weights."""
+    """A role as a prior: VAE, conditioner and denoiser. close() gives the accelerator's memory back."""
 
     def __init__(
-        self, network: Network, encoder: Encoder, conditions: Conditions, cfg: float, size: int, clip: bool = False
+        self,
+        denoiser: Denoiser,
+        encoder: VaeEncoder,
+        conditioner: Conditioner,
+        cfg: float,
+        size: int,  # pixels a side that the networks get
+        is_clip: bool = False,
     ) -> None:
         if size % encoder.factor:
             raise ValueError(f"size is {size}: this model needs a multiple of {encoder.factor} pixels.")
-        self.network, self.encoder, self.conditions = network, encoder, conditions
-        self.cfg, self.size, self.is_clip = cfg, size, clip
-        self.sigmas = network.sigmas
-        self.reads_condition = getattr(conditions, "reads_condition", False)  # the picture that it is to repair
+        self.denoiser, self.encoder, self.conditioner = denoiser, encoder, conditioner
+        self.cfg, self.size, self.is_clip = cfg, size, is_clip
+        self.sigmas, self.reads_condition = denoiser.sigmas, conditioner.reads_condition
 
     def encode(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w); a clip becomes one item (1, C, F, h, w)."""
@@ -166,33 +158,33 @@ class FolderPrior(ModelPrior):
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         """x_t like x0, sigma (items,) -> x0_hat, classifier-free guidance in the standard form."""
-        if self.network.place.rest is not None:
-            self.encoder.park(self.network.place.rest)
-        told = self.conditions.at(view, x_t)
-        return self.network.denoise(x_t, sigma, told, self.cfg).to(x_t.device)
+        if (offload_device := self.denoiser.policy.offload_device) is not None:
+            move(offload_device, self.encoder.vae)
+        return self.denoiser.denoise(x_t, sigma, self.conditioner(view, x_t), self.cfg).to(x_t.device)
 
     def with_cfg(self, scale: float) -> FolderPrior:
-        """The same networks with another scale."""
+        """Return the same networks with another scale."""
         other = copy.copy(self)
         other.cfg = scale
         return other
 
     def models(self) -> list[Any]:
-        """None that the host could move for us."""
+        """Return none: the host does not load these networks."""
         return []
 
     def weight_bytes(self) -> tuple[dict[int, int], int]:
-        """Bytes of the networks that stay on their device while a stage runs, each by itself, because guidances may
-        share one, and of those that come only to be asked."""
-        networks = [n for n in (self.network.unet, self.network.control) if n is not None]
-        stay, come = {id(self.encoder.vae): size_of(self.encoder.vae)}, {id(n): size_of(n) for n in networks}
-        return (stay | come, 0) if self.network.place.rest is None else (stay, sum(come.values()))
+        """Return the bytes of the networks that stay on their device, by id because guidances may share them, and the
+        sum of those that are there for a forward pass only."""
+        resident = {id(self.encoder.vae): network_bytes(self.encoder.vae)}
+        networks = {id(n): network_bytes(n) for n in self.denoiser.networks}
+        if self.denoiser.policy.offload_device is None:
+            return resident | networks, 0
+        return resident, sum(networks.values())
 
     def activation_bytes(self) -> int:
-        """Bytes for the gradient of one picture through the VAE."""
+        """Return the bytes of one image's gradient through the VAE."""
         return self.encoder.gradient_bytes(self.size)
 
     def close(self) -> None:
-        """After the last step, or when a run is cancelled: the accelerator's memory is given back."""
-        move(CPU, *(n for n in (self.network.unet, self.network.control) if n is not None))
-        self.encoder.park(CPU)
+        """Move all networks to the CPU."""
+        move(CPU, *self.denoiser.networks, self.encoder.vae)

@@ -1,4 +1,4 @@
-"""Parts of a diffusers folder, each checked before it is loaded, in memory once. Nothing is ever downloaded."""
+"""Load the parts of a diffusers folder, each validated first and in memory once. Nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch import nn
 from ...utils.device import is_out_of_memory
 from .package import diffusers, transformers
 
-SHARED: weakref.WeakValueDictionary[tuple, nn.Module] = weakref.WeakValueDictionary()  # while a prior holds them
+LOADED: weakref.WeakValueDictionary[tuple, nn.Module] = weakref.WeakValueDictionary()  # as long as a prior holds them
 WEIGHTS = (".safetensors", ".bin", ".index.json")
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError, MemoryError)  # what loading raises
+LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError, MemoryError)
 
 
-def config_of(folder: Path, part: str, name: str = "config.json") -> dict[str, Any]:
-    """The part's own description; the part `""` is the folder itself."""
+def read_config(folder: Path, part: str, name: str = "config.json") -> dict[str, Any]:
+    """Return the config of a part; the part `""` is the folder itself."""
     path = folder / part / name
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: give the folder of a model in diffusers' layout.")
@@ -31,122 +31,106 @@ def config_of(folder: Path, part: str, name: str = "config.json") -> dict[str, A
             "Copy the whole folder of the model again."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        found = None
-    if not isinstance(found, dict):
+        config = None
+    if not isinstance(config, dict):
         raise ValueError(f"{path} is damaged: copy the model's folder again.")
-    return found
-
-
-def check_class(folder: Path, part: str, wanted: str) -> dict[str, Any]:
-    """The part's description, if it is a network of the wanted class."""
-    config = config_of(folder, part)
-    came = config.get("_class_name", "of an unknown kind")
-    if came != wanted:
-        raise ValueError(f"{folder / part} holds a network {came}, and {wanted} is needed: give another folder.")
     return config
 
 
-def load_part(folder: Path, part: str, wanted: str, dtype: torch.dtype = torch.float32, use: str = "") -> nn.Module:
-    """A frozen diffusers network, on the CPU. Another call with the same words gets the same object; `use` keeps
-    apart what is changed after loading."""
-    check_class(folder, part, wanted)
-    key = (str(folder.resolve()), part, dtype, use)
-    network = SHARED.get(key)
+def check_class(folder: Path, part: str, expected: str) -> dict[str, Any]:
+    """Return the config of a part whose network is of the expected class."""
+    config = read_config(folder, part)
+    _check_class_name(folder / part, config.get("_class_name", "of an unknown kind"), expected)
+    return config
+
+
+def _check_class_name(path: Path, class_name: str, expected: str) -> None:
+    if class_name != expected:
+        raise ValueError(f"{path} holds a network {class_name}, and {expected} is needed: give another folder.")
+
+
+def load_part(
+    folder: Path, part: str, class_name: str, dtype: torch.dtype = torch.float32, tag: str = ""
+) -> nn.Module:
+    """Return a frozen diffusers network on the CPU: the same object for the same arguments.
+
+    The tag separates networks that are modified after loading.
+    """
+    check_class(folder, part, class_name)
+    key = (str(folder.resolve()), part, dtype, tag)
+    network = LOADED.get(key)
     if network is None:
-        network = _load(folder / part, wanted, dtype).requires_grad_(False).eval()
-        SHARED[key] = network
+        options = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+        network, info = _from_pretrained(getattr(diffusers(), class_name), folder / part, options)
+        # diffusers fills missing weights with random numbers and a warning
+        _check_complete(folder / part, sorted(info["missing_keys"]) + [str(row[0]) for row in info["mismatched_keys"]])
+        LOADED[key] = network.requires_grad_(False).eval()
     return network
 
 
-def _load(path: Path, wanted: str, dtype: torch.dtype) -> nn.Module:
-    """diffusers fills what a file lacks with random numbers and a warning: here that is an error."""
-    kind = getattr(diffusers(), wanted)
-    options = {"torch_dtype": dtype, **_files(path)}
+def load_transformer(folder: Path, part: str, class_name: str) -> nn.Module:
+    """Return a frozen network of transformers in float32. It is not shared: it is dropped after its only use."""
+    path = folder / part
+    _check_class_name(path, (read_config(folder, part).get("architectures") or [class_name])[0], class_name)
+    with _no_progress_bar():
+        network, info = _from_pretrained(getattr(transformers(), class_name), path, {})
+    _check_complete(path, sorted(key for key in info["missing_keys"] if not key.endswith("position_ids")))
+    return network.float().requires_grad_(False).eval()
+
+
+def _from_pretrained(network_class: Any, path: Path, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    options = {**options, **_weight_options(path), "local_files_only": True, "output_loading_info": True}
     try:
-        network, info = kind.from_pretrained(
-            str(path), local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True, **options
-        )
-    except UNREADABLE as error:
-        raise _refusal(path, error) from None
-    missing = sorted(info["missing_keys"]) + [str(row[0]) for row in info["mismatched_keys"]]
+        return network_class.from_pretrained(str(path), **options)
+    except LOAD_ERRORS as error:
+        if is_out_of_memory(error):
+            raise RuntimeError(
+                f"{path} does not fit into the free memory: close other programs, or leave a role out (on the command "
+                "line --refine none or --no-view-prior, in the graph by unplugging its guidance)."
+            ) from None
+        raise ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.") from None
+
+
+def _check_complete(path: Path, missing: list[str]) -> None:
     if missing:
         raise ValueError(
             f"the weights in {path} are not those of its config.json: {len(missing)} are missing or of another shape "
             f"({', '.join(missing[:3])}). Copy the model's folder again."
         )
-    return network
-
-
-def _refusal(path: Path, error: BaseException) -> Exception:
-    """What to do about a part that does not load."""
-    if is_out_of_memory(error):
-        return RuntimeError(
-            f"{path} does not fit into the memory that is free: close other programs, or leave a role out (on the "
-            "command line --refine none or --no-view-prior, in the graph by unplugging its guidance)."
-        )
-    return ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.")
 
 
 def weight_files(path: Path) -> list[str]:
-    """Names of the files in a part that hold weights."""
-    if not path.is_dir():
-        return []
-    return sorted(p.name for p in path.iterdir() if p.name.endswith(WEIGHTS))
+    """Return the names of a part's files that hold weights."""
+    return sorted(p.name for p in path.iterdir() if p.name.endswith(WEIGHTS)) if path.is_dir() else []
 
 
-def _files(path: Path) -> dict[str, Any]:
-    """Which of a part's files to read: 16-bit ones where there are no others, safetensors before pickles."""
+def _weight_options(path: Path) -> dict[str, Any]:
+    """Choose among a part's files: 16-bit ones where there are no others, safetensors before pickles."""
     names = weight_files(path)
     if not names:
         raise ValueError(f"{path} holds no weights (.safetensors or .bin): copy the model's folder again.")
-    plain = [n for n in names if ".fp16." not in n and "non_ema" not in n]
-    safe = any(".safetensors" in n for n in plain or names)
-    return {"variant": None if plain else "fp16", "use_safetensors": safe}
-
-
-def text_encoder(folder: Path) -> nn.Module:
-    """CLIP's text half, frozen, in float32. Not shared: it is dropped when the prompts are encoded."""
-    return transformer_part(folder, "text_encoder", "CLIPTextModel")
-
-
-def transformer_part(folder: Path, part: str, wanted: str) -> nn.Module:
-    """A network of transformers, from files alone."""
-    path = folder / part
-    came = config_of(folder, part).get("architectures") or [wanted]
-    if came[0] != wanted:
-        raise ValueError(f"{path} holds a network {came[0]}, and {wanted} is needed: give another folder.")
-    kind = getattr(transformers(), wanted)
-    options = _files(path)
-    try:
-        with _no_bar():
-            network, info = kind.from_pretrained(str(path), local_files_only=True, output_loading_info=True, **options)
-    except UNREADABLE as error:
-        raise _refusal(path, error) from None
-    missing = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
-    if missing:
-        raise ValueError(
-            f"the weights in {path} are incomplete ({', '.join(missing[:3])} missing): copy the model's folder again."
-        )
-    return network.float().requires_grad_(False).eval()
+    full = [n for n in names if ".fp16." not in n and "non_ema" not in n]
+    safe = any(".safetensors" in n for n in full or names)
+    return {"variant": None if full else "fp16", "use_safetensors": safe}
 
 
 @contextmanager
-def _no_bar() -> Iterator[None]:
-    """transformers draws a bar while it reads what takes a second; for the rest of the process it stays as it was."""
+def _no_progress_bar() -> Iterator[None]:
+    """Turn off transformers' bar for a load that takes a second; afterwards the process has its setting back."""
     logs = transformers().utils.logging
-    shown = logs.is_progress_bar_enabled()
+    enabled = logs.is_progress_bar_enabled()
     logs.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logs.enable_progress_bar()
 
 
-def tokenizer(folder: Path) -> Any:
-    """CLIP's tokenizer, from its vocabulary in the folder."""
+def load_tokenizer(folder: Path) -> Any:
+    """Return CLIP's tokenizer, from its vocabulary in the folder."""
     path = folder / "tokenizer"
     if not any((path / name).is_file() for name in ("vocab.json", "tokenizer.json")):
         raise ValueError(
@@ -160,6 +144,6 @@ def tokenizer(folder: Path) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """The error's first line without its full stop, for use inside a sentence."""
+    """Return the error's first line without its full stop, for use inside a sentence."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")[:200]

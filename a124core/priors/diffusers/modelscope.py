@@ -1,57 +1,53 @@
-"""ModelScope's own three files as the parts of a video prior, beside a tokenizer folder, which they do not bring."""
+"""ModelScope's own three files as the parts of a video prior, beside a tokenizer folder, which they do not bring.
+
+diffusers has no converter for their UNet, so it runs in the UNet that the nodes use too.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
-from ..modelscope.files import companion
-from ..modelscope.weights import load_unet
+from ..modelscope.layouts import companion
+from ..modelscope.unet import load_unet
+from ..noise import scaled_linear_sigmas
+from ..parameterization import EPS
 from ..weight_files import read_weights
-from .ldm_build import build_text, build_vae
-from .ldm_keys import inside
-from .load import tokenizer
+from .denoiser import Denoiser
+from .load import load_tokenizer
 from .offload import OffloadPolicy, collect
-from .text import Reader, ViewText, read_prompt
+from .original import below, build_text, build_vae
+from .text import TextEncoder, ViewText, encode_prompt
+from .vae import VaeEncoder
 
 UNET = "text2video_pytorch_model.pth"
 PAD = 0  # OpenCLIP fills a text with zeros
-SKIPPED = ("visual.", "logit_scale", "text_projection")
-
-
-@dataclass
-class ModelScopeParts:
-    unet: nn.Module
-    vae: nn.Module
-    text: ViewText
+COMPANIONS = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}
+UNUSED = ("visual.", "logit_scale", "text_projection")
 
 
 def unet_file(folder: Path) -> Path | None:
-    """The UNet of a folder in ModelScope's own layout."""
+    """Return the UNet of a folder in ModelScope's own layout."""
     path = folder / UNET
     return path if path.is_file() else None
 
 
-def modelscope_parts(folder: Path, unet: Path, prompt: str, negative: str, place: OffloadPolicy) -> ModelScopeParts:
-    """All companions are looked for first, so that a missing one is told before gigabytes are read."""
-    paths = {role: _beside(folder, role) for role in ("text encoder", "VAE")}
-    words = tokenizer(folder)
-    text = {n: w for n, w in read_weights(paths["text encoder"]).items() if not n.startswith(SKIPPED)}
-    reads = Reader(words, build_text(text), PAD)
-    conds = read_prompt(reads, prompt, "", negative)
-    del reads, text
+def load_modelscope(
+    folder: Path, prompt: str, negative: str, policy: OffloadPolicy
+) -> tuple[Denoiser, VaeEncoder, ViewText]:
+    """Load the three files; a missing one is reported before gigabytes are read."""
+    files = [p.name for p in folder.iterdir() if p.is_file()]
+    paths = {}
+    for part, public in COMPANIONS.items():
+        found = companion(files, UNET, part)
+        if found is None:
+            raise ValueError(f"{folder} has {UNET} but not its {part}: put {public} beside it.")
+        paths[part] = folder / found
+    tokenizer = load_tokenizer(folder)
+    weights = {n: w for n, w in read_weights(paths["text encoder"]).items() if not n.startswith(UNUSED)}
+    text = encode_prompt(TextEncoder(tokenizer, build_text(weights), PAD), prompt, "", negative)
+    del weights
     collect()
-    network = load_unet({name: w.to(place.dtype) for name, w in read_weights(unet).items()})
+    unet = load_unet({name: w.to(policy.dtype) for name, w in read_weights(folder / UNET).items()})
     vae = read_weights(paths["VAE"])
-    return ModelScopeParts(network, build_vae(inside(vae, "first_stage_model.") or vae), ViewText(conds))
-
-
-def _beside(folder: Path, role: str) -> Path:
-    names = [p.name for p in folder.iterdir() if p.is_file()]
-    found = companion(names, UNET, role)
-    if found is None:
-        known = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}[role]
-        raise ValueError(f"{folder} has {UNET} but not its {role}: put {known} beside it.")
-    return folder / found
+    vae = build_vae(below(vae, "first_stage_model.") or vae)
+    return Denoiser(unet, scaled_linear_sigmas(), EPS, policy), VaeEncoder(vae, policy), text

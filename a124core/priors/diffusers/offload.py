@@ -1,4 +1,4 @@
-"""Where and how precisely a network computes, and where its weights wait: what `--memory` means for priors."""
+"""Where networks compute, in which precision, and where their weights wait: what `--memory` means for priors."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class OffloadPolicy:
     """Defaults: everything stays on the CPU in full precision."""
 
     device: str = CPU  # where the networks compute; may be a second accelerator
-    rest: str | None = None  # where their weights wait between two questions; None: they stay
+    offload_device: str | None = None  # where weights are kept between forward passes; None: they stay on the device
     dtype: torch.dtype = torch.float32  # of UNet and ControlNet; VAE and text encoder compute in float32
-    apart: bool = False  # the halves of classifier-free guidance one after the other, attention in slices
+    split_cfg: bool = False  # conditional and unconditional pass one after the other, attention in slices
 
 
 def offload_policy(memory: str, device: str) -> OffloadPolicy:
-    """What the words of --memory mean. Only `low` parks the weights; the guess is the same up to rounding.
+    """Return the policy of a value of --memory; only `low` offloads, with the same outputs up to rounding.
 
     16 bits on accelerators: bfloat16, whose range no activation leaves, where the device has it.
     """
     accelerated = torch.device(device).type != CPU
-    dtype = _short(device) if accelerated else torch.float32
+    dtype = _half_dtype(device) if accelerated else torch.float32
     low = memory == "low"
-    return OffloadPolicy(device, CPU if low and accelerated else None, dtype, apart=low)
+    return OffloadPolicy(device, CPU if low and accelerated else None, dtype, split_cfg=low)
 
 
-def _short(device: str) -> torch.dtype:
-    """bfloat16 if a product can be taken there, else float16."""
+def _half_dtype(device: str) -> torch.dtype:
+    """Return bfloat16 if the device can multiply it, else float16."""
     try:
         one = torch.ones(2, 2, dtype=torch.bfloat16, device=device)
         return (one @ one).dtype
@@ -44,15 +44,14 @@ def _short(device: str) -> torch.dtype:
 
 
 @contextmanager
-def on_device(place: OffloadPolicy, *networks: nn.Module | None) -> Iterator[None]:
-    """Networks on their device for as long as they are asked."""
-    present = [n for n in networks if n is not None]
-    move(place.device, *present)
+def on_device(policy: OffloadPolicy, *networks: nn.Module) -> Iterator[None]:
+    """Keep the networks on the compute device for the duration of the block."""
+    move(policy.device, *networks)
     try:
         yield
     finally:
-        if place.rest is not None:
-            move(place.rest, *present)
+        if policy.offload_device is not None:
+            move(policy.offload_device, *networks)
 
 
 def move(device: str, *networks: nn.Module) -> None:
@@ -62,11 +61,11 @@ def move(device: str, *networks: nn.Module) -> None:
             network.to(device)
 
 
-def size_of(network: nn.Module) -> int:
-    """Bytes of its weights."""
+def network_bytes(network: nn.Module) -> int:
+    """Return the bytes of its parameters and buffers."""
     return sum(value.nbytes for value in (*network.parameters(), *network.buffers()))
 
 
 def collect() -> None:
-    """After something large was dropped: reference cycles hold its weights until they are collected."""
+    """Free networks that were just dropped: reference cycles keep their weights until they are collected."""
     gc.collect()

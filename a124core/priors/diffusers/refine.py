@@ -1,7 +1,8 @@
-"""The refinement prior from folders: the learned word in the prompt, tied by a tile ControlNet to what is repaired."""
+"""The conditioning of refinement priors: the image to repair, through a tile ControlNet or beside the noisy latents."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,66 +10,47 @@ from torch import Tensor
 
 from ...protocols import View
 from ..resized import resize_images
-from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX
-from .checks import UNET2D, check_control, check_text_width, schedule, unet_config
-from .denoiser import FolderPrior, Network, Told
-from .image import EXAMPLE, encoder
-from .load import config_of, load_part
-from .offload import OffloadPolicy, collect
-from .text import Reader, ViewText, Words, encoded, read_prompt, reader
+from .denoiser import Conditioner, Conditioning
+from .load import read_config
+from .text import ViewText
 
 
-def refine_prior(
-    folder: Path,  # Stable Diffusion, as for the image prior
-    control: Path | None,  # a tile ControlNet; None: the paper's naive personalised prior
-    prompt: str,
-    cfg: float,
-    size: int,
-    place: OffloadPolicy,
-    words: Words | None = None,  # learned ones, by name, (n, d) each
-    negative: str = "",
-) -> FolderPrior:
-    """Chosen frames enlarged to size; the ControlNet sees the frozen coarse result, enlarged the same way."""
-    config = unet_config(folder, 4, EXAMPLE)
-    if control is not None:
-        check_control(folder, config, control)
-    sigmas, kind = schedule(folder)
-    reads = reader(folder)
-    check_text_width(folder, config, reads.width)
-    text = ViewText(read_prompt(reads, prompt, DYNAMIC_SUFFIX, negative, words))
-    fixed = _plain(reads, CONTROL_TEXT)
-    del reads
-    collect()
-    unet = load_part(folder, "unet", UNET2D, place.dtype, str(place))
-    pictures = encoder(folder, place)
-    if control is None:
-        return FolderPrior(Network(unet, sigmas, kind, place), pictures, text, cfg, size)
-    network = Network(unet, sigmas, kind, place, load_part(control, "", "ControlNetModel", place.dtype, str(place)))
-    return FolderPrior(network, pictures, TileControl(text, fixed, _hint_factor(control)), cfg, size)
-
-
-@torch.no_grad()
-def _plain(reads: Reader, text: str) -> Tensor:
-    return encoded(reads, [reads.ids(text)])
-
-
-def _hint_factor(control: Path) -> int:
-    """Pixels of the ControlNet's picture for each latent, a side: it is halved between its first layers."""
-    layers = config_of(control, "").get("conditioning_embedding_out_channels", (16, 32, 96, 256))
-    return 2 ** (len(layers) - 1)
-
-
-class TileControl:
-    """The text, and for the ControlNet its fixed text and the picture to be repaired, a new one at every step."""
+class TileConditioner(Conditioner):
+    """The prompt, and for the ControlNet its own fixed text and the image to repair, a new one at every step."""
 
     reads_condition = True
 
-    def __init__(self, text: ViewText, fixed: Tensor, factor: int) -> None:
-        self.text, self.fixed, self.factor = text, fixed, factor
+    def __init__(self, text: ViewText, control_text: Tensor, factor: int) -> None:
+        self.text, self.control_text, self.factor = text, control_text, factor  # pixels per latent, a side
 
-    def at(self, view: View, x_t: Tensor) -> Told:
+    def __call__(self, view: View, x_t: Tensor) -> Conditioning:
         if view.condition is None:
-            raise RuntimeError("the ControlNet was given no picture to repair: use this guidance in the fine stage.")
-        told = self.text.at(view, x_t)
-        hint = resize_images(view.condition.detach().float(), x_t.shape[-1] * self.factor)
-        return Told(told.cond, told.uncond, hint=hint, hint_text=self.fixed.expand(x_t.shape[0], -1, -1))
+            raise RuntimeError("the ControlNet needs an image to repair: use this guidance in the fine stage.")
+        image = resize_images(view.condition.detach().float(), x_t.shape[-1] * self.factor)
+        control_text = self.control_text.expand(x_t.shape[0], -1, -1)
+        return replace(self.text(view, x_t), control_image=image, control_text=control_text)
+
+
+def control_image_factor(folder: Path) -> int:
+    """Return the pixels of a ControlNet's image per latent, a side: it is halved between its first layers."""
+    layers = read_config(folder, "").get("conditioning_embedding_out_channels", (16, 32, 96, 256))
+    return 2 ** (len(layers) - 1)
+
+
+class LowResConditioner(Conditioner):
+    """The prompt, and the image to enlarge with as much noise as noise_level states."""
+
+    reads_condition = True
+
+    def __init__(self, text: ViewText, sigma: Tensor, level: int) -> None:
+        self.text, self.sigma, self.level = text, sigma, level
+
+    def __call__(self, view: View, x_t: Tensor) -> Conditioning:
+        if view.condition is None:
+            raise RuntimeError("the upscaler needs an image to enlarge: use this guidance in the fine stage.")
+        image = resize_images(view.condition.detach().float().cpu(), x_t.shape[-1]) * 2.0 - 1.0
+        if self.level > 0:
+            noise = torch.randn(image[:1].shape, generator=torch.Generator().manual_seed(0))  # the same for all images
+            image = (image + self.sigma * noise) / (1.0 + self.sigma**2).sqrt()
+        level = torch.full((x_t.shape[0],), self.level)
+        return replace(self.text(view, x_t), concat_latents=(image, image), noise_level=level)

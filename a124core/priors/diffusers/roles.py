@@ -1,62 +1,122 @@
-"""Any role from a folder, by its name: what the command line and the node share."""
+"""The priors of all roles from folders, by name: image, view, video, refine and upscale."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ...protocols import Guidance
 from ...reference.reference import Reference
 from ..released import NOISE_LEVEL, Numbers
+from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ..zero123_pose import ZERO123
-from .denoiser import FolderPrior
-from .image import image_prior
-from .offload import OffloadPolicy
-from .refine import refine_prior
-from .text import Words
-from .upscale import upscale_prior
-from .video import video_prior
-from .view import view_prior
+from .checks import UNET3D, check_control, check_unet, read_schedule
+from .denoiser import FolderPrior, load_denoiser
+from .load import load_part
+from .modelscope import load_modelscope, unet_file
+from .offload import OffloadPolicy, collect
+from .refine import LowResConditioner, TileConditioner, control_image_factor
+from .text import Embeddings, encode_prompt, load_text_encoder, load_view_text
+from .vae import KL, VaeEncoder, load_vae
+from .zero123 import load_zero123
 
 ROLES = ("image", "view", "video", "refine", "upscale")
 
 
 @dataclass(frozen=True)
 class RoleRequest:
-    """A role, its model, and what is said to it. A role leaves alone what says nothing to it."""
+    """A role, its model and its options; a role ignores options that it does not use."""
 
     role: str  # one of ROLES
     path: Path  # a folder; of Zero123 also its original file
     prompt: str
     numbers: Numbers
-    control: Path | None = None  # refine: a tile ControlNet's folder
-    reference: Reference | None = None  # view: the picture
+    control: Path | None = None  # refine: a tile ControlNet's folder; None: the paper's naive personalised prior
+    reference: Reference | None = None  # view
     negative: str = ""
-    words: Words | None = None  # image, refine: learned ones
-    kind: str = ZERO123  # view: which pose it reads
+    embeddings: Embeddings | None = None  # image, refine
+    kind: str = ZERO123  # view: which pose the model was trained with
     noise_level: int = NOISE_LEVEL  # upscale
 
 
-def folder_prior(w: RoleRequest, place: OffloadPolicy) -> FolderPrior:
-    """The role's networks, checked and loaded."""
-    cfg, size = w.numbers.cfg, w.numbers.size
-    if w.role == "image":
-        return image_prior(w.path, w.prompt, cfg, size, place, w.negative, words=w.words)
-    if w.role == "view":
-        return view_prior(w.path, w.reference, w.kind, cfg, size, place)
-    if w.role == "video":
-        return video_prior(w.path, w.prompt, cfg, size, place, w.negative)
-    if w.role == "refine":
-        return refine_prior(w.path, w.control, w.prompt, cfg, size, place, w.words, w.negative)
-    if w.role == "upscale":
-        return upscale_prior(w.path, w.prompt, cfg, size, w.noise_level, place, w.negative)
-    raise ValueError(f"role is {w.role!r}: choose one of {', '.join(ROLES)}.")
-
-
-def folder_guidance(w: RoleRequest, place: OffloadPolicy) -> Guidance:
-    return as_guidance(folder_prior(w, place), w.numbers, f"{w.role}: {w.path.name}")
+def folder_guidance(request: RoleRequest, policy: OffloadPolicy) -> Guidance:
+    """Return the prior of a role with the role's numbers."""
+    prior = folder_prior(request, policy)
+    return as_guidance(prior, request.numbers, f"{request.role}: {request.path.name}")
 
 
 def as_guidance(prior: FolderPrior, n: Numbers, note: str) -> Guidance:
-    """A prior with a role's numbers; one prior may be in two, with another weight."""
     return Guidance(prior, n.weight, n.t_min, n.t_max, form=n.form, angle_weight=n.angle_weight, note=note)
+
+
+def folder_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
+    """Validate and load the networks of a role."""
+    loaders = {
+        "image": image_prior, "view": view_prior, "video": video_prior, "refine": refine_prior, "upscale": upscale_prior
+    }
+    if request.role not in loaders:
+        raise ValueError(f"role is {request.role!r}: choose one of {', '.join(ROLES)}.")
+    return loaders[request.role](request, policy)
+
+
+def image_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
+    """Load any Stable Diffusion 1.x or 2.x folder, eps or v: unet, vae, text_encoder, tokenizer, scheduler."""
+    folder, n = request.path, request.numbers
+    unet = check_unet(folder, "image")
+    text = load_view_text(folder, unet, request.prompt, STATIC_SUFFIX, request.negative, request.embeddings)
+    return FolderPrior(load_denoiser(folder, policy), load_vae(folder, policy), text, n.cfg, n.size)
+
+
+def view_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
+    """Load Zero123, from a folder or from its original file."""
+    if request.reference is None:
+        raise ValueError("a view guidance compares with your image: give one (wire the reference from node 1).")
+    n = request.numbers
+    parts = load_zero123(request.path, request.reference, request.kind, n.size, policy)
+    return FolderPrior(*parts, n.cfg, n.size)
+
+
+def video_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
+    """Load ModelScope or ZeroScope: clip latents (1, 4, F, h, w), one noise level for a clip, noise for each frame."""
+    folder, n = request.path, request.numbers
+    if unet_file(folder) is not None:
+        parts = load_modelscope(folder, request.prompt + DYNAMIC_SUFFIX, request.negative, policy)
+        return FolderPrior(*parts, n.cfg, n.size, is_clip=True)
+    unet = check_unet(folder, "video")
+    text = load_view_text(folder, unet, request.prompt, DYNAMIC_SUFFIX, request.negative)
+    denoiser = load_denoiser(folder, policy, UNET3D)
+    return FolderPrior(denoiser, load_vae(folder, policy), text, n.cfg, n.size, is_clip=True)
+
+
+def refine_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
+    """Load Stable Diffusion with a tile ControlNet, which gets the frozen coarse result enlarged like the frames."""
+    folder, n = request.path, request.numbers
+    unet = check_unet(folder, "image")
+    if request.control is not None:
+        check_control(folder, unet, request.control)
+    encoder = load_text_encoder(folder, unet)
+    conditioner = encode_prompt(encoder, request.prompt, DYNAMIC_SUFFIX, request.negative, request.embeddings)
+    if request.control is not None:
+        with torch.no_grad():
+            control_text = encoder.encode([encoder.token_ids(CONTROL_TEXT)])
+        conditioner = TileConditioner(conditioner, control_text, control_image_factor(request.control))
+    del encoder
+    collect()
+    denoiser = load_denoiser(folder, policy, controlnet=request.control)
+    return FolderPrior(denoiser, load_vae(folder, policy), conditioner, n.cfg, n.size)
+
+
+def upscale_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
+    """Load the SD x4 upscaler, whose 7 channels are the noisy latents and a low-resolution image of their size."""
+    folder, n, level = request.path, request.numbers, request.noise_level
+    unet = check_unet(folder, "upscale")
+    levels = int(unet.get("num_class_embeds") or 0)
+    if not 0 <= level < levels:
+        raise ValueError(f"noise_level is {level}: {folder} knows 0 to {levels - 1}, and 20 is usual.")
+    sigmas, _ = read_schedule(folder, "low_res_scheduler")
+    text = load_view_text(folder, unet, request.prompt, DYNAMIC_SUFFIX, request.negative)
+    encoder = VaeEncoder(load_part(folder, "vae", KL), policy)  # a tiny VAE has other latents
+    conditioner = LowResConditioner(text, sigmas[level], level)
+    return FolderPrior(load_denoiser(folder, policy), encoder, conditioner, n.cfg, n.size)

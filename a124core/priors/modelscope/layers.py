@@ -1,7 +1,7 @@
-"""Blocks of the video UNet: a picture UNet whose every block also looks along time.
+"""Blocks of the video UNet: an image UNet with temporal convolutions and attention in every block.
 
-Attribute names are those of the published weights (`temopral_conv` is spelled so there). Pictures run as one batch of
-all frames; only the temporal parts fold the frames out of it.
+Attribute names are those of the published weights (`temopral_conv` is spelled so there). Frames run as one batch of
+images; only the temporal parts unfold them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LayerFactory:
 
 @dataclass(frozen=True)
 class ClipContext:
-    """What the blocks of one pass share."""
+    """What the blocks of one forward pass share."""
 
     frames: int
     emb: Tensor  # (B*F, E) of the noise level
@@ -48,7 +48,7 @@ class TemporalConv(nn.Module):
     def __init__(self, make: LayerFactory, channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Sequential(make.norm(channels), nn.SiLU(), _over_time(make, channels))
-        for name in ("conv2", "conv3", "conv4"):  # the third place was a dropout while training
+        for name in ("conv2", "conv3", "conv4"):  # Identity: a dropout while training
             step = nn.Sequential(make.norm(channels), nn.SiLU(), nn.Identity(), _over_time(make, channels))
             setattr(self, name, step)
 
@@ -125,7 +125,7 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, attention to the context (to itself again along time), feed-forward."""
+    """Self-attention, attention to the context (along time: self-attention again), feed-forward."""
 
     def __init__(self, make: LayerFactory, width: int, context: int) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Every place of a frame looks at the frame and at the text."""
+    """Attention of every pixel of a frame to the frame and to the text."""
 
     def __init__(self, make: LayerFactory, channels: int, width: int, context: int, depth: int) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class SpatialTransformer(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    """Every place looks at itself in all frames; its norm is taken over the whole clip."""
+    """Attention of every pixel to itself in all frames; the norm is taken over the whole clip."""
 
     def __init__(self, make: LayerFactory, channels: int, width: int, depth: int) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Twice the height and width, or what the skip that follows has: odd sizes were rounded up on the way down."""
+    """Twice the height and width, or those of the next skip connection: odd sizes were rounded up going down."""
 
     def __init__(self, make: LayerFactory, channels: int, out: int) -> None:
         super().__init__()

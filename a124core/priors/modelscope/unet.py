@@ -1,4 +1,4 @@
-"""The video UNet, built from the shapes of its weights, so that a small one needs no configuration."""
+"""The video UNet, built from the shapes of its weights, so that no size needs a configuration."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from .layers import (
     TemporalTransformer,
     Upsample,
 )
+from .layouts import numbered, to_original
 
 Shapes = Mapping[str, tuple[int, ...]]  # name of a weight in the original layout -> its shape
 
 
 class VideoUNet(nn.Module):
-    """eps-prediction of ModelScope text-to-video 1.7B: (B, 4, F, h, w) noisy latents, timestep, text -> noise."""
+    """The eps-prediction of ModelScope text-to-video 1.7B: (B, 4, F, h, w) noisy latents, timestep, text -> noise."""
 
     def __init__(self, shapes: Shapes, make: LayerFactory | None = None) -> None:
         super().__init__()
@@ -33,9 +34,9 @@ class VideoUNet(nn.Module):
         self.time_embed = nn.Sequential(
             _linear(shapes, "time_embed.0", make), nn.SiLU(), _linear(shapes, "time_embed.2", make)
         )
-        self.input_blocks = nn.ModuleList(_block(shapes, p, make) for p in _numbered(shapes, "input_blocks."))
+        self.input_blocks = nn.ModuleList(_block(shapes, p, make) for p in numbered(shapes, "input_blocks."))
         self.middle_block = _block(shapes, "middle_block.", make)
-        self.output_blocks = nn.ModuleList(_block(shapes, p, make) for p in _numbered(shapes, "output_blocks."))
+        self.output_blocks = nn.ModuleList(_block(shapes, p, make) for p in numbered(shapes, "output_blocks."))
         last = make.norm(shapes["out.0.weight"][0])
         self.out = nn.Sequential(last, nn.SiLU(), _conv(shapes, "out.2.", make))
 
@@ -60,7 +61,7 @@ class VideoUNet(nn.Module):
 
 
 def sinusoids(timesteps: Tensor, channels: int) -> Tensor:  # (B,) -> (B, channels) float32
-    """Cosines, then sines, of the timestep at channels / 2 frequencies from 1 down to almost 1 / 10000."""
+    """Return cosines, then sines, of the timestep at channels / 2 frequencies from 1 down to almost 1 / 10000."""
     half = channels // 2
     frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float32, device=timesteps.device) / half)
     angles = timesteps.float()[:, None] * frequencies
@@ -78,21 +79,15 @@ def _run(part: nn.Module, x: Tensor, clip: ClipContext) -> Tensor:
 # From shapes to modules
 
 
-def _numbered(shapes: Shapes, prefix: str) -> list[str]:
-    """Prefixes `prefix0.`, `prefix1.`, ... as far as there are weights below them."""
-    numbers = {name[len(prefix) :].split(".")[0] for name in shapes if name.startswith(prefix)}
-    return [f"{prefix}{n}." for n in sorted(int(n) for n in numbers if n.isdigit())]
-
-
 def _block(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
-    """One step of the UNet: a list of parts, or a bare downsampling."""
+    """Build one step of the UNet: a list of parts, or a bare downsampling."""
     if f"{prefix}op.weight" in shapes:
         return _part(shapes, prefix, make)
-    return nn.ModuleList(_part(shapes, p, make) for p in _numbered(shapes, prefix))
+    return nn.ModuleList(_part(shapes, p, make) for p in numbered(shapes, prefix))
 
 
 def _part(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
-    """What a part is shows in the names of its weights."""
+    """Build the part that the names of its weights identify."""
     if f"{prefix}in_layers.2.weight" in shapes:
         out, channels = shapes[f"{prefix}in_layers.2.weight"][:2]
         return ResBlock(make, channels, out, shapes[f"{prefix}emb_layers.1.weight"][1])
@@ -105,13 +100,13 @@ def _part(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
 
 
 def _transformer(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
-    """Along time the projections are 1-D convolutions (3 axes), within a frame they are linear (2 axes)."""
+    """Build a transformer: along time its projections are 1-D convolutions (3 axes), within a frame linear (2 axes)."""
     width, channels, *rest = shapes[f"{prefix}proj_in.weight"]
     if width % HEAD or len(rest) > 1:
         raise ValueError(
             f"{prefix}proj_in is {width}x{channels} with {len(rest)} more axes: not a layer of ModelScope."
         )
-    depth = len(_numbered(shapes, f"{prefix}transformer_blocks."))
+    depth = len(numbered(shapes, f"{prefix}transformer_blocks."))
     if rest:
         return TemporalTransformer(make, channels, width, depth)
     context = shapes[f"{prefix}transformer_blocks.0.attn2.to_k.weight"][1]
@@ -126,3 +121,36 @@ def _linear(shapes: Shapes, name: str, make: LayerFactory) -> nn.Module:
 def _conv(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     out, channels = shapes[f"{prefix}weight"][:2]
     return make("Conv2d", channels, out, 3, padding=1)
+
+
+# From weights to a network
+
+
+def load_unet(weights: Mapping[str, Tensor]) -> VideoUNet:
+    """Build a frozen UNet in the weights' own precision that shares their memory, for use without a host."""
+    original = to_original(weights)
+    unet = check_shapes(shapes_of(original))
+    unet.load_state_dict(original, assign=True)
+    return unet.requires_grad_(False).eval()
+
+
+def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(weight.shape) for name, weight in weights.items()}
+
+
+def check_shapes(shapes: Shapes) -> VideoUNet:
+    """Build the UNet of these shapes without memory (meta device) and check that its weights are exactly those."""
+    try:
+        unet = VideoUNet(shapes, LayerFactory(device="meta"))
+    except KeyError as name:
+        raise ValueError(f"the weights are incomplete or not a ModelScope UNet's: {name} is missing.") from None
+    expected = shapes_of(unet.state_dict())
+    faults = {
+        "missing": sorted(expected.keys() - shapes.keys()),
+        "unknown": sorted(shapes.keys() - expected.keys()),
+        "of another shape": sorted(n for n in shapes.keys() & expected.keys() if shapes[n] != expected[n]),
+    }
+    messages = [f"{len(names)} {fault} ({', '.join(names[:3])})" for fault, names in faults.items() if names]
+    if messages:
+        raise ValueError(f"these weights are not those of ModelScope text-to-video: {'; '.join(messages)}.")
+    return unet

@@ -27,16 +27,16 @@ def test_times_cover_the_scene() -> None:
 
 
 def test_a_still_camera_stands_while_time_passes() -> None:
-    cameras, moments = StaticCamera(10.0, 20.0)(4)
+    cameras, times = StaticCamera(10.0, 20.0)(4)
     assert cameras.azimuth.tolist() == [20.0] * 4 and cameras.elevation.tolist() == [10.0] * 4
-    assert moments[0] == 0 and moments[-1] == 1
+    assert times[0] == 0 and times[-1] == 1
 
 
 def test_an_orbit_goes_round_and_a_turntable_stops_time() -> None:
-    cameras, moments = Orbit(azimuth=10.0, turns=-0.5)(4)
+    cameras, times = Orbit(azimuth=10.0, turns=-0.5)(4)
     assert torch.allclose(cameras.azimuth, torch.tensor([10.0, -35.0, -80.0, -125.0]))
-    assert moments[-1] == 1
-    assert Orbit(moment=0.25)(3)[1].tolist() == [0.25] * 3
+    assert times[-1] == 1
+    assert FixedTime(Orbit(), 0.25)(3)[1].tolist() == [0.25] * 3
 
 
 def test_a_spline_meets_its_keys_and_is_straight_between_two() -> None:
@@ -81,14 +81,14 @@ def test_angles_of_two_points_are_those_of_the_rig() -> None:
         angles_towards((1.0, 2.0, 3.0), (1.0, 2.0, 3.0))
 
 
-def played(frames: int, loops: bool, **pace: object) -> list[float]:
-    return [round(float(t), 4) for t in sample_path(StaticCamera(), frames, loops, Playback(**pace))[1]]
+def played(frames: int, loops: bool, **playback: object) -> list[float]:
+    return [round(float(t), 4) for t in sample_path(StaticCamera(), frames, loops, Playback(**playback))[1]]
 
 
 def test_a_scene_plays_once_again_in_a_circle_and_there_and_back() -> None:
     assert played(5, False) == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert played(6, False, repeats=2) == [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
-    assert played(4, True) == [0.0, 0.25, 0.5, 0.75], "the last moment is the first, and not shown twice"
+    assert played(4, True) == [0.0, 0.25, 0.5, 0.75], "the last time is the first, and comes once"
     assert played(8, True, repeats=2) == [0.0, 0.25, 0.5, 0.75] * 2
     assert played(8, False, ping_pong=True) == [0.0, 0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25]
     assert played(8, False, ping_pong=True, repeats=2) == [0.0, 0.5, 1.0, 0.5] * 2
@@ -97,8 +97,8 @@ def test_a_scene_plays_once_again_in_a_circle_and_there_and_back() -> None:
         Playback(repeats=0)
 
 
-def test_moments_that_are_meant_are_not_changed() -> None:
-    for path in (Orbit(moment=1.0), FixedTime(StaticCamera(), 1.0)):
+def test_fixed_times_are_not_changed() -> None:
+    for path in (FixedTime(Orbit(), 1.0), FixedTime(StaticCamera(), 1.0)):
         assert sample_path(path, 3, True, Playback(2, True))[1].tolist() == [1.0] * 3
     with pytest.raises(ValueError, match="0 to 1"):
         FixedTime(StaticCamera(), 1.5)

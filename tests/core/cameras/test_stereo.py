@@ -10,10 +10,9 @@ import torch
 from a124core.cameras.paths import Orbit, StaticCamera
 from a124core.cameras.rig import make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo, two_eyes
-from a124core.export.images.alpha import true_depth
+from a124core.export.images.alpha import surface_depth
 from a124core.protocols import Pinholes
-from a124core.render.clip import PREVIEW_SAMPLES, render_clip
-from a124core.render.sample import DIAGONAL
+from a124core.render.clip import render_clip
 
 SIZE, EYES = 96, 0.12
 
@@ -47,7 +46,7 @@ def test_both_eyes_meet_at_the_middle_of_the_scene() -> None:
     assert torch.equal(cameras.c2w[:, 0, :3, :3], cameras.c2w[:, 1, :3, :3]), "parallel, never turned inwards"
 
 
-def test_a_pair_is_what_each_eye_sees_alone(balls) -> None:
+def test_a_pair_is_what_each_eye_renders_alone(balls) -> None:
     pair, time = Stereo(StaticCamera(10.0, 20.0), EYES)(2)
     together = render_clip(balls, pair, time, (24, 32), normals=False)
     assert together.image.shape == (2, 3, 24, 64) and together.depth.shape == (2, 1, 24, 64)
@@ -60,15 +59,14 @@ def test_a_pair_is_what_each_eye_sees_alone(balls) -> None:
 def test_disparity_is_what_depth_says(balls) -> None:
     pair, time = Stereo(StaticCamera(15.0, 30.0), EYES)(1)
     clip = render_clip(balls, pair, time, SIZE, normals=False)
-    depth = true_depth(clip, DIAGONAL / PREVIEW_SAMPLES)[0, 0]
+    depth = surface_depth(clip)[0, 0]
     left, right = depth[:, :SIZE], depth[:, SIZE:]
     focal = SIZE / (2 * math.tan(math.radians(20.0)))
     row, column = left.nonzero(as_tuple=True)
     disparity = focal * EYES * (1.0 / left[row, column] - 1.0 / 1.8)  # left minus right, pixels
     assert disparity.max() > 1.0 and disparity.min() < -0.3, "parts in front of the screen, and behind it"
     there = (column + 0.5 - disparity).floor().long()
-    found = right[row, there]
-    agree = (found - left[row, column]).abs() < 0.02
+    agree = (right[row, there] - left[row, column]).abs() < 0.02
     assert agree.float().mean() > 0.93
     mirrored = right[row, (column + 0.5 + disparity).floor().long()]
     assert ((mirrored - left[row, column]).abs() < 0.02).float().mean() < agree.float().mean() - 0.02
@@ -88,5 +86,5 @@ def test_refusals() -> None:
             Stereo(StaticCamera(), distance)
     away = to_pinholes(make_cameras(0.0, 0.0))
     turned = Pinholes(away.c2w * torch.tensor([-1.0, 1.0, -1.0, 1.0]), away.fovy, away.centre)
-    with pytest.raises(ValueError, match="look at the scene"):
+    with pytest.raises(ValueError, match="turn it to the scene"):
         two_eyes(turned, 0.1)

@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from a124core.cameras.keyframes import KeyframePath, even_times
 from a124core.cameras.paths import StaticCamera
 from a124core.cameras.rig import camera_to_world, make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo
-from a124core.cameras.track import KeyframePath
-from a124core.cameras.transforms import read_camera_file, read_transforms, write_transforms
+from a124core.cameras.transforms import read_camera_file, write_transforms
 from a124core.protocols import Pinholes
 
 AHEAD = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]
 ASIDE = [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]
+
+
+def read_transforms(path: Path) -> tuple[Pinholes, torch.Tensor]:  # F cameras, times (F,)
+    keyframes = read_camera_file(path)
+    return keyframes.keys, torch.tensor(keyframes.time or even_times(len(keyframes.keys)))
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -32,7 +37,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_any_camera_comes_back_with_its_rays(tmp_path: Path) -> None:
-    """Not looking at the origin, axis off the middle, wide pictures."""
+    """Not aimed at the origin, axis off the middle, wide images."""
     one = to_pinholes(make_cameras([0.0, 30.0], [0.0, 100.0], 2.0, 50.0))
     c2w = one.c2w.clone()
     c2w[:, 0, :3, 3] += torch.tensor([0.3, -0.2, 0.5])
@@ -78,8 +83,8 @@ def test_blenders_form_without_times(tmp_path: Path) -> None:
 
 def test_files_as_paths(tmp_path: Path) -> None:
     path = _written(tmp_path / "t.json", ASIDE, time=0.25)
-    track = read_camera_file(path)
-    assert isinstance(track, KeyframePath) and track.fixed_times and track(3)[1].tolist() == [0.25] * 3
+    keyframes = read_camera_file(path)
+    assert isinstance(keyframes, KeyframePath) and keyframes.fixed_times and keyframes(3)[1].tolist() == [0.25] * 3
     flat = [float(v) for row in ASIDE for v in row]
     path.write_text(json.dumps({"camera_path": [{"camera_to_world": flat, "fov": 60.0, "aspect": 1.5}] * 2, "fps": 24}))
     cameras, time = read_camera_file(path)(2)
@@ -95,9 +100,9 @@ def test_refusals(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ValueError, match="not JSON"):
         read_transforms(path)
-    for text in ("{}", "[]", '{"frames": []}', '{"frames": [3]}'):
+    for text, missing in (("{}", "keys"), ("[]", "keys"), ('{"frames": []}', "frames"), ('{"frames": [3]}', "frames")):
         path.write_text(text)
-        with pytest.raises(ValueError, match="no frames"):
+        with pytest.raises(ValueError, match=f"no {missing}"):
             read_transforms(path)
     path.write_text('{"camera_path": []}')
     with pytest.raises(ValueError, match="t.json: its camera_path is empty"):

@@ -164,7 +164,7 @@ def test_no_field_and_an_empty_one(field: Path, tmp_path: Path, capsys: pytest.C
     save_field(tmp_path / "empty.safetensors", replace(empty, occupancy=empty_occupancy(8, 1, 1.0)))
     (tmp_path / "a.mp4").write_bytes(b"earlier")
     assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "a.mp4", *FILM) == 2
-    assert "every picture is empty" in capsys.readouterr().err and (tmp_path / "a.mp4").read_bytes() == b"earlier"
+    assert "every image is empty" in capsys.readouterr().err and (tmp_path / "a.mp4").read_bytes() == b"earlier"
     assert run(tmp_path / "empty.safetensors", "--out", tmp_path / "new" / "a.mp4", *FILM) == 2
     assert not (tmp_path / "new").exists()
 

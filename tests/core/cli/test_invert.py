@@ -12,7 +12,7 @@ from a124core.cli import invert as command
 from a124core.cli.main import main
 from a124core.export.embedding import load_progress, read_embedding
 from a124core.inversion.learn import TEMPLATES
-from a124core.priors.diffusers.inversion import FolderWord, folder_word
+from a124core.priors.diffusers.inversion import FolderInversionModel, load_inversion_model
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.runs import memory as needs
 from a124core.utils.text import format_bytes
@@ -59,7 +59,7 @@ def test_ctrl_c_at_once_advises_to_go_on_where_a_step_was_done(
 ) -> None:
     """While the model is read nothing is kept; later the last whole step is."""
     out, asked = tmp_path / "new" / "word.safetensors", []
-    denoise = FolderWord.denoise
+    denoise = FolderInversionModel.denoise
 
     def pressed(*given: object) -> torch.Tensor:
         asked.append(1)
@@ -67,9 +67,9 @@ def test_ctrl_c_at_once_advises_to_go_on_where_a_step_was_done(
             raise KeyboardInterrupt
         return denoise(*given)
 
-    monkeypatch.setattr(FolderWord, "denoise", pressed)
+    monkeypatch.setattr(FolderInversionModel, "denoise", pressed)
     with monkeypatch.context() as reading:
-        reading.setattr(FolderWord, "weights", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        reading.setattr(FolderInversionModel, "weight_bytes", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         assert invert(models, picture, out) == 130 and not out.parent.exists()
     said = capsys.readouterr()
     assert "Stopped: nothing was kept" in said.err and "To continue" not in said.out + said.err
@@ -82,15 +82,15 @@ def test_out_of_memory_keeps_the_last_step_and_names_what_needs_less(
     models: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     cut = tmp_path / "cut.safetensors"
-    denoise, asked = FolderWord.denoise, []
+    denoise, asked = FolderInversionModel.denoise, []
 
-    def full(self: FolderWord, *given: object) -> torch.Tensor:
+    def full(self: FolderInversionModel, *given: object) -> torch.Tensor:
         asked.append(1)
         if len(asked) == 4:  # the second half of the second step
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return denoise(self, *given)
 
-    monkeypatch.setattr(FolderWord, "denoise", full)
+    monkeypatch.setattr(FolderInversionModel, "denoise", full)
     assert invert(models, picture, cut, "--batch", 4, "--chunk", 2) == 1
     assert "--chunk 1 --resume" in capsys.readouterr().err
     monkeypatch.undo()
@@ -101,17 +101,15 @@ def test_out_of_memory_keeps_the_last_step_and_names_what_needs_less(
 
 def test_the_gradient_is_that_of_the_embedding_row(models: Path, rng: torch.Generator) -> None:
     """The new word in the place of its row in the vocabulary: the same texts, and a gradient to the word alone."""
-    made = folder_word(models / "stable-diffusion-v1-5", "a", OffloadPolicy())
-    token = made.start().requires_grad_(True)
+    made = load_inversion_model(models / "stable-diffusion-v1-5", "a", OffloadPolicy())
+    token = made.initial_embedding().requires_grad_(True)
     templates = [TEMPLATES[0], TEMPLATES[4]]
-    plain = [made.reads.ids(t.format("")) + made.reads.ids("a") for t in templates]
-    from a124core.priors.diffusers.text import encoded
-
-    assert torch.allclose(made.texts(token, templates), encoded(made.reads, plain), atol=1e-6)
+    plain = [made.text.token_ids(t.format("")) + made.text.token_ids("a") for t in templates]
+    assert torch.allclose(made.encode_templates(token, templates), made.text.encode(plain), atol=1e-6)
     x_t = torch.randn(2, 4, 8, 8, generator=rng)
     made.denoise(x_t, made.sigmas[[100, 700]], token, templates).square().sum().backward()
     assert token.grad.abs().sum() > 0 and token.grad.isfinite().all()
-    networks = (made.unet, made.reads.encoder, made.encoder.vae)
+    networks = (made.unet, made.text.model, made.encoder.vae)
     assert all(p.grad is None for n in networks for p in n.parameters())
 
 
@@ -121,10 +119,10 @@ def test_what_cannot_work_is_told_before_anything_is_loaded(
     for out, more, words in (
         (tmp_path / "word.bin", (), "must end in .safetensors"),
         (tmp_path / "word.safetensors", ("--resume",), "nothing was interrupted"),
-        (tmp_path / "word.safetensors", ("--image-model", models / "zero123-xl"), "reads 8 channels, 4 are needed"),
-        (tmp_path / "word.safetensors", ("--word", " "), "the word to begin with"),
+        (tmp_path / "word.safetensors", ("--image-model", models / "zero123-xl"), "8 input channels"),
+        (tmp_path / "word.safetensors", ("--word", " "), "the initial word"),
         (tmp_path / "word.safetensors", ("--word", "my friend fox"), "one plain word is needed"),
-        (tmp_path / "new" / "word.safetensors", ("--word", " "), "the word to begin with"),
+        (tmp_path / "new" / "word.safetensors", ("--word", " "), "the initial word"),
     ):
         assert invert(models, picture, out, *more) == 2
         assert words in capsys.readouterr().err
@@ -138,8 +136,8 @@ def test_what_it_will_hold_is_said_before_the_first_step(
     monkeypatch.setattr(needs, "free_memory", lambda device: -(2**40))
     assert invert(models, picture, tmp_path / "word.safetensors", "--steps", 1) == 0, "never refused"
     first, counted, lack, *_ = capsys.readouterr().out.splitlines()
-    made = folder_word(models / "stable-diffusion-v1-5", "a", OffloadPolicy())
-    held = sum(v.nbytes for n in (made.unet, made.encoder.vae, made.reads.encoder) for v in n.state_dict().values())
+    made = load_inversion_model(models / "stable-diffusion-v1-5", "a", OffloadPolicy())
+    held = sum(v.nbytes for n in (made.unet, made.encoder.vae, made.text.model) for v in n.state_dict().values())
     assert first == "Reading the model ..."
     assert counted.startswith(
         f"invert: 1 step of 2 crops, 1 at once, about {format_bytes(held)} of memory beside"

@@ -11,11 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.cli import models as roles
 from a124core.cli import progress
 from a124core.cli.args import parser
 from a124core.cli.main import main
-from a124core.cli.models import Models, needed
+from a124core.cli.models import Models, load_embedding, required_roles
 from a124core.cli.unused_options import unused_options
 from a124core.export.checkpoint import load_field
 from a124core.priors import released
@@ -49,23 +48,23 @@ def refusal(capsys: pytest.CaptureFixture, picture: Path, *more: object) -> str:
     return capsys.readouterr().err
 
 
-def test_all_stages_run_with_a_learned_word(
+def test_all_stages_run_with_a_learned_embedding(
     models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every role is asked in its stages, and its gradient reaches the field."""
-    asked: set[str] = set()
+    """Every role is used in its stages, and its gradient reaches the field."""
+    used: set[str] = set()
     denoise = FolderPrior.denoise
 
-    def counted(self: FolderPrior, *given: object) -> torch.Tensor:
-        asked.add(type(self.conditions).__name__ + str(self.is_clip))
-        return denoise(self, *given)
+    def counted(self: FolderPrior, *args: object) -> torch.Tensor:
+        used.add(type(self.conditioner).__name__ + str(self.is_clip))
+        return denoise(self, *args)
 
     monkeypatch.setattr(FolderPrior, "denoise", counted)
     torch.save({"<red-cube>": torch.randn(WIDTH)}, tmp_path / "learned_embeds.bin")
     out = tmp_path / "out"
     words = ("--token", tmp_path / "learned_embeds.bin", "--refine-prompt", "a <token> spins")
     assert animate(picture, out, "--models", models, "--memory", "low", *words) == 0
-    assert asked == {"ViewTextFalse", "PoseFalse", "ViewTextTrue", "TileControlFalse"}
+    assert used == {"ViewTextFalse", "PoseConditionerFalse", "ViewTextTrue", "TileConditionerFalse"}
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert [s["name"] for s in report["stages"]] == ["static", "coarse", "fine"] and report["baseline"] is None
     assert load_field(out / "field.safetensors").table.isfinite().all()
@@ -94,7 +93,7 @@ def test_the_original_single_files_drive_all_stages(models: Path, picture: Path,
 def test_a_stopped_run_goes_on_to_the_same_field(
     models: Path, picture: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, stage: str,
-) -> None:  # fmt: skip
+) -> None:
     """Bit for bit: noise, cameras and clips are drawn from the snapshot's generators, and the networks draw nothing."""
     whole, parts = tmp_path_factory.getbasetemp() / "whole-by-folders", tmp_path / "parts"
     follow = progress.TerminalProgress.on_step
@@ -115,7 +114,7 @@ def test_a_stopped_run_goes_on_to_the_same_field(
     assert all(torch.equal(p, q) for p, q in ((a.mlp[n], b.mlp[n]) for n in a.mlp))
 
 
-def test_all_missing_models_are_told_at_once(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_all_missing_models_are_listed_at_once(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "video").mkdir()
     said = refusal(capsys, picture, "--models", tmp_path, "--control-model", tmp_path / "nowhere")
     assert said.startswith("error: 3 of the models are missing, and this program downloads none")
@@ -126,10 +125,10 @@ def test_all_missing_models_are_told_at_once(picture: Path, tmp_path: Path, caps
     assert str(tmp_path / "nowhere") in rows["control"]
 
 
-def test_a_run_asks_only_for_what_it_uses() -> None:
-    assert needed(("static", "coarse", "fine"), True, "tile") == ("image", "view", "video", "control", "refine")
-    assert needed(("static", "coarse", "fine"), False, "upscale") == ("image", "video", "upscale")
-    assert needed(("static",), True, "tile") == ("image", "view")
+def test_a_run_requires_only_the_roles_that_it_uses() -> None:
+    assert required_roles(("static", "coarse", "fine"), True, "tile") == ("image", "view", "video", "control", "refine")
+    assert required_roles(("static", "coarse", "fine"), False, "upscale") == ("image", "video", "upscale")
+    assert required_roles(("static",), True, "tile") == ("image", "view")
 
 
 def copied(models: Path, name: str, to: Path) -> Path:
@@ -158,8 +157,8 @@ def test_wrong_and_damaged_folders(models: Path, picture: Path, tmp_path: Path, 
     given = ("--models", models, "--skip", "coarse")
     for option, folder, words in (
         ("--view-model", sdxl, "SDXL"),
-        ("--view-model", models / sd, "reads 4 channels, 8 are needed"),
-        ("--image-model", paint, "an inpainting model"),
+        ("--view-model", models / sd, "4 input channels, as a plain text-to-image model, but 8 are needed"),
+        ("--image-model", paint, "as an inpainting model"),
         ("--image-model", models / "text-to-video-ms-1.7b", "UNet3DConditionModel, and UNet2DConditionModel"),
         ("--image-model", flux, "a transformer, not a UNet"),
         ("--image-model", cut, "scheduler/scheduler_config.json"),
@@ -182,7 +181,7 @@ def test_weights_that_are_not_of_their_config(models: Path, tmp_path: Path) -> N
         load_part(folder, "vae", "AutoencoderKL")
 
 
-def test_learned_words_that_cannot_be_used(
+def test_embeddings_that_cannot_be_used(
     models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     torch.save({"<a>": torch.randn(WIDTH), "<b>": torch.randn(WIDTH)}, tmp_path / "two.bin")
@@ -190,9 +189,9 @@ def test_learned_words_that_cannot_be_used(
     torch.save({"<a>": torch.randn(WIDTH)}, tmp_path / "good.bin")
     given = ("--models", models, "--skip", "coarse", "--refine-prompt")
     for prompt, file, words in (
-        ("a <token>", "two.bin", "2 learned words"),
-        ("a <token>", "wide.bin", "is 768 wide"),
-        ("a cube", "good.bin", "does not use the learned word"),
+        ("a <token>", "two.bin", "2 learned embeddings"),
+        ("a <token>", "wide.bin", "has 768 dimensions"),
+        ("a cube", "good.bin", "does not use the learned embedding"),
         ("a <token>", "none.bin", "was not found"),
     ):
         assert words in refusal(capsys, picture, *given, prompt, "--token", tmp_path / file)
@@ -222,7 +221,7 @@ def test_options_that_do_not_go_together(picture: Path, tmp_path: Path, capsys: 
     (["--priors", "diffusers", "--motion", "spin", "--no-view-prior", "--view-kind", "stable-zero123", "--skip", "fine",
       "--token", "a.bin", "--control-model", "c"],
      "Without effect for the models and stages of this run: --motion, --view-kind, --token, --control-model."),
-])  # fmt: skip
+])
 def test_options_that_change_nothing_are_named(said: list[str], words: str) -> None:
     assert (
         unused_options(parser().parse_args(["animate", "--image", "a", "--prompt", "b", "--out", "c", *said])) == words
@@ -247,25 +246,25 @@ def test_the_paper_weighs_otherwise() -> None:
 def test_out_of_memory_names_what_needs_less(
     models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*given: object) -> None:
+    def out_of_memory(*args: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(FolderPrior, "denoise", full)
+    monkeypatch.setattr(FolderPrior, "denoise", out_of_memory)
     assert animate(picture, tmp_path / "out", "--models", models, "--skip", "coarse", "--skip", "fine") == 1
     assert "the static stage is out of memory: start it again with --memory low." in capsys.readouterr().err
 
 
-def test_a_word_without_a_name_has_its_files(tmp_path: Path) -> None:
+def test_an_embedding_without_a_name_has_its_files(tmp_path: Path) -> None:
     torch.save(torch.randn(2, WIDTH), tmp_path / "cube.pt")
-    assert list(roles.learned_words(tmp_path / "cube.pt")) == ["cube"]
+    assert list(load_embedding(tmp_path / "cube.pt")) == ["cube"]
     assert Models().path("image") is None
 
 
-def test_what_is_odd_about_the_folder_of_models_is_said_first(tmp_path: Path) -> None:
+def test_a_fault_of_the_folder_of_models_is_reported_first(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("{}")
-    for root, said in ((None, "Give --models"), (tmp_path / "no", "does not exist"), (tmp_path, "is itself a model")):
-        with pytest.raises(ValueError, match=said):
-            Models(root=root).found(("image", "view"))
+    for root, text in ((None, "Give --models"), (tmp_path / "no", "does not exist"), (tmp_path, "is itself a model")):
+        with pytest.raises(ValueError, match=text):
+            Models(root=root).paths(("image", "view"))
 
 
 def test_the_same_models_are_the_same_however_they_are_named(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_file_that_brings_more_than_tensors_is_not_opened(tmp_path: Path, caps
 @pytest.mark.parametrize("content", [{}, {"step": 3}, {"x": torch.zeros(2, 3, 4)}, [1, 2]])
 def test_files_without_a_word_are_refused(content, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(ValueError, match="no embedding in a layout"):
+    with pytest.raises(ValueError, match="no embedding in a known layout"):
         read_embedding(tmp_path / "x.pt")
 
 

@@ -1,4 +1,4 @@
-"""Something for folder priors to look at."""
+"""A reference image and the views of a step, for priors from folders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from a124core.reference.reference import Reference, make_reference
 
 
 @pytest.fixture(scope="session")
-def picture() -> Reference:
+def reference() -> Reference:
     image, mask = example_image("robot", 64)
     return make_reference(image, mask, mask_marks="subject")
 
 
 @pytest.fixture
-def seen(rng: torch.Generator) -> View:
-    """Three pictures from three sides, and what is to be repaired in them."""
+def view(rng: torch.Generator) -> View:
+    """Three cameras on three sides, and the images to repair."""
     cameras = make_cameras([0.0, 20.0, -10.0], [0.0, 60.0, 170.0], 1.8, 40.0)
     condition = torch.rand(3, 3, 24, 24, generator=rng)
     return View(cameras, make_cameras(0.0, 0.0), torch.zeros(3), torch.ones(3), condition=condition)

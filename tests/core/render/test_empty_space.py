@@ -92,7 +92,7 @@ def assert_same(new: RenderedClip, old: RenderedClip) -> None:
     """To less than a level of 255, of which a file keeps nothing; depth to less than a step."""
     for layer in ("image", "mask", "normal"):
         assert float((getattr(new, layer) - getattr(old, layer)).abs().max()) < LEVEL, layer
-    assert float((new.depth - old.depth).abs().max()) < DIAGONAL / PREVIEW_SAMPLES
+    assert float((new.depth * new.mask - old.depth * old.mask).abs().max()) < DIAGONAL / PREVIEW_SAMPLES
 
 
 def test_a_fast_thin_rod_is_seen_as_before(fast: Field4D, both: Callable) -> None:

@@ -122,12 +122,14 @@ def test_normals_of_a_soft_ball_point_outwards() -> None:
 
 
 def test_a_clip_moves_and_reports_frames() -> None:
-    done: list[int] = []
-    clip = render_clip(ball, make_cameras(0.0, [0.0, 0.0]), torch.tensor([0.0, 1.0]), 32, 128, on_frame=done.append)
+    calls: list[tuple[int, int, str]] = []
+    cameras, time = make_cameras(0.0, [0.0, 0.0]), torch.tensor([0.0, 1.0])
+    clip = render_clip(ball, cameras, time, 32, 128, on_progress=lambda *call: calls.append(call))
     rows = torch.arange(32.0)[:, None]
     height = [float((m[0] * rows).sum() / m[0].sum()) for m in clip.mask]
     assert height[1] < height[0] - 4  # row numbers fall as it rises
-    assert done == [0, 1, 1, 2] and clip.image.shape == (2, 3, 32, 32) and clip.depth.shape == (2, 1, 32, 32)
+    assert calls == [(done, 2, "") for done in (0, 1, 1, 2)]
+    assert clip.image.shape == (2, 3, 32, 32) and clip.depth.shape == (2, 1, 32, 32)
 
 
 def test_the_reference_camera_sees_plus_x_on_its_right() -> None:

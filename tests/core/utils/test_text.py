@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from a124core.export.mesh.options import MeshOptions, MeshReport
+from a124core.export.mesh import MeshOptions
 from a124core.utils.text import count_noun, format_bytes, format_duration
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames"), (16, "16 frames")])
 def test_one_is_singular(number: int, words: str) -> None:
     assert count_noun(number, "frame") == words
-
-
-def test_a_still_has_one_frame() -> None:
-    assert "1 frame, 500 faces" in MeshReport(Path("a.glb"), "Still GLB", 1, 252, 500, 9000, None).sentence()
 
 
 def test_what_is_out_of_range_needs_no_preset() -> None:

@@ -21,7 +21,7 @@ def test_plain_names_pass(name: str) -> None:
         ("a\\b", "character"), ("C:x", "character"), ("a?", "character"), ("a\n", "character"), ("a\x00", "character"),
         ("a.", "ends with a dot"), ("a ", "space"), (" a", "space"), ("x" * 121, "longer"), ("猫" * 41, "longer"),
     ],
-)  # fmt: skip
+)
 def test_others_are_refused_in_one_sentence(name: str, words: str) -> None:
     with pytest.raises(ValueError, match=f"{words}.*use a plain name") as refused:
         plain_name(name)

@@ -45,7 +45,7 @@ def test_every_role_gives_its_guidance_with_the_released_numbers(
     cfg, weight = released[role]
     assert (guidance.prior.cfg, guidance.weight, guidance.prior.size) == (cfg, weight, 16)
     assert guidance.angle_weight == (role == "view") and (guidance.form == "clean") == (output == "refine")
-    assert (guidance.prior.network.control is not None) == (role == "refine")
+    assert (guidance.prior.denoiser.controlnet is not None) == (role == "refine")
 
 
 @pytest.mark.usefixtures("listed", "tiny")
@@ -79,7 +79,7 @@ def test_a_missing_model_is_reported(nodes: dict[str, type], call_node: Any) -> 
     assert "'diffusers/gone'" in node.VALIDATE_INPUTS("diffusers/zero123-xl", "diffusers/gone")
     with pytest.raises(ValueError, match="Nothing is downloaded"):
         call_node(node, role="image", model="diffusers/gone")
-    with pytest.raises(ValueError, match="compares with your picture"):
+    with pytest.raises(ValueError, match="compares with your image"):
         call_node(node, role="view", model="diffusers/zero123-xl")
     with pytest.raises(ValueError, match="not in models/embeddings"):
         call_node(node, role="refine", model="diffusers/stable-diffusion-v1-5", prompt="a embedding:fox dances")

@@ -61,5 +61,6 @@ def rendered_ball(pack_module: Callable[[str], ModuleType], x: float, azimuth: f
     clip = render.render_clip(ball, cameras.make_cameras(0.0, azimuth), torch.zeros(1), size, normals=False)
     mask = clip.mask[0, 0]
     column = ((torch.arange(size) + 0.5) / size * 2 - 1)[None]
-    depth = float(clip.depth.sum() / mask.sum()) + 0.1  # the side that faces the camera: two thirds of its radius
+    front = float((clip.depth[0, 0] * mask).sum() / mask.sum())
+    depth = front + 0.1  # two thirds of its radius
     return float((mask * column).sum() / mask.sum()) * math.tan(math.radians(cameras.FOVY / 2)) * depth, depth

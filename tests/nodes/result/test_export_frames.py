@@ -43,7 +43,7 @@ def export(nodes: dict[str, type]) -> Callable[..., dict]:
 
 @pytest.mark.parametrize(("form", "suffix", "plays"), [
     ("MP4", ".mp4", True), ("WebM", ".webm", True), ("GIF", ".gif", False), ("WebP", ".webp", True),
-])  # fmt: skip
+])
 def test_films_are_written_and_shown(
     export: Callable, field: Any, workspace: Path, form: str, suffix: str, plays: bool
 ) -> None:

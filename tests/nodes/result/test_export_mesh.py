@@ -95,7 +95,7 @@ def test_the_hosts_own_types_are_used_where_it_has_them(
     path.write_bytes(b"glTF")
     assert outputs.to_file_3d(path.resolve()) == ("File3D", str(path.resolve()), "glb")
     grey = np.full((4, 3), 0.5, "f4")
-    mesh = SimpleNamespace(points=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=grey)
+    mesh = SimpleNamespace(vertices=np.zeros((4, 3), "f4"), faces=np.zeros((2, 3), "i4"), colours=grey)
     linear = pytest.approx([((0.5 + 0.055) / 1.055) ** 2.4])  # the host writes it into COLOR_0 as it is
     assert outputs.to_mesh(mesh) == ("MESH", (1, 4, 3), linear, True)
 
@@ -109,5 +109,5 @@ def test_the_node_shows_the_size_before_the_file_is_there(
     call_node(nodes["A124ExportMesh"], field=field, format="flip-book GLB", unique_id="7", **FEW)
     early = [text for node, text, written in shown if node == "7" and not written]
     assert early[1].startswith("1 of 6: surface, about ") and early[1].endswith(" kB as a GLB")
-    guess, size = float(early[1].split()[5]), next(workspace.rglob("*.glb")).stat().st_size / 1e3
-    assert guess == pytest.approx(size, rel=0.3) and len(early) == len(set(early)), "near the size, each line once"
+    estimate, size = float(early[1].split()[5]), next(workspace.rglob("*.glb")).stat().st_size / 2**10
+    assert estimate == pytest.approx(size, rel=0.3) and len(early) == len(set(early)), "near the size, each line once"

@@ -31,7 +31,7 @@ def test_a_file_where_a_folder_is_needed(nodes: dict[str, type], workspace: Path
     workspace.mkdir(parents=True)
     (workspace / "cats").write_text("mine")
     said = nodes["A124SaveField"].VALIDATE_INPUTS(name="cats/tabby")
-    assert "'cats/tabby' wants a folder where" in said and said.endswith("is a file: use another name.")
+    assert "'cats/tabby' needs a folder where" in said and said.endswith("is a file: use another name.")
     with pytest.raises(ValueError, match="use another name"):
         nodes["A124SaveField"]().save(None, name="cats/tabby")
     assert nodes["A124SaveField"].VALIDATE_INPUTS(name="cats") is True, "the number behind it makes it another name"

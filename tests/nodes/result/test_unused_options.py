@@ -11,7 +11,7 @@ import torch
 
 MESH = {"frames": 2, "fps": 8.0, "resolution": 16, "faces": 200, "texture": 0, "quantise": False, "name": "mesh"}
 FILM = {"frames": 2, "fps": 16.0, "width": 24, "height": 24, "background": "transparent", "plays": 1,
-        "ping_pong": False, "views": 24, "name": "film"}  # fmt: skip
+        "ping_pong": False, "views": 24, "name": "film"}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def field(pack_module: Callable[[str], ModuleType]) -> Any:
     ("flip-book GLB", {"quantise": True, "moment": 0.5}, "Without effect for flip-book GLB with 2 frames: moment."),
     ("flip-book GLB", {"quantise": True, "moment": 0.5, "frames": 1}, ""),
     ("PLY sequence", {"fps": 24.0}, ""),
-])  # fmt: skip
+])
 def test_of_a_mesh(nodes: dict[str, type], field: Any, format: str, changed: dict, words: str) -> None:
     said = nodes["A124ExportMesh"]().export(field, format, **{**MESH, **changed})["ui"]["text"][0]
     assert words in said and ("Without effect" in said) == bool(words)
@@ -45,7 +45,7 @@ def test_of_a_mesh(nodes: dict[str, type], field: Any, format: str, changed: dic
     ("PNG frames", {"background": "black", "fps": 24.0}, "Without effect for PNG frames: background."),
     ("data set", {"views": 2, "frames": 1, "plays": 2, "ping_pong": True},
      "Without effect for data set: plays, ping_pong."),
-])  # fmt: skip
+])
 def test_of_a_film(
     nodes: dict[str, type], field: Any, pack_module: Callable, monkeypatch: Any, format: str, changed: dict, words: str
 ) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.volume_reader import read_volume
+
 SMALL = {"resolution": 16, "frames": 3}
 
 
@@ -27,13 +29,13 @@ def field(pack_module: Callable[[str], ModuleType], rng: torch.Generator) -> Any
 
 
 def test_preview_names_a_file_that_the_host_can_serve(
-    nodes: dict[str, type], field: Any, workspace: Path, pack_module: Callable[[str], ModuleType]
+    nodes: dict[str, type], field: Any, workspace: Path
 ) -> None:
     widgets = {**SMALL, "megabytes": 1.0, "seconds": 4.0, "background": "black"}
     (file,) = nodes["A124Preview4D"]().preview(field, **widgets)["ui"]["a124_volume"]
     assert file["subfolder"] == "animate124/viewer" and file["type"] == "output"
     path = workspace / "viewer" / file["filename"]
-    _, header = pack_module("a124core.export.viewer.volume_file").read_volume(path)
+    _, header = read_volume(path.read_bytes())
     assert header["seconds"] == 4.0 and header["background"] == [0.0, 0.0, 0.0] and len(header["frames"]) == 3
     again = nodes["A124Preview4D"]().preview(field, **widgets)["ui"]["a124_volume"]
     assert again == [file] and len(list(path.parent.iterdir())) == 1, "the same scene is kept once"
@@ -42,15 +44,15 @@ def test_preview_names_a_file_that_the_host_can_serve(
 def test_old_previews_go_when_there_are_too_many(
     tmp_path: Path, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = pack_module("nodes.result.preview4d")
-    monkeypatch.setattr(module, "LIMIT", 250)
+    module = pack_module("nodes.result.viewer")
+    monkeypatch.setattr(module, "MAX_PREVIEW_BYTES", 250)
     paths = []
     for k in range(3):
-        paths.append(module.keep_scene(tmp_path, bytes([k]) * 100))
+        paths.append(module.store_preview(tmp_path, bytes([k]) * 100))
         os.utime(paths[-1], (1000 + k, 1000 + k))
     assert [p.exists() for p in paths] == [False, True, True]
-    module.keep_scene(tmp_path, bytes([1]) * 100)  # baked again: now the newest
-    module.keep_scene(tmp_path, bytes([9]) * 100)
+    module.store_preview(tmp_path, bytes([1]) * 100)  # baked again: now the newest
+    module.store_preview(tmp_path, bytes([9]) * 100)
     assert [p.exists() for p in paths] == [False, True, False]
 
 

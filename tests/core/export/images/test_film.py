@@ -65,7 +65,7 @@ def test_animations_are_transparent_and_last_as_long_as_they_should(balls, tmp_p
     assert sum(lasting) == pytest.approx(7000 / 30, abs=6)
 
 
-def test_an_mp4_is_white_and_as_long_as_asked_whatever_was_trained(balls, tmp_path: Path) -> None:
+def test_an_mp4_is_white_and_as_long_as_requested_whatever_was_trained(balls, tmp_path: Path) -> None:
     export_film(balls, tmp_path / "a.mp4", StaticCamera(), FilmOptions(frames=37, fps=29.97, **SMALL))
     with av.open(str(tmp_path / "a.mp4")) as film:
         frames = [f.to_ndarray(format="rgb24") for f in film.decode(video=0)]
@@ -82,8 +82,8 @@ def test_two_eyes_make_a_film_twice_as_wide(balls, tmp_path: Path) -> None:
     assert frame.shape == (32, 80, 3) and np.abs(frame[:, :40] - frame[:, 40:]).max() > 60
 
 
-def flicker(field, pace: Playback, frames: int) -> tuple[float, float]:  # at the seam, largest inside
-    cameras, time = sample_path(StaticCamera(), frames, field.config.loop, pace)
+def flicker(field, playback: Playback, frames: int) -> tuple[float, float]:  # at the seam, largest inside
+    cameras, time = sample_path(StaticCamera(), frames, field.config.loop, playback)
     image = render_clip(field, cameras, time, 48, normals=False).image
     steps = (image.roll(-1, 0) - image).abs().mean((1, 2, 3))
     return float(steps[-1]), float(steps[:-1].max())
@@ -92,9 +92,9 @@ def flicker(field, pace: Playback, frames: int) -> tuple[float, float]:  # at th
 PLAYBACKS = [Playback(), Playback(repeats=2), Playback(ping_pong=True), Playback(repeats=2, ping_pong=True)]
 
 
-@pytest.mark.parametrize("pace", PLAYBACKS)
-def test_a_looped_scene_has_no_seam(swinging, pace: Playback) -> None:
-    seam, inside = flicker(swinging, pace, 24)
+@pytest.mark.parametrize("playback", PLAYBACKS)
+def test_a_looped_scene_has_no_seam(swinging, playback: Playback) -> None:
+    seam, inside = flicker(swinging, playback, 24)
     assert 0 < inside and seam <= inside
 
 
@@ -123,10 +123,10 @@ def test_refusals_leave_the_earlier_film(balls, nothing, tmp_path: Path) -> None
     path.write_bytes(b"earlier")
     one = FilmOptions(frames=1, **SMALL)
 
-    def cancel(done: int) -> None:
+    def cancel(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(ValueError, match="every picture is empty"):
+    with pytest.raises(ValueError, match="every image is empty"):
         export_film(nothing, path, StaticCamera(), one)
     with pytest.raises(KeyboardInterrupt):
         export_film(balls, path, StaticCamera(), one, cancel)
@@ -145,17 +145,17 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_rendered(balls, t
             export_film(balls, tmp_path / name, StaticCamera(), huge)
 
 
-def test_a_cancel_is_heard_within_a_picture(balls, tmp_path: Path) -> None:
-    told: list[int] = []
+def test_a_cancel_takes_effect_within_a_frame(balls, tmp_path: Path) -> None:
+    calls: list[tuple[int, int, str]] = []
 
-    def cancel(done: int) -> None:
-        told.append(done)
-        if len(told) == 3:
+    def cancel(*call: object) -> None:
+        calls.append(call)
+        if len(calls) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         export_film(balls, tmp_path / "a.mp4", StaticCamera(), FilmOptions(frames=1, size=(256, 256)), cancel)
-    assert told == [0, 0, 0]
+    assert calls == [(0, 1, "")] * 3
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -14,7 +14,7 @@ from a124core.cameras.paths import Orbit
 from a124core.cameras.stereo import Stereo
 from a124core.export.images.capture import CaptureOptions, export_capture
 from a124core.export.images.film import FilmOptions
-from a124core.export.images.frames import UNIT, depth_steps, export_frames
+from a124core.export.images.frames import DEPTH_UNIT, depth_steps, export_frames
 
 SIZE = (60, 80)
 
@@ -27,22 +27,22 @@ def as_nerfstudio_reads(folder: Path) -> list[dict]:
     read = []
     for frame in sorted(meta["frames"], key=lambda f: folder / f["file_path"]):
         lens = {key: (meta if key in meta else frame)[key] for key in ("fl_x", "fl_y", "cx", "cy", "w", "h")}
-        pictures = {key: np.array(Image.open(folder / frame[key])) for key in frame if key.endswith("path")}
-        assert all(p.shape[:2] == (lens["h"], lens["w"]) for p in pictures.values())
+        images = {key: np.array(Image.open(folder / frame[key])) for key in frame if key.endswith("path")}
+        assert all(p.shape[:2] == (lens["h"], lens["w"]) for p in images.values())
         assert "mask_path" not in frame, "to nerfstudio, pixels to leave out"
-        pictures["mask"] = np.array(Image.open(folder / "masks" / Path(frame["file_path"]).name))
-        depth = pictures["depth_file_path"].astype(np.float64) * 0.001
+        images["mask"] = np.array(Image.open(folder / "masks" / Path(frame["file_path"]).name))
+        depth = images["depth_file_path"].astype(np.float64) * 0.001
         c2w = np.array(frame["transform_matrix"])
         assert np.allclose(c2w[:3, :3] @ c2w[:3, :3].T, np.eye(3), atol=1e-5) and np.linalg.det(c2w[:3, :3]) > 0
-        read.append({**lens, **pictures, "depth": depth, "c2w": c2w, "time": frame["time"]})
+        read.append({**lens, **images, "depth": depth, "c2w": c2w, "time": frame["time"]})
     return read
 
 
 def project(frame: dict, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (N, 3) -> pixels (N, 2), z (N,)
     """An OpenGL camera: x right, y up, looking along -z. Pixels count from the corner of the first one."""
-    seen = (points - frame["c2w"][:3, 3]) @ frame["c2w"][:3, :3]
-    z = -seen[:, 2]
-    u, v = frame["cx"] + frame["fl_x"] * seen[:, 0] / z, frame["cy"] - frame["fl_y"] * seen[:, 1] / z
+    local = (points - frame["c2w"][:3, 3]) @ frame["c2w"][:3, :3]
+    z = -local[:, 2]
+    u, v = frame["cx"] + frame["fl_x"] * local[:, 0] / z, frame["cy"] - frame["fl_y"] * local[:, 1] / z
     return np.stack([u, v], axis=1), z
 
 
@@ -83,8 +83,8 @@ def test_depth_of_two_views_meets_in_space(folder: Path) -> None:
     pixels, z = project(second, points[still])
     column, row = np.floor(pixels).astype(int).T
     other = second["depth"][row, column]
-    seen = (other > 0) & (z < other + 0.08)  # the rest has gone behind the ball's own edge
-    assert seen.mean() > 0.7 and np.median(np.abs(z - other)[seen]) < 0.01
+    visible = (other > 0) & (z < other + 0.08)  # the rest has gone behind the ball's own edge
+    assert visible.mean() > 0.7 and np.median(np.abs(z - other)[visible]) < 0.01
 
 
 def test_alpha_mask_depth_and_normals_agree_on_where_nothing_is(folder: Path, balls) -> None:
@@ -107,7 +107,7 @@ def test_alpha_mask_depth_and_normals_agree_on_where_nothing_is(folder: Path, ba
 
 def test_depth_steps() -> None:
     depth = torch.tensor([0.0, 1.8, 65.535, 70.0]).view(1, 1, 2, 2)
-    assert depth_steps(depth).ravel().tolist() == [0, 1800, 65535, 0] and UNIT == 0.001
+    assert depth_steps(depth).ravel().tolist() == [0, 1800, 65535, 0] and DEPTH_UNIT == 0.001
 
 
 def test_earlier_frames_stay_until_the_new_ones_are_complete(balls, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_earlier_frames_stay_until_the_new_ones_are_complete(balls, tmp_path: Pa
     export_frames(balls, made, Orbit(), FilmOptions(frames=2, size=(16, 16)))
     before = {p: p.read_bytes() for p in made.rglob("*.*")}
 
-    def cancel(done: int) -> None:
+    def cancel(done: int, *_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +129,7 @@ def test_earlier_frames_stay_until_the_new_ones_are_complete(balls, tmp_path: Pa
             export_frames(balls, made, Orbit(), FilmOptions(frames=1, size=(16, 16)))
         mine.unlink()
 
-    def put(done: int) -> None:
+    def put(done: int, *_: object) -> None:
         (made / "images" / "late.png").write_text("mine")
 
     with pytest.raises(ValueError, match="late.png"):
@@ -152,7 +152,7 @@ def test_a_data_set_of_the_user_is_never_replaced(balls, tmp_path: Path) -> None
 
 def test_refusals(balls, nothing, tmp_path: Path) -> None:
     small = FilmOptions(frames=1, size=(16, 16))
-    with pytest.raises(ValueError, match="every picture is empty"):
+    with pytest.raises(ValueError, match="every image is empty"):
         export_frames(nothing, tmp_path / "set", Orbit(), small)
     with pytest.raises(ValueError, match="two eyes"):
         export_frames(balls, tmp_path / "set", Stereo(Orbit()), small)

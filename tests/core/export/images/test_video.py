@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from a124core.export.images.plots import seen_moments, smoothed, write_loss_plot, write_times_plot
-from a124core.export.images.sheets import write_contact_sheet, write_image
+from a124core.export.images.plots import smoothed, time_histogram, write_loss_plot, write_times_plot
+from a124core.export.images.sheets import draw_contact_sheet, write_image
 from a124core.export.images.video import write_video
 
 
@@ -77,16 +77,15 @@ def test_a_picture_is_not_stretched(tmp_path: Path) -> None:
     assert (np.array(Image.open(tmp_path / "a.png")) == 128).all()
 
 
-def test_contact_sheet_puts_rows_under_labels(tmp_path: Path) -> None:
+def test_contact_sheet_puts_rows_under_labels() -> None:
     rows = [torch.full((3, 3, 24, 20), value) for value in (0.0, 0.5)]
-    write_contact_sheet(tmp_path / "a.png", rows, ["truth", "result"], ["t 0", "t 1", "t 2"], "a cat")
-    sheet = np.array(Image.open(tmp_path / "a.png"))
+    sheet = np.array(draw_contact_sheet(rows, ["truth", "result"], ["t 0", "t 1", "t 2"], "a cat"))
     bottom, right = sheet.shape[0] - 4 - 12, sheet.shape[1] - 4 - 10
     assert (sheet[bottom, right] == 128).all() and (sheet[bottom - 28, right] == 0).all()
     with pytest.raises(ValueError, match="label"):
-        write_contact_sheet(tmp_path / "a.png", rows, ["truth"])
+        draw_contact_sheet(rows, ["truth"])
     with pytest.raises(ValueError, match="sizes"):
-        write_contact_sheet(tmp_path / "a.png", [rows[0], torch.zeros(3, 3, 9, 9)], ["a", "b"])
+        draw_contact_sheet([rows[0], torch.zeros(3, 3, 9, 9)], ["a", "b"])
 
 
 def test_plots_are_pictures(tmp_path: Path) -> None:
@@ -97,10 +96,10 @@ def test_plots_are_pictures(tmp_path: Path) -> None:
         assert min(Image.open(tmp_path / name).size) > 100
 
 
-def test_moments_are_counted_one_by_one_where_there_are_few() -> None:
-    centres, shares = seen_moments(torch.tensor([[0.0, 0.5], [0.5, 1.0]]))
+def test_times_are_counted_one_by_one_where_there_are_few() -> None:
+    centres, shares = time_histogram(torch.tensor([[0.0, 0.5], [0.5, 1.0]]))
     assert centres == [0.0, 0.5, 1.0] and shares == [0.25, 0.5, 0.25]
-    centres, shares = seen_moments(torch.linspace(0, 1, 161)[None])
+    centres, shares = time_histogram(torch.linspace(0, 1, 161)[None])
     assert len(centres) == 16 and sum(shares) == pytest.approx(1.0) and max(shares) < 0.07
 
 

@@ -16,10 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from a124core.export.mesh.build import Built, build
-from a124core.export.mesh.frames import frame_at
+from a124core.export.mesh.build import MeshBuild, build
 from a124core.export.mesh.options import MeshOptions
-from a124core.export.mesh.surface import find_solid
+from a124core.export.mesh.surface import fit_surface
 from a124core.field.occupancy import Occupancy
 
 EDGE = 0.002  # world units in which the density of a test solid falls by a factor e
@@ -122,9 +121,9 @@ def options() -> MeshOptions:
 
 
 @pytest.fixture(scope="session")
-def built(swinging: Solid) -> Built:
+def built(swinging: Solid) -> MeshBuild:
     """The swinging body, tracked."""
-    return build(swinging, OPTIONS, fixed=True)
+    return build(swinging, OPTIONS, tracked=True)
 
 
 @dataclass(frozen=True)
@@ -172,4 +171,4 @@ def read_glb() -> Callable[[Path], Glb]:
 @pytest.fixture
 def frame_of() -> Callable[[Any], Any]:
     """The decimated mesh of a field at time 0."""
-    return lambda field: frame_at(find_solid(field, np.array([0.0]), 32), 0.0, OPTIONS).mesh
+    return lambda field: fit_surface(field, np.array([0.0]), 32).frame(0.0, OPTIONS.faces).mesh

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from a124core.export.viewer import html
-from a124core.export.viewer.html import LIBRARY, export_html, inlined
+from a124core.export.viewer.html import LIBRARY, export_html, inline_module
 from a124core.export.viewer.volume import VolumeOptions
-from a124core.export.viewer.volume_file import unpack_volume
+from tests.volume_reader import read_volume
 
 
 def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -25,14 +25,14 @@ def test_the_scene_is_in_the_page_and_nothing_outside_is(tmp_path: Path) -> None
     page = path.read_text(encoding="utf-8")
     assert size == path.stat().st_size
     scene = re.search(r'id="scene">([^<]+)<', page)
-    _, header = unpack_volume(base64.b64decode(scene[1]), "page")
+    _, header = read_volume(base64.b64decode(scene[1]))
     assert header["seconds"] == 7.0
     assert "<title>&lt;b&gt; &amp; co</title>" in page
     assert not re.search(r'src=|href="(?!data:)|^import |^export |https?://', page, re.MULTILINE)
 
 
 def test_each_module_stands_in_it_once_after_those_it_needs() -> None:
-    script = inlined("viewer.mjs")
+    script = inline_module("viewer.mjs")
     assert script.count("class Viewer") == script.count("class Renderer") == script.count("const BRICK") == 1
     assert script.index("const BRICK") < script.index("class Renderer") < script.index("class Viewer")
 
@@ -40,7 +40,7 @@ def test_each_module_stands_in_it_once_after_those_it_needs() -> None:
 def test_no_name_stands_for_two_things() -> None:
     """In one script, names at the left margin of all modules share one space (those of the shader do not count)."""
     declared = re.compile(r"^(?:async )?(?:const(?! float| int)|let|class|function\*?) (\w+)", re.MULTILINE)
-    names = declared.findall(inlined("viewer.mjs"))
+    names = declared.findall(inline_module("viewer.mjs"))
     assert len(names) > 20 and len(names) == len(set(names))
 
 

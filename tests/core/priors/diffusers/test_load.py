@@ -1,4 +1,4 @@
-"""What is in memory how often, files of other precisions, and numbers that are none."""
+"""Weights are in memory once; files of other precisions; latents that are not finite."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from a124core.priors.diffusers.image import image_prior
-from a124core.priors.diffusers.load import SHARED, load_part
+from a124core.priors.diffusers.load import LOADED, load_part
 from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
+from tests.tiny_folders import load_role
 
 SD, UNET = "stable-diffusion-v1-5", "UNet2DConditionModel"
 
 
 def test_two_priors_of_one_folder_share_their_weights(models: Path) -> None:
-    first, second = (image_prior(models / SD, text, 7.0, 16, OffloadPolicy()) for text in ("a", "b"))
-    assert first.network.unet is second.network.unet and first.encoder.vae is second.encoder.vae
-    key = next(k for k in SHARED if k[1] == "unet")
+    first, second = (load_role("image", models, prompt=prompt) for prompt in ("a", "b"))
+    assert first.denoiser.unet is second.denoiser.unet and first.encoder.vae is second.encoder.vae
+    key = next(k for k in LOADED if k[1] == "unet")
     del first, second
     gc.collect()
-    assert key not in SHARED, "nobody holds them any more"
+    assert key not in LOADED, "nobody holds them any more"
 
 
 def test_files_of_sixteen_and_of_mixed_bits(models: Path, tmp_path: Path) -> None:
@@ -39,13 +39,13 @@ def test_files_of_sixteen_and_of_mixed_bits(models: Path, tmp_path: Path) -> Non
     assert all(torch.allclose(found[n], plain[n], atol=2e-3) for n in plain)
 
 
-def test_latents_that_are_no_numbers_are_told(models: Path) -> None:
-    prior = image_prior(models / SD, "a", 7.0, 16, OffloadPolicy())
+def test_latents_that_are_not_finite_are_an_error(models: Path) -> None:
+    prior = load_role("image", models)
     with torch.no_grad():
         weight = prior.encoder.vae.quant_conv.weight
         before = weight.clone()
         weight.fill_(float("nan"))
-        with pytest.raises(RuntimeError, match="not numbers.*vae folder"):
+        with pytest.raises(RuntimeError, match="NaN or infinite latents.*vae folder"):
             prior.encode(torch.rand(1, 3, 16, 16))
         weight.copy_(before)
 
@@ -55,30 +55,29 @@ def test_a_folder_that_does_not_fit_into_memory_is_not_called_damaged(
 ) -> None:
     from diffusers import AutoencoderKL
 
-    def full(*given: object, **options: object) -> None:
+    def out_of_memory(*args: object, **options: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 5000000000 bytes.")
 
-    monkeypatch.setattr(AutoencoderKL, "from_pretrained", full)
-    with pytest.raises(RuntimeError, match="does not fit into the memory that is free: .* leave a role out"):
-        load_part(models / SD, "vae", "AutoencoderKL", use="full")
+    monkeypatch.setattr(AutoencoderKL, "from_pretrained", out_of_memory)
+    with pytest.raises(RuntimeError, match="does not fit into the free memory: .* leave a role out"):
+        load_part(models / SD, "vae", "AutoencoderKL", tag="full")
 
 
-def test_a_size_that_does_not_fit_is_told(models: Path) -> None:
+def test_a_size_that_does_not_fit_is_an_error(models: Path) -> None:
     with pytest.raises(ValueError, match="size is 17: this model needs a multiple of 2"):
-        image_prior(models / SD, "a", 7.0, 17, OffloadPolicy())
+        load_role("image", models, size=17)
 
 
-def test_what_memory_means_on_a_cpu() -> None:
-    assert offload_policy("full", "cpu") == OffloadPolicy() and offload_policy("low", "cpu") == OffloadPolicy(
-        apart=True
-    )
+def test_the_memory_option_on_a_cpu() -> None:
+    assert offload_policy("full", "cpu") == OffloadPolicy()
+    assert offload_policy("low", "cpu") == OffloadPolicy(split_cfg=True)
 
 
 @pytest.mark.gpu
-def test_low_memory_parks_the_weights(models: Path, rng: torch.Generator) -> None:
-    place = offload_policy("low", "cuda")
-    assert place.rest == "cpu" and place.dtype in (torch.bfloat16, torch.float16)
-    prior = image_prior(models / SD, "a", 7.0, 16, place)
+def test_low_memory_offloads_the_weights(models: Path, rng: torch.Generator) -> None:
+    policy = offload_policy("low", "cuda")
+    assert policy.offload_device == "cpu" and policy.dtype in (torch.bfloat16, torch.float16)
+    prior = load_role("image", models, policy=policy)
     x0 = prior.encode(torch.rand(1, 3, 16, 16, generator=rng).cuda())
     from a124core.cameras.rig import make_cameras
     from a124core.protocols import View
@@ -86,4 +85,4 @@ def test_low_memory_parks_the_weights(models: Path, rng: torch.Generator) -> Non
     camera = make_cameras(0.0, 0.0)
     guess = prior.denoise(x0, prior.sigmas[[400]], View(camera, camera, torch.zeros(1), torch.ones(3)))
     assert guess.device.type == "cuda" and guess.isfinite().all()
-    assert {p.device.type for n in (prior.network.unet, prior.encoder.vae) for p in n.parameters()} == {"cpu"}
+    assert {p.device.type for n in (prior.denoiser.unet, prior.encoder.vae) for p in n.parameters()} == {"cpu"}

@@ -1,9 +1,10 @@
-"""Zero123's checkpoint and ModelScope's three files, converted on load, against networks that know the originals."""
+"""Zero123's checkpoint and ModelScope's three files, converted on load, against networks of the original layout."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,16 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from a124core.priors.diffusers.denoiser import FolderPrior
-from a124core.priors.diffusers.ldm_build import build_text, build_unet, build_vae, build_vision
-from a124core.priors.diffusers.offload import OffloadPolicy
-from a124core.priors.diffusers.video import video_prior
-from a124core.priors.diffusers.view import view_prior
+from a124core.priors.diffusers.original import build_text, build_unet, build_vae, build_vision
 from a124core.priors.weight_files import read_weights
-from a124core.priors.zero123_pose import ZERO123
 from a124core.protocols import View
 from a124core.reference.reference import Reference
 from tests import tiny_originals as original
-from tests.tiny_folders import randomised, scheduler
+from tests.tiny_folders import load_role, randomised, scheduler
 from tests.tiny_modelscope import random_weights
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: it is an extra, needed for folders of models")
@@ -38,21 +35,23 @@ def test_the_unet_is_the_same_network(rng: torch.Generator) -> None:
     assert torch.allclose(ours(x, 7, text).sample, theirs(x, 7, text).sample, atol=1e-5)
 
 
-def test_the_names_are_those_that_diffusers_reads_itself() -> None:
-    """Its own converter of original checkpoints makes the same state dictionary of the names written by the tests."""
-    from diffusers.loaders import single_file_utils as theirs
+def test_unknown_and_missing_weights_are_an_error() -> None:
+    """diffusers' converters drop the one, and its from_single_file fills the other with random numbers."""
+    weights = original.unet(original.tiny_unet(in_channels=8))
+    with pytest.raises(ValueError, match="1 of the file's weights are not Stable Diffusion 1's"):
+        build_unet(weights | {"label_emb.0.0.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match="do not fit a UNet2DConditionModel .1 names, such as conv_norm_out.bias"):
+        build_unet({name: w for name, w in weights.items() if name != "out.0.bias"})
 
-    network = original.tiny_unet(in_channels=8)
-    checkpoint = original.prefixed("model.diffusion_model.", original.unet(network))
-    config = {**network.config, "layers_per_block": 1}
-    found = theirs.convert_ldm_unet_checkpoint(dict(checkpoint), config)
-    assert found.keys() == network.state_dict().keys()
-    assert all(torch.equal(w, network.state_dict()[n]) for n, w in found.items())
-    pictures = original.tiny_vae()
-    checkpoint = original.prefixed("first_stage_model.", original.vae(pictures))
-    found = theirs.convert_ldm_vae_checkpoint(dict(checkpoint), dict(pictures.config))
-    wanted = pictures.state_dict()
-    assert all(torch.equal(w.reshape(wanted[n].shape), wanted[n]) for n, w in found.items())
+
+def test_no_network_is_asked_for_a_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    build_unet(original.unet(original.tiny_unet(in_channels=8)))
+    build_vae(original.vae(original.tiny_vae()))
 
 
 @torch.no_grad()
@@ -66,7 +65,7 @@ def test_the_vae_is_the_same_network(rng: torch.Generator) -> None:
 
 
 @torch.no_grad()
-def test_clip_looks_and_reads_as_the_original(rng: torch.Generator) -> None:
+def test_clips_encoders_are_the_originals(rng: torch.Generator) -> None:
     vision = randomised(original.Vision(128, 2, 64, 28, 14), 3)
     pixels = torch.randn(2, 3, 28, 28, generator=rng)
     ours = build_vision(vision.state_dict())
@@ -88,18 +87,16 @@ def with_callbacks(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_zero123s_own_checkpoint_is_a_view_prior(
-    tmp_path: Path, picture: Reference, seen: View, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, reference: Reference, view: View, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prior = view_prior(
-        with_callbacks(tmp_path / "zero123-xl.ckpt", monkeypatch), picture, ZERO123, 5.0, 16, OffloadPolicy()
-    )
+    prior = load_role("view", with_callbacks(tmp_path / "zero123-xl.ckpt", monkeypatch), reference=reference)
     x0 = prior.encode(torch.rand(3, 3, 16, 16, generator=rng))
-    found = prior.denoise(x0, prior.sigmas[300].expand(3), seen)
+    found = prior.denoise(x0, prior.sigmas[300].expand(3), view)
     assert found.shape == (3, 4, 8, 8) and found.isfinite().all()
     assert abs(float(prior.sigmas[300]) - (1 / 0.5877 - 1) ** 0.5) < 5e-3  # Stable Diffusion's abar at 300
-    with pytest.raises(ValueError, match="reads .* channels|has no weights under"):
+    with pytest.raises(ValueError, match="input channels|has no weights under"):
         torch.save({"state_dict": {"model.diffusion_model.out.2.bias": torch.zeros(4)}}, tmp_path / "other.ckpt")
-        view_prior(tmp_path / "other.ckpt", picture, ZERO123, 5.0, 16, OffloadPolicy())
+        load_role("view", tmp_path / "other.ckpt", reference=reference)
 
 
 class Harmful:
@@ -117,36 +114,36 @@ def test_a_file_that_would_run_something_is_refused(tmp_path: Path, capsys: pyte
     assert "must not" not in capsys.readouterr().out
 
 
-def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, seen: View, rng: torch.Generator) -> None:
+def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, view: View, rng: torch.Generator) -> None:
     folder = original.modelscope(tmp_path / "modelscope")
-    prior = video_prior(folder, "a panda dances", 7.0, 16, OffloadPolicy())
+    prior = load_role("video", folder)
     x0 = prior.encode(torch.rand(3, 3, 16, 16, generator=rng))
     assert x0.shape == (1, 4, 3, 8, 8)
-    found = prior.denoise(x0, prior.sigmas[[500]], seen)
+    found = prior.denoise(x0, prior.sigmas[[500]], view)
     prior.cfg = 0.0
-    assert found.isfinite().all() and not torch.allclose(found, prior.denoise(x0, prior.sigmas[[500]], seen))
+    assert found.isfinite().all() and not torch.allclose(found, prior.denoise(x0, prior.sigmas[[500]], view))
     (folder / "VQGAN_autoencoder.pth").unlink()
     with pytest.raises(ValueError, match="put VQGAN_autoencoder.pth beside it"):
-        video_prior(folder, "a panda dances", 7.0, 16, OffloadPolicy())
+        load_role("video", folder)
 
 
-def guesses(first: FolderPrior, second: FolderPrior, seen: View, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What two priors think of the same noisy latents of the same pictures."""
+def denoised_by(first: FolderPrior, second: FolderPrior, view: View, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The outputs of two priors for the same noisy latents of the same images."""
     image = torch.rand(3, 3, 16, 16, generator=rng)
     x0, twin = first.encode(image), second.encode(image)
     assert torch.allclose(x0, twin, atol=1e-5)
     x_t = x0 + first.sigmas[400] * torch.randn(x0.shape, generator=rng)
     sigma = first.sigmas[400].expand(len(x0))
-    return first.denoise(x_t, sigma, seen), second.denoise(x_t, second.sigmas[400].expand(len(x0)), seen)
+    return first.denoise(x_t, sigma, view), second.denoise(x_t, second.sigmas[400].expand(len(x0)), view)
 
 
-def close(found: Tensor, wanted: Tensor) -> None:
-    assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
+def close(found: Tensor, expected: Tensor) -> None:
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 @torch.no_grad()
 def test_zero123s_file_and_its_diffusers_folder_are_the_same_prior(
-    tmp_path: Path, picture: Reference, seen: View, rng: torch.Generator
+    tmp_path: Path, reference: Reference, view: View, rng: torch.Generator
 ) -> None:
     file, folder = original.zero123(tmp_path / "zero123-xl.ckpt"), tmp_path / "zero123-xl"
     weights = torch.load(file, weights_only=True)["state_dict"]
@@ -157,14 +154,13 @@ def test_zero123s_file_and_its_diffusers_folder_are_the_same_prior(
     layer = {name: weights[f"cc_projection.{name}"] for name in ("weight", "bias")}
     save_file(layer, folder / "cc_projection" / "diffusion_pytorch_model.safetensors")
     scheduler(folder)
-    close(
-        *guesses(*(view_prior(path, picture, ZERO123, 5.0, 16, OffloadPolicy()) for path in (file, folder)), seen, rng)
-    )
+    priors = (load_role("view", path, reference=reference) for path in (file, folder))
+    close(*denoised_by(*priors, view, rng))
 
 
 @torch.no_grad()
 def test_modelscopes_files_and_its_diffusers_folder_are_the_same_prior(
-    tmp_path: Path, seen: View, rng: torch.Generator
+    tmp_path: Path, view: View, rng: torch.Generator
 ) -> None:
     from diffusers import UNet3DConditionModel
 
@@ -172,7 +168,7 @@ def test_modelscopes_files_and_its_diffusers_folder_are_the_same_prior(
     network = UNet3DConditionModel(
         block_out_channels=(64, 128), layers_per_block=1, cross_attention_dim=64, attention_head_dim=64,
         down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"), up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-    )  # fmt: skip
+    )
     network.load_state_dict(random_weights(original.MODELSCOPE, "diffusers"))
     network.save_pretrained(folder / "unet")
     original.tiny_vae().save_pretrained(folder / "vae")
@@ -181,4 +177,4 @@ def test_modelscopes_files_and_its_diffusers_folder_are_the_same_prior(
     settings = folder / "tokenizer" / "tokenizer_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"pad_token": "!"}))  # number 0, as published
     scheduler(folder)
-    close(*guesses(*(video_prior(path, "a panda", 7.0, 16, OffloadPolicy()) for path in (files, folder)), seen, rng))
+    close(*denoised_by(*(load_role("video", path) for path in (files, folder)), view, rng))

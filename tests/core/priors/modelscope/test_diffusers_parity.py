@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from a124core.priors.modelscope.keys import to_original
-from a124core.priors.modelscope.weights import check_shapes, load_unet, shapes_of
+from a124core.priors.modelscope.layouts import to_original
+from a124core.priors.modelscope.unet import check_shapes, load_unet, shapes_of
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: it is needed for this comparison only")
 

@@ -7,9 +7,8 @@ import math
 import pytest
 import torch
 
-from a124core.priors.modelscope.keys import to_original
-from a124core.priors.modelscope.unet import sinusoids
-from a124core.priors.modelscope.weights import check_shapes, load_unet, shapes_of
+from a124core.priors.modelscope.layouts import to_original
+from a124core.priors.modelscope.unet import check_shapes, load_unet, shapes_of, sinusoids
 from tests.tiny_modelscope import TINY, TINY_DEEP, Sizes, random_weights, rows
 
 

@@ -1,4 +1,4 @@
-"""Cameras that stand anywhere: through their keys, and every way of writing one down."""
+"""Paths through keyframes, and every notation of a camera."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import math
 import pytest
 import torch
 
+from a124core.cameras.keyframes import KeyframePath, even_times, parse_camera, pinholes_from_matrices, read_key_list
 from a124core.cameras.paths import Spline
 from a124core.cameras.rig import camera_to_world, make_cameras
-from a124core.cameras.track import KeyframePath, camera_of, evenly, read_key_list, standing
 
 KEYS = [
     {"when": 0.0, "position": [0, 0, 1.8], "fov": 40},
@@ -21,10 +21,10 @@ KEYS = [
 
 def test_points_give_the_matrix_that_angles_give() -> None:
     for elevation, azimuth in ((0.0, 0.0), (30.0, 100.0), (-50.0, -170.0)):
-        wanted = camera_to_world(make_cameras(elevation, azimuth))[0]
-        found, _ = camera_of({"position": wanted[:3, 3].tolist()})
-        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
-    top, _ = camera_of({"position": [0, 2, 0]})
+        expected = camera_to_world(make_cameras(elevation, azimuth))[0]
+        c2w, _ = parse_camera({"position": expected[:3, 3].tolist()})
+        torch.testing.assert_close(c2w, expected, atol=1e-5, rtol=0)
+    top, _ = parse_camera({"position": [0, 2, 0]})
     assert torch.linalg.det(top[:3, :3]) == pytest.approx(1.0) and top[:3, 2].tolist() == [0, 1, 0]
 
 
@@ -32,35 +32,35 @@ def test_the_hosts_camera() -> None:
     """LOAD3D_CAMERA: three.js's quaternion, here a turn of 90 degrees about y (the camera on +x looks along -x)."""
     half = math.sqrt(0.5)
     info = {"position": {"x": 2, "y": 0, "z": 0}, "target": {"x": 0, "y": 0, "z": 0}, "zoom": 1, "fov": 35,
-            "cameraType": "perspective"}  # fmt: skip
+            "cameraType": "perspective"}
     turned = {**info, "quaternion": {"x": 0, "y": half, "z": 0, "w": half}}
-    plain, fovy = camera_of(info)
-    exact, _ = camera_of(turned)
+    plain, fovy = parse_camera(info)
+    exact, _ = parse_camera(turned)
     assert fovy == 35 and torch.allclose(plain, exact, atol=1e-6)
-    _, near = camera_of({**info, "zoom": 2})
+    _, near = parse_camera({**info, "zoom": 2})
     assert math.tan(math.radians(near / 2)) == pytest.approx(math.tan(math.radians(35 / 2)) / 2)
     with pytest.raises(ValueError, match="orthographic: switch it to perspective"):
-        camera_of({**info, "cameraType": "orthographic"})
+        parse_camera({**info, "cameraType": "orthographic"})
     with pytest.raises(ValueError, match="zoom"):
-        camera_of({**info, "zoom": 0})
-    rolled, _ = camera_of({**info, "quaternion": [0.5, 0.5, 0.5, 0.5]})
+        parse_camera({**info, "zoom": 0})
+    rolled, _ = parse_camera({**info, "quaternion": [0.5, 0.5, 0.5, 0.5]})
     assert torch.allclose(rolled[:3, 2], torch.tensor([1.0, 0.0, 0.0]), atol=1e-6), "rolled about its axis, same way"
     assert not torch.allclose(rolled[:3, :3], exact[:3, :3], atol=0.1)
 
 
-def test_a_track_meets_its_keys_and_stays_a_camera_between_them() -> None:
+def test_a_path_meets_its_keys_and_stays_a_camera_between_them() -> None:
     path = read_key_list(json.dumps({"keys": KEYS}))
     assert isinstance(path, KeyframePath) and not path.fixed_times
-    cameras, moments = path(11)
+    cameras, times = path(11)
     for at, key in ((0, 0), (4, 1), (10, 2)):
-        torch.testing.assert_close(cameras.c2w[at, 0], camera_of(KEYS[key])[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(cameras.c2w[at, 0], parse_camera(KEYS[key])[0], atol=1e-5, rtol=0)
         assert float(cameras.fovy[at]) == pytest.approx(KEYS[key]["fov"], abs=1e-4)
     turns = cameras.c2w[:, 0, :3, :3]
     torch.testing.assert_close(turns @ turns.mT, torch.eye(3).expand(11, 3, 3), atol=1e-5, rtol=0)
     assert (torch.linalg.det(turns) > 0.99).all()
     steps = (cameras.c2w[1:, 0, :3, 3] - cameras.c2w[:-1, 0, :3, 3]).norm(dim=1)
     assert steps.max() < 3 * steps.median(), "no jump"
-    assert torch.allclose(moments, torch.linspace(0, 1, 11))
+    assert torch.allclose(times, torch.linspace(0, 1, 11))
 
 
 def test_a_single_key_stands_and_times_of_its_own_are_kept() -> None:
@@ -88,9 +88,9 @@ def test_angles_stay_angles() -> None:
         ('[{"position": [0, 0, 1], "fov": 0}]', "field of view"),
         ('[{"position": [0, 0, 1], "fov": "wide"}]', "write a number"),
         ('[{"position": [0, 0, 1], "quaternion": [0, 0, 0, 0]}]', "quaternion is zero"),
-        ('[{"position": [0, 0, 1]}, {"azimuth": 3}]', "one way"),
+        ('[{"position": [0, 0, 1]}, {"azimuth": 3}]', "one form"),
         ('[{"position": [0, 0, 1], "time": 0}, {"position": [0, 1, 1]}]', "all of them"),
-        ('[{"position": [0, 0, 1], "when": 0.5}, {"position": [0, 1, 1], "when": 0.5}]', "different moments"),
+        ('[{"position": [0, 0, 1], "when": 0.5}, {"position": [0, 1, 1], "when": 0.5}]', "different values of 'when'"),
         ('[{"position": [0, 0, 1], "time": 3}]', "0 .. 1"),
         ('[{"transform_matrix": [1, 2]}]', "4 x 4"),
         ('[{"transform_matrix": [[2,0,0,0],[0,2,0,0],[0,0,2,1],[0,0,0,1]]}]', "no rotation"),
@@ -103,6 +103,6 @@ def test_refusals_say_what_to_do(keys: str, words: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_evenly_is_what_a_film_of_that_length_asks_for() -> None:
-    keys = standing([camera_of(KEYS[k % 3])[0] for k in range(7)], [40.0] * 7)
-    assert torch.equal(KeyframePath(keys, evenly(7))(7)[0].c2w[:, 0, :3, 3], keys.c2w[:, 0, :3, 3])
+def test_even_times_are_those_of_a_film_of_that_length() -> None:
+    keys = pinholes_from_matrices([parse_camera(KEYS[k % 3])[0] for k in range(7)], [40.0] * 7)
+    assert torch.equal(KeyframePath(keys, even_times(7))(7)[0].c2w[:, 0, :3, 3], keys.c2w[:, 0, :3, 3])

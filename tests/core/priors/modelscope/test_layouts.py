@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a124core.priors.modelscope.files import companion, unet_files
+from a124core.priors.modelscope.layouts import companion, unet_files
 
 FLAT = ["text2video_pytorch_model.pth", "open_clip_pytorch_model.bin", "VQGAN_autoencoder.pth", "configuration.json"]
 FOLDER = [

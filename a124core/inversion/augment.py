@@ -1,0 +1,85 @@
+"""Random crops of one image for textual inversion, with the release's augmentation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..losses import blur, gaussian_kernel
+from ..reference.segment import resize
+from .config import TokenConfig
+
+LUMA = (0.299, 0.587, 0.114)
+BLUR_TAPS = 5
+
+
+def training_canvas(image: Tensor, config: TokenConfig) -> Tensor:  # (1, 3, H, W) -> (1, 3, C, C)
+    """Return the central square of the image, at the size that crops are taken from."""
+    height, width = image.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image.detach().float().cpu()[..., top : top + side, left : left + side]
+    target = round(config.size * (config.canvas if config.augment else 1.0))
+    return resize(square, (target, target)).clamp(0.0, 1.0)
+
+
+def training_images(canvas: Tensor, config: TokenConfig, rng: torch.Generator) -> Tensor:  # (batch, 3, size, size)
+    """Return random crops in [0, 1]: rotated, flipped, with jittered colours, some grey, some blurred.
+
+    Every image takes the same number of draws, whatever happens to it.
+    """
+    if not config.augment:
+        return canvas.expand(config.batch, -1, -1, -1)
+    draws = torch.rand(config.batch, 14, generator=rng)
+    return torch.cat([_augmented(canvas, config, row.tolist()) for row in draws])
+
+
+def _augmented(canvas: Tensor, c: TokenConfig, u: list[float]) -> Tensor:
+    image = functional.grid_sample(
+        canvas, _crop_grid(c, u[:7]), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    if u[7] < c.jitter_share:
+        image = _jittered(image, [(2 * v - 1) * c.jitter for v in u[8:12]])
+    if u[12] < c.grey_share:
+        image = _grey(image).expand(-1, 3, -1, -1)
+    if u[13] < c.blur_share:
+        std = c.blur_low + (c.blur_high - c.blur_low) * u[13] / max(c.blur_share, 1e-6)
+        image = blur(image.mT, gaussian_kernel(BLUR_TAPS, std)).mT  # columns first
+    return image.clamp(0.0, 1.0)
+
+
+def _crop_grid(c: TokenConfig, u: list[float]) -> Tensor:  # (1, size, size, 2) for grid_sample
+    """Rotate and keep the middle, crop at random, flip: one affine map, one resampling."""
+    rotated = u[0] < c.turn_share
+    angle = math.radians(c.turn * (2 * u[1] - 1)) if rotated else 0.0
+    scale = c.turn_crop if rotated else 1.0
+    area = c.crop_low + (c.crop_high - c.crop_low) * u[2]
+    stretch = math.exp((2 * u[3] - 1) * math.log(4 / 3) / 2)  # square root of an aspect ratio in (3/4, 4/3)
+    width, height = (min(1.0, math.sqrt(area) * s) for s in (stretch, 1 / stretch))
+    x, y = (1 - width) * (2 * u[4] - 1), (1 - height) * (2 * u[5] - 1)
+    flip = -1.0 if u[6] < 0.5 else 1.0
+    crop = torch.tensor([[flip * width, 0.0, x], [0.0, height, y], [0.0, 0.0, 1.0]])
+    rotation = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * scale
+    return functional.affine_grid((rotation @ crop[:2])[None], [1, 3, c.size, c.size], align_corners=False)
+
+
+def _jittered(image: Tensor, amounts: list[float]) -> Tensor:
+    """Scale brightness, contrast and saturation by 1 + amount, and rotate the hue by a share of a turn."""
+    brightness, contrast, saturation, hue = amounts
+    image = image * (1 + brightness)
+    mean = _grey(image).mean()
+    image = mean + (image - mean) * (1 + contrast)
+    grey = _grey(image)
+    image = grey + (image - grey) * (1 + saturation)
+    cos, sin = math.cos(2 * math.pi * hue), math.sin(2 * math.pi * hue)
+    third, cross = (1 - cos) / 3, sin / math.sqrt(3)
+    rotation = torch.full((3, 3), third) + cos * torch.eye(3)
+    rotation += cross * torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+    return torch.einsum("ij,bjhw->bihw", rotation, image).clamp(0.0, 1.0)
+
+
+def _grey(image: Tensor) -> Tensor:  # (B, 1, H, W)
+    return (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)

@@ -1,0 +1,133 @@
+"""6 Preview 4D and 7 Export viewer: the scene in the viewer, in the node or as one HTML file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ...a124core.export.images.film import BACKGROUNDS
+from ...a124core.export.viewer.html import export_html
+from ...a124core.export.viewer.volume import VolumeOptions
+from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
+from ...a124core.field.field4d import Field4D
+from ...a124core.utils.files import atomic_write
+from .. import sockets
+from ..host import ui
+from ..host.folders import output_folder, output_reference
+from ..host.memory import host_device
+from ..host.runtime import outside_inference
+from . import names
+
+PREVIEWS = "viewer"  # in output/animate124: the host empties its temp folder, and saved workflows reopen previews
+MAX_PREVIEW_BYTES = 2**30  # of all baked scenes together; the oldest are deleted first
+
+
+def viewer_widgets() -> dict[str, tuple]:
+    """Return inputs by name. Saved workflows store their values by position: append, never insert."""
+    return {
+        "resolution": ("INT", {"default": 64, "min": 8, "max": 256, "step": 8, "tooltip": (
+            "Cells along the longest side of the subject. 64 is quick, 128 is sharp, more wants a good graphics card."
+        )}),
+        "frames": ("INT", {"default": 32, "min": 1, "max": 256, "tooltip": (
+            "Times that are baked; the viewer blends neighbours. Twice the field's time grids loses nothing."
+        )}),
+        "megabytes": ("FLOAT", {"default": 32.0, "min": 0.1, "max": 500.0, "step": 0.1, "tooltip": (
+            "Largest size of the baked scene. Its resolution is lowered until it fits."
+        )}),
+        "seconds": ("FLOAT", {"default": 3.0, "min": 0.1, "max": 600.0, "step": 0.1, "tooltip": (
+            "How long one pass through the scene takes at speed 1."
+        )}),
+        "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject when the viewer opens."}),
+    }
+
+
+def viewer_options(
+    resolution: int, frames: int, megabytes: float, seconds: float, background: str
+) -> VolumeOptions:
+    """Convert widget values to the core's options."""
+    return VolumeOptions(resolution, frames, megabytes, seconds, BACKGROUNDS[background])
+
+
+class A124Preview4D:
+    """Bakes the scene for the viewer in the node, into a file that is named by its contents."""
+
+    DESCRIPTION = "Shows the scene in the node: turn it with the mouse while it plays, in a headset too."
+    CATEGORY = "Animate124/4 Result"
+    SEARCH_ALIASES = ["animate124 preview", "4D viewer", "NeRF viewer", "orbit", "VR", "WebXR"]
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "preview"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
+                **viewer_widgets(),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    @outside_inference
+    def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
+        options = viewer_options(**widgets)
+        packed = baked_bytes(field, options, ui.progress_callback(unique_id), host_device())
+        path = store_preview(output_folder().resolve() / PREVIEWS, packed)
+        return {"ui": {"a124_volume": [output_reference(path)]}}
+
+
+def store_preview(folder: Path, packed: bytes) -> Path:
+    """Write a baked scene, once for equal contents, and delete those baked longest ago beyond the limit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{hashlib.sha256(packed).hexdigest()[:16]}{SUFFIX}"
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(packed)
+    newest_first = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stat().st_mtime_ns, reverse=True)
+    left = MAX_PREVIEW_BYTES - len(packed)
+    for old in newest_first:
+        if old == path or old.name.startswith("."):
+            continue
+        left -= old.stat().st_size
+        if left < 0:
+            old.unlink(missing_ok=True)
+    return path
+
+
+class A124ExportViewer:
+    """Writes a page that anyone can open, without ComfyUI and without a network."""
+
+    DESCRIPTION = "Saves the scene with its viewer as one HTML file in output/animate124: double-click it, send it."
+    CATEGORY = "Animate124/4 Result"
+    SEARCH_ALIASES = ["animate124 export", "HTML", "4D viewer", "share", "web page"]
+    RETURN_TYPES = ("STRING",)
+    RETURN_NAMES = ("path",)
+    OUTPUT_TOOLTIPS = ("Where the file is.",)
+    OUTPUT_NODE = True
+    FUNCTION = "export"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
+                "name": ("STRING", {"default": "viewer", "tooltip": (
+                    "Name of the file in output/animate124; a number is appended, nothing is overwritten."
+                )}),
+                **viewer_widgets(),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        return names.usable_name(name)
+
+    @outside_inference
+    def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
+        options = viewer_options(**widgets)
+        path = names.free_path(name, ".html")
+        size = export_html(field, path, options, ui.progress_callback(unique_id), host_device())
+        text = f"{names.saved(path)} ({size / 1e6:.1f} MB)"
+        ui.show_text(unique_id, text)
+        return {"ui": {"text": [text]}, "result": (str(path),)}
