@@ -9,7 +9,7 @@ from ..a124core.reference.reference import make_reference
 from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
 from .host import ui
-from .host.images import from_image, from_mask, to_image, to_mask
+from .host.images import from_images, from_masks, to_image, to_mask
 from .host.runtime import outside_inference
 
 CUTOUT_SIZE = 512  # pixels a side of the picture that shows the cut-out
@@ -98,9 +98,9 @@ class A124Reference:
         self, image: Tensor, mask_marks: str, recentre: bool, elevation: float, azimuth: float, radius: float,
         fovy: float, mask: Tensor | None = None, depth: Tensor | None = None, unique_id: str | None = None,
     ) -> dict:  # fmt: skip
-        picture, alpha = from_image(image)
-        mask = None if mask is None else from_mask(mask)
-        depth = None if depth is None else from_image(depth)[0]
+        picture, alpha = from_images(image[:1])
+        mask = None if mask is None else from_masks(mask)[:1]
+        depth = None if depth is None else from_images(depth[:1])[0]
         reference = make_reference(
             picture, mask, alpha, depth, mask_marks, recentre, elevation, azimuth, radius, fovy
         )

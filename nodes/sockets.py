@@ -1,4 +1,4 @@
-"""Names of the wires between our nodes, one per role: a wrong wire cannot be drawn, a right one swaps a prior."""
+"""Socket types of our nodes, one for each role: only a fitting wire can be drawn, and rewiring swaps a prior."""
 
 REFERENCE = "A124_REFERENCE"
 FIELD = "A124_FIELD"

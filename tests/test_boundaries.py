@@ -73,6 +73,33 @@ def test_the_host_is_not_imported_while_the_pack_loads(file: Path) -> None:
         assert not any(n.split(".")[0] in HOST for n in names), f"{names}: look the host up inside functions"
 
 
+def lookups(file: Path) -> list[str]:
+    """Modules that a file looks up by name (a name that is no literal counts as "?"), past the import statement."""
+    names = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules":
+            names.append("?")
+        called = getattr(node, "func", None)
+        if getattr(called, "id", getattr(called, "attr", "")) in ("import_module", "find_spec", "__import__"):
+            names += [a.value if isinstance(a, ast.Constant) else "?" for a in node.args[:1]]
+    return names
+
+
+@pytest.mark.parametrize("file", [f for f in NODE_FILES if HOST_FOLDER not in f.parents], ids=name_of)
+def test_nodes_look_no_module_up_outside_their_host_folder(file: Path) -> None:
+    assert not lookups(file), "only nodes/host looks modules of the host up"
+
+
+@pytest.mark.parametrize("file", CORE_FILES, ids=name_of)
+def test_the_core_looks_no_module_of_the_host_up(file: Path) -> None:
+    assert not {str(name).split(".")[0] for name in lookups(file)} & set(HOST)
+    assert "sys.modules" not in file.read_text(encoding="utf-8")
+
+
+def test_the_root_of_nodes_stays_small() -> None:
+    assert len(list((ROOT / "nodes").glob("*.py"))) <= 5
+
+
 @pytest.mark.parametrize("file", CORE_FILES, ids=name_of)
 def test_files_of_the_core_import_from_their_left(file: Path) -> None:
     parts = file.relative_to(ROOT / "a124core").with_suffix("").parts

@@ -1,4 +1,4 @@
-"""2 Priors: who judges the renders. Built-in: exact denoisers of procedural scenes, nothing to download."""
+"""2 Priors: the built-in ones, exact denoisers of procedural scenes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ..host.runtime import outside_inference
 
 
 class A124BuiltInPriors:
-    """Four guidances that work at once, on any machine."""
+    """Four guidances that need no download and no GPU."""
 
     DESCRIPTION = (
         "The four priors of the method without any download. They know a small vocabulary of subjects and motions and "
-        "replay it exactly: good for learning the pack and for testing, not for imagining something new."
+        "reproduce it exactly: good for learning the pack and for testing, but they generate nothing new."
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
     RETURN_TYPES = (
         sockets.IMAGE_GUIDANCE, sockets.VIEW_GUIDANCE, sockets.VIDEO_GUIDANCE, sockets.REFINE_GUIDANCE
-    )  # fmt: skip
+    )
     RETURN_NAMES = ("image guidance", "view guidance", "video guidance", "refine guidance")
     OUTPUT_TOOLTIPS = (
-        "Does one picture look like the prompt? For the static stage.",
-        "Does another view belong to the picture? For all stages.",
-        "Does a clip move as the prompt says? For the coarse and the fine stage.",
-        "Do the details look like the picture again? For the fine stage.",
+        "Matches single renders to the prompt. For the static stage.",
+        "Matches other views to your picture. For all stages.",
+        "Matches the motion of clips to the prompt. For the coarse and the fine stage.",
+        "Restores the details of your picture. For the fine stage.",
     )
     FUNCTION = "make"
 
@@ -37,20 +37,20 @@ class A124BuiltInPriors:
         return {
             "required": {
                 "prompt": ("STRING", {"multiline": True, "default": "a panda is dancing", "tooltip": (
-                    "What happens, in plain words: a subject and what it does."
+                    "What happens, in plain words: a subject and its motion."
                 )}),
                 "motion": ([FROM_PROMPT, *MOTIONS], {"default": FROM_PROMPT, "tooltip": (
-                    "How it moves. Choose one to overrule the prompt."
+                    "The motion. Choose one to override the prompt."
                 )}),
             },
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": (
-                    "The picture. An example picture is recognised; any other cut-out is inflated to a solid and "
-                    "moved. The prompt then only says how it moves."
+                    "Your picture. An example picture is recognised; any other cut-out is inflated to a solid and "
+                    "moved. The prompt then only chooses the motion."
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:

@@ -1,10 +1,9 @@
-"""2 Priors: a finished clip, from any video model or a camera, as the judge of motion."""
+"""2 Priors: a finished clip, from any video model or a camera, as the prior of motion."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from einops import rearrange
 from torch import Tensor
 
 from ...a124core.priors.builtin.recipe import VIDEO
@@ -13,6 +12,7 @@ from ...a124core.reference.reference import camera_of
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..host import ui
+from ..host.images import from_images, from_masks
 from ..host.runtime import outside_inference
 
 
@@ -20,14 +20,14 @@ class A124ClipGuidance:
     """The exact prior of one clip."""
 
     DESCRIPTION = (
-        "Your own clip drives the motion: frames from Wan, LTX, AnimateDiff, a phone or any other node, seen from "
-        "where the picture was taken. It judges that side only, so connect a view guidance for the others."
+        "Your own clip drives the motion: frames from Wan, LTX, AnimateDiff, a phone or any other node, from the "
+        "camera of your picture. It guides that side only, so connect a view guidance for the others."
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
     RETURN_TYPES = (sockets.VIDEO_GUIDANCE,)
     RETURN_NAMES = ("video guidance",)
-    OUTPUT_TOOLTIPS = ("The clip as the judge of motion. Connect it to the coarse (and the fine) optimizer.",)
+    OUTPUT_TOOLTIPS = ("Matches the motion to the clip. Connect it to the coarse (and the fine) optimizer.",)
     FUNCTION = "make"
 
     @classmethod
@@ -48,14 +48,14 @@ class A124ClipGuidance:
                 )}),
                 "weight": ("FLOAT", {
                     "default": VIDEO.weight, "min": 0.0, "max": 1.0, "step": 1e-6, "round": False,
-                    "tooltip": "How strongly it pulls. More: the motion follows the clip more closely.",
+                    "tooltip": "Weight of this guidance. More: the motion follows the clip more closely.",
                 }),
                 "t_min": ("FLOAT", {**share, "default": VIDEO.t_min, "tooltip": (
-                    "Lowest noise drawn, a share of the schedule. A clip knows its answer at any noise, so the range "
-                    "only changes how strongly it pulls."
+                    "Lowest noise level that is drawn, as a share of the schedule. A clip is exact at any noise, so "
+                    "the range only scales the gradient."
                 )}),
                 "t_max": ("FLOAT", {**share, "default": VIDEO.t_max, "tooltip": (
-                    "Highest noise drawn, a share of the schedule."
+                    "Highest noise level that is drawn, as a share of the schedule."
                 )}),
             },
             "optional": {
@@ -64,31 +64,22 @@ class A124ClipGuidance:
                     "is used."
                 )}),
                 "reference": (sockets.REFERENCE, {"tooltip": (
-                    "The picture the clip begins with: its camera is the clip's, and the node warns if they do not "
+                    "The picture the clip begins with: its camera is the clip's, and the node warns if the two do not "
                     "look alike."
                 )}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @outside_inference
     def make(
         self, images: Tensor, mask_marks: str, size: int, weight: float, t_min: float, t_max: float,
         mask: Tensor | None = None, reference: Any = None, unique_id: str | None = None,
-    ) -> dict:  # fmt: skip
-        frames, alpha = _frames(images)
-        masks = None if mask is None else mask.detach().to("cpu", copy=True).float()[:, None]
+    ) -> dict:
+        frames, alpha = from_images(images)
+        masks = None if mask is None else from_masks(mask)
         camera = camera_of(reference)
         silhouette = None if reference is None else reference.mask
-        guidance = clip_guidance(
-            frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette
-        )
+        guidance = clip_guidance(frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette)
         ui.show_text(unique_id, guidance.note)
         return {"ui": {"text": [guidance.note]}, "result": (guidance,)}
-
-
-def _frames(images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """All pictures of an IMAGE -> (N, 3, H, W) and their alpha (N, 1, H, W), if they bring one. Always copies."""
-    planes = rearrange(images.detach().to("cpu", copy=True).float(), "n h w c -> n c h w").contiguous()
-    planes = planes.expand(-1, 3, -1, -1) if planes.shape[1] == 1 else planes
-    return planes[:, :3], planes[:, 3:4] if planes.shape[1] == 4 else None

@@ -1,4 +1,4 @@
-"""2 Priors: any role of the method from a model in diffusers' folder layout."""
+"""2 Priors: a model in diffusers' folder layout in any role of the method."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from ...a124core.utils.validate import checked_prompt
 from .. import sockets
 from ..host import model_folders as host
 from ..host import ui
+from ..host.embeddings import read_embeddings
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..result.unused_options import unused_options
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
-USELESS = {  # what a role has no use for; view's prompt and the others' reference are left out: they are often wired
+UNUSED = {  # inputs without effect for a role; view's prompt and the others' reference are often wired, so not listed
     "image": ("control_net", "kind", "noise_level"),
     "view": ("control_net", "negative_prompt", "noise_level"),
     "video": ("control_net", "kind", "noise_level"),
@@ -40,7 +41,7 @@ class A124DiffusersGuidance:
     SEARCH_ALIASES = ["animate124 diffusers", "zero123", "ModelScope", "stable diffusion", "folder", "guidance", "4D"]
     RETURN_TYPES = (
         sockets.IMAGE_GUIDANCE, sockets.VIEW_GUIDANCE, sockets.VIDEO_GUIDANCE, sockets.REFINE_GUIDANCE
-    )  # fmt: skip
+    )
     RETURN_NAMES = ("image guidance", "view guidance", "video guidance", "refine guidance")
     OUTPUT_TOOLTIPS = (
         "With role image. Otherwise nothing, as if unplugged.",
@@ -56,7 +57,7 @@ class A124DiffusersGuidance:
         return {
             "required": {
                 "role": (list(ROLES), {"tooltip": (
-                    "What the model judges. image: Stable Diffusion 1 or 2. view: Zero123. video: ModelScope or "
+                    "What the model guides. image: Stable Diffusion 1 or 2. view: Zero123. video: ModelScope or "
                     "ZeroScope. refine: Stable Diffusion with a tile ControlNet. upscale: the SD x4 upscaler."
                 )}),
                 "model": (names or [NOTHING], {"tooltip": (
@@ -67,82 +68,81 @@ class A124DiffusersGuidance:
                     "personalised prior."
                 )}),
                 "prompt": ("STRING", {"multiline": True, "default": "a panda is dancing", "tooltip": (
-                    "What is in the picture, or what happens. The release's endings are added. Role refine: write "
-                    "embedding:name in place of the subject. Role view does not read it."
+                    "What is in the image, or what happens. The release's suffixes are added. Role refine: write "
+                    "embedding:name in place of the subject. Role view does not use it."
                 )}),
                 "negative_prompt": ("STRING", {"default": "", "tooltip": (
-                    "What must not be seen. Empty as released."
+                    "What must not appear. Empty as released."
                 )}),
                 "kind": (list(KINDS), {"tooltip": (
-                    "Role view: which pose the model reads. zero123 is also for Zero123-XL."
+                    "Role view: which pose the model expects. zero123 is also for Zero123-XL."
                 )}),
                 "cfg": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1000.0, "step": 0.5, "tooltip": (
                     "Strength of classifier-free guidance. 0: as released for the role (image 101, view 5, video 101, "
                     "refine 8.5, upscale 9)."
                 )}),
                 "weight": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1e4, "step": 0.001, "tooltip": (
-                    "How strongly it pulls. 0: as released for the role (image 0.025, the others 1; a view guidance "
-                    "for the moving stages wants 40)."
+                    "Weight of this guidance. 0: as released for the role (image 0.025, the others 1; a view guidance "
+                    "for the moving stages needs 40)."
                 )}),
                 "t_max": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
-                    "Highest noise that is drawn, a share of the schedule. 0: as released for the role (image and "
-                    "view 0.6, video 0.98, refine and upscale 0.8)."
+                    "Highest noise level that is drawn, as a share of the schedule. 0: as released for the role (image "
+                    "and view 0.6, video 0.98, refine and upscale 0.8)."
                 )}),
                 "size": ("INT", {"default": 0, "min": 0, "max": 2048, "step": 8, "tooltip": (
                     "Renders are resized to this many pixels for the model. 0: as released for the role (image 512, "
                     "view and video 256, refine 1024, upscale 512)."
                 )}),
                 "noise_level": ("INT", {"default": NOISE_LEVEL, "min": 0, "max": 350, "tooltip": (
-                    "Role upscale: how much noise roughens the small picture. 20 is the upscaler's own default."
+                    "Role upscale: noise level of the low-resolution image. 20 is the upscaler's own default."
                 )}),
                 "memory": (["auto", *MEMORY], {"default": "auto", "tooltip": (
-                    "low: the weights wait in main memory between two questions and are asked in halves. Slower, "
-                    "with the same guess. The others keep them on the accelerator while a stage runs."
+                    "low: the weights are offloaded to main memory between steps, and cond and uncond run one after "
+                    "the other. Slower, same result. The others keep them on the accelerator while a stage runs."
                 )}),
             },
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Role view needs it."}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, model: str, control_net: str) -> bool | str:
         names = host.folders()
         absent = [name for name in (model, control_net) if name != NONE and name not in names]
-        return " ".join(host.where_to_put(name) for name in dict.fromkeys(absent)) or True
+        return " ".join(host.missing_model(name) for name in dict.fromkeys(absent)) or True
 
     @classmethod
     def IS_CHANGED(cls, model: str, control_net: str, **others: Any) -> str:
         names = host.folders()
-        return str([host.stamp(names[name]) for name in (model, control_net) if name in names])
+        return str([host.folder_stamp(names[name]) for name in (model, control_net) if name in names])
 
     @outside_inference
     def make(
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
         unique_id: str | None = None,
-    ) -> tuple:  # fmt: skip
+    ) -> tuple:
         names = host.folders()
         if model not in names:
-            raise ValueError(host.where_to_put(model))
-        numbers = _numbers(BY_ROLE[role], cfg, weight, t_max, size)
-        said = prompt if role == "view" else checked_prompt(prompt)
-        wanted = RoleRequest(
-            role, names[model], said, numbers, names.get(control_net), reference, negative_prompt,
-            host.words_in(said), kind, noise_level,
-        )  # fmt: skip
-        chosen = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
-        chosen["noise_level"] = noise_level
-        if note := unused_options(type(self), f"role {role}", USELESS[role], chosen):
-            ui.show_text(unique_id, note)  # before minutes of reading
-        guidance = folder_guidance(wanted, offload_policy(memory, str(host_device())))
+            raise ValueError(host.missing_model(model))
+        prompt = prompt if role == "view" else checked_prompt(prompt)
+        request = RoleRequest(
+            role, names[model], prompt, _numbers(BY_ROLE[role], cfg, weight, t_max, size), names.get(control_net),
+            reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
+        )
+        options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
+        options["noise_level"] = noise_level
+        if note := unused_options(type(self), f"role {role}", UNUSED[role], options):
+            ui.show_text(unique_id, note)  # before the minutes of loading
+        guidance = folder_guidance(request, offload_policy(memory, str(host_device())))
         output = "refine" if role == "upscale" else role
         return tuple(guidance if name == output else None for name in OUTPUTS)
 
 
 def _numbers(released: Numbers, cfg: float, weight: float, t_max: float, size: int) -> Numbers:
-    """The role's own numbers, but for those that were set."""
-    chosen = {"cfg": cfg, "weight": weight, "t_max": t_max, "size": size}
-    made = replace(released, **{name: value for name, value in chosen.items() if value > 0})
-    return replace(made, t_min=min(made.t_min, made.t_max))
+    """Return the role's released numbers, with those that are not 0 in their place."""
+    options = {"cfg": cfg, "weight": weight, "t_max": t_max, "size": size}
+    numbers = replace(released, **{name: value for name, value in options.items() if value > 0})
+    return replace(numbers, t_min=min(numbers.t_min, numbers.t_max))

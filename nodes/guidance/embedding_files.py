@@ -1,10 +1,8 @@
-"""Files of learned words: the embedding itself, where the host looks for it, and what is kept of a run of learning."""
+"""Files of textual inversion: the embedding where the host looks for it, and the progress of a run."""
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,87 +11,58 @@ from torch import Tensor
 
 from ...a124core.export.embedding import load_progress, read_embedding, save_progress, write_embedding
 from ...a124core.inversion.learn import TokenSnapshot
-from ..host.inversion import embeddings_folder
+from ...a124core.runs.store import FileFormat, RunStore
+from ..host.embeddings import embeddings_folder
+from ..host.folders import output_folder
 
-MADE_BY = "animate124"
-
-log = logging.getLogger(__name__)
-
-
-class Progress:
-    """What is kept on disk of one run: where it stands, then the word."""
-
-    def __init__(self, folder: Path, restart: bool) -> None:
-        self.state, self.word = folder / "progress.safetensors", folder / "word.safetensors"
-        if restart:
-            self.state.unlink(missing_ok=True)
-            self.word.unlink(missing_ok=True)
-
-    def newest(self) -> TokenSnapshot | None:
-        try:
-            return TokenSnapshot(*load_progress(self.state)) if self.state.is_file() else None
-        except ValueError:  # a damaged file counts as absent
-            return None
-
-    def finished(self) -> Tensor | None:
-        try:
-            return read_embedding(self.word)[""] if self.word.is_file() else None
-        except ValueError:
-            return None
-
-    def save(self, snapshot: TokenSnapshot) -> str | None:
-        """-> why it was not saved."""
-        return _kept(self.state, lambda: save_progress(self.state, snapshot.tensors, snapshot.meta))
-
-    def finish(self, word: Tensor) -> str | None:
-        """-> why the word was not kept; then where it stands is kept still."""
-        problem = _kept(self.word, lambda: write_embedding(self.word, word))
-        if problem is None:
-            self.state.unlink(missing_ok=True)
-        return problem
+CREATOR = "animate124"
+SNAPSHOT, RESULT = "progress.safetensors", "word.safetensors"  # of one run
+FORMAT = FileFormat(
+    lambda path: TokenSnapshot(*load_progress(path)),
+    lambda path, snapshot: save_progress(path, snapshot.tensors, snapshot.meta),
+    lambda path: read_embedding(path)[""],
+    lambda path, embedding, notes: write_embedding(path, embedding, notes),
+)
 
 
-def _kept(path: Path, write: Callable[[], None]) -> str | None:
-    """A full disk must not end a run: the reason comes back as text."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write()
-    except (OSError, ValueError, RuntimeError) as error:
-        log.warning("Animate124: %s not kept: %s", path.stem, error)
-        return f"{path.stem} not kept on disk: {error}"
-    return None
+def embedding_store(run: str) -> RunStore:
+    """Return the store of one run, by its cache key: a snapshot, then the embedding."""
+    return RunStore(output_folder() / "snapshots" / f"token-{run}", (SNAPSHOT,), FORMAT)
 
 
 def embedding_path(name: str, run: str | None) -> Path:
-    """Where the host looks for `embedding:name`. Never written over: a file that somebody else made, or a word that
-    another run than this one learned; None: the user restarts, which may replace any word of ours."""
+    """Return where the host looks for `embedding:name`, if it may be written.
+
+    Never overwritten: a file of somebody else, or an embedding of another run; None: the user restarts, which may
+    replace any of ours.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-        raise ValueError(f"the name {name!r} cannot be a word: use letters, digits, - and _, such as my_panda.")
+        raise ValueError(f"the name {name!r} is no name of an embedding: use letters, digits, - and _, as in my_panda.")
     folder = embeddings_folder()
     path = folder / f"{name}.safetensors"
-    taken = [p for p in folder.glob(f"{name}.*") if p != path and p.suffix in (".pt", ".bin")]
-    about = _about(path) if path.is_file() else None
-    if taken or (about is not None and about.get("made_by") != MADE_BY):
+    others = [p for p in folder.glob(f"{name}.*") if p != path and p.suffix in (".pt", ".bin")]
+    notes = _notes(path) if path.is_file() else None
+    if others or (notes is not None and notes.get("made_by") != CREATOR):
         raise ValueError(f"an embedding {name} that was not learned here is in {folder}: choose another name.")
-    if about is not None and run is not None and about.get("run") != run:
+    if notes is not None and run is not None and notes.get("run") != run:
         raise ValueError(
-            f"{folder} holds a word {name} of another picture, model or setting: choose another name, or set resume to "
-            "restart to learn it anew and replace that one."
+            f"{folder} holds an embedding {name} of another picture, model or setting: choose another name, or set "
+            "resume to restart to learn it again and replace that one."
         )
     return path
 
 
-def write_word(path: Path, word: Tensor, about: dict[str, str]) -> None:
-    """The embedding, with what it is. The same word is not written twice: what depends on the file would begin anew."""
-    about = {"made_by": MADE_BY, **about}
-    if path.is_file() and about.items() <= _about(path).items() and torch.equal(read_embedding(path)[""], word):
+def save_embedding(path: Path, embedding: Tensor, notes: dict[str, str]) -> None:
+    """Write the embedding with its notes, unless the file is the same: nodes that depend on it would start again."""
+    notes = {"made_by": CREATOR, **notes}
+    if path.is_file() and notes.items() <= _notes(path).items() and torch.equal(read_embedding(path)[""], embedding):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_embedding(path, word, about)
+    write_embedding(path, embedding, notes)
 
 
-def _about(path: Path) -> dict[str, str]:
-    """The notes in a safetensors file; none where it cannot be read."""
+def _notes(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file; nothing where it cannot be read."""
     try:
         with safe_open(path, framework="pt") as opened:
             return opened.metadata() or {}

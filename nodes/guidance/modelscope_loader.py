@@ -1,4 +1,4 @@
-"""ModelScope text-to-video, the method's video prior, from files under models/text2video."""
+"""2 Priors: loads ModelScope text-to-video, the method's video prior, from models/text2video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOTHING = "nothing in models/text2video yet"
 
 
 class A124ModelScopeLoader:
-    """Three files become the host's MODEL, CLIP and VAE."""
+    """Three files as the host's MODEL, CLIP and VAE."""
 
     DESCRIPTION = "Loads ModelScope text-to-video (or a ZeroScope) for the video guidance. Nothing is downloaded."
     CATEGORY = "Animate124/2 Priors"
@@ -19,9 +19,9 @@ class A124ModelScopeLoader:
     RETURN_TYPES = ("MODEL", "CLIP", "VAE")
     RETURN_NAMES = ("model", "clip", "vae")
     OUTPUT_TOOLTIPS = (
-        "The video model, for A124VideoGuidance; it judges clips (B, 4, frames, height / 8, width / 8).",
+        "The video model, for A124VideoGuidance; its latents are (B, 4, frames, height / 8, width / 8).",
         "OpenCLIP ViT-H, which the model was trained on.",
-        "Stable Diffusion's VAE, one picture at a time.",
+        "Stable Diffusion's VAE, frame by frame.",
     )
     FUNCTION = "load"
 
@@ -42,11 +42,11 @@ class A124ModelScopeLoader:
                     "any VAE of Stable Diffusion 1 or 2 fits."
                 )}),
             }
-        }  # fmt: skip
+        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, model: str) -> bool | str:
-        return True if model in host.unets() else host.where_to_put(model)
+        return True if model in host.unets() else host.missing_unet(model)
 
     @classmethod
     def IS_CHANGED(cls, model: str, text_encoder: str, vae: str) -> str:
@@ -54,7 +54,7 @@ class A124ModelScopeLoader:
 
     @staticmethod
     def _paths(model: str, text_encoder: str, vae: str) -> tuple[str, str, str]:
-        """All three are looked for first, so that a missing one is told before gigabytes are read."""
+        """Resolve all three first, so that a missing one is reported before gigabytes are read."""
         return (
             host.unet_path(model),
             host.companion_path(model, text_encoder, "text encoder", "text_encoders"),
@@ -62,5 +62,5 @@ class A124ModelScopeLoader:
         )
 
     def load(self, model: str, text_encoder: str, vae: str) -> tuple[Any, Any, Any]:
-        unet_path, text_path, vae_path = self._paths(model, text_encoder, vae)
-        return host.load_model(unet_path), host.load_clip(text_path), host.load_vae(vae_path)
+        unet, clip, vae = self._paths(model, text_encoder, vae)
+        return host.load_model(unet), host.load_clip(clip), host.load_vae(vae)

@@ -1,10 +1,11 @@
-"""2 Priors: a new word for the picture's subject, for the prompt of the refine guidance."""
+"""2 Priors: textual inversion, an embedding of the picture's subject for the prompt of the refine guidance."""
 
 from __future__ import annotations
 
-import time
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -12,35 +13,37 @@ from torch import Tensor
 from ...a124core.inversion.config import TokenConfig
 from ...a124core.inversion.learn import TokenStep, learn_token
 from ...a124core.protocols import Run
+from ...a124core.runs.advice import out_of_memory_advice
+from ...a124core.runs.monitor import Intervals, RunMonitor
+from ...a124core.runs.store import RunStore
 from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
 from ..host import inversion as host_inversion
 from ..host import ui
-from ..host.folders import output_folder
-from ..host.images import from_image, to_preview_image
+from ..host.images import from_images, to_preview_image
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..optimize.cache_key import HIDDEN, cache_key
-from .embedding_files import Progress, embedding_path, write_word
+from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
 
 WHITE = (1.0, 1.0, 1.0)
-SHOW_SECONDS, SAVE_SECONDS = 5.0, 120.0
+INTERVALS = Intervals(snapshot=120.0, preview=5.0)  # seconds
 
 
 class A124TextualInversion:
     """Learns an embedding from one picture."""
 
     DESCRIPTION = (
-        "Learns a new word for exactly your subject, from the picture alone. Write it in the prompt of the refine "
-        "guidance in place of the subject, and the fine stage gives the subject its own look back."
+        "Learns an embedding of exactly your subject, from the picture alone. Write it in the prompt of the refine "
+        "guidance in place of the subject, and the fine stage restores the subject's own look."
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 token", "4D", "embedding", "textual inversion", "personalise", "train", "DreamBooth"]
     RETURN_TYPES = ("CLIP", "STRING")
     RETURN_NAMES = ("clip", "token")
     OUTPUT_TOOLTIPS = (
-        "The CLIP, which knows the new word now.",
-        "The word as prompts write it: embedding:name.",
+        "The CLIP, which finds the new embedding now.",
+        "The embedding as prompts name it: embedding:name.",
     )
     FUNCTION = "learn"
 
@@ -48,124 +51,128 @@ class A124TextualInversion:
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "model": ("MODEL", {"tooltip": "An SD 1.5 or SD 2 checkpoint, the one that refines later."}),
+                "model": ("MODEL", {"tooltip": "An SD 1.5 or SD 2 checkpoint, the one of the refine guidance."}),
                 "clip": ("CLIP", {"tooltip": "The CLIP of the same checkpoint."}),
                 "vae": ("VAE", {"tooltip": "The VAE of the same checkpoint."}),
                 "reference": (sockets.REFERENCE, {"tooltip": "The picture to learn; its cut-out, on white."}),
                 "init_word": ("STRING", {"default": "toy", "tooltip": (
-                    "The kind of thing it is, in one plain word: the new word begins as this one."
+                    "The kind of thing it is, in one plain word: the embedding starts as this one."
                 )}),
                 "name": ("STRING", {"default": "my_subject", "tooltip": (
-                    "The new word's name: letters, digits, - and _. The file goes to models/embeddings."
+                    "The embedding's name: letters, digits, - and _. The file goes to models/embeddings."
                 )}),
                 "steps": ("INT", {"default": 3000, "min": 1, "max": 100_000, "tooltip": (
-                    "Steps of learning. 3000 as released; 500 already help."
+                    "Training steps. 3000 as released; 500 already help."
                 )}),
                 "batch": ("INT", {"default": 16, "min": 1, "max": 64, "advanced": True, "tooltip": (
-                    "Crops of the picture that one step looks at. 16 as released."
+                    "Crops of the picture in one step. 16 as released."
                 )}),
                 "chunk": ("INT", {"default": 2, "min": 1, "max": 64, "advanced": True, "tooltip": (
-                    "Crops that go through the model at once. Less needs less memory and takes longer."
+                    "Crops that run through the model at once. Fewer need less memory and take longer."
                 )}),
                 "rate": ("FLOAT", {
                     "default": 1e-4, "min": 1e-6, "max": 1.0, "step": 1e-6, "round": False, "advanced": True,
                     "tooltip": "Learning rate. 0.0001 as released; 0.001 to 0.005 learns faster and drifts further.",
                 }),
                 "size": ("INT", {"default": 512, "min": 64, "max": 1024, "step": 64, "advanced": True, "tooltip": (
-                    "Side of the pictures that are learned: 512 for SD 1.5."
+                    "Side of the training images: 512 for SD 1.5."
                 )}),
                 "seed": ("INT", {
                     "default": 0, "min": 0, "max": 2**32 - 1, "control_after_generate": False,
-                    "tooltip": "Same seed, same word.",
+                    "tooltip": "Same seed, same embedding.",
                 }),
                 "resume": (["auto", "restart"], {"default": "auto", "tooltip": (
-                    "auto: go on where a run with the same inputs was interrupted, or take its finished word. "
-                    "restart: begin again."
+                    "auto: resume an interrupted run with the same inputs, or take its finished embedding. restart: "
+                    "begin again."
                 )}),
             },
             "optional": {
                 "picture": ("IMAGE", {"tooltip": (
-                    "The raw picture, with its background, to be learned in place of the cut-out, as the release does."
+                    "The raw picture, with its background, to learn from in place of the cut-out, as the release does."
                 )}),
             },
             "hidden": HIDDEN,
-        }  # fmt: skip
+        }
 
     @outside_inference
     def learn(
         self, model: Any, clip: Any, vae: Any, reference: Any, init_word: str, name: str, steps: int, batch: int,
         chunk: int, rate: float, size: int, seed: int, resume: str, picture: Tensor | None = None,
         graph: Any = None, unique_id: str | None = None,
-    ) -> tuple[Any, str]:  # fmt: skip
+    ) -> tuple[Any, str]:
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
-        image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else from_image(picture)[0]
+        image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else from_images(picture[:1])[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
-        path = embedding_path(name, None if resume == "restart" else run)
-        keep = Progress(output_folder() / "snapshots" / f"token-{run}", resume == "restart")
-        word = keep.finished()
-        if word is None:
-            word = _learn(model, clip, vae, init_word.strip(), image, config, seed, keep, unique_id)
+        path, init_word = embedding_path(name, None if resume == "restart" else run), init_word.strip()
+        store = embedding_store(run)
+        if resume == "restart":
+            shutil.rmtree(store.folder, ignore_errors=True)
+        embedding = store.result(RESULT)
+        if embedding is None:
+            build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
+            embedding = _learn(build, image, config, seed, store, unique_id)
         try:
-            write_word(path, word, {"init_word": init_word.strip(), "steps": str(steps), "run": run})
-        finally:  # a word that could not be written there is found again here
-            problem = keep.finish(word)
-        said = f"embedding:{name} holds {len(word)} vector(s), learned from {init_word.strip()!r}."
-        ui.show_text(unique_id, f"{said}\n{problem}" if problem else said)
+            save_embedding(path, embedding, {"init_word": init_word, "steps": str(steps), "run": run})
+        finally:  # an embedding that could not be written is found in the store by the next run
+            problem = _finish(store, embedding)
+        summary = f"embedding:{name} holds {len(embedding)} vector(s), learned from {init_word!r}."
+        ui.show_text(unique_id, f"{summary}\n{problem}" if problem else summary)
         return clip.clone(), f"embedding:{name}"
 
 
 def _learn(
-    model: Any, clip: Any, vae: Any, init_word: str, image: Tensor, config: TokenConfig, seed: int, keep: Progress,
-    unique_id: str | None,
-) -> Tensor:  # fmt: skip
-    start = keep.newest()
-    watch = Watch(config.steps, 0 if start is None else start.step, keep, unique_id)
-    made = host_inversion.word_model(model, clip, vae, init_word, host_device())
+    build: Callable[[], host_inversion.HostInversionModel], image: Tensor, config: TokenConfig, seed: int,
+    store: RunStore, unique_id: str | None,
+) -> Tensor:  # (n, d)
+    snapshot = store.newest()
+    progress = InversionProgress(config.steps, 0 if snapshot is None else snapshot.step, unique_id)
+    monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
+    model = build()
     try:
-        made.begin()
-        return learn_token(image, made, config, Run(seed, on_step=watch.on_step, resume=start))
-    except BaseException as error:  # cancelled, out of memory: the last good step must survive
-        watch.save()
+        model.load()
+        with monitor.saving_on_error():
+            return learn_token(image, model, config, Run(seed, on_step=monitor.on_step, resume=snapshot))
+    except BaseException as error:
         if is_out_of_memory(error):
-            error.args = (f"{_less_memory(config)}\n{error}",)  # still of its kind, so that the host frees its models
+            error.args = (f"{_memory_advice(config)}\n{error}",)  # still of its kind, so that the host frees its models
         raise
     finally:
-        made.rest()
+        model.offload()
 
 
-def _less_memory(config: TokenConfig) -> str:
-    advice = (
-        "set 'chunk' to 1: it goes on from its last step"
-        if config.chunk > 1
-        else "'chunk' is 1 already: give it a smaller 'size', with which it begins anew"
-    )
-    return f"textual inversion is out of memory: {advice}."
+def _finish(store: RunStore, embedding: Tensor) -> str | None:
+    """Keep the embedding in the store; return the reason if it cannot be kept, which ends no run."""
+    try:
+        store.finish(RESULT, embedding)
+    except (OSError, ValueError, RuntimeError) as error:
+        return f"result not kept on disk: {error}"
+    return None
 
 
-class Watch:
-    """Progress, preview, snapshots, cancel."""
+def _memory_advice(config: TokenConfig) -> str:
+    if config.chunk > 1:
+        return out_of_memory_advice("textual inversion", resuming=["set 'chunk' to 1"])
+    return out_of_memory_advice("textual inversion", restarting=["'chunk' is 1 already: choose a smaller 'size'"])
 
-    def __init__(self, steps: int, done_before: int, keep: Progress, node_id: str | None) -> None:
-        self.report: Callable = ui.progress(steps, node_id)
-        self.report(done_before, None)  # the bar is there while models are copied
-        self.keep, self.node_id = keep, node_id
-        self.last: TokenStep | None = None
-        self.shown = self.saved = time.monotonic()
+
+class InversionProgress:
+    """The front end of one run on the node."""
+
+    def __init__(self, steps: int, first: int, node_id: str | None) -> None:
+        self.node_id = node_id
+        self.update = ui.progress(steps, node_id)
+        self.update(first, None)  # the bar is there while models are copied
 
     def on_step(self, step: TokenStep) -> None:
-        self.last = step
+        """Move the bar; raise the host's exception on a cancel."""
         ui.stop_if_cancelled()
-        now = time.monotonic()
-        picture = None
-        if now - self.shown >= SHOW_SECONDS:
-            picture, self.shown = to_preview_image(step.preview()), time.monotonic()
-        self.report(step.step, picture)
-        if now - self.saved >= SAVE_SECONDS:
-            self.save()
+        self.update(step.step, None)
 
-    def save(self) -> None:
-        """It never raises: the reason for being called must not be hidden, and learning goes on without it."""
-        if self.last is not None and (problem := self.keep.save(self.last.snapshot())):
-            ui.show_text(self.node_id, problem)
-        self.saved = time.monotonic()
+    def on_preview(self, step: TokenStep) -> None:
+        """Show the preview on the node."""
+        self.update(step.step, to_preview_image(step.preview()))
+
+    def on_problem(self, message: str) -> None:
+        """Show what could not be written."""
+        ui.show_text(self.node_id, message)

@@ -1,4 +1,4 @@
-"""2 Priors: a text-to-video MODEL judges clips."""
+"""2 Priors: a text-to-video MODEL as the prior of clips."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class A124VideoGuidance:
     """ModelScope, or a native video MODEL, as the video prior of the moving stages."""
 
     DESCRIPTION = (
-        "A text-to-video model judges whole clips by the prompt: it decides how the scene moves. ModelScope in the "
-        "paper (its loader is in this pack); a native MODEL such as Wan 2.1 is a rewiring."
+        "A text-to-video model guides whole clips by the prompt: it decides how the scene moves. ModelScope in the "
+        "paper (its loader is in this pack); rewire it for a native MODEL such as Wan 2.1."
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 video guidance", "ModelScope", "Wan", "text to video", "score distillation", "4D"]
     RETURN_TYPES = (sockets.VIDEO_GUIDANCE,)
     RETURN_NAMES = ("video guidance",)
-    OUTPUT_TOOLTIPS = ("Does a clip move as the prompt says? For the coarse and the fine stage.",)
+    OUTPUT_TOOLTIPS = ("Matches the motion of clips to the prompt. For the coarse and the fine stage.",)
     FUNCTION = "make"
 
     @classmethod
@@ -35,16 +35,16 @@ class A124VideoGuidance:
                     "What happens. ', high-resolution, 8k, good quality' is added, as released."
                 )),
                 "cfg": guidance_widgets.cfg(101.0),
-                "weight": guidance_widgets.weight(1.0, "How strongly it pulls. 1 in the paper and as released."),
+                "weight": guidance_widgets.weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
                 **guidance_widgets.noise(0.02, 0.98),
                 "size": guidance_widgets.size(256),
             }
-        }  # fmt: skip
+        }
 
     @outside_inference
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int,
-    ) -> tuple[Guidance]:  # fmt: skip
+    ) -> tuple[Guidance]:
         prior = video_prior(model, clip, vae, checked_prompt(prompt), cfg, size)
         return (Guidance(prior, weight, t_min, t_max, note=prompt.strip()),)

@@ -1,4 +1,4 @@
-"""2 Priors: Zero123 judges renders from other sides by your picture."""
+"""2 Priors: Zero123 as the prior of other views, conditioned on your picture."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class A124ViewGuidance:
     """A Zero123 checkpoint as the view prior of all stages."""
 
     DESCRIPTION = (
-        "Zero123 knows what an object looks like from another side. It keeps the shape from growing a second face. "
-        "Load it with Image Only Checkpoint Loader (img2vid model)."
+        "Zero123 predicts an object from another side. It keeps the shape from growing a second face (the Janus "
+        "problem). Load it with Image Only Checkpoint Loader (img2vid model)."
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 view guidance", "zero123", "stable zero123", "novel view", "Janus", "4D"]
     RETURN_TYPES = (sockets.VIEW_GUIDANCE,)
     RETURN_NAMES = ("view guidance",)
-    OUTPUT_TOOLTIPS = ("Does another view belong to the picture? For all stages.",)
+    OUTPUT_TOOLTIPS = ("Matches other views to your picture. For all stages.",)
     FUNCTION = "make"
 
     @classmethod
@@ -39,21 +39,21 @@ class A124ViewGuidance:
                 )}),
                 "cfg": guidance_widgets.cfg(5.0, "5 in the paper and as released."),
                 "weight": guidance_widgets.weight(1.0, (
-                    "How strongly it pulls, times the angle to the picture's camera over 180 degrees. 1 goes with "
+                    "Weight of this guidance, times the angle to the picture's camera over 180 degrees. 1 goes with "
                     "draft and released in the static stage, 40 in the coarse and fine stage; 40 with paper."
                 )),
                 **guidance_widgets.noise(0.2, 0.6),
                 "size": guidance_widgets.size(256),
             },
             "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. It is needed."}),
+                "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Required."}),
             },
-        }  # fmt: skip
+        }
 
     @outside_inference
     def make(
         self, model: Any, clip_vision: Any, vae: Any, kind: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, reference: Any = None,
-    ) -> tuple[Guidance]:  # fmt: skip
+    ) -> tuple[Guidance]:
         prior = view_prior(model, clip_vision, vae, reference, kind, cfg, size)
         return (Guidance(prior, weight, t_min, t_max, angle_weight=True, note=kind),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def models(model: str) -> dict[str, tuple]:
-    """MODEL, CLIP and VAE, as a checkpoint loader gives them."""
+    """Return MODEL, CLIP and VAE, as a checkpoint loader gives them."""
     return {
         "model": ("MODEL", {"tooltip": model}),
         "clip": ("CLIP", {"tooltip": "The CLIP of the same checkpoint."}),
@@ -17,14 +17,14 @@ def prompt(default: str, tooltip: str) -> tuple:
 
 
 def cfg(default: float, source: str = "") -> tuple:
-    why = source or (
-        "101 is no mistake: score distillation needs it to make up its mind, and the release's 100 is added to the "
-        "conditional guess, which is 101 in ComfyUI's form."
+    reason = source or (
+        "101 is no mistake: score distillation needs it to converge to one result, and the release's 100 is added to "
+        "the conditional prediction, which is 101 in ComfyUI's form."
     )
     return ("FLOAT", {
         "default": default, "min": 1.0, "max": 1000.0, "step": 0.5,
-        "tooltip": f"Strength of classifier-free guidance, uncond + cfg (cond - uncond). {why}",
-    })  # fmt: skip
+        "tooltip": f"Strength of classifier-free guidance, uncond + cfg (cond - uncond). {reason}",
+    })
 
 
 def weight(default: float, tooltip: str) -> tuple:
@@ -32,23 +32,23 @@ def weight(default: float, tooltip: str) -> tuple:
 
 
 def noise(low: float, high: float, source: str = "as released") -> dict[str, tuple]:
-    """The range of noise levels, as shares of the schedule; source: where the two numbers are from."""
-    steps = {"min": 0.0, "max": 1.0, "step": 0.01}
+    """Return the range of noise levels, as shares of the schedule; source: where the two numbers are from."""
+    limits = {"min": 0.0, "max": 1.0, "step": 0.01}
     return {
-        "t_min": ("FLOAT", {"default": low, **steps, "tooltip": (
+        "t_min": ("FLOAT", {"default": low, **limits, "tooltip": (
             f"Lowest noise level that is drawn, as a share of the schedule. {low} {source}."
         )}),
-        "t_max": ("FLOAT", {"default": high, **steps, "tooltip": (
+        "t_max": ("FLOAT", {"default": high, **limits, "tooltip": (
             f"Highest noise level that is drawn. {high} {source}. Lower it when the result is over-saturated."
         )}),
-    }  # fmt: skip
+    }
 
 
 def size(default: int, source: str = "as released") -> tuple:
     return ("INT", {
         "default": default, "min": 64, "max": 2048, "step": 64,
         "tooltip": (
-            f"Renders are resized to this many pixels before the MODEL sees them. {default} {source}; "
-            "smaller is faster and needs less memory."
+            f"Renders are resized to this many pixels for the MODEL. {default} {source}; smaller is faster and needs "
+            "less memory."
         ),
-    })  # fmt: skip
+    })

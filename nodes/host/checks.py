@@ -1,4 +1,4 @@
-"""Wires that cannot work, each refused in one sentence: what came, what is needed, what to wire instead."""
+"""Wires that cannot work, each refused in one sentence: what is wired, what is needed, what to wire instead."""
 
 from __future__ import annotations
 
@@ -6,55 +6,57 @@ from typing import Any
 
 
 def check_vae(model: Any, vae: Any) -> None:
-    """A VAE of the MODEL's latent space."""
+    """Require a VAE of the MODEL's latent space."""
     if vae is None or getattr(vae, "first_stage_model", None) is None:
         raise ValueError(
-            "the loader brought no VAE, and without one no gradient reaches the picture: wire the VAE of the MODEL's "
+            "the loader brought no VAE, and without one no gradient reaches the render: wire the VAE of the MODEL's "
             "family from Load VAE."
         )
-    wanted, came = model.model.latent_format.latent_channels, vae.latent_channels
-    if wanted != came:
+    expected, channels = model.model.latent_format.latent_channels, vae.latent_channels
+    if expected != channels:
         raise ValueError(
-            f"the VAE makes latents of {came} channels, but the MODEL ({kind(model)}) reads {wanted}: wire the VAE "
-            "that belongs to this MODEL."
+            f"this VAE's latents have {channels} channels, but the MODEL ({model_family(model)}) expects {expected}: "
+            "wire the VAE that belongs to this MODEL."
         )
 
 
 def check_channels(model: Any) -> None:
-    """A MODEL that needs no other picture beside the noisy one."""
+    """Require a MODEL whose only image input is the noisy one."""
     config = getattr(model.model.model_config, "unet_config", {})
-    reads, latents = config.get("in_channels", config.get("in_dim")), model.model.latent_format.latent_channels
-    if reads is not None and reads != latents:
+    channels, latents = config.get("in_channels", config.get("in_dim")), model.model.latent_format.latent_channels
+    if channels is not None and channels != latents:
         raise ValueError(
-            f"this MODEL ({kind(model)}) reads {reads} channels where the latents have {latents}: it is made for "
-            "inpainting, editing or animating a picture; wire its plain text-to-picture (or text-to-video) version."
+            f"this MODEL ({model_family(model)}) has {channels} input channels where the latents have {latents}: it is "
+            "made for inpainting, editing or animating an image; wire its plain text-to-image (or text-to-video) "
+            "version."
         )
 
 
-def check_clip(model: Any, vae: Any) -> None:
-    """A MODEL that judges a clip as a whole."""
+def check_video(model: Any, vae: Any) -> None:
+    """Require a MODEL that denoises a clip as a whole."""
     if getattr(model.model, "a124_family", None) == "modelscope":
         return
     if getattr(model.model.latent_format, "latent_dimensions", 2) != 3 or getattr(vae, "latent_dim", 2) != 3:
         raise ValueError(
-            f"this MODEL ({kind(model)}) and its VAE know single pictures, not clips: wire ModelScope from this pack's "
-            "loader or a native text-to-video MODEL such as Wan 2.1 (AnimateDiff sets itself up inside a sampler run "
-            "only, so render its clip and wire that through Clip as video guidance)."
+            f"this MODEL ({model_family(model)}) and its VAE are made for single images, not clips: wire ModelScope "
+            "from this pack's loader or a native text-to-video MODEL such as Wan 2.1 (AnimateDiff sets itself up "
+            "inside a sampler run only, so render its clip and wire that through Clip as video guidance)."
         )
 
 
-def check_text(model: Any, conditioning: list) -> None:
-    """A CLIP whose words are as wide as the MODEL reads them."""
-    wanted, came = text_width(model.model.diffusion_model), conditioning[0][0].shape[-1]
-    if wanted is not None and wanted != came:
+def check_embedding_dim(model: Any, dim: int) -> None:
+    """Require a CLIP whose embeddings have as many dimensions as the MODEL's cross-attention expects."""
+    expected = context_dim(model.model.diffusion_model)
+    if expected is not None and expected != dim:
         raise ValueError(
-            f"the CLIP writes words {came} wide, but the MODEL ({kind(model)}) reads {wanted}: wire the CLIP of the "
-            "same checkpoint (SD 1.5 768, SD 2 and ModelScope 1024, SDXL 2048)."
+            f"this CLIP's embeddings have {dim} dimensions, but the MODEL's cross-attention ({model_family(model)}) "
+            f"expects {expected}: wire the CLIP of the same checkpoint (SD 1.5 768, SD 2 and ModelScope 1024, SDXL "
+            "2048)."
         )
 
 
 def check_control(model: Any, control: Any) -> None:
-    """A ControlNet made for the MODEL's family."""
+    """Require a ControlNet made for the MODEL's family."""
     import comfy.controlnet
 
     if isinstance(control, comfy.controlnet.ControlLora):
@@ -65,18 +67,18 @@ def check_control(model: Any, control: Any) -> None:
     network = getattr(control, "control_model", None)
     if network is None:  # adapters bring no network of their kind
         return
-    wanted, came = text_width(model.model.diffusion_model), text_width(network)
-    if wanted != came:
+    expected, dim = context_dim(model.model.diffusion_model), context_dim(network)
+    if expected != dim:
         raise ValueError(
-            f"the CONTROL_NET reads words {came or 'of another kind'} wide, but the MODEL ({kind(model)}) reads "
-            f"{wanted or 'another kind'}: wire a tile ControlNet of the MODEL's family (for SD 1.5: "
-            "control_v11f1e_sd15_tile), or leave it unplugged."
+            f"the CONTROL_NET's cross-attention expects {dim or 'another kind of'} dimensions, but the MODEL's "
+            f"({model_family(model)}) {expected or 'another kind'}: wire a tile ControlNet of the MODEL's family (for "
+            "SD 1.5: control_v11f1e_sd15_tile), or leave it unplugged."
         )
 
 
-def text_width(network: Any) -> int | None:
-    """How wide the words are that a network reads (UNet, ControlNet, Wan); None: it has no place of these names."""
-    if hasattr(network, "text_width"):  # our ModelScope: its layers in time have an attn2 that reads no words
+def context_dim(network: Any) -> int | None:
+    """Return the dimensions of the embeddings that a network (UNet, ControlNet, Wan) attends to; None if unknown."""
+    if hasattr(network, "text_width"):  # our ModelScope: the attn2 of its temporal layers is self-attention
         return network.text_width
     for name, part in network.named_modules():
         if name.endswith(("attn2.to_k", "text_embedding.0")):
@@ -84,6 +86,6 @@ def text_width(network: Any) -> int | None:
     return None
 
 
-def kind(model: Any) -> str:
-    """The host's name for the family of a MODEL."""
+def model_family(model: Any) -> str:
+    """Return the host's name for the family of a MODEL."""
     return type(model.model.model_config).__name__

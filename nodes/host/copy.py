@@ -1,4 +1,4 @@
-"""A network of the host's as a copy of our own: normal tensors that stay where they are and let a gradient pass."""
+"""A host network as a copy of our own: normal tensors that stay where they are and let a gradient pass."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from torch.utils.checkpoint import checkpoint
 # place in virtual memory, views of it, page-locked buffers, LoRAs to be added on the way. They own memory by address:
 # a copy would give the original's memory back when it dies, and reading a view may find the pages gone.
 RUNTIME = ("_v", "_prefetch", "dynamic_vbars", "dynamic_pins")
-RUNTIME_BEGINS, RUNTIME_ENDS = ("_v_", "_pin"), "_lowvram_function"
+RUNTIME_PREFIXES, RUNTIME_SUFFIX = ("_v_", "_pin"), "_lowvram_function"
 PLAIN = (bool, int, float, str, type(None))  # these are the same object everywhere
 
 
-class _Left:
-    """Stands where something of the original was left out."""
-
-
-def private_copy(module: nn.Module, patches: dict, prefix: str, dtype: torch.dtype) -> nn.Module:
-    """A frozen copy of normal tensors on the CPU, patched as the wire says. Raises ValueError on quantised weights."""
+def patched_copy(module: nn.Module, patches: dict, prefix: str, dtype: torch.dtype) -> nn.Module:
+    """Return a frozen copy of normal tensors on the CPU with the patches added; refuse quantised weights."""
     import comfy.lora
 
-    made = own_copy(module).to("cpu")
-    for name, parameter in list(made.named_parameters()):
+    copied = clean_copy(module).to("cpu")
+    for name, parameter in list(copied.named_parameters()):
         if not parameter.is_floating_point() or type(parameter.data) is not Tensor:
             raise ValueError(
                 "the MODEL's weights are quantised (GGUF, scaled fp8 ...), and no gradient passes through those: load "
@@ -36,51 +32,54 @@ def private_copy(module: nn.Module, patches: dict, prefix: str, dtype: torch.dty
         weight = parameter.detach().to(torch.float32, copy=True)
         if prefix + name in patches:
             weight = comfy.lora.calculate_weight(patches[prefix + name], weight, prefix + name)
-        owner = made.get_submodule(name.rpartition(".")[0])
-        setattr(owner, name.rpartition(".")[2], nn.Parameter(weight.to(dtype), requires_grad=False))
-    for part in made.modules():
-        if hasattr(part, "comfy_cast_weights"):
-            part.comfy_cast_weights = False  # weights stay where they are: no paging, no casting
-    made.dtype = dtype
-    return made.eval()
+        owner, _, key = name.rpartition(".")
+        setattr(copied.get_submodule(owner), key, nn.Parameter(weight.to(dtype), requires_grad=False))
+    disable_weight_casting(copied)
+    copied.dtype = dtype
+    return copied.eval()
 
 
-def own_copy(module: nn.Module) -> nn.Module:
-    """A deep copy of a module that may be loaded, without what its loading left on the layers. It is not touched."""
-    left, memo = _Left(), {}
+def disable_weight_casting(module: nn.Module) -> None:
+    """Switch the host's paging and casting of weights off."""
     for part in module.modules():
-        for name, value in vars(part).items():
-            if _is_runtime(name) and not isinstance(value, PLAIN):
-                memo[id(value)] = left
-    made = copy.deepcopy(module, memo)
-    for part in made.modules():
+        if hasattr(part, "comfy_cast_weights"):
+            part.comfy_cast_weights = False
+
+
+def clean_copy(module: nn.Module) -> nn.Module:
+    """Return a deep copy of a module that may be loaded, without what loading left on its layers."""
+    omitted = object()
+    memo = {
+        id(value): omitted
+        for part in module.modules()
+        for name, value in vars(part).items()
+        if _is_runtime(name) and not isinstance(value, PLAIN)
+    }
+    copied = copy.deepcopy(module, memo)
+    for part in copied.modules():
         for name in [n for n in vars(part) if _is_runtime(n)]:
             delattr(part, name)
-    return made
+    return copied
 
 
 def _is_runtime(name: str) -> bool:
-    return name in RUNTIME or name.startswith(RUNTIME_BEGINS) or name.endswith(RUNTIME_ENDS)
+    return name in RUNTIME or name.startswith(RUNTIME_PREFIXES) or name.endswith(RUNTIME_SUFFIX)
 
 
-def spare_norms(module: nn.Module) -> None:
-    """The host adds to x in place, as in x += attention(norm(x)); a norm's gradient needs the x it saw: a copy."""
+def clone_norm_inputs(module: nn.Module) -> None:
+    """Give every norm a copy of its input: the host adds to it in place, as in x += attention(norm(x))."""
     for part in module.modules():
         if isinstance(part, (nn.LayerNorm, nn.GroupNorm)):
-            part.forward = partial(_on_copy, part.forward)
+            part.register_forward_pre_hook(lambda _, args: (args[0].clone(), *args[1:]))
 
 
-def _on_copy(forward: Any, x: Tensor) -> Tensor:
-    return forward(x.clone())
-
-
-def run_again(part: nn.Module) -> None:
-    """The part is run again when its gradient is due, so that its activations are kept no longer than needed."""
+def checkpoint_forward(part: nn.Module) -> None:
+    """Run the part again in the backward pass (gradient checkpointing) instead of keeping its activations."""
     part.forward = partial(_checkpointed, part.forward)
 
 
 def _checkpointed(forward: Any, *args: Any, **options: Any) -> Any:
     """Dicts are copied: the host writes the number of the block into its options, and goes on writing."""
-    kept = [copy.copy(a) if isinstance(a, dict) else a for a in args]
-    named = {name: copy.copy(o) if isinstance(o, dict) else o for name, o in options.items()}
-    return checkpoint(forward, *kept, use_reentrant=False, **named)
+    args = [copy.copy(a) if isinstance(a, dict) else a for a in args]
+    options = {name: copy.copy(o) if isinstance(o, dict) else o for name, o in options.items()}
+    return checkpoint(forward, *args, use_reentrant=False, **options)

@@ -12,19 +12,19 @@ from einops import rearrange
 from torch import Tensor
 
 
-def from_image(image: Tensor) -> tuple[Tensor, Tensor | None]:
-    """First picture of an IMAGE -> (1, 3, H, W) and its alpha (1, 1, H, W), if it brings one. Always copies."""
-    first = image[:1].detach().to("cpu", torch.float32).clone()
-    if first.shape[-1] == 1:
-        first = first.expand(-1, -1, -1, 3)
-    planes = rearrange(first, "b h w c -> b c h w").contiguous()
+def from_images(images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """IMAGE -> (B, 3, H, W) and its alpha (B, 1, H, W), if it has one. Always copies."""
+    images = images.detach().to("cpu", torch.float32, copy=True)
+    if images.shape[-1] == 1:
+        images = images.expand(-1, -1, -1, 3)
+    planes = rearrange(images, "b h w c -> b c h w").contiguous()
     return planes[:, :3], planes[:, 3:4] if planes.shape[1] == 4 else None
 
 
-def from_mask(mask: Tensor) -> Tensor:
-    """First MASK -> (1, 1, H, W); a single (H, W) is taken too. Always copies."""
-    planes = mask.detach().to("cpu", torch.float32).clone()
-    return planes.reshape(-1, 1, *planes.shape[-2:])[:1]
+def from_masks(masks: Tensor) -> Tensor:
+    """MASK, or a single (H, W), -> (B, 1, H, W). Always copies."""
+    planes = masks.detach().to("cpu", torch.float32, copy=True)
+    return planes.reshape(-1, 1, *planes.shape[-2:])
 
 
 def to_image(image: Tensor) -> Tensor:
@@ -37,20 +37,20 @@ def to_mask(mask: Tensor) -> Tensor:
     return mask[:, 0].contiguous().float().cpu()
 
 
-def near_is_bright(depth: Tensor, mask: Tensor) -> Tensor:  # (F, 1, H, W) in [0, 1]
-    """Map z-depth (F, 1, H, W) to a depth image, scaled over the whole clip, black where nothing is."""
+def to_depth_image(depth: Tensor, mask: Tensor) -> Tensor:  # (F, 1, H, W) in [0, 1]
+    """z-depth (F, 1, H, W) -> near is bright, scaled over the whole clip; the background is black."""
     inside = mask > 0.5
     if not inside.any():
         return torch.zeros_like(depth)
     near, far = depth[inside].min(), depth[inside].max()
-    bright = 1.0 - 0.8 * (depth - near) / (far - near).clamp(min=1e-6)  # the farthest part keeps 0.2, off the black
-    return bright.clamp(0.0, 1.0) * mask
+    brightness = 1.0 - 0.8 * (depth - near) / (far - near).clamp(min=1e-6)  # the farthest keeps 0.2, off the black
+    return brightness.clamp(0.0, 1.0) * mask
 
 
 def to_preview_image(images: Tensor, side: int = 256) -> Any:
-    """(N, 3, H, W) side by side as one PIL picture, each scaled to the given height."""
+    """(N, 3, H, W) -> one PIL image, side by side, each scaled to the given height."""
     from PIL import Image
 
     row = rearrange(images.detach().float().cpu().clamp(0, 1), "n c h w -> h (n w) c")
-    picture = Image.fromarray((row * 255).round().to(torch.uint8).numpy())
-    return picture.resize((side * images.shape[0], side), Image.Resampling.BICUBIC)
+    image = Image.fromarray((row * 255).round().to(torch.uint8).numpy())
+    return image.resize((side * images.shape[0], side), Image.Resampling.BICUBIC)

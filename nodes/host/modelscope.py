@@ -1,10 +1,9 @@
-"""ModelScope's files -> the host's MODEL, CLIP and VAE, held, cast and offloaded by the host like any other."""
+"""ModelScope's files as the host's MODEL, CLIP and VAE, which the host casts and offloads like any other."""
 
 from __future__ import annotations
 
 import functools
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,18 @@ from torch import Tensor
 from ...a124core.priors.modelscope.layers import LayerFactory
 from ...a124core.priors.modelscope.layouts import SUFFIXES, companion, to_original, unet_files
 from ...a124core.priors.modelscope.unet import Shapes, VideoUNet, check_shapes, shapes_of
+from .folders import model_roots
+from .runtime import host_module
 
 FOLDER = "text2video"  # under models; an older pack for the same weights reads it too
 FAMILY = "modelscope"
 AUTO = "auto"
-
-# Files
+COMPANIONS = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}
 
 
 def folder_files(folder: str) -> list[str]:
-    """Names of the weights files in one of the host's model folders; nothing without a host."""
-    paths = sys.modules.get("folder_paths")
+    """Return the names of the weights files in one of the host's model folders; nothing without a host."""
+    paths = host_module("folder_paths")
     if paths is None:
         return []
     if folder == FOLDER:
@@ -32,7 +32,7 @@ def folder_files(folder: str) -> list[str]:
 
 
 def _register(paths: Any) -> None:
-    """models/text2video joins what extra_model_paths.yaml or another pack has already named."""
+    """Add models/text2video to what extra_model_paths.yaml or another pack has already named."""
     default = str(Path(paths.models_dir) / FOLDER)
     folders, _ = paths.folder_names_and_paths.setdefault(FOLDER, ([], set(SUFFIXES)))
     if default not in folders:
@@ -40,33 +40,33 @@ def _register(paths: Any) -> None:
 
 
 def unets() -> list[str]:
+    """Return the names of the UNets under models/text2video, as the menu lists them."""
     return unet_files(folder_files(FOLDER))
 
 
 def unet_path(unet: str) -> str:
     if unet not in unets():
-        raise ValueError(where_to_put(unet))
-    return sys.modules["folder_paths"].get_full_path_or_raise(FOLDER, unet)
+        raise ValueError(missing_unet(unet))
+    return host_module("folder_paths").get_full_path_or_raise(FOLDER, unet)
 
 
 def companion_path(unet: str, chosen: str, role: str, folder: str) -> str:
-    """The file of the widget, or with `auto` the one that lies beside the UNet."""
-    paths = sys.modules["folder_paths"]
+    """Return the file of the widget, or with `auto` the one beside the UNet."""
+    paths = host_module("folder_paths")
     if chosen != AUTO:
         return paths.get_full_path_or_raise(folder, chosen)
-    found = companion(folder_files(FOLDER), unet, role)
-    if found is None:
-        known = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}[role]
+    name = companion(folder_files(FOLDER), unet, role)
+    if name is None:
         raise ValueError(
-            f"no {role} lies beside {unet}: put {known} (or the diffusers folder it came in) there, or choose a file "
-            f"of models/{folder}."
+            f"there is no {role} beside {unet}: put {COMPANIONS[role]} (or the diffusers folder it came in) there, or "
+            f"choose a file of models/{folder}."
         )
-    return paths.get_full_path_or_raise(FOLDER, found)
+    return paths.get_full_path_or_raise(FOLDER, name)
 
 
-def where_to_put(unet: str) -> str:
-    paths = sys.modules.get("folder_paths")
-    folders = " or ".join(paths.get_folder_paths(FOLDER)) if paths is not None else f"models/{FOLDER}"
+def missing_unet(unet: str) -> str:
+    """Return what to do about a UNet that a workflow names and this machine does not have."""
+    folders = " or ".join(map(str, model_roots(FOLDER))) or f"models/{FOLDER}"
     return (
         f"{unet!r} is not in {folders}: put text2video_pytorch_model.pth, open_clip_pytorch_model.bin and "
         "VQGAN_autoencoder.pth there, or a whole diffusers folder such as text-to-video-ms-1.7b, refresh the page's "
@@ -75,7 +75,7 @@ def where_to_put(unet: str) -> str:
 
 
 def _read(path: str) -> dict[str, Tensor]:
-    """The host's reader: safetensors, or pickles with weights only."""
+    """Read safetensors, or pickles with weights only, by the host's reader."""
     import comfy.utils
 
     try:
@@ -84,11 +84,8 @@ def _read(path: str) -> dict[str, Tensor]:
         raise ValueError(f"{path} holds more than weights, so it is not opened: convert it to .safetensors.") from error
 
 
-# The three models
-
-
 class HostUNet(VideoUNet):
-    """The UNet as the host's BaseModel builds and calls it."""
+    """The video UNet as the host's BaseModel builds and calls it."""
 
     def __init__(self, shapes: Shapes, dtype: Any, device: Any, operations: Any, **unused: Any) -> None:
         super().__init__(shapes, LayerFactory(operations, dtype, device))
@@ -104,8 +101,8 @@ class HostUNet(VideoUNet):
         control: Any = None,
         transformer_options: dict | None = None,
         **unused: Any,
-    ) -> Tensor:  # fmt: skip
-        """Refuses what the network has no place for, then runs under the wrappers that packs put around a UNet."""
+    ) -> Tensor:
+        """Refuse inputs that the network has no use for, then run under the wrappers that packs put around a UNet."""
         import comfy.patcher_extension as extension
 
         self._refuse(x, context, control)
@@ -119,16 +116,18 @@ class HostUNet(VideoUNet):
 
     def _refuse(self, x: Tensor, context: Tensor | None, control: Any) -> None:
         if x.ndim != 5:
-            raise ValueError(f"ModelScope judges whole clips (B, 4, F, h, w), not latents of shape {tuple(x.shape)}.")
+            raise ValueError(f"ModelScope denoises whole clips (B, 4, F, h, w), not latents of shape {tuple(x.shape)}.")
         if context is None or context.shape[-1] != self.text_width:
-            came = "no text" if context is None else f"text {context.shape[-1]} wide"
-            raise ValueError(f"{came} came, ModelScope reads text {self.text_width} wide: wire the CLIP of its loader.")
+            raise ValueError(
+                f"ModelScope's cross-attention expects embeddings of {self.text_width} dimensions, not "
+                f"{'none' if context is None else context.shape[-1]}: wire the CLIP of its loader."
+            )
         if control is not None:
             raise ValueError("ModelScope takes no ControlNet: leave it out of the video guidance's text.")
 
 
 def load_model(path: str, disable_dynamic: bool = False) -> Any:
-    """-> the host's MODEL (a ModelPatcher): eps-prediction, Stable Diffusion's schedule and latents."""
+    """Return the host's MODEL (a ModelPatcher): eps-prediction, Stable Diffusion's schedule and latents."""
     import comfy.model_base
     import comfy.model_management as management
     import comfy.model_patcher
@@ -138,28 +137,28 @@ def load_model(path: str, disable_dynamic: bool = False) -> Any:
     model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType.EPS, unet_model=HostUNet)
     model.a124_family = FAMILY
     name = "ModelPatcher" if disable_dynamic else "CoreModelPatcher"  # hosts before 0.16 know only the first
-    kind = getattr(comfy.model_patcher, name, comfy.model_patcher.ModelPatcher)
-    patcher = kind(model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device())
-    model.to(patcher.offload_device)
-    dynamic = getattr(patcher, "is_dynamic", bool)()
-    model.diffusion_model.load_state_dict(weights, assign=dynamic)
+    patcher_class = getattr(comfy.model_patcher, name, comfy.model_patcher.ModelPatcher)
+    device, offload_device = management.get_torch_device(), management.unet_offload_device()
+    patcher = patcher_class(model, load_device=device, offload_device=offload_device)
+    model.to(offload_device)
+    model.diffusion_model.load_state_dict(weights, assign=getattr(patcher, "is_dynamic", bool)())
     patcher.cached_patcher_init = (load_model, (path,))  # how newer hosts make an untouched second copy
     return patcher
 
 
 def _config(weights: dict[str, Tensor], management: Any) -> Any:
-    """What the host wants to know of a model; its defaults are already eps-prediction and betas .00085 to .012."""
+    """Return the host's description of a model; its defaults are eps-prediction and betas .00085 to .012."""
     import comfy.utils
 
     shapes = shapes_of(weights)
     check_shapes(shapes)
     config = _config_class()({"shapes": shapes, "in_channels": 4})
-    kinds = config.supported_inference_dtypes
-    count = sum(w.numel() for w in weights.values())
+    dtypes = config.supported_inference_dtypes
+    n_params = sum(w.numel() for w in weights.values())
     dtype = management.unet_dtype(
-        model_params=count, supported_dtypes=kinds, weight_dtype=comfy.utils.weight_dtype(weights)
+        model_params=n_params, supported_dtypes=dtypes, weight_dtype=comfy.utils.weight_dtype(weights)
     )
-    config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, management.get_torch_device(), kinds))
+    config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, management.get_torch_device(), dtypes))
     return config
 
 
@@ -177,13 +176,12 @@ def _config_class() -> type:
 
 
 def load_clip(path: str) -> Any:
-    """-> the host's CLIP with OpenCLIP ViT-H, whose last layer but one ModelScope was trained on."""
+    """Return the host's CLIP with OpenCLIP ViT-H, whose last layer but one ModelScope was trained on."""
     import comfy.sd
-    import folder_paths
 
     clip = comfy.sd.load_clip(
         ckpt_paths=[path],
-        embedding_directory=folder_paths.get_folder_paths("embeddings"),
+        embedding_directory=[str(root) for root in model_roots("embeddings")],
         clip_type=comfy.sd.CLIPType.STABLE_DIFFUSION,
     )
     if not hasattr(clip.cond_stage_model, "clip_h"):
@@ -195,7 +193,7 @@ def load_clip(path: str) -> Any:
 
 
 def load_vae(path: str) -> Any:
-    """-> the host's VAE. ModelScope's own file has the weights of the first stage among others."""
+    """Return the host's VAE. ModelScope's own file has the weights of the first stage among others."""
     import comfy.sd
 
     weights = _read(path)

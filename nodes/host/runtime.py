@@ -1,7 +1,7 @@
-"""How the host runs the pack: its modules are looked up, and its inference mode is left.
+"""The host as it runs the pack: its modules are looked up, and its inference mode is left.
 
 The host has loaded its own modules long before a node runs, so they are looked up, never imported: without a host every
-function of this folder that looks one up falls back to a default.
+function of this folder that needs one has a default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def host_module(name: str) -> ModuleType | None:
 
 
 def outside_inference(function: Callable) -> Callable:
-    """The host runs nodes in inference mode, whose tensors can never be trained: leave it for the whole node."""
+    """Run a node's method outside the host's inference mode, whose tensors can never be trained."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

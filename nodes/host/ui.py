@@ -8,44 +8,44 @@ from typing import Any
 from ...a124core.utils.progress import OnProgress
 from .runtime import host_module
 
-Report = Callable[[int, Any], None]  # steps done, a PIL picture or None
+ProgressBar = Callable[[int, Any], None]  # steps done, a PIL image to show or None
 
 
 def stop_if_cancelled() -> None:
-    """Raises the host's own exception when the user pressed cancel. Called every step: its bar looks too rarely."""
+    """Raise the host's own exception when the user has cancelled. Call it every step: the bar checks too rarely."""
     management = host_module("comfy.model_management")
     if management is not None:
         management.throw_exception_if_processing_interrupted()
 
 
-def progress(total: int, node_id: str | None = None) -> Report:
-    """The node's progress bar: call it with the steps done and, now and then, a picture to show."""
+def progress(total: int, node_id: str | None = None) -> ProgressBar:
+    """Return the node's progress bar: call it with the steps done and, now and then, a preview."""
     utils = host_module("comfy.utils")
     if utils is None:
-        return lambda done, picture=None: None
-    bar, told = utils.ProgressBar(total, node_id=node_id), -1
+        return lambda done, preview=None: None
+    bar, last = utils.ProgressBar(total, node_id=node_id), -1
 
-    def report(done: int, picture: Any = None) -> None:
-        nonlocal told
-        if done == told and picture is None:
-            return  # work that only listens for a cancel: nothing has moved
-        told = done
-        bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, max(picture.size)))
+    def update(done: int, preview: Any = None) -> None:
+        nonlocal last
+        if done == last and preview is None:
+            return  # called for the sake of a cancel alone
+        last = done
+        bar.update_absolute(done, total, None if preview is None else ("JPEG", preview, max(preview.size)))
 
-    return report
+    return update
 
 
 def progress_callback(node_id: str | None = None) -> OnProgress:
     """Return a callback that moves the node's bar, shows the text on the node and raises if the user cancels."""
-    report: Report | None = None
+    update: ProgressBar | None = None
     last: tuple[int, str] | None = None
 
     def on_progress(done: int, total: int, text: str) -> None:
-        nonlocal report, last
+        nonlocal update, last
         stop_if_cancelled()
-        report = report or progress(total, node_id)
+        update = update or progress(total, node_id)
         if (done, text) != last:
-            report(done, None)
+            update(done, None)
             if text:
                 show_text(node_id, f"{done} of {total}: {text}")
         last = (done, text)
@@ -55,13 +55,17 @@ def progress_callback(node_id: str | None = None) -> OnProgress:
 
 def show_text(node_id: str | None, text: str) -> None:
     """Show a line of text on the node."""
-    server = getattr(getattr(host_module("server"), "PromptServer", None), "instance", None)
-    if server is not None and node_id is not None and hasattr(server, "send_progress_text"):
+    server = _server()
+    if node_id is not None and hasattr(server, "send_progress_text"):
         server.send_progress_text(text, node_id, server.client_id)
 
 
 def send(event: str, values: dict[str, Any]) -> None:
-    """An event with a few figures, to the browser that queued the job."""
-    server = getattr(getattr(host_module("server"), "PromptServer", None), "instance", None)
+    """Send an event with a few figures to the browser that queued the job."""
+    server = _server()
     if server is not None:
         server.send_sync(event, values, server.client_id)
+
+
+def _server() -> Any:
+    return getattr(getattr(host_module("server"), "PromptServer", None), "instance", None)

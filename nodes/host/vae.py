@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ...a124core.priors.latents import checkpointed_encode
-from .copy import run_again
+from .copy import checkpoint_forward, disable_weight_casting
 
 # Bytes a pixel for a gradient in float32, the largest of a CPU run: SD's VAE 362 MiB at 256 x 256, 1224 MiB at
-# 512 x 512 (678 and 3194 if its blocks were not run again)
-PICTURE_BYTES = 6 * 2**10
+# 512 x 512 (678 and 3194 without checkpointing)
+IMAGE_BYTES = 6 * 2**10
 CLIP_BYTES = 15 * 2**10  # and a frame, of Wan's VAE, which keeps a whole clip: 3953 MiB for 17 frames of 128 x 128
 CLIP_FRAMES = 17  # the method's 16 in the 1 + 4 k that Wan's VAE takes
 UNUSED = ("decoder", "taesd_decoder", "post_quant_conv")
@@ -26,14 +26,14 @@ _copies: weakref.WeakKeyDictionary[Any, PrivateEncoder] = weakref.WeakKeyDiction
 
 
 def private_encoder(vae: Any) -> PrivateEncoder:
-    """One copy for each VAE, shared by all guidances that it is wired to, gone with the VAE."""
+    """Return one copy for each VAE, shared by all guidances that it is wired to, gone with the VAE."""
     if vae not in _copies:
         _copies[vae] = PrivateEncoder(vae)
     return _copies[vae]
 
 
 class PrivateEncoder:
-    """Pictures to latents as the VAE makes them (the mode, unscaled), in float32."""
+    """Images to latents as the VAE encodes them (the mode, unscaled), in float32."""
 
     def __init__(self, vae: Any) -> None:
         import comfy.sd
@@ -44,66 +44,68 @@ class PrivateEncoder:
         for name in UNUSED:
             for value in getattr(model, name, nn.Module()).parameters():  # the modules stay: Wan's encoder counts them
                 value.data = value.data.new_empty(0)
-        for module in model.modules():
-            if hasattr(module, "comfy_cast_weights"):
-                module.comfy_cast_weights = False  # weights stay where they are: no paging, no casting
-        self.is_clip = getattr(vae, "latent_dim", 2) == 3  # a video VAE: (B, 3, F, H, W) -> (B, C, f, h, w)
-        for part in [] if self.is_clip else blocks(getattr(model, "encoder", None)):
-            run_again(part)
+        disable_weight_casting(model)
+        self.is_video = is_video(vae)  # (B, 3, F, H, W) -> (B, C, f, h, w)
+        for part in [] if self.is_video else blocks(getattr(model, "encoder", None)):
+            checkpoint_forward(part)
         self.model = model.eval().requires_grad_(False)
         self.to_input = vae.process_input
         self.stride = (getattr(vae, "downscale_index_formula", None) or (1,))[0]  # frames for each latent frame
 
-    def pictures(self, image: Tensor) -> Tensor:
-        """image (B, 3, H, W) in [0, 1] -> (B, C, h, w), of a video VAE (B, C, 1, h, w): each picture by itself."""
-        return checkpointed_encode(image[:, :, None] if self.is_clip else image, self._raw)
+    def encode_images(self, image: Tensor) -> Tensor:
+        """image (B, 3, H, W) in [0, 1] -> (B, C, h, w), of a video VAE (B, C, 1, h, w): each image by itself."""
+        return checkpointed_encode(image[:, :, None] if self.is_video else image, self._encode)
 
-    def clip(self, image: Tensor) -> Tensor:
+    def encode_clip(self, image: Tensor) -> Tensor:
         """image (F, 3, H, W) in [0, 1] -> one item (1, C, f, h, w); a video VAE takes 1 + k stride frames.
 
-        The last frame stands still until that number is reached: the VAE would drop the surplus without a word.
+        The last frame is repeated until that number is reached: the VAE would drop the surplus without a word.
         """
-        if not self.is_clip:
-            return self.pictures(image).movedim(0, 1)[None]
+        if not self.is_video:
+            return self.encode_images(image).movedim(0, 1)[None]
         missing = (1 - len(image)) % self.stride
-        whole = torch.cat([image, image[-1:].expand(missing, -1, -1, -1)])
-        return checkpointed_encode(whole.movedim(0, 1)[None], self._raw)
+        padded = torch.cat([image, image[-1:].expand(missing, -1, -1, -1)])
+        return checkpointed_encode(padded.movedim(0, 1)[None], self._encode)
 
-    def _raw(self, image: Tensor) -> Tensor:
+    def _encode(self, image: Tensor) -> Tensor:
         self.model.to(image.device)
         return self.model.encode(self.to_input(image))
 
-    def rest(self) -> None:
-        """Give the accelerator's memory back."""
+    def offload(self) -> None:
+        """Move the weights to main memory."""
         self.model.to("cpu")
 
 
+def is_video(vae: Any) -> bool:
+    """Return whether a VAE encodes clips."""
+    return getattr(vae, "latent_dim", 2) == 3
+
+
 def blocks(encoder: Any) -> list[nn.Module]:
-    """The blocks of a picture encoder of Stable Diffusion's kind, one after the other; none of any other kind.
+    """Return the blocks of an image encoder of Stable Diffusion's kind in order; none of any other kind.
 
     Not for a video VAE: its blocks hand frames from call to call, so they cannot be run a second time.
     """
-    found = []
+    parts = []
     for level in getattr(encoder, "down", ()):
-        found += [*getattr(level, "block", ()), *getattr(level, "attn", ()), getattr(level, "downsample", None)]
-    found += [*encoder.mid.children()] if found and hasattr(encoder, "mid") else []
-    return [part for part in found if part is not None]
+        parts += [*getattr(level, "block", ()), *getattr(level, "attn", ()), getattr(level, "downsample", None)]
+    parts += [*encoder.mid.children()] if parts and hasattr(encoder, "mid") else []
+    return [part for part in parts if part is not None]
 
 
 def gradient_bytes(vae: Any, size: int) -> int:
-    """What one backward pass through the encoder keeps, for pictures of size x size."""
-    whole_clip = CLIP_FRAMES * CLIP_BYTES if getattr(vae, "latent_dim", 2) == 3 else PICTURE_BYTES
-    return whole_clip * size * size
+    """Return what one backward pass through the encoder keeps, for images of size x size."""
+    return (CLIP_FRAMES * CLIP_BYTES if is_video(vae) else IMAGE_BYTES) * size * size
 
 
 def encoder_bytes(vae: Any) -> int:
-    """Weights of our copy, in float32."""
+    """Return the bytes of the copy's weights, in float32."""
     used = [v for name, v in vae.first_stage_model.named_parameters() if name.split(".")[0] not in UNUSED]
     return 4 * sum(v.numel() for v in used)
 
 
 def latent_scale(model: Any) -> Callable[[Tensor], Tensor]:
-    """VAE latents to the MODEL's own, by a copy of its latent format: Wan's means were made in inference mode too."""
+    """Return VAE latents -> the MODEL's own, by a copy of its latent format: Wan's means are inference tensors too."""
     scale = copy.copy(model.model.latent_format)
     with torch.inference_mode(False):
         for name, value in vars(scale).items():

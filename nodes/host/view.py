@@ -1,4 +1,4 @@
-"""Zero123 and Stable-Zero123: does another view belong to the picture? The pose changes at every step."""
+"""Zero123 and Stable-Zero123 as the prior of other views, conditioned on the reference image and the render's pose."""
 
 from __future__ import annotations
 
@@ -10,68 +10,67 @@ from torch import Tensor
 from ...a124core.priors.zero123_pose import pose_vector
 from ...a124core.protocols import View
 from ...a124core.reference.reference import Reference
-from .checks import check_vae, kind
-from .denoiser import Conds, HostDenoiser
+from .checks import check_vae, model_family
+from .denoiser import Conditioner, Conds, HostDenoiser
 from .prior import NativePrior
 
-WIDTH = 768  # of the picture's embedding; 4 numbers of the pose follow
+EMBEDDING_DIM = 768  # of the image; 4 numbers of the pose follow
 WHITE = (1.0, 1.0, 1.0)
 
 
 def view_prior(
-    model: Any, clip_vision: Any, vae: Any, reference: Reference | None, which: str, cfg: float, size: int
+    model: Any, clip_vision: Any, vae: Any, reference: Reference | None, kind: str, cfg: float, size: int
 ) -> NativePrior:
-    """The picture that was given, on white as Zero123 was trained, and the pose of each render relative to it."""
+    """Return the prior of the reference image, on white as Zero123 was trained, and of poses relative to it."""
     check_vae(model, vae)
     if reference is None:
-        raise ValueError("a view guidance compares with your picture: wire the reference from node 1 Picture.")
+        raise ValueError("a view guidance compares with your image: wire the reference from node 1 Picture.")
     if not hasattr(model.model, "cc_projection"):
         raise ValueError(
-            f"this MODEL ({kind(model)}) has no cc_projection, so it knows no camera: wire a Zero123 or Stable-Zero123 "
-            "checkpoint from Image Only Checkpoint Loader (img2vid model)."
+            f"this MODEL ({model_family(model)}) has no cc_projection, so it takes no camera pose: wire a Zero123 or "
+            "Stable-Zero123 checkpoint from Image Only Checkpoint Loader (img2vid model)."
         )
-    pose = Pose(_embedding(clip_vision, reference, size), vae, reference, which, size)
+    pose = PoseConditioner(_embedding(clip_vision, reference, size), vae, reference, kind, size)
     return NativePrior(model, vae, pose, cfg, size)
 
 
 @torch.inference_mode()
-def _embedding(clip_vision: Any, reference: Reference, size: int) -> Tensor:  # (1, 1, 768)
+def _embedding(clip_vision: Any, reference: Reference, size: int) -> Tensor:  # (1, 1, EMBEDDING_DIM)
     if clip_vision is None:
         raise ValueError(
-            "the checkpoint brought no CLIP_VISION: wire one from Load CLIP Vision, CLIP's ViT-L, as Zero123 uses it."
+            "the checkpoint has no CLIP_VISION: wire one from Load CLIP Vision, CLIP's ViT-L, as Zero123 uses it."
         )
-    found = clip_vision.encode_image(_shown(reference, size)).image_embeds
-    if found.shape[-1] != WIDTH:
+    embeds = clip_vision.encode_image(_on_white(reference, size)).image_embeds
+    if embeds.shape[-1] != EMBEDDING_DIM:
         raise ValueError(
-            f"the CLIP_VISION describes a picture by {found.shape[-1]} numbers, Zero123 reads {WIDTH}: wire the ViT-L "
-            "that Image Only Checkpoint Loader brings."
+            f"this CLIP_VISION's embeddings have {embeds.shape[-1]} dimensions, but Zero123 expects {EMBEDDING_DIM}: "
+            "wire the ViT-L that Image Only Checkpoint Loader brings."
         )
-    return found.reshape(1, 1, WIDTH).float().cpu()
+    return embeds.reshape(1, 1, EMBEDDING_DIM).float().cpu()
 
 
-def _shown(reference: Reference, size: int) -> Tensor:  # IMAGE
+def _on_white(reference: Reference, size: int) -> Tensor:  # IMAGE
     return reference.on(WHITE, size).movedim(1, -1)
 
 
-class Pose:
-    """What Zero123 is told: one token made of the picture's embedding and the pose, and the picture's latents."""
+class PoseConditioner(Conditioner):
+    """One token made of the image's embedding and the pose, and the image's latents as concat channels."""
 
-    def __init__(self, embedding: Tensor, vae: Any, reference: Reference, which: str, size: int) -> None:
-        self.embedding, self.which = embedding, which
+    def __init__(self, embedding: Tensor, vae: Any, reference: Reference, kind: str, size: int) -> None:
+        self.embedding, self.kind = embedding, kind
         with torch.inference_mode():
-            latents = vae.encode(_shown(reference, size)).float().cpu()  # unscaled, as it was trained
-        nothing = torch.zeros(1, 1, WIDTH)
+            latents = vae.encode(_on_white(reference, size)).float().cpu()  # unscaled, as it was trained
         self.conds = {
             "positive": [[embedding, {"concat_latent_image": latents}]],
-            "negative": [[nothing, {"concat_latent_image": torch.zeros_like(latents)}]],
+            "negative": [[torch.zeros_like(embedding), {"concat_latent_image": torch.zeros_like(latents)}]],
         }
 
     @torch.inference_mode()
-    def at(self, scorer: HostDenoiser, view: View) -> tuple[Conds, Conds]:
-        pose = pose_vector(view.cameras, view.reference, self.which)
-        told = torch.cat([self.embedding.expand(len(pose), -1, -1), pose[:, None].cpu()], dim=-1)
-        token = scorer.net.cc_projection(told.to(scorer.model.load_device))
-        positive = scorer.ready["positive"][0]
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+        pose = pose_vector(view.cameras, view.reference, self.kind)
+        joined = torch.cat([self.embedding.expand(len(pose), -1, -1), pose[:, None].cpu()], dim=-1)
+        token = denoiser.inner_model.cc_projection(joined.to(denoiser.model.load_device))
+        positive = denoiser.processed_conds["positive"][0]
         text = positive["model_conds"]["c_crossattn"]._copy_with(token)
-        told_now = {**positive["model_conds"], "c_crossattn": text}
-        return [{**positive, "model_conds": told_now}], scorer.ready["negative"]
+        model_conds = {**positive["model_conds"], "c_crossattn": text}
+        return [{**positive, "model_conds": model_conds}], denoiser.processed_conds["negative"]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ...a124core import __version__
-from ..host.files import file_stamps
+from ..host.file_stamps import file_stamps
 
 HIDDEN = {"graph": "DYNPROMPT", "unique_id": "UNIQUE_ID"}  # what a node asks of the host to know what it depends on
 FREE_INPUTS = ("resume", "memory")  # of our nodes: how to get there, not where

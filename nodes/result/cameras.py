@@ -9,7 +9,7 @@ from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, Stat
 from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
-from ..host.files import file_stamps
+from ..host.file_stamps import file_stamps
 from ..host.folders import resolve_user_file
 
 KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")

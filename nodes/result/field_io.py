@@ -8,7 +8,7 @@ from ...a124core.export.checkpoint import load_field, save_field
 from ...a124core.field.field4d import Field4D
 from .. import sockets
 from ..host import ui
-from ..host.files import file_stamps
+from ..host.file_stamps import file_stamps
 from ..host.folders import output_folder
 from ..host.runtime import outside_inference
 from . import names

@@ -12,7 +12,7 @@ from ...a124core.render.clip import render_clip
 from ...a124core.utils.device import check_memory
 from .. import sockets
 from ..host import ui
-from ..host.images import near_is_bright, to_image, to_mask
+from ..host.images import to_depth_image, to_image, to_mask
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 
@@ -67,6 +67,6 @@ class A124Render:
             field, views, time, size, background=BACKGROUNDS[background],
             on_progress=ui.progress_callback(unique_id), device=host_device(),
         )
-        depth = near_is_bright(clip.depth, clip.mask)
+        depth = to_depth_image(clip.depth, clip.mask)
         image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))
         return image, to_mask(clip.mask), depth, normal

@@ -17,7 +17,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import native_checks as base  # noqa: E402
-import native_more_checks as more  # noqa: E402
 
 sys.path.remove(str(HERE))
 
@@ -25,11 +24,11 @@ import comfy.controlnet  # noqa: E402
 import comfy.utils  # noqa: E402
 import torch  # noqa: E402
 
-apart, noise, picture, view_at, SIZE = base.apart, base.noise, base.picture, base.view_at, base.SIZE
+rel_error, noise, random_image, view_at, SIZE = base.rel_error, base.noise, base.random_image, base.view_at, base.SIZE
 original, roles = (base.part(f"a124core.priors.diffusers.{name}") for name in ("original", "roles"))
 Numbers, OffloadPolicy = base.part("a124core.priors.released").Numbers, roles.OffloadPolicy
 SD = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
-      "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}  # fmt: skip
+      "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}
 FOLDERS = Path(tempfile.mkdtemp(prefix="folders-"))
 TOKENIZER = Path(base.COMFYUI) / "comfy" / "sd1_tokenizer"  # CLIP's own vocabulary
 
@@ -44,7 +43,7 @@ def floats(path: Path) -> dict[str, torch.Tensor]:
 
 
 def stable_diffusion() -> Path:
-    """The checkpoint's parts under the names of diffusers and transformers."""
+    """Write the checkpoint's parts under the names of diffusers and transformers."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     folder, weights = FOLDERS / "sd", floats(Path("checkpoints/tiny_sd15.safetensors"))
@@ -53,15 +52,15 @@ def stable_diffusion() -> Path:
     original.build_unet(original.below(weights, "model.diffusion_model.")).save_pretrained(folder / "unet")
     original.build_vae(original.below(weights, "first_stage_model.")).save_pretrained(folder / "vae")
     text = original.below(weights, "cond_stage_model.transformer.text_model.")
-    reader = CLIPTextModel(CLIPTextConfig(
+    encoder = CLIPTextModel(CLIPTextConfig(
         vocab_size=49408, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
         bos_token_id=49406, eos_token_id=49407, pad_token_id=49407,
-    ))  # fmt: skip
-    first = next(iter(reader.state_dict()))
+    ))
+    first = next(iter(encoder.state_dict()))
     prefix = "text_model." if first.startswith("text_model.") else ""  # releases of transformers differ
-    missing, unknown = reader.load_state_dict({prefix + n: w for n, w in text.items()}, strict=False)
+    missing, unknown = encoder.load_state_dict({prefix + n: w for n, w in text.items()}, strict=False)
     assert not unknown and all("position_ids" in n for n in missing), (missing, unknown)
-    reader.save_pretrained(folder / "text_encoder")
+    encoder.save_pretrained(folder / "text_encoder")
     shutil.copytree(TOKENIZER, folder / "tokenizer")
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SD))
@@ -69,7 +68,7 @@ def stable_diffusion() -> Path:
 
 
 def control_net() -> Path:
-    """The ControlNet's file under the names of diffusers, by its own converter."""
+    """Write the ControlNet under the names of diffusers, by its own converter."""
     from diffusers import ControlNetModel
     from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 
@@ -77,22 +76,22 @@ def control_net() -> Path:
     network = ControlNetModel(
         block_out_channels=(320,), layers_per_block=1, cross_attention_dim=768, attention_head_dim=8,
         down_block_types=("CrossAttnDownBlock2D",),
-    )  # fmt: skip
+    )
     network.load_state_dict(convert_controlnet_checkpoint(weights, network.config))
     network.save_pretrained(FOLDERS / "tile")
     return FOLDERS / "tile"
 
 
 def compared(native, folder, view, shape):
-    """Latents of the same picture, and guesses about the same noisy ones at three noise levels."""
-    shown = picture(21, 3 if native.is_clip else shape[0], native.size)
-    latents = apart(folder.encode(shown), native.encode(shown))
-    guesses = []
+    """Latents of the same image, and x0_hat of the same noisy ones at three noise levels."""
+    image = random_image(21, 3 if native.is_clip else shape[0], native.size)
+    latents = rel_error(folder.encode(image), native.encode(image))
+    denoised = []
     for step in (30, 400, 900):
         sigma = native.sigmas[step].expand(shape[0])
-        x = native.encode(shown).detach() + native.sigmas[step] * noise(step, *shape)
-        guesses.append(apart(folder.denoise(x, sigma, view), native.denoise(x, sigma, view)))
-    return {"sigmas": apart(folder.sigmas, native.sigmas), "latents": latents, "guess": max(guesses)}
+        x = native.encode(image).detach() + native.sigmas[step] * noise(step, *shape)
+        denoised.append(rel_error(folder.denoise(x, sigma, view), native.denoise(x, sigma, view)))
+    return {"sigmas": rel_error(folder.sigmas, native.sigmas), "latents": latents, "x0_hat": max(denoised)}
 
 
 def check_image():
@@ -102,23 +101,23 @@ def check_image():
 
 def check_refine():
     folder = folder_prior("refine", stable_diffusion(), 7.0, control=control_net())
-    view = view_at([0.0, 9.0], view_text=False, condition=picture(11, 2))
+    view = view_at([0.0, 9.0], view_text=False, condition=random_image(11, 2))
     with torch.inference_mode():
         native = base.refine_guidance().prior
     return compared(native, folder, view, (2, 4, 8, 8))
 
 
 def check_view():
-    """The picture's description is the host's on both sides: it enlarges the picture in its own way, and rounds it."""
-    zero, reference = base.checkpoint("tiny_zero123", vision=True), more.a_reference()
+    """Both use the host's image embedding: it enlarges the image in its own way, and rounds it."""
+    zero, reference = base.checkpoint("tiny_zero123", vision=True), base.disc_reference(20.0)
     wires = {"model": zero.model, "clip_vision": zero.vision, "vae": zero.vae, "reference": reference}
     native = base.guidance("A124ViewGuidance", **wires, size=SIZE, cfg=5.0, kind="zero123").prior
     file = next((base.MODELS / "checkpoints").glob("tiny_zero123.*"))
     folder = folder_prior("view", file, 5.0, reference=reference)
-    ours, theirs = folder.conditioner.embedding, native.conditions.embedding
-    folder.conditioner.embedding = theirs
-    alike = torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)
-    return {**compared(native, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8)), "described": float(alike)}
+    ours, host = folder.conditioner.embedding, native.conditioner.embedding
+    folder.conditioner.embedding = host
+    cosine = torch.nn.functional.cosine_similarity(ours.flatten(), host.flatten(), dim=0)
+    return {**compared(native, folder, view_at([30.0, -120.0], 10.0), (2, 4, 8, 8)), "embedding": float(cosine)}
 
 
 def check_video():

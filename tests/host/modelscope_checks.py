@@ -1,20 +1,18 @@
 """The ModelScope loader in the host's own process, on small files in both published layouts.
 
-Run by the host's Python: modelscope_checks.py COMFYUI_PATH BASE. Prints one JSON object: what each check measured, or
-what it raised. Everything runs in inference mode, as the host runs nodes.
+Run by the host's Python: modelscope_checks.py COMFYUI_PATH BASE. Reports the figures of each check. Everything
+runs in inference mode, as the host runs nodes.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import traceback
 from pathlib import Path
 
 COMFYUI, BASE = sys.argv[1], Path(sys.argv[2])
 HERE = Path(__file__).resolve().parent
 sys.path[:1] = [str(HERE)]
-from pack_in_host import enter_host, load_pack  # noqa: E402
+from pack_in_host import enter_host, load_pack, run_checks  # noqa: E402
 
 sys.path.remove(str(HERE))
 enter_host(COMFYUI, "--base-directory", str(BASE))
@@ -33,34 +31,34 @@ del sys.path[:2]
 OURS, ELSEWHERE = BASE / "models" / "text2video", BASE / "elsewhere"
 
 
-# Checks: each returns what it measured. A folder of extra_model_paths.yaml is known before the pack is.
+# A folder of extra_model_paths.yaml is known before the pack is.
 
 ELSEWHERE.mkdir(parents=True)
 folder_paths.add_model_folder_path("text2video", str(ELSEWHERE))
 part = load_pack()
 host, core = part("nodes.host.modelscope"), part("a124core.priors.modelscope.unet")
 LOADER = part("nodes").NODE_CLASS_MAPPINGS["A124ModelScopeLoader"]
-MADE: dict[str, tuple] = {}
+LOADED: dict[str, tuple] = {}
 RNG = torch.Generator().manual_seed(5)
 X, SIGMA = 8 * torch.randn(2, 4, 3, 8, 8, generator=RNG), torch.tensor([1.5, 9.0])
 
 
-def error(found, wanted):
-    return float((found - wanted).abs().max() / wanted.abs().max())
+def rel_error(ours, expected):
+    return float((ours - expected).abs().max() / expected.abs().max())
 
 
-def texts(clip):
+def contexts(clip):
     return torch.cat([clip.encode_from_tokens(clip.tokenize(t)) for t in ("a panda is dancing", "")])
 
 
 def x0(model, x=X, sigma=SIGMA, text=None):
     management.load_models_gpu([model])
-    return model.model.apply_model(x, sigma, c_crossattn=MADE["text"] if text is None else text)
+    return model.model.apply_model(x, sigma, c_crossattn=LOADED["text"] if text is None else text)
 
 
 def without_files():
     value = LOADER.INPUT_TYPES()["required"]["model"][0]
-    return {"listed": value, "said": LOADER.VALIDATE_INPUTS(model=value[0])}
+    return {"listed": value, "message": LOADER.VALIDATE_INPUTS(model=value[0])}
 
 
 def with_files():
@@ -71,63 +69,64 @@ def with_files():
 
 
 def both_layouts_load():
-    MADE["pth"] = LOADER().load(PTH, "auto", "auto")
-    MADE["folder"] = LOADER().load(FOLDER, "auto", VAE)
-    MADE["text"] = texts(MADE["pth"][1])
-    first, second = (x0(MADE[name][0]) for name in ("pth", "folder"))
-    model = MADE["pth"][0].model
+    LOADED["pth"] = LOADER().load(PTH, "auto", "auto")
+    LOADED["folder"] = LOADER().load(FOLDER, "auto", VAE)
+    LOADED["text"] = contexts(LOADED["pth"][1])
+    first, second = (x0(LOADED[name][0]) for name in ("pth", "folder"))
+    model = LOADED["pth"][0].model
     return {
-        "same": error(second, first), "same_text": error(texts(MADE["folder"][1]), MADE["text"]),
+        "same": rel_error(second, first), "same_text": rel_error(contexts(LOADED["folder"][1]), LOADED["text"]),
         "finite": bool(first.isfinite().all()), "shape": list(first.shape), "dtype": str(first.dtype),
-        "text": list(MADE["text"].shape), "family": model.a124_family, "stamp": LOADER.IS_CHANGED(PTH, "auto", "auto"),
+        "text": list(LOADED["text"].shape), "family": model.a124_family,
+        "stamp": LOADER.IS_CHANGED(PTH, "auto", "auto"),
         "latents": float(model.process_latent_in(torch.ones(1))), "sigma_max": float(model.model_sampling.sigma_max),
         "eps": isinstance(model.model_sampling, comfy.model_sampling.EPS),
-    }  # fmt: skip
+    }
 
 
 def same_as_the_equation():
     """x0 = x - sigma eps(x / sqrt(1 + sigma^2), t), the network called without the host."""
-    model = MADE["pth"][0]
+    model = LOADED["pth"][0]
     sampling, wide = model.model.model_sampling, SIGMA.view(-1, 1, 1, 1, 1)
     unet = core.load_unet(random_weights(SIZES, "original"))
-    eps = unet(X / (1 + wide**2).sqrt(), sampling.timestep(SIGMA), MADE["text"])
-    return error(x0(model), X - wide * eps)
+    eps = unet(X / (1 + wide**2).sqrt(), sampling.timestep(SIGMA), LOADED["text"])
+    return rel_error(x0(model), X - wide * eps)
 
 
 def halves_apart():
-    model = MADE["pth"][0]
-    apart = [x0(model, X[i : i + 1], SIGMA[i : i + 1], MADE["text"][i : i + 1]) for i in range(2)]
-    return error(torch.cat(apart), x0(model))
+    model = LOADED["pth"][0]
+    halves = [x0(model, X[i : i + 1], SIGMA[i : i + 1], LOADED["text"][i : i + 1]) for i in range(2)]
+    return rel_error(torch.cat(halves), x0(model))
 
 
 def the_hosts_own_sampler():
-    model, clip, _ = MADE["pth"]
+    model, clip, _ = LOADED["pth"]
     conds = [clip.encode_from_tokens_scheduled(clip.tokenize(t)) for t in ("a panda is dancing", "")]
     noise, empty = torch.randn(1, 4, 3, 8, 8, generator=RNG), torch.zeros(1, 4, 3, 8, 8)
-    found = comfy.sample.sample(model, noise, 2, 6.0, "euler", "normal", *conds, empty, disable_pbar=True, seed=0)
-    return {"shape": list(found.shape), "finite": bool(found.isfinite().all()), "std": float(found.std())}
+    latents = comfy.sample.sample(model, noise, 2, 6.0, "euler", "normal", *conds, empty, disable_pbar=True, seed=0)
+    return {"shape": list(latents.shape), "finite": bool(latents.isfinite().all()), "std": float(latents.std())}
 
 
-def loaded_and_put_away():
-    model = MADE["pth"][0]
+def loaded_and_unloaded():
+    model = LOADED["pth"][0]
     before = x0(model)
-    counted = [m.model is model for m in management.current_loaded_models].count(True)
+    loaded = [m.model is model for m in management.current_loaded_models].count(True)
     management.unload_all_models()
     left = [m.model is model for m in management.current_loaded_models].count(True)
-    return {"loaded": counted, "left": left, "again": error(x0(model), before), "bytes": model.model_size(),
-            "asked": model.memory_required([2, 4, 16, 32, 32])}  # fmt: skip
+    return {"loaded": loaded, "left": left, "again": rel_error(x0(model), before), "bytes": model.model_size(),
+            "required": model.memory_required([2, 4, 16, 32, 32])}
 
 
 def partly_loaded():
-    """Layer by layer, as on a card without room for the whole."""
-    model = MADE["pth"][0]
+    """Layer by layer, as on a GPU with too little VRAM for the whole."""
+    model = LOADED["pth"][0]
     whole = x0(model)
     management.unload_all_models()
     model.load(torch.device("cpu"), lowvram_model_memory=2_000_000)
     cast = [m for m in model.model.diffusion_model.modules() if getattr(m, "comfy_cast_weights", False)]
-    found = model.model.apply_model(X, SIGMA, c_crossattn=MADE["text"])
+    partly = model.model.apply_model(X, SIGMA, c_crossattn=LOADED["text"])
     model.unpatch_model(torch.device("cpu"))
-    return {"cast": len(cast), "error": error(found, whole)}
+    return {"cast": len(cast), "error": rel_error(partly, whole)}
 
 
 def half_precision():
@@ -139,66 +138,63 @@ def half_precision():
         model = host.load_model(str(OURS / PTH))
     finally:
         args.fp16_unet = False
-    return {"dtype": str(model.model.get_dtype()), "error": error(x0(model), x0(MADE["pth"][0]))}
+    return {"dtype": str(model.model.get_dtype()), "error": rel_error(x0(model), x0(LOADED["pth"][0]))}
 
 
 def patches_of_the_model():
-    model = MADE["pth"][0]
+    model = LOADED["pth"][0]
     plain, key = x0(model), "diffusion_model.input_blocks.1.0.in_layers.2.weight"
     patched = model.clone()
     added = patched.add_patches({key: ("diff", (torch.full((64, 64, 3, 3), 0.1),))})
     calls = []
 
-    def count(executor, *given, **named):
+    def count(executor, *args, **options):
         calls.append(1)
-        return executor(*given, **named)
+        return executor(*args, **options)
 
     management.load_models_gpu([patched])
     options = {"wrappers": {"diffusion_model": {"test": [count]}}}
-    found = patched.model.apply_model(X, SIGMA, c_crossattn=MADE["text"], transformer_options=options)
-    return {"added": len(added), "changed": error(found, plain), "wrapped": len(calls), "back": error(x0(model), plain)}
+    x0_hat = patched.model.apply_model(X, SIGMA, c_crossattn=LOADED["text"], transformer_options=options)
+    changed, back = rel_error(x0_hat, plain), rel_error(x0(model), plain)
+    return {"added": len(added), "changed": changed, "wrapped": len(calls), "back": back}
 
 
 def vae_both_ways():
     image = torch.rand(1, 32, 32, 3, generator=RNG)
-    found = [MADE[name][2].encode(image) for name in ("pth", "folder")]
-    return {"shape": list(found[0].shape), "finite": bool(found[0].isfinite().all()), "same": error(found[1], found[0])}
+    first, second = (LOADED[name][2].encode(image) for name in ("pth", "folder"))
+    return {"shape": list(first.shape), "finite": bool(first.isfinite().all()), "same": rel_error(second, first)}
 
 
-def said(act):
+def message_of(call):
     try:
-        act()
+        call()
     except Exception as fault:
         return f"{type(fault).__name__}: {fault}"
     return "nothing"
 
 
 def refusals():
-    model, alone = MADE["pth"][0], "VQGAN_autoencoder.pth"
+    model, alone = LOADED["pth"][0], "VQGAN_autoencoder.pth"
     return {
-        "width": said(lambda: x0(model, text=torch.zeros(2, 77, 768))),
-        "picture": said(lambda: x0(model, x=X[:, :, 0])),
-        "no text": said(lambda: model.model.apply_model(X, SIGMA)),
-        "control": said(lambda: model.model.apply_model(X, SIGMA, c_crossattn=MADE["text"], control={"output": []})),
-        "not beside": said(lambda: LOADER().load(FOLDER, "auto", "auto")),
-        "another model": said(lambda: host.load_model(str(OURS / alone))),
-        "another encoder": said(lambda: host.load_clip(str(OURS / alone))),
-        "no vae": said(lambda: host.load_vae(str(OURS / PTH))),
-        "pickled": said(lambda: host.load_model(str(ELSEWHERE / "pickled.pth"))),
-        "gone": said(lambda: LOADER().load("gone.pth", "auto", "auto")),
-        "outside": said(lambda: LOADER().load("../vae/kl.pt", "auto", "auto")),
-    }  # fmt: skip
+        "dimensions": message_of(lambda: x0(model, text=torch.zeros(2, 77, 768))),
+        "image": message_of(lambda: x0(model, x=X[:, :, 0])),
+        "no text": message_of(lambda: model.model.apply_model(X, SIGMA)),
+        "control": message_of(
+            lambda: model.model.apply_model(X, SIGMA, c_crossattn=LOADED["text"], control={"output": []})
+        ),
+        "not beside": message_of(lambda: LOADER().load(FOLDER, "auto", "auto")),
+        "another model": message_of(lambda: host.load_model(str(OURS / alone))),
+        "another encoder": message_of(lambda: host.load_clip(str(OURS / alone))),
+        "no vae": message_of(lambda: host.load_vae(str(OURS / PTH))),
+        "pickled": message_of(lambda: host.load_model(str(ELSEWHERE / "pickled.pth"))),
+        "gone": message_of(lambda: LOADER().load("gone.pth", "auto", "auto")),
+        "outside": message_of(lambda: LOADER().load("../vae/kl.pt", "auto", "auto")),
+    }
 
 
 CHECKS = (
     without_files, with_files, both_layouts_load, same_as_the_equation, halves_apart, the_hosts_own_sampler,
-    loaded_and_put_away, partly_loaded, half_precision, patches_of_the_model, vae_both_ways, refusals,
-)  # fmt: skip
-RESULTS = {}
-for check in CHECKS:
-    try:
-        with torch.inference_mode():
-            RESULTS[check.__name__] = check()
-    except Exception:
-        RESULTS[check.__name__] = f"raised: {traceback.format_exc()}"
-print("RESULT " + json.dumps(RESULTS))  # noqa: T201
+    loaded_and_unloaded, partly_loaded, half_precision, patches_of_the_model, vae_both_ways, refusals,
+)
+with torch.inference_mode():
+    run_checks(CHECKS)

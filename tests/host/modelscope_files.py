@@ -32,11 +32,11 @@ def overlapping(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def open_clip_h() -> dict[str, torch.Tensor]:
-    """OpenCLIP ViT-H as its own file names it, without most of the picture half."""
+    """OpenCLIP ViT-H as its own file names it, without most of the image half."""
     shapes = {
         "token_embedding.weight": (49408, 1024), "positional_embedding": (77, 1024), "text_projection": (1024, 1024),
         "ln_final.weight": (1024,), "ln_final.bias": (1024,), "visual.conv1.weight": (8, 3, 14, 14),
-    }  # fmt: skip
+    }
     sizes = {"attn.in_proj_": (3072, 1024), "attn.out_proj.": (1024, 1024), "mlp.c_fc.": (4096, 1024)}
     for layer in range(24):
         at = f"transformer.resblocks.{layer}."
@@ -47,12 +47,12 @@ def open_clip_h() -> dict[str, torch.Tensor]:
     return {name: overlapping(name, shape) for name, shape in shapes.items()}
 
 
-def in_a_diffusers_folder(open_clip: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def to_diffusers(open_clip: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The same network under the names of transformers; the last of its 24 layers is left out there."""
     names = {"token_embedding.": "embeddings.token_embedding.", "ln_final.": "final_layer_norm.",
-             "positional_embedding": "embeddings.position_embedding.weight"}  # fmt: skip
+             "positional_embedding": "embeddings.position_embedding.weight"}
     inner = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
-             "attn.out_proj": "self_attn.out_proj"}  # fmt: skip
+             "attn.out_proj": "self_attn.out_proj"}
     found = {}
     for name, weight in open_clip.items():
         if name.startswith("transformer.resblocks."):
@@ -77,7 +77,7 @@ def first_stage() -> dict[str, torch.Tensor]:
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
     sizes = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 128,
-             "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}  # fmt: skip
+             "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}
     with torch.device("meta"):
         meta = AutoencoderKL(ddconfig=sizes, embed_dim=4).state_dict()
     return {name: overlapping(name, tuple(w.shape)) for name, w in meta.items()}
@@ -92,7 +92,7 @@ def write(models: Path) -> None:
     safetensors.torch.save_file(random_weights(SIZES, "diffusers"), ours / FOLDER)
     clip, vae = open_clip_h(), first_stage()
     torch.save(clip, ours / "open_clip_pytorch_model.bin")
-    torch.save(in_a_diffusers_folder(clip), ours / "t2v" / "text_encoder" / "pytorch_model.bin")
+    torch.save(to_diffusers(clip), ours / "t2v" / "text_encoder" / "pytorch_model.bin")
     packed = {f"first_stage_model.{name}": w for name, w in vae.items()} | {"loss.logvar": torch.zeros(1)}
     torch.save({"state_dict": packed}, ours / "VQGAN_autoencoder.pth")
     torch.save(vae, models / "vae" / VAE)

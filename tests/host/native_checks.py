@@ -1,22 +1,20 @@
 """Native priors against the same weights called by hand, inside the host's own process.
 
-Run by the host's Python: native_checks.py COMFYUI_PATH MODELS. Prints one JSON object: figures by the name of the
-check, or what it raised. Everything a node does is called in inference mode, as the host calls it.
+Run by the host's Python: native_checks.py COMFYUI_PATH MODELS [CHECK ...]. Reports the figures of each check.
+Everything a node does is called in inference mode, as the host calls it.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import sys
-import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from pack_in_host import enter_host, load_pack  # noqa: E402
+from pack_in_host import enter_host, load_pack, run_checks  # noqa: E402
 
-COMFYUI, MODELS, WANTED = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+COMFYUI, MODELS, SELECTED = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 enter_host(COMFYUI)
 sys.path.remove(str(Path(__file__).resolve().parent))
 
@@ -36,21 +34,21 @@ PACK = part("nodes").NODE_CLASS_MAPPINGS
 
 @torch.inference_mode()
 def checkpoint(name, vision=False):
-    found = comfy.sd.load_checkpoint_guess_config(
+    models = comfy.sd.load_checkpoint_guess_config(
         str(next((MODELS / "checkpoints").glob(f"{name}.*"))), output_clipvision=vision,
         embedding_directory=[str(MODELS / "embeddings")],
-    )  # fmt: skip
-    return SimpleNamespace(model=found[0], clip=found[1], vae=found[2], vision=found[3])
+    )
+    return SimpleNamespace(model=models[0], clip=models[1], vae=models[2], vision=models[3])
 
 
 @torch.inference_mode()
 def guidance(node, **inputs):
-    """A guidance node as the host runs it: in inference mode, defaults for the widgets that are not given."""
+    """Run a guidance node as the host does: in inference mode, with defaults for missing widgets."""
     declared = PACK[node].INPUT_TYPES()["required"]
-    given = {k: v[1]["default"] for k, v in declared.items() if "default" in v[1]}
-    given |= {k: v[0][0] for k, v in declared.items() if isinstance(v[0], list)}
-    made = PACK[node]()
-    return getattr(made, made.FUNCTION)(**{**given, **inputs})[0]
+    defaults = {k: v[1]["default"] for k, v in declared.items() if "default" in v[1]}
+    defaults |= {k: v[0][0] for k, v in declared.items() if isinstance(v[0], list)}
+    instance = PACK[node]()
+    return getattr(instance, instance.FUNCTION)(**{**defaults, **inputs})[0]
 
 
 def cameras(azimuth, elevation=0.0):
@@ -59,28 +57,37 @@ def cameras(azimuth, elevation=0.0):
     return protocols.Cameras(elevation * one, azimuth, 1.8 * one, 40.0 * one)
 
 
-def view_at(azimuth, elevation=0.0, **more):
-    seen = cameras(azimuth, elevation)
-    return protocols.View(seen, cameras([0.0]), torch.zeros(len(azimuth)), torch.ones(3), **more)
+def view_at(azimuth, elevation=0.0, **options):
+    batch = cameras(azimuth, elevation)
+    return protocols.View(batch, cameras([0.0]), torch.zeros(len(azimuth)), torch.ones(3), **options)
 
 
 def noise(seed, *shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def picture(seed, count=1, size=SIZE):
+def random_image(seed, count=1, size=SIZE):
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-def apart(a, b):
+def disc_reference(elevation=0.0, green=0.2, blue=0.1):
+    """Return the reference of a red disc."""
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    disc = ((y - 31.5) ** 2 + (x - 31.5) ** 2 < 20**2).float()[None, None]
+    image = torch.cat([disc, green * disc, blue * disc], dim=1)
+    make = part("a124core.reference.reference").make_reference
+    return make(image, disc, None, None, "subject", False, elevation, 0.0, 1.8, 40.0)
+
+
+def rel_error(a, b):
     """Largest difference, relative to the largest number."""
     a, b = a.detach(), b.detach()
     return float((a - b).abs().max() / b.abs().max().clamp(min=1e-12))
 
 
-def text(clip, words):
+def encode_text(clip, prompt):
     with torch.inference_mode():
-        return clip.encode_from_tokens(clip.tokenize(words)).clone()
+        return clip.encode_from_tokens(clip.tokenize(prompt)).clone()
 
 
 SD15 = checkpoint("tiny_sd15")
@@ -88,63 +95,67 @@ PROMPT = "a red fox"
 FULL = f"{PROMPT}, 8k, good quality"
 
 
-def image_guidance(model=None, **more):
+def image_guidance(model=None, **inputs):
     wires = {"model": model or SD15.model, "clip": SD15.clip, "vae": SD15.vae}
-    return guidance("A124ImageGuidance", **{**wires, "prompt": PROMPT, "size": SIZE, "cfg": 7.0, **more})
+    return guidance("A124ImageGuidance", **{**wires, "prompt": PROMPT, "size": SIZE, "cfg": 7.0, **inputs})
 
 
-def by_hand(x, sigma, words, empty, cfg, control=None):
+def timesteps(net, sigma, count):
+    """Return the nearest timestep of a noise level, for each item."""
+    return (net.model_sampling.sigmas.log() - sigma.log()).abs().argmin().expand(count).float()
+
+
+def by_hand(x, sigma, cond, uncond, cfg, control=None):
     """Epsilon-prediction and classifier-free guidance typed out over the bare UNet: no code of the host's sampler."""
     unet = SD15.model.model.diffusion_model
-    timestep = (SD15.model.model.model_sampling.sigmas.log() - sigma.log()).abs().argmin().expand(len(x)).float()
+    timestep = timesteps(SD15.model.model, sigma, len(x))
     scaled = x / (sigma**2 + 1) ** 0.5
     with torch.inference_mode():
-        guesses = []
-        for context in (empty, words):
+        denoised = []
+        for context in (uncond, cond):
             context = context.expand(len(x), -1, -1)
-            extra = {} if control is None else {"control": control(scaled, timestep)}
-            guesses.append(x - sigma * unet(scaled, timestep, context=context, **extra).float())
-        return (guesses[0] + cfg * (guesses[1] - guesses[0])).clone()
+            residuals = {} if control is None else {"control": control(scaled, timestep)}
+            denoised.append(x - sigma * unet(scaled, timestep, context=context, **residuals).float())
+        return (denoised[0] + cfg * (denoised[1] - denoised[0])).clone()
 
 
 def check_image_parity():
     """x0_hat at an azimuth of 30 degrees, where the text is 2/3 front and 1/3 side; and at 120, 2/3 side, 1/3 back."""
     prior = image_guidance().prior
-    front, side, back = (text(SD15.clip, f"{FULL}, {s} view") for s in ("front", "side", "back"))
-    plain, empty = text(SD15.clip, FULL), text(SD15.clip, "")
+    front, side, back = (encode_text(SD15.clip, f"{FULL}, {s} view") for s in ("front", "side", "back"))
+    plain, uncond = encode_text(SD15.clip, FULL), encode_text(SD15.clip, "")
     x = noise(1, 2, 4, 8, 8) * 3
     sigma = prior.sigmas[500]
-    seen = prior.denoise(x, sigma.expand(2), view_at([30.0, -120.0]))
-    words = torch.cat([front * 2 / 3 + side / 3, side * 2 / 3 + back / 3])
-    moving = prior.denoise(x, sigma.expand(2), view_at([30.0, -120.0], view_text=False))
+    x0_hat = prior.denoise(x, sigma.expand(2), view_at([30.0, -120.0]))
+    cond = torch.cat([front * 2 / 3 + side / 3, side * 2 / 3 + back / 3])
+    without_view = prior.denoise(x, sigma.expand(2), view_at([30.0, -120.0], view_text=False))
     return {
-        "sides": apart(seen, by_hand(x, sigma, words, empty, 7.0)),
-        "plain": apart(moving, by_hand(x, sigma, plain, empty, 7.0)),
-        "text matters": apart(seen, moving),
-        "inference tensor": float(seen.is_inference()),
+        "sides": rel_error(x0_hat, by_hand(x, sigma, cond, uncond, 7.0)),
+        "plain": rel_error(without_view, by_hand(x, sigma, plain, uncond, 7.0)),
+        "text matters": rel_error(x0_hat, without_view),
+        "inference tensor": float(x0_hat.is_inference()),
     }
 
 
 def check_sds_gradient():
-    """At the picture: against one autograd graph through a copy of the VAE and the formula typed out."""
-    given = image_guidance()
-    prior = given.prior
-    shown = picture(2, 1, 48).requires_grad_(True)
+    """At the image: against one autograd graph through a copy of the VAE and the formula typed out."""
+    prior = image_guidance().prior
+    image = random_image(2, 1, 48).requires_grad_(True)
     eps, sigma = noise(3, 1, 4, 8, 8), prior.sigmas[400:401]
     view = view_at([0.0])
     with torch.inference_mode(False), torch.enable_grad():
-        ours = torch.autograd.grad(sds(prior, prior.encode(shown), view, sigma, eps).sum(), shown)[0]
-        x0 = encoder_copy()(torch.nn.functional.interpolate(shown, (SIZE, SIZE), mode="bilinear")) * 0.18215
-    words, empty = text(SD15.clip, f"{FULL}, front view"), text(SD15.clip, "")
+        ours = torch.autograd.grad(sds(prior, prior.encode(image), view, sigma, eps).sum(), image)[0]
+        x0 = encoder_copy()(torch.nn.functional.interpolate(image, (SIZE, SIZE), mode="bilinear")) * 0.18215
+    cond, uncond = encode_text(SD15.clip, f"{FULL}, front view"), encode_text(SD15.clip, "")
     x = x0.detach() + sigma * eps
-    eps_hat = (x - by_hand(x, sigma, words, empty, 7.0)) / sigma
+    eps_hat = (x - by_hand(x, sigma, cond, uncond, 7.0)) / sigma
     weight = sigma**2 / (1 + sigma**2)
-    theirs = torch.autograd.grad(x0, shown, weight * (eps_hat - eps))[0]
-    return {"gradient": apart(ours, theirs)}
+    expected = torch.autograd.grad(x0, image, weight * (eps_hat - eps))[0]
+    return {"gradient": rel_error(ours, expected)}
 
 
 def encoder_copy():
-    """Encoder and quantiser of the VAE, deep-copied; the mean of what they say."""
+    """Return encoder and quantiser of the VAE, deep-copied, as a function to the posterior's mean."""
     with torch.inference_mode(False):
         stage = SD15.vae.first_stage_model
         parts = []
@@ -161,25 +172,25 @@ def encoder_copy():
 def check_encoder():
     """The private copy: the host's own latents, and the gradient of one joint graph, frame by frame."""
     prior = image_guidance().prior
-    shown = picture(4, 3).requires_grad_(True)
-    pull = noise(5, 3, 4, 8, 8)
-    ours = prior.encode(shown)
-    joint = encoder_copy()(shown) * 0.18215
+    image = random_image(4, 3).requires_grad_(True)
+    grad = noise(5, 3, 4, 8, 8)
+    ours = prior.encode(image)
+    joint = encoder_copy()(image) * 0.18215
     with torch.inference_mode():
-        host = SD15.vae.encode(shown.detach().movedim(1, -1)).float().clone() * 0.18215
-    gradients = [torch.autograd.grad(x, shown, pull)[0] for x in (ours, joint)]
+        host = SD15.vae.encode(image.detach().movedim(1, -1)).float().clone() * 0.18215
+    gradients = [torch.autograd.grad(x, image, grad)[0] for x in (ours, joint)]
     second = image_guidance().prior
-    second.encode(shown)
+    second.encode(image)
     return {
-        "values": apart(ours, joint), "host": apart(ours, host), "gradient": apart(*gradients),
+        "values": rel_error(ours, joint), "host": rel_error(ours, host), "gradient": rel_error(*gradients),
         "copies": float(second.encoder is not prior.encoder),
-    }  # fmt: skip
+    }
 
 
 def check_sharing():
-    """Two guidances on one checkpoint, asked in turn, answer as each alone does."""
+    """Two guidances on one checkpoint, used in turn, return what each returns alone."""
     x, sigma = noise(6, 1, 4, 8, 8) * 3, torch.tensor([2.0])
-    view = view_at([0.0], condition=picture(7))
+    view = view_at([0.0], condition=random_image(7))
     alone = []
     for _ in range(2):
         prior = image_guidance().prior
@@ -187,11 +198,12 @@ def check_sharing():
         prior.close()
     first, second = image_guidance().prior, image_guidance(prompt="a blue whale").prior
     turns = [p.denoise(x, sigma, view) for p in (first, second, first)]
-    return {"first": apart(turns[0], alone[0]), "again": apart(turns[2], alone[0]), "other": apart(turns[1], alone[0])}
+    names = {"first": turns[0], "again": turns[2], "other": turns[1]}
+    return {name: rel_error(x0_hat, alone[0]) for name, x0_hat in names.items()}
 
 
 def check_lora():
-    """A LoRA on the MODEL changes the answer; asked in turn with the bare MODEL, neither disturbs the other."""
+    """A LoRA on the MODEL changes x0_hat; used in turn with the bare MODEL, neither disturbs the other."""
     weights = comfy.utils.load_torch_file(str(MODELS / "loras/tiny_lora.safetensors"))
     with torch.inference_mode():
         model, _ = comfy.sd.load_lora_for_models(SD15.model, SD15.clip, weights, 1.0, 0.0)
@@ -199,61 +211,58 @@ def check_lora():
     bare, other = image_guidance().prior, image_guidance(model).prior
     turns = [p.denoise(x, sigma, view) for p in (bare, other, bare, other)]
     return {
-        "changed": apart(turns[1], turns[0]), "bare again": apart(turns[2], turns[0]),
-        "lora again": apart(turns[3], turns[1]),
-    }  # fmt: skip
+        "changed": rel_error(turns[1], turns[0]), "bare again": rel_error(turns[2], turns[0]),
+        "lora again": rel_error(turns[3], turns[1]),
+    }
 
 
 def check_patches():
-    """A CFG patch and a model function wrapper of the wired MODEL are asked; embedding:name is read."""
-    asked = []
+    """A CFG patch and a model function wrapper of the wired MODEL are called; embedding:name takes effect."""
+    calls = []
     with torch.inference_mode():
         model = SD15.model.clone()
-        model.set_model_sampler_cfg_function(lambda a: asked.append("cfg") or a["uncond"] / 2 + a["cond"] / 2)
-        wrapper = lambda apply, a: asked.append("apply") or apply(a["input"], a["timestep"], **a["c"])  # noqa: E731
+        model.set_model_sampler_cfg_function(lambda a: calls.append("cfg") or a["uncond"] / 2 + a["cond"] / 2)
+        wrapper = lambda apply, a: calls.append("apply") or apply(a["input"], a["timestep"], **a["c"])  # noqa: E731
         model.set_model_unet_function_wrapper(wrapper)
     x, sigma, view = noise(9, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
     patched = image_guidance(model).prior.denoise(x, sigma, view)
     bare = image_guidance().prior.denoise(x, sigma, view)
-    word = image_guidance(prompt="a embedding:tiny_word").prior.denoise(x, sigma, view)
+    learned = image_guidance(prompt="a embedding:tiny_word").prior.denoise(x, sigma, view)
     without = image_guidance(prompt="a").prior.denoise(x, sigma, view)
-    both = float({"cfg", "apply"} <= set(asked))
-    return {"changed": apart(patched, bare), "asked": both, "word": apart(word, without)}
+    both = float({"cfg", "apply"} <= set(calls))
+    return {"changed": rel_error(patched, bare), "called": both, "embedding": rel_error(learned, without)}
 
 
-def refine_guidance(**more):
+def refine_guidance(**inputs):
     net = comfy.controlnet.load_controlnet(str(MODELS / "controlnet/tiny_tile.safetensors"))
     wires = {"model": SD15.model, "clip": SD15.clip, "vae": SD15.vae, "control_net": net}
-    return guidance("A124RefineGuidance", **{**wires, "prompt": PROMPT, "size": SIZE, "cfg": 7.0, **more})
+    return guidance("A124RefineGuidance", **{**wires, "prompt": PROMPT, "size": SIZE, "cfg": 7.0, **inputs})
 
 
 def check_control():
-    """Against the bare ControlNet and UNet; the second picture is not answered with the first one's hint."""
+    """Against the bare ControlNet and UNet; the second image does not get the first one's hint."""
     with torch.inference_mode():
-        given = refine_guidance()
-    prior = given.prior
+        prior = refine_guidance().prior
     x, sigma = noise(10, 2, 4, 8, 8), prior.sigmas[300]
-    hints = [picture(11, 2), picture(12, 2)]
-    words = text(SD15.clip, f"{PROMPT}, high-resolution, 8k, good quality")
-    fixed, empty = text(SD15.clip, "best quality, high resolution"), text(SD15.clip, "")
-    network = prior.conditions.control.control_model
-    found = {}
-    for name, hint in zip(("first", "second"), hints, strict=True):
-        seen = prior.denoise(x, sigma.expand(2), view_at([0.0, 9.0], view_text=False, condition=hint))
+    cond = encode_text(SD15.clip, f"{PROMPT}, high-resolution, 8k, good quality")
+    control_text, uncond = encode_text(SD15.clip, "best quality, high resolution"), encode_text(SD15.clip, "")
+    network = prior.conditioner.control.control_model
+    errors = {}
+    for name, hint in (("first", random_image(11, 2)), ("second", random_image(12, 2))):
+        x0_hat = prior.denoise(x, sigma.expand(2), view_at([0.0, 9.0], view_text=False, condition=hint))
 
         def control(scaled, timestep, hint=hint):
-            return network(x=scaled, hint=hint, timesteps=timestep, context=fixed.expand(2, -1, -1))
+            return network(x=scaled, hint=hint, timesteps=timestep, context=control_text.expand(2, -1, -1))
 
-        found[name] = apart(seen, by_hand(x, sigma, words, empty, 7.0, control))
-    naive = refine_guidance(control_net=None).prior
-    found["naive"] = apart(
-        naive.denoise(x, sigma.expand(2), view_at([0.0, 9.0], view_text=False)), by_hand(x, sigma, words, empty, 7.0)
-    )
-    found["control matters"] = apart(seen, by_hand(x, sigma, words, empty, 7.0))
-    return found
+        errors[name] = rel_error(x0_hat, by_hand(x, sigma, cond, uncond, 7.0, control))
+    naive = refine_guidance(control_net=None).prior.denoise(x, sigma.expand(2), view_at([0.0, 9.0], view_text=False))
+    errors["naive"] = rel_error(naive, by_hand(x, sigma, cond, uncond, 7.0))
+    errors["control matters"] = rel_error(x0_hat, by_hand(x, sigma, cond, uncond, 7.0))
+    return errors
 
 
 def refused(call):
+    """Return the message of a ValueError."""
     try:
         call()
     except ValueError as error:
@@ -264,10 +273,10 @@ def refused(call):
 def check_refusals():
     edit = checkpoint("tiny_edit")
     wide = SimpleNamespace(
-        tokenize=lambda words: words, encode_from_tokens_scheduled=lambda _: [[torch.zeros(1, 77, 1024), {}]]
+        tokenize=lambda prompt: prompt, encode_from_tokens_scheduled=lambda _: [[torch.zeros(1, 77, 1024), {}]]
     )
     hooked = SimpleNamespace(
-        tokenize=lambda words: words,
+        tokenize=lambda prompt: prompt,
         encode_from_tokens_scheduled=lambda _: [[torch.zeros(1, 77, 768), {"hooks": object()}]],
     )
     other_vae = SimpleNamespace(first_stage_model=object(), latent_channels=16)
@@ -275,7 +284,7 @@ def check_refusals():
     foreign = SimpleNamespace(control_model=torch.nn.ModuleDict({"attn2": attention}))
     return {
         "edit model": refused(lambda: image_guidance(edit.model)),
-        "CLIP width": refused(lambda: image_guidance(clip=wide)),
+        "CLIP dimensions": refused(lambda: image_guidance(clip=wide)),
         "hooks": refused(lambda: image_guidance(clip=hooked)),
         "VAE channels": refused(lambda: image_guidance(vae=other_vae)),
         "no VAE": refused(lambda: image_guidance(vae=None)),
@@ -284,16 +293,10 @@ def check_refusals():
     }
 
 
-def main(checks: dict) -> None:
-    """Run what is named check_..., or those of them that the command line names."""
-    report = {}
-    for name, check in list(checks.items()):
-        if name.startswith("check_") and (not WANTED or name[6:] in WANTED):
-            try:
-                report[name[6:]] = check()
-            except Exception:
-                report[name[6:]] = {"error": traceback.format_exc()[-1500:]}
-    print("REPORT " + json.dumps(report))  # noqa: T201
+def main(names: dict) -> None:
+    """Run what is named check_..., or those of them that the command line names without it."""
+    checks = {name: check for name, check in names.items() if name.startswith("check_")}
+    run_checks(check for name, check in checks.items() if not SELECTED or name[6:] in SELECTED)
 
 
 if __name__ == "__main__":

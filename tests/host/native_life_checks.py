@@ -1,4 +1,4 @@
-"""More of native_checks.py: files, words and wires that must not pass unseen, and what is held while a job runs.
+"""More of native_checks.py: files, embeddings and wires that must be checked, and the memory of a run.
 
 Run by the host's Python: native_life_checks.py COMFYUI_PATH MODELS.
 """
@@ -22,22 +22,22 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-apart, noise, view_at = base.apart, base.noise, base.view_at
-ASKED = (noise(1, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0]))
+rel_error, noise, view_at = base.rel_error, base.noise, base.view_at
+INPUTS = (noise(1, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0]))
 
 
 def check_closing():
-    """After close the MODEL is as it was, and the guidance can be used again."""
+    """After close the MODEL is restored, and the guidance can be used again."""
     prior = base.image_guidance().prior
     x, sigma, view = noise(13, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
     before = prior.denoise(x, sigma, view)
     prior.close()
-    left = base.SD15.model.model.current_patcher
-    return {"again": apart(prior.denoise(x, sigma, view), before), "left behind": float(left is not None)}
+    patcher = base.SD15.model.model.current_patcher
+    return {"again": rel_error(prior.denoise(x, sigma, view), before), "left behind": float(patcher is not None)}
 
 
 def check_files():
-    """A result depends on the files behind the texts of its graph, wherever the host's loaders would look for them."""
+    """A result depends on the files that the texts of its graph name, in any folder of the host's loaders."""
     roots = {name: base.MODELS / "stamps" / name for name in ("input", "first", "second", "embeddings", "diffusers")}
     for root in roots.values():
         root.mkdir(parents=True, exist_ok=True)
@@ -46,20 +46,20 @@ def check_files():
     folder_paths.add_model_folder_path("checkpoints", str(roots["second"]))
     folder_paths.add_model_folder_path("embeddings", str(roots["embeddings"]))
     folder_paths.add_model_folder_path("diffusers", str(roots["diffusers"]))
-    stamps = base.part("nodes.host.files").file_stamps
+    stamps = base.part("nodes.host.file_stamps").file_stamps
     far = base.MODELS / "stamps" / "far" / "model.ckpt"
     cases = {
         "input": ("fox.png", roots["input"] / "fox.png"),
-        "input, marked": ("fox.png [input]", roots["input"] / "fox.png"),
+        "input, annotated": ("fox.png [input]", roots["input"] / "fox.png"),
         "first of two": ("fox.ckpt", roots["first"] / "fox.ckpt"),
         "second of two": ("fox.ckpt", roots["second"] / "fox.ckpt"),
-        "word": ("a (embedding:fox:1.2), dancing", roots["embeddings"] / "fox.pt"),
-        "word, long prompt": ("x " * 400 + "\n embedding:fox", roots["embeddings"] / "fox.pt"),
+        "embedding": ("a (embedding:fox:1.2), dancing", roots["embeddings"] / "fox.pt"),
+        "embedding, long prompt": ("x " * 400 + "\n embedding:fox", roots["embeddings"] / "fox.pt"),
         "folder": ("sd15", roots["diffusers"] / "sd15" / "unet" / "weights.safetensors"),
         "absolute": (str(far), far),
         "absolute folder": (str(far.parent), far),
     }
-    found = {}
+    changes = {}
     for name, (text, file) in cases.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
@@ -67,13 +67,13 @@ def check_files():
         file.write_text("1")
         first = stamps(text)
         file.write_text("22")
-        found[name] = float(missing != first != stamps(text) == stamps(text))
-    found["nothing"] = float(not any(stamps(text) for text in ("", "/", "..", "a\0b", "auto", "../stamps/input")))
-    return found
+        changes[name] = float(missing != first != stamps(text) == stamps(text))
+    changes["nothing"] = float(not any(stamps(text) for text in ("", "/", "..", "a\0b", "auto", "../stamps/input")))
+    return changes
 
 
-def check_words():
-    """A learned word that the host would drop without a sign is refused; whatever it reads is not."""
+def check_embeddings():
+    """An embedding that the host would drop with a line in its log is refused; whatever it reads is not."""
     folder = base.MODELS / "embeddings"
     save_file({"emb_params": torch.zeros(2, 1024)}, str(folder / "wide.safetensors"))
     save_file({"emb_params": torch.zeros(90, 768)}, str(folder / "long.safetensors"))
@@ -90,58 +90,59 @@ def check_control_lora():
     return base.refused(lambda: base.refine_guidance(control_net=comfy.controlnet.ControlLora({})))
 
 
-class Broke(BaseException):
-    """As a cancel is one since 0.20.1."""
+class Failed(BaseException):
+    """A cancel is one since 0.20.1."""
 
 
 def check_opening():
-    """Whatever breaks while a MODEL is opened, it is left as it was found, and it opens again."""
-    whole = base.image_guidance().prior.denoise(*ASKED)
-    samplers, found = comfy.samplers, {}
+    """Whatever breaks while a MODEL is opened, it is restored, and it opens again."""
+    whole = base.image_guidance().prior.denoise(*INPUTS)
+    samplers, outcomes = comfy.samplers, {}
     for owner, name in ((samplers, "process_conds"), (helpers, "prepare_sampling"), (samplers, "cast_to_load_options")):
-        prior, right = base.image_guidance(base.SD15.model.clone()).prior, getattr(owner, name)
+        prior, original = base.image_guidance(base.SD15.model.clone()).prior, getattr(owner, name)
         cleaned, calls = [], []
-        prior.scorer.model.cleanup = lambda cleaned=cleaned: cleaned.append("model")
-        prior.scorer.model.restore_hook_patches = lambda cleaned=cleaned: cleaned.append("hooks")
+        prior.denoiser.model.cleanup = lambda cleaned=cleaned: cleaned.append("model")
+        prior.denoiser.model.restore_hook_patches = lambda cleaned=cleaned: cleaned.append("hooks")
 
-        def breaks(*args, calls=calls, right=right, **options):
+        def fail_once(*args, calls=calls, original=original, **options):
             calls.append(1)
             if len(calls) == 1:
-                raise Broke
-            return right(*args, **options)
+                raise Failed
+            return original(*args, **options)
 
-        setattr(owner, name, breaks)
+        setattr(owner, name, fail_once)
         try:
-            prior.denoise(*ASKED)
-            found[name] = "did not break"
-        except Broke:
-            scorer = prior.scorer
-            shut = (scorer.net, scorer.shape, scorer.ready, scorer.extra, scorer.options) == (None, None, {}, [], None)
-            found[name] = "shut" if shut and {"model", "hooks"} <= set(cleaned) else f"open: {cleaned} {vars(scorer)}"
+            prior.denoise(*INPUTS)
+            outcomes[name] = "did not fail"
+        except Failed:
+            d = prior.denoiser
+            state = (d.inner_model, d.shape, d.processed_conds, d.loaded_models, d.options)
+            closed = state == (None, None, {}, [], None) and {"model", "hooks"} <= set(cleaned)
+            outcomes[name] = "closed" if closed else f"open: {cleaned} {vars(d)}"
         finally:
-            setattr(owner, name, right)
-        found[f"{name} again"] = apart(prior.denoise(*ASKED), whole)
-    return found
+            setattr(owner, name, original)
+        outcomes[f"{name} again"] = rel_error(prior.denoise(*INPUTS), whole)
+    return outcomes
 
 
-def check_room():
-    """The room for field and encoder is part of each of the host's own requests for memory while a job runs, and an
-    answer's own need is asked for again when a clone is loaded back."""
+def check_reserved_vram():
+    """The VRAM of field and encoder is part of each of the host's own requests during a run, and a MODEL's own need is
+    requested again when a clone is loaded back."""
     memory = base.part("nodes.host.memory")
     first, second = base.image_guidance(), base.image_guidance(prompt="a whale", model=base.SD15.model.clone())
-    before, asked = management.extra_reserved_memory(), []
+    before, requests = management.extra_reserved_memory(), []
     load = management.load_models_gpu
 
-    def watched(models, *args, **options):
-        asked.append((management.extra_reserved_memory() - before, options))
+    def recorded(models, *args, **options):
+        requests.append((management.extra_reserved_memory() - before, options))
         return load(models, *args, **options)
 
-    management.load_models_gpu = watched
+    management.load_models_gpu = recorded
     try:
         with memory.loaded_models([first, second]):
             for guidance in (first, second, first):
-                guidance.prior.denoise(*ASKED)
-            room = first.prior.scorer.room
+                guidance.prior.denoise(*INPUTS)
+            required = first.prior.denoiser.memory_required
     finally:
         management.load_models_gpu = load
     estimate = helpers.estimate_memory(base.SD15.model, (1, 4, 8, 8), {"positive": []})
@@ -149,32 +150,33 @@ def check_room():
     weights = first.prior.weight_bytes()[0] | second.prior.weight_bytes()[0]  # of clones, which share them
     vae = first.prior.vae
     encoder = sum(v.nbytes for v in base.part("nodes.host.vae").private_encoder(vae).model.parameters())
-    kept_free = memory.JOB_BYTES + first.prior.activation_bytes()
+    reserved = memory.RESERVED_BYTES + first.prior.activation_bytes()
     return {
         "weights": len(weights) == 2 and weights[id(base.SD15.model.model)] > 0 and weights[id(vae)] == encoder,
-        "kept": [kept for kept, _ in asked[1:]] == [kept_free] * (len(asked) - 1),
-        "first": asked[0][1]["memory_required"] == kept_free, "requests": len(asked),
-        "again": asked[-1][1] == {"memory_required": room[0], "minimum_memory_required": room[1]},
-        "estimate": room[0] >= estimate[0] > 0, "given back": management.extra_reserved_memory() == before,
+        "reserved": [extra for extra, _ in requests[1:]] == [reserved] * (len(requests) - 1),
+        "first": requests[0][1]["memory_required"] == reserved, "requests": len(requests),
+        "again": requests[-1][1] == {"memory_required": required[0], "minimum_memory_required": required[1]},
+        "estimate": required[0] >= estimate[0] > 0, "released": management.extra_reserved_memory() == before,
         "grows": large == 16 * small,
-    }  # fmt: skip
+    }
 
 
 def check_encoder_blocks():
-    """Blocks that are run again: what the graph keeps, and its gradient bit by bit."""
+    """Checkpointed blocks: what the graph keeps, and its gradient bit by bit."""
     host_vae = base.part("nodes.host.vae")
-    shown, found = base.picture(4, 1, 128), {}
+    image, results = base.random_image(4, 1, 128), {}
     blocks = host_vae.blocks
-    for name, chosen in (("again", blocks), ("plain", lambda encoder: [])):
+    for name, chosen in (("checkpointed", blocks), ("plain", lambda encoder: [])):
         host_vae.blocks = chosen
-        encoder, kept = host_vae.PrivateEncoder(base.SD15.vae), []
-        leaf = shown.clone().requires_grad_(True)
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, k=kept: k.append(t.nbytes) or t, lambda t: t):
-            latents = encoder._raw(leaf)
-        found[name] = (torch.autograd.grad(latents, leaf, noise(5, *latents.shape))[0], sum(kept))
+        encoder, saved = host_vae.PrivateEncoder(base.SD15.vae), []
+        leaf = image.clone().requires_grad_(True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, k=saved: k.append(t.nbytes) or t, lambda t: t):
+            latents = encoder._encode(leaf)
+        results[name] = (torch.autograd.grad(latents, leaf, noise(5, *latents.shape))[0], sum(saved))
     host_vae.blocks = blocks
-    (again, little), (plain, much) = found["again"], found["plain"]
-    return {"equal": bool(torch.equal(again, plain)), "share": little / much, "gradient": float(plain.norm())}
+    (checkpointed, kept), (plain, kept_plain) = results["checkpointed"], results["plain"]
+    equal = torch.equal(checkpointed, plain)
+    return {"equal": equal, "share": kept / kept_plain, "gradient": float(plain.norm())}
 
 
 if __name__ == "__main__":

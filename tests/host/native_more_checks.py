@@ -21,39 +21,30 @@ import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
 import torch  # noqa: E402
 
-apart, guidance, noise, picture, view_at, SIZE = (
-    base.apart, base.guidance, base.noise, base.picture, base.view_at, base.SIZE
-)  # fmt: skip
+rel_error, guidance, noise, random_image, view_at, SIZE = (
+    base.rel_error, base.guidance, base.noise, base.random_image, base.view_at, base.SIZE
+)
 
 
-def stub_clip(width, tokens=77):
-    """A CLIP whose words have a width of our choice: real ones of these families weigh gigabytes."""
+def stub_clip(dim, tokens=77):
+    """Return a CLIP whose embeddings have any dimensions: real ones of these families weigh gigabytes."""
 
-    def encode(words):
-        rng = torch.Generator().manual_seed(sum(map(ord, words)))
-        return [[torch.randn(1, tokens, width, generator=rng), {"pooled_output": None}]]
+    def encode(prompt):
+        rng = torch.Generator().manual_seed(sum(map(ord, prompt)))
+        return [[torch.randn(1, tokens, dim, generator=rng), {"pooled_output": None}]]
 
-    return SimpleNamespace(tokenize=lambda words: words, encode_from_tokens_scheduled=encode)
+    return SimpleNamespace(tokenize=lambda prompt: prompt, encode_from_tokens_scheduled=encode)
 
 
-def eps_by_hand(net, x, sigma, context, concat, **extra):
-    timestep = (net.model_sampling.sigmas.log() - sigma.log()).abs().argmin().expand(len(x)).float()
+def eps_by_hand(net, x, sigma, context, concat):
+    timestep = base.timesteps(net, sigma, len(x))
     scaled = torch.cat([x / (sigma**2 + 1) ** 0.5, concat.expand(len(x), -1, -1, -1)], dim=1)
-    return net.diffusion_model(scaled, timestep, context=context.expand(len(x), -1, -1), **extra).float()
-
-
-def a_reference():
-    """A red disc, seen from 20 degrees above."""
-    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
-    disc = ((y - 31.5) ** 2 + (x - 31.5) ** 2 < 20**2).float()[None, None]
-    image = torch.cat([disc, 0.2 * disc, 0.1 * disc], dim=1)
-    make = base.part("a124core.reference.reference").make_reference
-    return make(image, disc, None, None, "subject", False, 20.0, 0.0, 1.8, 40.0)
+    return net.diffusion_model(scaled, timestep, context=context.expand(len(x), -1, -1)).float()
 
 
 def check_fp8():
     """The UNet's weights rounded to 8 bits: no gradient passes through them, so such a file works. On a CPU the host
-    keeps them in full precision, so the rounding is all that is seen of it here."""
+    keeps them in full precision, so the rounding is all that is tested here."""
     import safetensors.torch
 
     weights = comfy.utils.load_torch_file(str(base.MODELS / "checkpoints" / "tiny_sd15.safetensors"))
@@ -65,29 +56,29 @@ def check_fp8():
     model = base.checkpoint("tiny_fp8").model
     priors = [base.image_guidance(model=m).prior for m in (model, base.SD15.model)]
     x, view = noise(21, 1, 4, 8, 8) * 3, view_at([0.0])
-    answers = [prior.denoise(x, prior.sigmas[500].expand(1), view) for prior in priors]
-    image = picture(22).requires_grad_(True)
+    denoised = [prior.denoise(x, prior.sigmas[500].expand(1), view) for prior in priors]
+    image = random_image(22).requires_grad_(True)
     (priors[0].encode(image) * noise(23, 1, 4, 8, 8)).sum().backward()
-    return {"apart": apart(*answers), "gradient": float(image.grad.abs().sum())}
+    return {"difference": rel_error(*denoised), "gradient": float(image.grad.abs().sum())}
 
 
 def check_view():
     """Two poses in one batch, Zero123's numbers typed out, against the bare UNet; then Stable-Zero123's last number."""
-    found = base.checkpoint("tiny_zero123", vision=True)
-    reference = a_reference()
-    wires = {"model": found.model, "clip_vision": found.vision, "vae": found.vae, "reference": reference, "size": SIZE}
-    seen = base.cameras([30.0, -100.0], 5.0)
-    view = base.protocols.View(seen, reference.camera, torch.zeros(2), torch.ones(3))
+    loaded = base.checkpoint("tiny_zero123", vision=True)
+    reference = base.disc_reference(20.0)
+    wires = {"model": loaded.model, "clip_vision": loaded.vision, "vae": loaded.vae, "reference": reference}
+    cameras = base.cameras([30.0, -100.0], 5.0)
+    view = base.protocols.View(cameras, reference.camera, torch.zeros(2), torch.ones(3))
     x, sigma = noise(1, 2, 4, 8, 8) * 2, torch.tensor([1.5])
-    net = found.model.model
+    net = loaded.model.model
     with torch.inference_mode():
-        shown = reference.on((1.0, 1.0, 1.0), SIZE).movedim(1, -1)
-        embedding = found.vision.encode_image(shown).image_embeds.reshape(1, 1, 768).float()
-        concat = found.vae.encode(shown).float()
-    answers, by_hand = [], []
+        image = reference.on((1.0, 1.0, 1.0), SIZE).movedim(1, -1)
+        embedding = loaded.vision.encode_image(image).image_embeds.reshape(1, 1, 768).float()
+        concat = loaded.vae.encode(image).float()
+    denoised, by_hand = [], []
     for kind, last in (("zero123", 0.0), ("stable-zero123", math.radians(70.0))):
-        prior = guidance("A124ViewGuidance", **wires, kind=kind).prior
-        answers.append(prior.denoise(x, sigma.expand(2), view))
+        prior = guidance("A124ViewGuidance", **wires, size=SIZE, kind=kind).prior
+        denoised.append(prior.denoise(x, sigma.expand(2), view))
         poses = [
             [math.radians(15.0), math.sin(math.radians(a)), math.cos(math.radians(a)), last] for a in (30.0, -100.0)
         ]
@@ -97,46 +88,44 @@ def check_view():
             uncond = x - sigma * eps_by_hand(net, x, sigma, torch.zeros(1, 1, 768), torch.zeros_like(concat))
             by_hand.append((uncond + 5.0 * (cond - uncond)).clone())
     return {
-        "zero123": apart(answers[0], by_hand[0]), "stable": apart(answers[1], by_hand[1]),
-        "kinds differ": apart(answers[0], answers[1]),
-    }  # fmt: skip
+        "zero123": rel_error(denoised[0], by_hand[0]), "stable": rel_error(denoised[1], by_hand[1]),
+        "kinds differ": rel_error(denoised[0], denoised[1]),
+    }
 
 
 def check_upscale():
     """The frame as concat channels with its noise, the noise level as class."""
-    found = base.checkpoint("tiny_x4")
+    models = base.checkpoint("tiny_x4")
     clip = stub_clip(1024)
-    made = guidance(
-        "A124UpscaleGuidance", model=found.model, clip=clip, vae=found.vae, prompt="fox", size=SIZE, cfg=7.0
-    )
-    prior = made.prior
+    wires = {"model": models.model, "clip": clip, "vae": models.vae}
+    prior = guidance("A124UpscaleGuidance", **wires, prompt="fox", size=SIZE, cfg=7.0).prior
     x, sigma = noise(2, 2, 4, 16, 16), prior.sigmas[500]
-    condition = picture(3, 2, 16)
-    seen = prior.denoise(x, sigma.expand(2), view_at([0.0, 0.0], view_text=False, condition=condition))
-    net = found.model.model
-    words, empty = (clip.encode_from_tokens_scheduled(t)[0][0] for t in ("fox, high-resolution, 8k, good quality", ""))
+    condition = random_image(3, 2, 16)
+    x0_hat = prior.denoise(x, sigma.expand(2), view_at([0.0, 0.0], view_text=False, condition=condition))
+    net = models.model.model
+    cond, uncond = (clip.encode_from_tokens_scheduled(t)[0][0] for t in ("fox, high-resolution, 8k, good quality", ""))
     betas = torch.linspace(1e-4**0.5, 0.02**0.5, 1000, dtype=torch.float64) ** 2
     keep = torch.cumprod(1 - betas, 0).float()[20]
     with torch.inference_mode():
         schedule = net.noise_augmentor.sqrt_alphas_cumprod[20] ** 2
-        rough = schedule.sqrt() * (condition * 2 - 1) + (1 - schedule).sqrt() * torch.randn(
+        low_res = schedule.sqrt() * (condition * 2 - 1) + (1 - schedule).sqrt() * torch.randn(
             2, 3, 16, 16, generator=torch.Generator().manual_seed(0)
         )
-        timestep = (net.model_sampling.sigmas.log() - sigma.log()).abs().argmin().expand(2).float()
-        guesses = []
-        for context in (empty, words):
-            scaled = torch.cat([x / (sigma**2 + 1) ** 0.5, rough], dim=1)
+        timestep = base.timesteps(net, sigma, 2)
+        denoised = []
+        for context in (uncond, cond):
+            scaled = torch.cat([x / (sigma**2 + 1) ** 0.5, low_res], dim=1)
             out = net.diffusion_model(scaled, timestep, context=context.expand(2, -1, -1), y=torch.tensor([20, 20]))
             c = (sigma**2 + 1) ** 0.5
             v = out.float()
-            guesses.append(x / c**2 - v * sigma / c if "V_PRED" in str(net.model_type) else x - sigma * v)
-        by_hand = (guesses[0] + 7.0 * (guesses[1] - guesses[0])).clone()
-    other = prior.denoise(x, sigma.expand(2), view_at([0.0, 0.0], view_text=False, condition=picture(4, 2, 16)))
-    latents = prior.encode(picture(5, 2))
+            denoised.append(x / c**2 - v * sigma / c if "V_PRED" in str(net.model_type) else x - sigma * v)
+        by_hand = (denoised[0] + 7.0 * (denoised[1] - denoised[0])).clone()
+    other = prior.denoise(x, sigma.expand(2), view_at([0.0, 0.0], view_text=False, condition=random_image(4, 2, 16)))
+    latents = prior.encode(random_image(5, 2))
     return {
-        "parity": apart(seen, by_hand), "condition matters": apart(other, seen),
+        "parity": rel_error(x0_hat, by_hand), "condition matters": rel_error(other, x0_hat),
         "latents": float(latents.shape == (2, 4, 16, 16)), "noise kept": float(keep),
-    }  # fmt: skip
+    }
 
 
 def wan():
@@ -150,35 +139,34 @@ def check_flow_clip():
     """A clip through Wan: flow matching in our variance-exploding form, its VAE's latents and their gradient."""
     model, vae = wan()
     clip = stub_clip(4096, 16)
-    made = guidance("A124VideoGuidance", model=model, clip=clip, vae=vae, prompt="fox", size=SIZE, cfg=7.0)
-    prior = made.prior
-    frames = picture(6, 4).requires_grad_(True)  # 4 frames: the VAE wants 1 + 4 k
+    prior = guidance("A124VideoGuidance", model=model, clip=clip, vae=vae, prompt="fox", size=SIZE, cfg=7.0).prior
+    frames = random_image(6, 4).requires_grad_(True)  # 4 frames: the VAE wants 1 + 4 k
     latents = prior.encode(frames)
-    held = torch.cat([frames.detach(), frames.detach()[-1:]])
+    padded = torch.cat([frames.detach(), frames.detach()[-1:]])
     with torch.inference_mode():
-        host = model.model.process_latent_in(vae.encode(held.movedim(1, -1)).float()).clone()
-    pull = noise(7, *latents.shape)
-    gradient = torch.autograd.grad(latents, frames, pull)[0]
+        host = model.model.process_latent_in(vae.encode(padded.movedim(1, -1)).float()).clone()
+    grad = noise(7, *latents.shape)
+    gradient = torch.autograd.grad(latents, frames, grad)[0]
     step = noise(8, *frames.shape)
     with torch.no_grad():
         ahead, behind = (prior.encode(frames.detach() + e * step) for e in (1e-3, -1e-3))
-    numeric, exact = ((ahead - behind) * pull).sum() / 2e-3, (gradient * step).sum()
+    numeric, exact = ((ahead - behind) * grad).sum() / 2e-3, (gradient * step).sum()
     x, sigma = noise(9, *latents.shape) * 2, prior.sigmas[600]
-    seen = prior.denoise(x, sigma.expand(1), view_at([0.0] * 4, view_text=False))
+    x0_hat = prior.denoise(x, sigma.expand(1), view_at([0.0] * 4, view_text=False))
     s = sigma / (1 + sigma)
     x_flow = (1 - s) * x
-    guesses = []
+    denoised = []
     with torch.inference_mode():
-        for words in ("", "fox, high-resolution, 8k, good quality"):
-            context = clip.encode_from_tokens_scheduled(words)[0][0]
+        for prompt in ("", "fox, high-resolution, 8k, good quality"):
+            context = clip.encode_from_tokens_scheduled(prompt)[0][0]
             v = model.model.diffusion_model(x_flow, (s * 1000).expand(1), context=context).float()
-            guesses.append(x_flow - s * v)
-        by_hand = (guesses[0] + 7.0 * (guesses[1] - guesses[0])).clone()
+            denoised.append(x_flow - s * v)
+        by_hand = (denoised[0] + 7.0 * (denoised[1] - denoised[0])).clone()
     return {
-        "parity": apart(seen, by_hand), "latents": apart(latents, host), "frames": float(latents.shape[2]),
+        "parity": rel_error(x0_hat, by_hand), "latents": rel_error(latents, host), "frames": float(latents.shape[2]),
         "gradient": float((numeric - exact).abs() / exact.abs()), "sigma max": float(prior.sigmas[-1]),
         "ascending": float((prior.sigmas.diff() >= 0).all()),
-    }  # fmt: skip
+    }
 
 
 def check_modelscope_clip():
@@ -189,55 +177,56 @@ def check_modelscope_clip():
     with torch.inference_mode():
         model = base.part("nodes.host.modelscope").load_model(str(file))
     clip = stub_clip(1024)
-    made = guidance("A124VideoGuidance", model=model, clip=clip, vae=base.SD15.vae, prompt="fox", size=SIZE, cfg=7.0)
-    prior = made.prior
-    frames = picture(11, 3).requires_grad_(True)
+    wires = {"model": model, "clip": clip, "vae": base.SD15.vae}
+    prior = guidance("A124VideoGuidance", **wires, prompt="fox", size=SIZE, cfg=7.0).prior
+    frames = random_image(11, 3).requires_grad_(True)
     latents = prior.encode(frames)
-    pull = noise(12, *latents.shape)
-    gradient = torch.autograd.grad(latents, frames, pull)[0]
+    grad = noise(12, *latents.shape)
+    gradient = torch.autograd.grad(latents, frames, grad)[0]
     single = base.image_guidance().prior.encode(frames)
-    expected = torch.autograd.grad(single, frames, pull[0].movedim(0, 1))[0]
+    expected = torch.autograd.grad(single, frames, grad[0].movedim(0, 1))[0]
     x, sigma = noise(13, *latents.shape), prior.sigmas[300]
-    seen = prior.denoise(x, sigma.expand(1), view_at([0.0] * 3, view_text=False))
-    net, guesses = model.model, []
-    timestep = (net.model_sampling.sigmas.log() - sigma.log()).abs().argmin().expand(1).float()
+    x0_hat = prior.denoise(x, sigma.expand(1), view_at([0.0] * 3, view_text=False))
+    net, denoised = model.model, []
+    timestep = base.timesteps(net, sigma, 1)
     with torch.inference_mode():
-        for words in ("", "fox, high-resolution, 8k, good quality"):
-            context = clip.encode_from_tokens_scheduled(words)[0][0]
+        for prompt in ("", "fox, high-resolution, 8k, good quality"):
+            context = clip.encode_from_tokens_scheduled(prompt)[0][0]
             scaled = x / (sigma**2 + 1) ** 0.5
-            guesses.append(x - sigma * net.diffusion_model(scaled, timestep, context=context).float())
-        by_hand = (guesses[0] + 7.0 * (guesses[1] - guesses[0])).clone()
+            denoised.append(x - sigma * net.diffusion_model(scaled, timestep, context=context).float())
+        by_hand = (denoised[0] + 7.0 * (denoised[1] - denoised[0])).clone()
     return {
-        "parity": apart(seen, by_hand), "one item": float(latents.shape == (1, 4, 3, 8, 8)),
-        "gradient": apart(gradient, expected),
-    }  # fmt: skip
+        "parity": rel_error(x0_hat, by_hand), "one item": float(latents.shape == (1, 4, 3, 8, 8)),
+        "gradient": rel_error(gradient, expected),
+    }
 
 
 def check_more_refusals():
-    found, x4 = base.SD15, base.checkpoint("tiny_x4")
+    sd15, x4 = base.SD15, base.checkpoint("tiny_x4")
     edit = base.checkpoint("tiny_edit")
     model, vae = wan()
-    refused, reference = base.refused, a_reference()
+    refused, reference = base.refused, base.disc_reference(20.0)
     view = {"clip_vision": None, "vae": edit.vae, "reference": reference}
     x4_wires = {"model": x4.model, "clip": stub_clip(1024), "prompt": "fox"}
-    turned = found.model.clone()
+    other_sampling = sd15.model.clone()
     import comfy.model_sampling as kinds
 
-    turned.add_object_patch("model_sampling", type("Turned", (kinds.ModelSamplingDiscrete, kinds.COSMOS_RFLOW), {})())
+    sampling = type("Other", (kinds.ModelSamplingDiscrete, kinds.COSMOS_RFLOW), {})()
+    other_sampling.add_object_patch("model_sampling", sampling)
     zero = base.checkpoint("tiny_zero123")
     return {
         "edit model as Zero123": refused(lambda: guidance("A124ViewGuidance", model=edit.model, **view)),
         "no picture": refused(lambda: guidance("A124ViewGuidance", model=zero.model, clip_vision=None, vae=zero.vae)),
         "no CLIP vision": refused(lambda: guidance("A124ViewGuidance", model=zero.model, **view)),
-        "picture model as video": refused(lambda: guidance(
-            "A124VideoGuidance", model=found.model, clip=found.clip, vae=found.vae, prompt="fox")),
+        "image model as video": refused(lambda: guidance(
+            "A124VideoGuidance", model=sd15.model, clip=sd15.clip, vae=sd15.vae, prompt="fox")),
         "Wan with a CLIP of SD": refused(lambda: guidance(
             "A124VideoGuidance", model=model, clip=stub_clip(768), vae=vae, prompt="fox")),
         "SD as upscaler": refused(lambda: guidance(
-            "A124UpscaleGuidance", model=found.model, clip=found.clip, vae=found.vae, prompt="fox")),
-        "upscaler with SD's VAE": refused(lambda: guidance("A124UpscaleGuidance", **x4_wires, vae=found.vae)),
-        "another sampling": refused(lambda: base.image_guidance(turned)),
-    }  # fmt: skip
+            "A124UpscaleGuidance", model=sd15.model, clip=sd15.clip, vae=sd15.vae, prompt="fox")),
+        "upscaler with SD's VAE": refused(lambda: guidance("A124UpscaleGuidance", **x4_wires, vae=sd15.vae)),
+        "another sampling": refused(lambda: base.image_guidance(other_sampling)),
+    }
 
 
 if __name__ == "__main__":

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.host.host_python import figures_of, run_script
+
 
 @pytest.fixture(scope="module")
-def found(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What modelscope_checks.py measured in the host's Python."""
-    base = tmp_path_factory.mktemp("modelscope")
-    script = Path(__file__).with_name("modelscope_checks.py")
-    command = [os.environ.get("COMFYUI_PYTHON", sys.executable), "-B", str(script), str(comfyui_path), str(base)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    assert lines, done.stderr[-3000:]
-    return json.loads(lines[-1].removeprefix("RESULT "))
-
-
-def of(found: dict[str, Any], name: str) -> Any:
-    assert not str(found[name]).startswith("raised"), found[name]
-    return found[name]
+def figures(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The figures of modelscope_checks.py in the host's Python."""
+    return run_script("modelscope_checks.py", comfyui_path, tmp_path_factory.mktemp("modelscope"))
 
 
 def test_listed_by_the_server_without_any_file(schemas: dict) -> None:
@@ -35,21 +21,21 @@ def test_listed_by_the_server_without_any_file(schemas: dict) -> None:
     assert "nothing in models/text2video yet" in str(node["input"]["required"]["model"])
 
 
-def test_without_files_it_says_where_they_go(found: dict) -> None:
-    measured = of(found, "without_files")
+def test_without_files_it_reports_where_they_go(figures: dict) -> None:
+    measured = figures_of(figures, "without_files")
     assert measured["listed"] == ["nothing in models/text2video yet"]
     for part in ("elsewhere", "models/text2video", "text2video_pytorch_model.pth", "open_clip", "VQGAN"):
-        assert part in measured["said"]
+        assert part in measured["message"]
 
 
-def test_files_of_both_folders_are_listed_and_companions_are_not(found: dict) -> None:
-    measured = of(found, "with_files")
+def test_files_of_both_folders_are_listed_and_companions_are_not(figures: dict) -> None:
+    measured = figures_of(figures, "with_files")
     assert len(measured["listed"]) == 3 and not any("clip" in n or "VQGAN" in n for n in measured["listed"])
     assert measured["vaes"] == ["auto", "kl.pt"] and measured["valid"] is True
 
 
-def test_both_layouts_load_and_agree(found: dict) -> None:
-    measured = of(found, "both_layouts_load")
+def test_both_layouts_load_and_agree(figures: dict) -> None:
+    measured = figures_of(figures, "both_layouts_load")
     assert measured["finite"] and measured["shape"] == [2, 4, 3, 8, 8] and measured["dtype"] == "torch.float32"
     assert measured["same"] == 0.0, "the two UNets"
     assert measured["same_text"] < 1e-5, "the two text encoders: the last layer is not used"
@@ -58,52 +44,52 @@ def test_both_layouts_load_and_agree(found: dict) -> None:
     assert measured["stamp"].count("(") == 3
 
 
-def test_x0_is_the_equations(found: dict) -> None:
-    assert of(found, "same_as_the_equation") < 1e-5
+def test_x0_is_the_equations(figures: dict) -> None:
+    assert figures_of(figures, "same_as_the_equation") < 1e-5
 
 
-def test_cond_and_uncond_together_or_apart(found: dict) -> None:
-    assert of(found, "halves_apart") < 1e-4
+def test_cond_and_uncond_together_or_apart(figures: dict) -> None:
+    assert figures_of(figures, "halves_apart") < 1e-4
 
 
-def test_the_hosts_sampler_runs_it(found: dict) -> None:
-    measured = of(found, "the_hosts_own_sampler")
+def test_the_hosts_sampler_runs_it(figures: dict) -> None:
+    measured = figures_of(figures, "the_hosts_own_sampler")
     assert measured["shape"] == [1, 4, 3, 8, 8] and measured["finite"] and measured["std"] > 0
 
 
-def test_the_host_loads_it_and_puts_it_away(found: dict) -> None:
-    measured = of(found, "loaded_and_put_away")
+def test_the_host_loads_and_unloads_it(figures: dict) -> None:
+    measured = figures_of(figures, "loaded_and_unloaded")
     assert measured["loaded"] == 1 and measured["left"] == 0 and measured["again"] == 0.0
-    assert measured["bytes"] > 20e6 and measured["asked"] > 100e6
+    assert measured["bytes"] > 20e6 and measured["required"] > 100e6
 
 
-def test_partly_loaded_gives_the_same(found: dict) -> None:
-    measured = of(found, "partly_loaded")
+def test_partly_loaded_gives_the_same(figures: dict) -> None:
+    measured = figures_of(figures, "partly_loaded")
     assert measured["cast"] > 100 and measured["error"] < 1e-5
 
 
-def test_half_precision_weights(found: dict) -> None:
-    measured = of(found, "half_precision")
+def test_half_precision_weights(figures: dict) -> None:
+    measured = figures_of(figures, "half_precision")
     assert measured["dtype"] == "torch.float16" and measured["error"] < 1e-2
 
 
-def test_weight_patches_and_wrappers_take_part_and_leave_no_trace(found: dict) -> None:
-    measured = of(found, "patches_of_the_model")
+def test_weight_patches_and_wrappers_take_effect_and_are_undone(figures: dict) -> None:
+    measured = figures_of(figures, "patches_of_the_model")
     assert measured["added"] == 1 and measured["wrapped"] == 1
     assert measured["changed"] > 1e-3 and measured["back"] == 0.0
 
 
-def test_the_vae_with_and_without_its_wrapping(found: dict) -> None:
-    measured = of(found, "vae_both_ways")
+def test_the_vae_with_and_without_its_wrapping(figures: dict) -> None:
+    measured = figures_of(figures, "vae_both_ways")
     assert measured["shape"] == [1, 4, 4, 4] and measured["finite"] and measured["same"] == 0.0
 
 
 SENTENCES = {
-    "width": "1024 wide",
-    "picture": "whole clips",
+    "dimensions": "1024 dimensions",
+    "image": "whole clips",
     "no text": "wire the CLIP",
     "control": "no ControlNet",
-    "not beside": "no VAE lies beside",
+    "not beside": "no VAE beside",
     "another model": "not weights of ModelScope",
     "another encoder": "ViT-H",
     "no vae": "VAE of Stable Diffusion",
@@ -114,6 +100,6 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("case", SENTENCES)
-def test_bad_input_is_answered_with_a_sentence(found: dict, case: str) -> None:
-    said = of(found, "refusals")[case]
-    assert said.startswith("ValueError") and SENTENCES[case] in said, said
+def test_bad_input_is_refused(figures: dict, case: str) -> None:
+    message = figures_of(figures, "refusals")[case]
+    assert message.startswith("ValueError") and SENTENCES[case] in message, message

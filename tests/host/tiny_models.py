@@ -11,25 +11,25 @@ from pathlib import Path
 
 UNET = {"use_spatial_transformer": True, "legacy": False, "image_size": 32, "num_heads": 8, "num_head_channels": -1,
         "model_channels": 320, "num_res_blocks": [1], "channel_mult": [1], "transformer_depth": [1],
-        "transformer_depth_output": [1, 1], "transformer_depth_middle": 1, "context_dim": 768}  # fmt: skip
+        "transformer_depth_output": [1, 1], "transformer_depth_middle": 1, "context_dim": 768}
 KL = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 128,
-      "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}  # fmt: skip
+      "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}
 
 
 def randomised(module, seed):
-    """Weights that keep the size of what passes through, none of them zero; in float16, as files are."""
+    """Return random weights that keep the size of activations, none of them zero; in float16, as files are."""
     import torch
 
     rng = torch.Generator().manual_seed(seed)
-    found = {}
+    weights = {}
     for name, value in module.state_dict().items():
         noise = torch.randn(value.shape, generator=rng)
         if value.ndim > 1:
             noise /= value[0].numel() ** 0.5
         else:
             noise = 0.1 * noise + (1.0 if name.endswith("weight") else 0.0)
-        found[name] = noise.half()
-    return found
+        weights[name] = noise.half()
+    return weights
 
 
 def unet(seed, in_channels=4, **changes):
@@ -67,11 +67,11 @@ def wan(seed):
     first_stage = comfy.ldm.wan.vae.WanVAE(
         dim=96, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, attn_scales=[], dropout=0.0,
         temperal_downsample=[False, True, True],
-    )  # fmt: skip
+    )
     return randomised(transformer, seed), randomised(first_stage, seed + 1)
 
 
-def clip_l(seed, width=768, layers=12, words=49408):
+def clip_l(seed, width=768, layers=12, vocabulary=49408):
     """CLIP-L's text half under its names in SD 1.5 files. All layers are alike: only their sizes matter."""
     import torch
 
@@ -84,7 +84,7 @@ def clip_l(seed, width=768, layers=12, words=49408):
     parts = {"layer_norm1": (width,), "layer_norm2": (width,), "mlp.fc1": (inner, width), "mlp.fc2": (width, inner)}
     parts |= {f"self_attn.{p}_proj": (width, width) for p in ("q", "k", "v", "out")}
     found = {
-        "embeddings.token_embedding.weight": noise(words, width),
+        "embeddings.token_embedding.weight": noise(vocabulary, width),
         "embeddings.position_embedding.weight": noise(77, width),
         "final_layer_norm.weight": noise(width) + 1,
         "final_layer_norm.bias": noise(width),
@@ -98,7 +98,7 @@ def clip_l(seed, width=768, layers=12, words=49408):
 
 
 def clip_vision(seed, width=1024, layers=24):
-    """CLIP ViT-L's picture half under its names in Zero123 files. All layers share their numbers, also in the file."""
+    """CLIP ViT-L's image half under its names in Zero123 files. All layers share their numbers, also in the file."""
     import torch
 
     rng = torch.Generator().manual_seed(seed)
@@ -117,7 +117,7 @@ def clip_vision(seed, width=1024, layers=24):
         "mlp.c_proj.weight": noise(width, 4 * width), "mlp.c_proj.bias": noise(width),
         "ln_1.weight": noise(width) + 1, "ln_1.bias": noise(width),
         "ln_2.weight": noise(width) + 1, "ln_2.bias": noise(width),
-    }  # fmt: skip
+    }
     for layer in range(layers):
         found |= {f"transformer.resblocks.{layer}.{name}": value for name, value in block.items()}
     return {f"cond_stage_model.model.visual.{name}": value for name, value in found.items()}

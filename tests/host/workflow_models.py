@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.host.host_python import python_with_diffusers, run_in_host
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,20 +21,25 @@ CUTS = {
 }
 
 
-def equip(comfyui: Path, base: Path, made: Path) -> None:
-    """Write the files into a folder and link them where a host with this base directory looks for them."""
-    write_models(comfyui, made)
-    for file in (f for f in made.rglob("*") if f.is_file()):
-        target = base / "models" / file.relative_to(made)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            target.symlink_to(file)
+def equip(comfyui: Path, base: Path, files: Path) -> None:
+    """Write models and a film where a host with this base directory looks for them."""
+    write_models(comfyui, files)
+    link_models(files, base)
     write_film(base / "input" / "clip.mp4")
 
 
+def link_models(files: Path, base: Path) -> None:
+    """Link a models folder into that of a host with this base directory."""
+    for file in (f for f in files.rglob("*") if f.is_file()):
+        target = base / "models" / file.relative_to(files)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            target.symlink_to(file)
+
+
 def write_models(comfyui: Path, folder: Path) -> None:
-    """Both sets of synthetic files, written by the host's Python, which knows the layouts."""
-    code = f"""
+    """Write both sets of synthetic files with the host's Python, which knows the layouts."""
+    run_in_host("-c", f"""
 import pathlib, sys
 sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
 from pack_in_host import enter_host
@@ -45,35 +47,18 @@ enter_host({str(comfyui)!r})
 import modelscope_files, tiny_models
 for module in (modelscope_files, tiny_models):
     module.write(pathlib.Path({str(folder)!r}))
-"""
-    done = subprocess.run(
-        [os.environ.get("COMFYUI_PYTHON", sys.executable), "-c", code],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def python_with_diffusers() -> str:
-    """The host's Python; a test that needs diffusers in it is skipped where it has none."""
-    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    if subprocess.run([python, "-c", "import diffusers"], capture_output=True).returncode:
-        pytest.skip("the host's Python has no diffusers: it is an extra")
-    return python
+""")
 
 
 def write_folders(models: Path) -> None:
-    """Folders of every role under the names of the published ones, where the host looks for them."""
-    code = f"""
+    """Write folders of every role under the names of the published ones, where the host looks for them."""
+    python_with_diffusers()
+    run_in_host("-c", f"""
 import pathlib, sys
 sys.path.insert(0, {str(HERE.parent)!r})
 import tiny_folders
 tiny_folders.everything(pathlib.Path({str(models / "diffusers")!r}))
-"""
-    done = subprocess.run(
-        [python_with_diffusers(), "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
-        text=True, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+""")
 
 
 def write_film(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Node classes without a host: a folder of their own, a recipe that takes seconds, and a runner of saved workflows."""
+"""Node classes without a host: a folder for each test, a preset that takes seconds, and a runner of saved workflows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LEAVES = ("PreviewImage", "Preview3D", "CreateVideo", "SaveVideo", "MarkdownNote
 MODELS = (
     "CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "ControlNetLoader", "A124ModelScopeLoader",
     "A124DiffusersGuidance",
-)  # fmt: skip
+)
 STEPS = 3
-torch.set_num_threads(1)  # small pictures: on a busy machine, more threads spend their time waiting for each other
+torch.set_num_threads(1)  # small images: on a busy machine, more threads wait for each other
 CUT = {
     "A124Render": {"frames": 3, "size": 24},
     "A124Preview4D": {"resolution": 16, "frames": 2},
@@ -45,7 +45,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny(pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every preset becomes a few steps of small pictures."""
+    """Replace every preset by a few steps of small images."""
     optimizer = pack_module("nodes.optimize.run")
     demo = pack_module("a124core.stages.presets").preset("demo")
     monkeypatch.setattr(optimizer, "preset", lambda name: _tiny(demo))
@@ -71,7 +71,7 @@ def _tiny(demo: Any) -> Any:
 
 @pytest.fixture
 def picture() -> tuple[torch.Tensor, torch.Tensor]:
-    """A red disc as Load Image gives it: IMAGE (1, 64, 64, 3), MASK (1, 64, 64) with 1 = transparent."""
+    """A red disc as Load Image returns it: IMAGE (1, 64, 64, 3), MASK (1, 64, 64) with 1 = transparent."""
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     disc = ((y - 31.5) ** 2 + (x - 31.5) ** 2 < 20**2).float()
     image = torch.stack([disc, 0.2 * disc, 0.1 * disc], dim=-1)
@@ -79,7 +79,7 @@ def picture() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _clip() -> tuple[torch.Tensor, None, float]:
-    """What Get Video Components makes of a film: eight frames of a red disc on white that moves to the right."""
+    """Return what Get Video Components makes of a film: eight frames of a red disc on white that moves to the right."""
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     discs = torch.stack([((y - 31.5) ** 2 + (x - 28.0 - k) ** 2 < 16**2).float() for k in range(8)])[..., None]
     return 1.0 - discs * torch.tensor([0.1, 0.8, 0.9]), None, 12.0
@@ -100,10 +100,10 @@ def call_node() -> Callable[..., tuple]:
 
 
 def call(node: type, **inputs: Any) -> tuple:
-    """Run a node as the host would: defaults for the widgets that are not given, the result without its ui part."""
+    """Run a node as the host does: defaults for missing widgets, the result without its ui part."""
     required = node.INPUT_TYPES()["required"]
-    given = {name: _default(spec) for name, spec in required.items() if name not in inputs and _widget(spec)}
-    result = getattr(node(), node.FUNCTION)(**given, **inputs)
+    defaults = {name: _default(spec) for name, spec in required.items() if name not in inputs and _widget(spec)}
+    result = getattr(node(), node.FUNCTION)(**defaults, **inputs)
     return result.get("result", ()) if isinstance(result, dict) else result
 
 
@@ -118,7 +118,7 @@ def _default(spec: tuple) -> Any:
 
 @pytest.fixture
 def run_workflow(nodes: dict[str, type]) -> Callable[..., dict[int, tuple]]:
-    """Walk a UI-format workflow in its order and call our classes; -> results by node id."""
+    """Return a function that runs a UI-format workflow with our classes -> results by node id."""
 
     def run(workflow: dict) -> dict[int, tuple]:
         prompt = api_prompt(workflow, nodes)
@@ -135,7 +135,7 @@ def run_workflow(nodes: dict[str, type]) -> Callable[..., dict[int, tuple]]:
 
 @dataclass(frozen=True)
 class Queued:
-    """A queued prompt as DYNPROMPT shows it; added: nodes that another node's expansion brought."""
+    """A queued prompt as DYNPROMPT; added: nodes of another node's expansion."""
 
     prompt: dict[str, dict]
     added: dict[str, dict] = field(default_factory=dict)
@@ -153,7 +153,7 @@ def queued() -> type[Queued]:
 
 
 def api_prompt(workflow: dict, nodes: dict[str, type]) -> dict[str, dict]:
-    """The prompt that the frontend would queue: class and inputs of every node of ours."""
+    """Return the prompt that the frontend queues: class and inputs of every node of ours."""
     sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
     prompt = {}
     for node in workflow["nodes"]:
@@ -175,8 +175,8 @@ def _run_one(node: dict, prompt: dict, node_class: type, results: dict[int, tupl
         for name, value in prompt[str(node["id"])]["inputs"].items()
     }
     hidden = {"graph": Queued(prompt), "unique_id": str(node["id"])}
-    asked = node_class.INPUT_TYPES().get("hidden", {})
-    return call(node_class, **inputs, **{name: hidden[name] for name in asked})
+    requested = node_class.INPUT_TYPES().get("hidden", {})
+    return call(node_class, **inputs, **{name: hidden[name] for name in requested})
 
 
 def load(path: Path) -> dict:
@@ -185,10 +185,10 @@ def load(path: Path) -> dict:
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda p: p.stem)
 def workflow(request: pytest.FixtureRequest) -> dict:
-    """Each shipped workflow in turn. Those that want models are run in tests/host, with synthetic ones."""
-    found = load(request.param)
-    if wanted := sorted({n["type"] for n in found["nodes"]} & set(MODELS)):
+    """Each shipped workflow in turn. Those that need models are run in tests/host, with synthetic ones."""
+    loaded = load(request.param)
+    if models := sorted({n["type"] for n in loaded["nodes"]} & set(MODELS)):
         pytest.skip(
-            f"{request.param.stem} wants models ({', '.join(wanted)}): checked statically here, run in tests/host"
+            f"{request.param.stem} needs models ({', '.join(models)}): checked statically here, run in tests/host"
         )
-    return found
+    return loaded

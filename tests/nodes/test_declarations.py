@@ -44,7 +44,7 @@ WIDGETS = {
     ],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
-}  # fmt: skip
+}
 OUTPUTS = {
     "A124ExamplePicture": ["IMAGE", "MASK"],
     "A124Reference": ["A124_REFERENCE", "IMAGE"],
@@ -75,7 +75,7 @@ OUTPUTS = {
     "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
-}  # fmt: skip
+}
 IDS = sorted(WIDGETS)
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
 

@@ -1,4 +1,4 @@
-"""A clip on a plain IMAGE wire, through the node and into the coarse stage."""
+"""A clip on an IMAGE wire, through the node and into the coarse stage."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def test_a_clip_becomes_a_video_guidance(
     nodes: dict[str, type], call_node: Callable, clip: Any, reference: Any
 ) -> None:
     with torch.inference_mode():
-        given = {"images": clip[0].clone(), "mask": clip[1].clone()}
-        guidance = call_node(nodes["A124ClipGuidance"], **given, reference=reference)[0]
+        inputs = {"images": clip[0].clone(), "mask": clip[1].clone()}
+        guidance = call_node(nodes["A124ClipGuidance"], **inputs, reference=reference)[0]
     assert guidance.prior.layers.shape == (4, 4, 64, 64) and not guidance.prior.layers.is_inference()
     assert "4 frames" in guidance.note and "overlaps" not in guidance.note
     assert guidance.prior.cameras is reference.camera
@@ -52,6 +52,6 @@ def test_it_drives_the_coarse_stage_beside_a_built_in_view_prior(
     assert moving.table.shape[0] == 3 and moving.table.isfinite().all()
 
 
-def test_a_single_picture_is_refused_in_plain_words(nodes: dict[str, type], call_node: Callable, clip: Any) -> None:
+def test_a_single_frame_is_refused(nodes: dict[str, type], call_node: Callable, clip: Any) -> None:
     with pytest.raises(ValueError, match="2 or more"):
         call_node(nodes["A124ClipGuidance"], images=clip[0][:1])

@@ -1,4 +1,4 @@
-"""The check through the node: from the host's inference mode, and with the models closed."""
+"""The prior check through its node: from the host's inference mode, and with the models closed afterwards."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ def view(nodes: dict[str, type], call_node: Callable, reference: Any) -> Any:
     return call_node(nodes["A124BuiltInPriors"], prompt="a toy is swaying", reference=reference)[1]
 
 
-def test_it_returns_a_sheet_and_reports_that_all_is_well(
+def test_it_returns_a_sheet_and_a_report_without_warnings(
     nodes: dict[str, type], reference: Any, view: Any, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts: list[str] = []
     monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node_id, text: texts.append(text))
     with torch.inference_mode():
-        out = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
-    sheet, report = out["result"]
+        output = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
+    sheet, report = output["result"]
     assert sheet.ndim == 4 and sheet.shape[0] == 1 and sheet.shape[-1] == 3
-    assert report.startswith("Nothing suspicious.") and texts[-1] == report and out["ui"]["text"] == [report]
+    assert report.startswith("Nothing suspicious.") and texts[-1] == report and output["ui"]["text"] == [report]
 
 
-def test_models_are_closed_and_a_missing_embedding_is_reported(
+def test_models_are_closed_and_a_missing_embedding_is_named(
     nodes: dict[str, type], call_node: Callable, reference: Any, view: Any, pack_module: Callable
 ) -> None:
-    class Borrowed(pack_module("a124core.protocols").ModelPrior):
+    class Failing(pack_module("a124core.protocols").ModelPrior):
         sigmas, cameras, closed = view.prior.sigmas, view.prior.cameras, 0
         encode = staticmethod(view.prior.encode)
 
-        def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view_at: Any) -> torch.Tensor:
+        def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: Any) -> torch.Tensor:
             raise RuntimeError("the shapes of the model do not fit")
 
         def models(self) -> list:
@@ -46,7 +46,7 @@ def test_models_are_closed_and_a_missing_embedding_is_reported(
         def close(self) -> None:
             self.closed += 1
 
-    prior = Borrowed()
+    prior = Failing()
     guidance = replace(view, prior=prior, note="a panda is dancing")
     _, report = call_node(
         nodes["A124PriorCheck"], reference=reference, refine_guidance=guidance, embedding="embedding:my_panda", size=32
@@ -56,16 +56,16 @@ def test_models_are_closed_and_a_missing_embedding_is_reported(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_field_is_rendered(nodes: dict[str, type], call_node: Callable, reference: Any, view: Any) -> None:
+def test_it_renders_a_field(nodes: dict[str, type], call_node: Callable, reference: Any, view: Any) -> None:
     field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
     sheet, report = call_node(nodes["A124PriorCheck"], reference=reference, field=field, view_guidance=view, size=32)
     assert sheet.shape[1] > 300 and "not checked" not in report  # three rows
 
 
-def test_a_cancel_takes_effect_between_queries(
+def test_a_cancel_stops_it_between_queries(
     nodes: dict[str, type], call_node: Callable, reference: Any, view: Any, pack_module: Callable,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     class Interrupted(Exception):
         pass
 

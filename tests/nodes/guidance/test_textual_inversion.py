@@ -1,10 +1,9 @@
-"""What textual inversion does without a host: names, files of others, and what is kept of a run."""
+"""Textual inversion without a host: names, files of others, and the files of a run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -19,14 +18,14 @@ def files(pack_module: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "x/y", "embedding:x", "a" * 65, "word.pt"])
-def test_a_name_must_be_one_plain_word(files: ModuleType, name: str) -> None:
+def test_a_name_must_be_plain(files: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match="letters, digits"):
         files.embedding_path(name, "run")
 
 
 @pytest.mark.parametrize("run", ["run", None])
 @pytest.mark.parametrize("suffix", ["pt", "bin", "safetensors"])
-def test_a_word_that_somebody_else_made_is_never_written_over(files: ModuleType, suffix: str, run: str | None) -> None:
+def test_an_embedding_of_somebody_else_is_never_overwritten(files: ModuleType, suffix: str, run: str | None) -> None:
     path = files.embedding_path("fox", run)
     path.parent.mkdir(parents=True)
     other = path.with_suffix(f".{suffix}")
@@ -38,9 +37,9 @@ def test_a_word_that_somebody_else_made_is_never_written_over(files: ModuleType,
         files.embedding_path("fox", run)
 
 
-def test_our_own_word_is_replaced_by_its_own_run_or_by_a_restart(files: ModuleType) -> None:
+def test_an_embedding_is_replaced_by_its_own_run_or_by_a_restart(files: ModuleType) -> None:
     path = files.embedding_path("fox", "run of the fox")
-    files.write_word(path, torch.zeros(1, 4), {"run": "run of the fox"})
+    files.save_embedding(path, torch.zeros(1, 4), {"run": "run of the fox"})
     assert files.embedding_path("fox", "run of the fox") == path
     assert files.embedding_path("fox", None) == path
     with pytest.raises(ValueError, match="set resume to restart"):
@@ -50,30 +49,30 @@ def test_our_own_word_is_replaced_by_its_own_run_or_by_a_restart(files: ModuleTy
         files.embedding_path("fox", "run of the fox")
 
 
-def test_the_same_word_is_not_written_twice(files: ModuleType) -> None:
+def test_the_same_embedding_is_not_written_twice(files: ModuleType) -> None:
     path = files.embedding_path("fox", "run")
-    word, about = torch.ones(1, 4), {"run": "run", "steps": "3"}
-    files.write_word(path, word, about)
+    embedding, notes = torch.ones(1, 4), {"run": "run", "steps": "3"}
+    files.save_embedding(path, embedding, notes)
     os.utime(path, (1, 1))
-    files.write_word(path, word, about)
-    assert path.stat().st_mtime == 1, "what depends on the file goes on"
-    files.write_word(path, word + 1, about)
-    assert torch.equal(files.read_embedding(path)[""], word + 1)
+    files.save_embedding(path, embedding, notes)
+    assert path.stat().st_mtime == 1, "nodes that depend on the file are not run again"
+    files.save_embedding(path, embedding + 1, notes)
+    assert torch.equal(files.read_embedding(path)[""], embedding + 1)
     os.utime(path, (1, 1))
-    files.write_word(path, word + 1, {**about, "steps": "4"})
+    files.save_embedding(path, embedding + 1, {**notes, "steps": "4"})
     assert path.stat().st_mtime != 1
 
 
-def test_a_finished_word_is_found_again_and_its_state_dropped(files: ModuleType, tmp_path: Path) -> None:
-    keep = files.Progress(tmp_path / "run", restart=False)
-    assert keep.newest() is None and keep.finished() is None
-    assert keep.save(files.TokenSnapshot({"token": torch.ones(1, 4)}, {"step": 3})) is None
-    assert keep.newest().step == 3
-    keep.state.write_bytes(keep.state.read_bytes()[:50])
-    assert keep.newest() is None, "a damaged file counts as absent"
-    assert keep.finish(torch.ones(1, 4)) is None
-    assert torch.equal(keep.finished(), torch.ones(1, 4)) and not keep.state.exists()
-    assert files.Progress(tmp_path / "run", restart=True).finished() is None
+def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(files: ModuleType) -> None:
+    store = files.embedding_store("run")
+    assert store.newest() is None and store.result(files.RESULT) is None
+    store.save(files.TokenSnapshot({"token": torch.ones(1, 4)}, {"step": 3}))
+    assert store.newest().step == 3
+    snapshot = store.folder / files.SNAPSHOT
+    snapshot.write_bytes(snapshot.read_bytes()[:50])
+    assert store.newest() is None, "a damaged file counts as absent"
+    store.finish(files.RESULT, torch.ones(1, 4))
+    assert torch.equal(store.result(files.RESULT), torch.ones(1, 4)) and not snapshot.exists()
 
 
 class Cancelled(BaseException):
@@ -83,7 +82,7 @@ class Cancelled(BaseException):
 TOY = {
     "init_word": "toy", "name": "fox", "steps": 3, "batch": 2, "chunk": 1, "rate": 0.05, "size": 16, "seed": 1,
     "resume": "auto",
-}  # fmt: skip
+}
 WIRES = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd15"}}}
 
 
@@ -91,28 +90,28 @@ WIRES = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "
 def learn(
     pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, reference: Any, queued: type
 ) -> Callable:
-    """The node over a linear UNet in place of the host's copies; -> the CLIP and the token."""
-    made = SimpleNamespace(
-        encode=lambda image: image.mean((2, 3), keepdim=True), decode=None, begin=lambda: None, rest=lambda: None,
+    """Return a call of the node over a linear UNet in place of the host's copies -> the CLIP and the token."""
+    model = SimpleNamespace(
+        encode=lambda image: image.mean((2, 3), keepdim=True), decode=None, load=lambda: None, offload=lambda: None,
         denoise=lambda x, sigma, token, texts: token.mean().expand_as(x), sigmas=torch.linspace(0.1, 9.0, 1000),
         initial_embedding=lambda: torch.zeros(1, 4),
-    )  # fmt: skip
-    monkeypatch.setattr(pack_module("nodes.host.inversion"), "word_model", lambda *wires: made)
+    )
+    monkeypatch.setattr(pack_module("nodes.host.inversion"), "inversion_model", lambda *wires: model)
     clip = SimpleNamespace(clone=lambda: "the CLIP")
 
     def run(**changes: Any) -> tuple:
-        given = {**TOY, **changes}
+        inputs = {**TOY, **changes}
         wires = {name: ["1", k] for k, name in enumerate(("model", "clip", "vae"))}
-        graph = queued({**WIRES, "2": {"class_type": "A124TextualInversion", "inputs": {**wires, **given}}})
+        graph = queued({**WIRES, "2": {"class_type": "A124TextualInversion", "inputs": {**wires, **inputs}}})
         node = pack_module("nodes.guidance.textual_inversion").A124TextualInversion()
-        return node.learn(object(), clip, object(), reference, **given, graph=graph, unique_id="2")
+        return node.learn(object(), clip, object(), reference, **inputs, graph=graph, unique_id="2")
 
     return run
 
 
-def out_of(what: str) -> Callable:
+def disk_full(name: str) -> Callable:
     def fail(*args: Any) -> None:
-        raise OSError(f"no space left for {what}")
+        raise OSError(f"no space left for {name}")
 
     return fail
 
@@ -120,14 +119,15 @@ def out_of(what: str) -> Callable:
 def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
     learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
-    monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(files, "save_progress", out_of("snapshots"))
+    intervals = pack_module("a124core.runs.monitor").Intervals(snapshot=0.0)
+    monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "INTERVALS", intervals)
+    monkeypatch.setattr(files, "save_progress", disk_full("snapshots"))
     assert learn() == ("the CLIP", "embedding:fox")
-    looks: list[int] = []
+    calls: list[int] = []
 
     def cancel() -> None:
-        looks.append(1)
-        if len(looks) == 2:
+        calls.append(1)
+        if len(calls) == 2:
             raise Cancelled
 
     monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", cancel)
@@ -135,42 +135,42 @@ def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
         learn(resume="restart")
 
 
-def test_the_embedding_is_written_though_the_run_cannot_be_kept(
+def test_the_embedding_is_written_though_the_store_is_full(
     learn: Callable, monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
     write = files.write_embedding
     folder = files.embedding_path("fox", None).parent
     monkeypatch.setattr(
-        files, "write_embedding", lambda path, *a: write(path, *a) if path.parent == folder else out_of("words")()
+        files, "write_embedding", lambda path, *a: write(path, *a) if path.parent == folder else disk_full("it")()
     )
     learn()
     assert files.read_embedding(folder / "fox.safetensors")[""].shape == (1, 4)
 
 
-def test_a_word_that_could_not_be_written_is_not_learned_again(
+def test_an_embedding_that_could_not_be_written_is_not_learned_again(
     learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
     write = files.write_embedding
     folder = files.embedding_path("fox", None).parent
     monkeypatch.setattr(
-        files, "write_embedding", lambda path, *a: write(path, *a) if path.parent != folder else out_of("words")()
+        files, "write_embedding", lambda path, *a: write(path, *a) if path.parent != folder else disk_full("it")()
     )
-    with pytest.raises(OSError, match="no space left for words"):
+    with pytest.raises(OSError, match="no space left for it"):
         learn()
     monkeypatch.setattr(files, "write_embedding", write)
     steps: list[int] = []
     monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", lambda: steps.append(1))
-    learn(name="wolf", chunk=2)  # neither is an input of the word
+    learn(name="wolf", chunk=2)  # neither changes the embedding
     assert steps == [] and (folder / "wolf.safetensors").is_file()
 
 
-@pytest.mark.parametrize(("chunk", "words"), [(2, "'chunk' to 1"), (1, "smaller 'size'")])
-def test_out_of_memory_says_what_to_turn_down(
-    learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, chunk: int, words: str
+@pytest.mark.parametrize(("chunk", "advice"), [(2, "'chunk' to 1"), (1, "smaller 'size'")])
+def test_running_out_of_memory_names_what_to_lower(
+    learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, chunk: int, advice: str
 ) -> None:
     def full() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", full)
-    with pytest.raises(torch.OutOfMemoryError, match=f"{words}.*\nCUDA out of memory"):
+    with pytest.raises(torch.OutOfMemoryError, match=f"{advice}.*\nCUDA out of memory"):
         learn(chunk=chunk)

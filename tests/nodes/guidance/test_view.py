@@ -1,4 +1,4 @@
-"""The pose that Zero123 is told, against its own formula on two camera centres."""
+"""The pose that conditions Zero123, against its own formula on two camera centres."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def test_it_is_the_published_difference_of_the_two_centres(
     cameras, view = pack_module("a124core.cameras.rig"), pack_module("nodes.host.view")
     make = pack_module("a124core.protocols").Cameras
     pair = [make(*(torch.tensor([v]) for v in (*angles, 40.0))) for angles in (to, start)]
-    found = []
+    centres = []
     for camera in pair:
         x, y, z = cameras.camera_to_world(camera)[0, :3, 3].tolist()
-        found.append(spherical(x, -z, y))  # turned, not mirrored, until z is up
-    (polar, azimuth, distance), (polar0, azimuth0, distance0) = found
+        centres.append(spherical(x, -z, y))  # turned, not mirrored, until z is up
+    (polar, azimuth, distance), (polar0, azimuth0, distance0) = centres
     turn = (azimuth - azimuth0) % (2 * math.pi)
     expected = torch.tensor([[polar - polar0, math.sin(turn), math.cos(turn), distance - distance0]])
     assert torch.allclose(view.pose_vector(*pair, "zero123"), expected, atol=1e-5)
@@ -38,19 +38,19 @@ def test_it_is_the_published_difference_of_the_two_centres(
 
 @pytest.mark.parametrize("turn", [35.0, -50.0, 130.0])
 def test_a_rendered_arrow_turns_as_the_pose_says(pack_module: Callable[[str], ModuleType], turn: float) -> None:
-    """An arrow points to the right of the reference picture. Where its tip is seen from the new camera, and how far
-    away, gives the angle that the camera went; that is what Zero123 must be told."""
+    """An arrow points to the right of the reference image. The image position and depth of its tip from the new camera
+    give the angle that the camera turned, which must be the pose's."""
     cameras, view = pack_module("a124core.cameras.rig"), pack_module("nodes.host.view")
     reach = 0.5
-    tip, tail = (seen_ball(pack_module, at, turn) for at in (reach, -reach))
+    tip, tail = (rendered_ball(pack_module, at, turn) for at in (reach, -reach))
     sine, cosine = (tail[1] - tip[1]) / (2 * reach), (tip[0] - tail[0]) / (2 * reach)
     pair = cameras.make_cameras(0.0, turn), cameras.make_cameras(0.0, 0.0)
-    told = view.pose_vector(*pair, "zero123")[0]
-    assert told[1:3].tolist() == pytest.approx([sine, cosine], abs=0.03)
+    pose = view.pose_vector(*pair, "zero123")[0]
+    assert pose[1:3].tolist() == pytest.approx([sine, cosine], abs=0.03)
 
 
-def seen_ball(pack_module: Callable[[str], ModuleType], x: float, azimuth: float) -> tuple[float, float]:
-    """Where a small ball at (x, 0, 0) is in the picture of a camera: to the right, and in depth; world units."""
+def rendered_ball(pack_module: Callable[[str], ModuleType], x: float, azimuth: float) -> tuple[float, float]:
+    """Return where a camera renders a small ball at (x, 0, 0): to the right, and in depth; world units."""
     cameras, render = pack_module("a124core.cameras.rig"), pack_module("a124core.render.clip")
 
     def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""How wide the words are that a network reads, also where its weights are kept as raw bytes."""
+"""The dimensions of the embeddings that a network attends to, also where its weights are kept as raw bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 @pytest.mark.parametrize("path", ["input_blocks.1.attn2.to_k", "text_embedding.0"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_width_is_the_layers_not_that_of_its_packed_weight(
+def test_the_dimensions_are_those_of_the_layer_not_of_its_packed_weight(
     pack_module: Callable[[str], ModuleType], path: str, packed: bool
 ) -> None:
     layer = nn.Linear(768, 320)
@@ -21,8 +21,8 @@ def test_the_width_is_the_layers_not_that_of_its_packed_weight(
     network: nn.Module = layer
     for name in reversed(path.split(".")):
         network = nn.ModuleDict({name: network})
-    assert pack_module("nodes.host.checks").text_width(network) == 768
+    assert pack_module("nodes.host.checks").context_dim(network) == 768
 
 
-def test_a_network_without_words_has_no_width(pack_module: Callable[[str], ModuleType]) -> None:
-    assert pack_module("nodes.host.checks").text_width(nn.Linear(3, 3)) is None
+def test_a_network_without_cross_attention_has_none(pack_module: Callable[[str], ModuleType]) -> None:
+    assert pack_module("nodes.host.checks").context_dim(nn.Linear(3, 3)) is None

@@ -1,4 +1,4 @@
-"""Copies of networks that the host may hold: what loading left is not copied, and recomputing is exact."""
+"""Copies of networks that the host may have loaded: loader state is not copied, and checkpointing is exact."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Owner:
 
 
 class Pages(Tensor):
-    """A view of memory that has been given back: whoever reads it, fails."""
+    """A view of memory that has been freed: reading it fails."""
 
     def __deepcopy__(self, memo: dict) -> Tensor:
-        raise AssertionError("pages that are gone were read")
+        raise AssertionError("freed pages were read")
 
 
 def loaded_network() -> nn.Module:
@@ -47,25 +47,25 @@ def loaded_network() -> nn.Module:
     return net
 
 
-def test_what_loading_left_on_layers_is_not_copied_and_stays_on_the_original(host_copy: ModuleType) -> None:
+def test_loader_state_of_layers_is_not_copied_and_stays_on_the_original(host_copy: ModuleType) -> None:
     net = loaded_network()
     before, Owner.freed = {n: dict(vars(part)) for n, part in net.named_modules()}, 0
-    made = host_copy.own_copy(net)
+    copied = host_copy.clean_copy(net)
     x = torch.rand(5, 3)
-    assert torch.equal(made(x), net(x))
-    assert made[0].weight.data_ptr() != net[0].weight.data_ptr()
-    assert made[0].options == {"on": True, "count": 3, "nothing": None}, "numbers that look like the left ones stay"
-    for part in made.modules():
+    assert torch.equal(copied(x), net(x))
+    assert copied[0].weight.data_ptr() != net[0].weight.data_ptr()
+    assert copied[0].options == {"on": True, "count": 3, "nothing": None}, "plain values that equal a loader's are kept"
+    for part in copied.modules():
         assert not [n for n in vars(part) if n.startswith(("_v_", "_pin", "_prefetch")) or "lowvram" in n or n == "_v"]
-    del made
-    assert Owner.freed == 0, "nothing of the original's memory was given back"
+    del copied
+    assert Owner.freed == 0, "nothing of the original's memory was freed"
     for name, part in net.named_modules():
         assert vars(part).keys() == before[name].keys()
         assert all(vars(part)[key] is value for key, value in before[name].items())
 
 
 class Numbered(nn.Module):
-    """A part of a UNet whose attention patch asks in which block it is, as the host's transformers tell it."""
+    """A part of a UNet whose attention patch depends on the number of its block, as in the host's transformers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,20 +82,20 @@ def run(parts: nn.ModuleList, x: Tensor, options: dict[str, Any]) -> Tensor:
     return x
 
 
-def test_a_patch_is_told_its_own_block_also_when_the_part_is_run_again(host_copy: ModuleType) -> None:
+def test_a_patch_gets_its_own_block_also_in_the_recomputed_forward_pass(host_copy: ModuleType) -> None:
     torch.manual_seed(0)
     parts = nn.ModuleList([Numbered() for _ in range(3)])
-    seen: list[tuple] = []
+    blocks: list[tuple] = []
 
     def patch(block: tuple) -> float:
-        seen.append(block)
+        blocks.append(block)
         return 1.0 + block[1]
 
     x = torch.rand(2, 4, requires_grad=True)
     (plain,) = torch.autograd.grad(run(parts, x, {"patch": patch}).sum(), x)
     for part in parts:
-        host_copy.run_again(part)
-    seen.clear()
+        host_copy.checkpoint_forward(part)
+    blocks.clear()
     (again,) = torch.autograd.grad(run(parts, x, {"patch": patch}).sum(), x)
     assert torch.equal(again, plain)
-    assert sorted(seen) == sorted(2 * [("input", k) for k in range(3)]), "each part was asked twice, by its own number"
+    assert sorted(blocks) == sorted(2 * [("input", k) for k in range(3)]), "each part ran twice, with its own number"

@@ -27,10 +27,10 @@ def test_render_gives_the_hosts_images(nodes: dict[str, type], call_node: Callab
     assert torch.allclose(image - black, (1 - mask)[..., None].expand(-1, -1, -1, 3), atol=1e-5)
 
 
-def test_near_is_bright(pack_module: Callable[[str], ModuleType]) -> None:
+def test_near_is_bright_in_the_depth_image(pack_module: Callable[[str], ModuleType]) -> None:
     mask = torch.tensor([1.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 2)
     depth = torch.tensor([1.0, 1.5, 2.0, 0.0]).view(1, 1, 2, 2)
-    bright = pack_module("nodes.host.images").near_is_bright(depth, mask).flatten()
+    bright = pack_module("nodes.host.images").to_depth_image(depth, mask).flatten()
     assert torch.allclose(bright, torch.tensor([1.0, 0.6, 0.2, 0.0]))
 
 
