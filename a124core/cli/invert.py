@@ -1,26 +1,25 @@
-"""`invert`: a new word for the picture's subject, learned on a Stable Diffusion folder."""
+"""`invert`: textual inversion of the subject on a Stable Diffusion folder."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 from tqdm import tqdm
 
-from ..export.embedding import load_progress, save_progress, write_embedding
 from ..export.images.sheets import side_by_side, write_image
 from ..inversion.config import TokenConfig
 from ..inversion.learn import TokenSnapshot, TokenStep, learn_token
 from ..priors.diffusers.inversion import FolderInversionModel, load_inversion_model
-from ..priors.diffusers.offload import OffloadPolicy, offload_policy
+from ..priors.diffusers.offload import offload_policy
 from ..protocols import Run
 from ..reference.read_image import read_image
 from ..runs.memory import MemoryEstimate, shortfall
+from ..runs.monitor import Intervals, RunMonitor
+from ..runs.store import TOKEN_FORMAT, RunStore
 from ..utils.device import is_out_of_memory
 from ..utils.text import count_noun
 from .folder import created_folder
@@ -28,7 +27,7 @@ from .machine import available_device
 from .prepare import check_writable
 from .progress import Interrupted, advance, interrupted_if, interruptible, step_bar
 
-SAVE_SECONDS, SHOW_SECONDS = 120.0, 10.0
+INTERVALS = Intervals(snapshot=120.0, preview=10.0)
 SUFFIX = ".safetensors"
 
 
@@ -51,141 +50,107 @@ def add_invert_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def invert(options: Any) -> None:
-    """Everything is looked at before the first step; Ctrl-C keeps the last one."""
-    if options.out.suffix != SUFFIX:
-        raise ValueError(f"--out is {options.out}: the word's file must end in {SUFFIX}.")
-    if len(options.word.split()) > 1:
-        raise ValueError(f"--word is {options.word!r}: one plain word is needed, such as fox.")
-    config = TokenConfig(
-        steps=options.steps, batch=options.batch, chunk=options.chunk, lr=options.rate, size=options.size
-    )
-    picture, _, _ = read_image(options.image)
-    policy = offload_policy("full", available_device(options.device))
-    with created_folder(options.out.parent):
-        check_writable(options.out.parent)
-        keep = Progress(options.out)
-        start = keep.begin(options.resume)
-        with interrupted_if(keep.state.is_file):
-            _invert(picture, config, policy, keep, start, options)
-
-
-def _invert(
-    picture: Tensor,
-    config: TokenConfig,
-    policy: OffloadPolicy,
-    keep: Progress,
-    start: TokenSnapshot | None,
-    options: Any,
-) -> None:
-    """From reading the model to the word's file."""
-    print("Reading the model ...", flush=True)
-    made = load_inversion_model(options.image_model, options.word.strip(), policy)
-    for line in memory_lines(made, config):
-        print(line, flush=True)
-    with interruptible_bar(config.steps, 0 if start is None else start.step, keep, options.quiet) as watch:
-        word = _learned(picture, made, config, options.seed, watch, start)
-    keep.finish(word, {"init_word": options.word.strip(), "steps": str(config.steps)})
-    size = f"{count_noun(len(word), 'vector')} of {word.shape[1]} numbers"
-    print(f"Written: {options.out}, {size}. Use it: animate --priors diffusers --token {options.out} --refine-prompt "
+def invert(args: Any) -> None:
+    """Check everything before the first step, then learn; Ctrl-C keeps the last step."""
+    if args.out.suffix != SUFFIX:
+        raise ValueError(f"--out is {args.out}: the embedding's file must end in {SUFFIX}.")
+    if len(args.word.split()) > 1:
+        raise ValueError(f"--word is {args.word!r}: one plain word is needed, such as fox.")
+    config = TokenConfig(steps=args.steps, batch=args.batch, chunk=args.chunk, lr=args.rate, size=args.size)
+    image, _, _ = read_image(args.image)
+    policy = offload_policy("full", available_device(args.device))
+    with created_folder(args.out.parent):
+        check_writable(args.out.parent)
+        state = args.out.with_name(f"{args.out.stem}.progress")
+        store = RunStore(args.out.parent, (state.name,), TOKEN_FORMAT)
+        snapshot = _resume(store, state, args.resume)
+        with interrupted_if(state.is_file):
+            print("Reading the model ...", flush=True)
+            model = load_inversion_model(args.image_model, args.word.strip(), policy)
+            for line in memory_lines(model, config):
+                print(line, flush=True)
+            with step_bar("invert", 0 if snapshot is None else snapshot.step, config.steps, args.quiet) as bar:
+                progress = InversionProgress(bar, args.out.with_name(f"{args.out.stem}.preview.png"))
+                embedding = _learn(image, model, config, args.seed, progress, store, snapshot)
+    notes = {"made_by": "animate124", "init_word": args.word.strip(), "steps": str(config.steps)}
+    store.finish(args.out.name, embedding, notes)
+    size = f"{count_noun(len(embedding), 'vector')} of {embedding.shape[1]} numbers"
+    print(f"Written: {args.out}, {size}. Use it: animate --priors diffusers --token {args.out} --refine-prompt "
           "'a <token> is dancing'")
 
 
-def memory_lines(made: FolderInversionModel, config: TokenConfig) -> list[str]:
-    """Steps and counted memory, as of a stage; a second line if that is more than there is. The word itself, its
-    gradient and its moments are some kilobytes."""
-    needs = MemoryEstimate(field=0, auxiliary=0, networks=made.weight_bytes(), transient=0)
-    device = made.policy.device
-    lack = shortfall(needs, device, "choose a smaller model or another --device")
+def _resume(store: RunStore, state: Path, resume: bool) -> TokenSnapshot | None:
+    """Continue what an interrupted run left, or leave it alone."""
+    if resume and not state.is_file():
+        raise ValueError(f"{state} is not there, so nothing was interrupted: leave out --resume.")
+    if not resume and state.is_file():
+        raise ValueError(
+            f"an interrupted run is kept in {state}: add --resume to continue it, delete the file to begin again, or "
+            "choose another --out."
+        )
+    snapshot = store.newest() if resume else None
+    if resume and snapshot is None:
+        raise ValueError(f"{state} is damaged: delete it to begin again, without --resume.")
+    return snapshot
+
+
+def memory_lines(model: FolderInversionModel, config: TokenConfig) -> list[str]:
+    """Say the steps and the estimated memory; a second line if that is more than there is. The embedding, its gradient
+    and its moments are some kilobytes."""
+    estimate = MemoryEstimate(field=0, auxiliary=0, networks=model.weight_bytes(), transient=0)
+    lack = shortfall(estimate, model.policy.device, "choose a smaller model or another --device")
     work = f"{count_noun(config.steps, 'step')} of {count_noun(config.batch, 'crop')}, {config.chunk} at once"
-    return [line for line in (f"invert: {work}, {needs.line()}.", lack) if line is not None]
+    return [line for line in (f"invert: {work}, {estimate.line()}.", lack) if line is not None]
 
 
-def _learned(
-    picture: Tensor,
-    made: FolderInversionModel,
+def _learn(
+    image: Tensor,
+    model: FolderInversionModel,
     config: TokenConfig,
     seed: int,
-    watch: Watch,
-    start: TokenSnapshot | None,
+    progress: InversionProgress,
+    store: RunStore,
+    snapshot: TokenSnapshot | None,
 ) -> Tensor:  # (n, d)
-    """The word; whatever ends the learning early, its last whole step is kept."""
+    """Learn the embedding; whatever ends the run early, its last whole step is kept."""
+    monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
+    run = Run(seed, on_step=monitor.on_step, resume=snapshot)
     try:
-        return learn_token(picture, made, config, Run(seed, on_step=watch, resume=start))
+        with interruptible(progress), monitor.saving_on_error():
+            return learn_token(image, model, config, run)
     except BaseException as error:
-        watch.keep_last()
         if not is_out_of_memory(error):
             raise
-        raise RuntimeError(less_memory(config.chunk, watch.last is not None or start is not None)) from error
+        resumable = monitor.last is not None or snapshot is not None
+        raise RuntimeError(less_memory(config.chunk, resumable)) from error
 
 
 def less_memory(chunk: int, resumable: bool) -> str:
-    """What to do when memory ran out."""
+    """Say what to do when memory ran out."""
     advice = f"--chunk 1{' --resume' if resumable else ''}" if chunk != 1 else "a smaller --size and another --out"
     return f"learning the word is out of memory: start it again with {advice}."
 
 
-class Progress:
-    """The word's file, where its learning stands, and a picture of it."""
+class InversionProgress:
+    """The front end of textual inversion on a terminal."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.state, self.picture = (out.with_name(f"{out.stem}.{end}") for end in ("progress", "preview.png"))
+    def __init__(self, bar: tqdm, preview: Path) -> None:
+        self.bar, self.preview = bar, preview
+        self.stop = False  # set by Ctrl-C, answered after the step
 
-    def begin(self, resume: bool) -> TokenSnapshot | None:
-        """What an interrupted run left is either continued or left alone."""
-        if resume and not self.state.is_file():
-            raise ValueError(f"{self.state} is not there, so nothing was interrupted: leave out --resume.")
-        if not resume and self.state.is_file():
-            raise ValueError(
-                f"an interrupted run is kept in {self.state}: add --resume to continue it, delete the file to begin "
-                "again, or choose another --out."
-            )
-        return TokenSnapshot(*load_progress(self.state)) if resume else None
-
-    def save(self, step: TokenStep) -> None:
-        found = step.snapshot()
-        save_progress(self.state, found.tensors, found.meta)
-
-    def show(self, step: TokenStep) -> None:
-        write_image(self.picture, side_by_side(*step.preview().split(1)))
-
-    def finish(self, word: Tensor, about: dict[str, str]) -> None:
-        write_embedding(self.out, word, {"made_by": "animate124", **about})
-        self.state.unlink(missing_ok=True)
-
-
-class Watch:
-    """Bar, preview, snapshots; a Ctrl-C is answered after the step."""
-
-    def __init__(self, keep: Progress, bar: tqdm) -> None:
-        self.keep, self.bar, self.stop = keep, bar, False
-        self.last: TokenStep | None = None
-        self.saved = self.shown = time.monotonic()
-
-    def __call__(self, step: TokenStep) -> None:
-        self.last = step
+    def on_step(self, step: TokenStep) -> None:
+        """Move the bar; stop here after a Ctrl-C."""
         self.bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
         advance(self.bar)
         if self.stop:
             raise Interrupted("after this step")
-        now = time.monotonic()
-        if now - self.saved > SAVE_SECONDS and step.step < step.steps:
-            self.keep.save(step)
-            self.saved = now
-        if now - self.shown > SHOW_SECONDS or step.step == step.steps:
-            self.keep.show(step)
-            self.shown = now
+        if step.step == step.steps:
+            self.on_preview(step)
 
-    def keep_last(self) -> None:
-        if self.last is not None:
-            self.keep.save(self.last)
+    def on_preview(self, step: TokenStep) -> None:
+        """Write a training image and what the model makes of it."""
+        write_image(self.preview, side_by_side(*step.preview().split(1)))
 
-
-@contextmanager
-def interruptible_bar(steps: int, done: int, keep: Progress, quiet: bool) -> Iterator[Watch]:
-    """The first Ctrl-C asks to stop after this step, the second stops at once."""
-    with step_bar("invert", done, steps, quiet) as bar:
-        watch = Watch(keep, bar)
-        with interruptible(watch):
-            yield watch
+    def on_problem(self, message: str) -> None:
+        """Tell it above the bar."""
+        self.bar.write(f"The run goes on: {message}", file=sys.stderr)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..export.checkpoint import load_field, save_field
+from ..export.embedding import load_progress, read_embedding, save_progress, write_embedding
 from ..field.field4d import Field4D
+from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,12 @@ class FileFormat:
 
 
 FIELD_FORMAT = FileFormat(load_snapshot, save_snapshot, load_field, save_field)
+TOKEN_FORMAT = FileFormat(
+    lambda path: TokenSnapshot(*load_progress(path)),
+    lambda path, snapshot: save_progress(path, snapshot.tensors, snapshot.meta),
+    lambda path: read_embedding(path)[""],
+    lambda path, embedding, notes: write_embedding(path, embedding, notes),
+)
 
 
 @dataclass(frozen=True)

@@ -9,25 +9,18 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ...a124core.export.embedding import load_progress, read_embedding, save_progress, write_embedding
-from ...a124core.inversion.learn import TokenSnapshot
-from ...a124core.runs.store import FileFormat, RunStore
+from ...a124core.export.embedding import read_embedding, write_embedding
+from ...a124core.runs.store import TOKEN_FORMAT, RunStore
 from ..host.embeddings import embeddings_folder
 from ..host.folders import output_folder
 
 CREATOR = "animate124"
 SNAPSHOT, RESULT = "progress.safetensors", "word.safetensors"  # of one run
-FORMAT = FileFormat(
-    lambda path: TokenSnapshot(*load_progress(path)),
-    lambda path, snapshot: save_progress(path, snapshot.tensors, snapshot.meta),
-    lambda path: read_embedding(path)[""],
-    lambda path, embedding, notes: write_embedding(path, embedding, notes),
-)
 
 
 def embedding_store(run: str) -> RunStore:
     """Return the store of one run, by its cache key: a snapshot, then the embedding."""
-    return RunStore(output_folder() / "snapshots" / f"token-{run}", (SNAPSHOT,), FORMAT)
+    return RunStore(output_folder() / "snapshots" / f"token-{run}", (SNAPSHOT,), TOKEN_FORMAT)
 
 
 def embedding_path(name: str, run: str | None) -> Path:

@@ -37,13 +37,13 @@ def test_a_stopped_run_goes_on_to_the_same_word(
 ) -> None:
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     assert invert(models, picture, whole) == 0
-    follow = command.Watch.__call__
+    follow = command.InversionProgress.on_step
 
-    def pressed(self: command.Watch, step: object) -> None:
+    def pressed(self: command.InversionProgress, step: object) -> None:
         self.stop = step.step == 2
         follow(self, step)
 
-    monkeypatch.setattr(command.Watch, "__call__", pressed)
+    monkeypatch.setattr(command.InversionProgress, "on_step", pressed)
     assert invert(models, picture, cut) == 130 and not cut.exists()
     monkeypatch.undo()
     assert "--resume" in capsys.readouterr().out

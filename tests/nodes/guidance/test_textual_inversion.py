@@ -63,10 +63,13 @@ def test_the_same_embedding_is_not_written_twice(files: ModuleType) -> None:
     assert path.stat().st_mtime != 1
 
 
-def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(files: ModuleType) -> None:
+def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(
+    files: ModuleType, pack_module: Callable[[str], ModuleType]
+) -> None:
     store = files.embedding_store("run")
     assert store.newest() is None and store.result(files.RESULT) is None
-    store.save(files.TokenSnapshot({"token": torch.ones(1, 4)}, {"step": 3}))
+    snapshot_of = pack_module("a124core.inversion.learn").TokenSnapshot
+    store.save(snapshot_of({"token": torch.ones(1, 4)}, {"step": 3}))
     assert store.newest().step == 3
     snapshot = store.folder / files.SNAPSHOT
     snapshot.write_bytes(snapshot.read_bytes()[:50])
@@ -121,7 +124,7 @@ def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
 ) -> None:
     intervals = pack_module("a124core.runs.monitor").Intervals(snapshot=0.0)
     monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "INTERVALS", intervals)
-    monkeypatch.setattr(files, "save_progress", disk_full("snapshots"))
+    monkeypatch.setattr(pack_module("a124core.runs.store"), "save_progress", disk_full("snapshots"))
     assert learn() == ("the CLIP", "embedding:fox")
     calls: list[int] = []
 
@@ -136,13 +139,10 @@ def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
 
 
 def test_the_embedding_is_written_though_the_store_is_full(
-    learn: Callable, monkeypatch: pytest.MonkeyPatch, files: ModuleType
+    learn: Callable, monkeypatch: pytest.MonkeyPatch, files: ModuleType, pack_module: Callable[[str], ModuleType]
 ) -> None:
-    write = files.write_embedding
     folder = files.embedding_path("fox", None).parent
-    monkeypatch.setattr(
-        files, "write_embedding", lambda path, *a: write(path, *a) if path.parent == folder else disk_full("it")()
-    )
+    monkeypatch.setattr(pack_module("a124core.runs.store"), "write_embedding", disk_full("the store"))
     learn()
     assert files.read_embedding(folder / "fox.safetensors")[""].shape == (1, 4)
 
