@@ -66,14 +66,14 @@ class Shading:
 
 @dataclass(frozen=True)
 class View:
-    """What a prior may know about the pictures it judges. B pictures; a clip is B frames of one item."""
+    """What a prior may know about B rendered images; a clip is B frames of one item."""
 
     cameras: Cameras  # B cameras, world
     reference: Cameras  # 1 camera: the one the reference picture was taken from
     time: Tensor  # (B,) scene time in [0, 1]
     background: Tensor  # (3,) colour behind the object
     shading: Shading = field(default_factory=Shading)
-    view_text: bool = True  # may the text name the side that is seen? (not while the camera moves)
+    view_text: bool = True  # may the text name the side in view? (not while the camera moves)
     condition: Tensor | None = None  # (B, 3, H, W) in [0, 1]: what a tile or upscale prior repairs
 
     def with_condition(self, condition: Tensor) -> View:
@@ -94,10 +94,10 @@ class Prior(Protocol):
     Inherit from it: members with a default are given only where they differ."""
 
     sigmas: Tensor  # (T,) ascending; the index is the timestep
-    cameras: Cameras | None = None  # the only cameras it can judge; None: any
+    cameras: Cameras | None = None  # the only cameras it supports; None: any
     exact: bool = False  # True: the posterior mean in closed form; False: a learned network
     cfg: float | None = None  # scale of its classifier-free guidance; None: it has none
-    reads_condition: bool = False  # does it look at View.condition?
+    reads_condition: bool = False  # does it use View.condition?
 
     def with_cfg(self, scale: float) -> Prior:
         """The same prior with another scale, sharing its models; itself where it has none."""

@@ -70,7 +70,7 @@ def ablate(options: object) -> None:
 
 def _write(out: Path, work: Sequence[tuple[str, str, int, float]], options: object) -> None:
     start = time.monotonic()
-    results = [r for found in _each(work, min(options.jobs or torch.get_num_threads(), len(work))) for r in found]
+    results = [r for rows in _each(work, min(options.jobs or torch.get_num_threads(), len(work))) for r in rows]
     minutes = (time.monotonic() - start) / 60.0
     text = markdown(results, minutes)
     values = {"rows": results, "minutes": minutes, "mode": MODE, "steps_scale": options.steps_scale, "note": NOTE}

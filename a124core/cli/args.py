@@ -1,4 +1,4 @@
-"""The words of the command line."""
+"""The arguments of the command line."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
-    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="who judges the "
+    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what supervises the "
                    "pictures: built-in scenes, or models of yours in diffusers folders (%(default)s)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
@@ -68,7 +68,7 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "released and paper for hours of a large one; auto: draft with --priors diffusers, else demo "
                    "(%(default)s)")
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
-    p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that judges the other sides")
+    p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that supervises the other views")
     p.add_argument("--refine", choices=REFINES, default="tile", help="who repairs the details in the fine stage: "
                    "tile; upscale, which never saw the picture (the paper's counter-example); naive: the learned word "
                    "alone (diffusers folders only); or none (%(default)s)")

@@ -1,4 +1,4 @@
-"""What render and export share: the words for cameras and films, and what is made of them."""
+"""Arguments for cameras and films, shared by render and export, and the options made of them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def add_camera_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
     p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
     p.add_argument("--turns", type=float, default=1.0, help="how many times the orbit goes round (%(default)g)")
-    p.add_argument("--time", type=float, help="freeze the scene at this moment, 0 to 1")
+    p.add_argument("--time", type=float, help="freeze the scene at this time, 0 to 1")
     p.add_argument("--eyes", type=float, default=0.0, metavar="DISTANCE", help="two eyes side by side, so far from "
                    f"each other; {DEFAULT_EYE_DISTANCE} is comfortable at distance {RADIUS}")
 
 
 def add_film_args(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--frames", type=int, help=f"pictures from the first moment to the last ({FRAMES}, or as many as "
+    p.add_argument("--frames", type=int, help=f"frames from the first time to the last ({FRAMES}, or as many as "
                    "the file of cameras has)")
     p.add_argument("--fps", type=float, help=f"pictures a second ({FilmOptions.fps:g})")
     p.add_argument("--size", type=parse_size, default=(256, 256), metavar="SIDE or WxH", help="pixels (256)")

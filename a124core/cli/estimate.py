@@ -41,8 +41,8 @@ def trial_steps(prepared: PreparedRun, stage: str) -> int:
 
 
 def time_trial(prepared: PreparedRun, stage: str, field: Field4D | None) -> tuple[Field4D, float]:
-    """The field after a few steps, and seconds of one. The opening steps that look at the picture alone are left out:
-    they ask no prior."""
+    """Run a few steps; return the field and the seconds of one. The first reference steps, which use no prior, are
+    left out."""
     config = replace(prepared.config(stage), steps=trial_steps(prepared, stage), reference_first=0)
     short = replace(prepared, settings=replace(prepared.settings, **{stage: config}))
     ends: list[float] = []

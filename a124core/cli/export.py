@@ -35,7 +35,7 @@ def add_export_args(p: argparse.ArgumentParser) -> None:
     add_film_args(p)
     p.add_argument("--background", choices=tuple(BACKGROUNDS), default="transparent", help="of films; MP4 and the "
                    "viewer are white where the others are transparent (%(default)s)")
-    p.add_argument("--views", type=int, default=24, help="cameras of a capture; --frames are its moments (%(default)s)")
+    p.add_argument("--views", type=int, default=24, help="cameras of a capture; --frames are its times (%(default)s)")
     add_camera_args(p)
     mesh = p.add_argument_group("meshes and viewer")
     mesh.add_argument("--resolution", type=int, help=f"cells along the subject's longest side (meshes: "
@@ -117,7 +117,7 @@ def resolve_format(requested: str | None, out: Path) -> str:
     if form is None:
         endings = ", ".join(sorted(by_ending))
         raise ValueError(
-            f"the name {out.name!r} does not say which format is wanted: let it end in one of {endings}, or add "
+            f"the name {out.name!r} does not say the format: let it end in one of {endings}, or add "
             f"--format ({', '.join(sorted(WRITERS))}; {', '.join(FOLDERS)} write a folder)."
         )
     ending = WRITERS[form][0] if form != ALL else ""

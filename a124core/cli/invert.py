@@ -39,7 +39,7 @@ def add_invert_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--word", required=True, help="the kind of thing, in one plain word, as which it begins")
     p.add_argument("--out", type=Path, required=True, help=f"file for the word, NAME{SUFFIX}; prompts write <token>")
     p.add_argument("--steps", type=int, default=default.steps, help="steps of learning (%(default)s)")
-    p.add_argument("--batch", type=int, default=default.batch, help="crops a step looks at (%(default)s)")
+    p.add_argument("--batch", type=int, default=default.batch, help="crops of a step (%(default)s)")
     p.add_argument("--chunk", type=int, default=2, help="crops that pass through the model at once; less needs less "
                    "memory, the result is the same (%(default)s)")
     p.add_argument("--rate", type=float, default=default.lr, help="learning rate (%(default)s)")

@@ -17,13 +17,13 @@ PACKAGES = ("torch", "numba", "triton", "numpy", "safetensors", "pillow", "av")
 
 def versions() -> dict[str, str]:
     """This program, Python and the packages that decide about results."""
-    found = {"animate124": __version__, "python": platform.python_version()}
+    installed = {"animate124": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def machine() -> str:

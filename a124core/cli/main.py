@@ -1,4 +1,4 @@
-"""Dispatch, and what the shell is told: 0 done, 2 bad input (one sentence), 1 a run that failed, 130 interrupted."""
+"""Dispatch of commands, and exit codes: 0 done, 2 bad input (one sentence), 1 a run that failed, 130 interrupted."""
 
 from __future__ import annotations
 

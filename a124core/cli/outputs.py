@@ -55,7 +55,7 @@ def write_overview_film(path: Path, result: Renderer, reference: Cameras) -> Non
 
 
 def write_contact(path: Path, result: Renderer, prepared: PreparedRun) -> None:
-    """Truth over result, three cameras, six moments; the result alone where no truth is known."""
+    """Truth over result, three cameras, six times; the result alone where no truth is known."""
     reference = prepared.camera
     renderers = {} if prepared.priors is None else {"truth": prepared.priors.truth.render}
     time = torch.linspace(0.0, 1.0, SHEET_TIMES)
@@ -84,10 +84,10 @@ def write_plots(folder: Path, losses: Losses, times: TimeConfig) -> None:
 
 def sample_clip_starts(config: TimeConfig, clips: int = TIMES_CLIPS) -> dict[str, Tensor]:
     """Scene times of many clips under random and under balanced sampling (figure 3 of the paper)."""
-    found = {}
+    samples = {}
     for sampling in ("random", "balanced"):
         rng = torch.Generator().manual_seed(0)
-        found[sampling] = torch.stack(
+        samples[sampling] = torch.stack(
             [sample_clip_times(replace(config, sampling=sampling), rng).times for _ in range(clips)]
         )
-    return found
+    return samples

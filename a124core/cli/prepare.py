@@ -23,7 +23,7 @@ from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
 from .models import Models, load_guidances, required_roles
 
-TILE = 2  # the tile prior looks at pictures this many times as wide as the coarse stage's
+TILE = 2  # the tile prior's images are this many times as wide as the coarse stage's
 REFINES = ("tile", "upscale", "none", "naive")
 MOST_STEPS = 1e3  # times a preset's steps
 SPARE = 64 * 2**20  # bytes for films and pictures
@@ -81,7 +81,7 @@ class PreparedRun:
 
     @property
     def recipe(self) -> str:
-        """Which preset it is, in words."""
+        """Describe the preset."""
         return describe_preset(self.options.preset, self.guidances)
 
     @property

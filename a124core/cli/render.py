@@ -14,7 +14,7 @@ from .machine import available_device
 
 
 def render_file(options: object) -> None:
-    """Load, look, write: a film on white, or a folder of frames."""
+    """Render a film on white, or a folder of frames."""
     out = Path(options.out)
     if out.suffix and out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out.name} ends in {out.suffix!r}: use {', '.join(SUFFIXES)}, or a folder for PNG frames.")

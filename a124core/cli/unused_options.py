@@ -1,4 +1,4 @@
-"""Options of animate that change nothing in a run, named before it begins: else they look as if they had worked."""
+"""Options of animate that change nothing in a run, named before it begins: silence would look like success."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .prepare import STAGES
 
 
 def unused_options(options: argparse.Namespace) -> str:
-    """A sentence on what was said and is not read; empty if all is."""
+    """Name the options that were given and are not used; empty if all are."""
     builtin = options.priors == "builtin"
     readers = _readers_of_stages(options) | (_readers_builtin() if builtin else _readers_of_models(options))
     usual = _usual()

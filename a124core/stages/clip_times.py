@@ -1,4 +1,4 @@
-"""Temporal balanced sampling: which moments of the scene a clip shows."""
+"""Temporal balanced sampling: at which scene times a clip is rendered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .config import TimeConfig
 
 @dataclass(frozen=True)
 class ClipTimes:
-    """F moments in ascending order."""
+    """F scene times in ascending order."""
 
     ticks: list[int]  # on the discrete time axis 0 .. cfg.ticks
     times: Tensor  # (F,) ticks / cfg.ticks, scene time in [0, 1]

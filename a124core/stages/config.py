@@ -28,7 +28,7 @@ class RenderConfig:
     occupancy_decay: float = 0.95
     occupancy_threshold: float = 10.0  # occupied if density > min(mean, this)
     chunk: int = 0  # pixels rendered with graph at once; 0: everything
-    early_stop: bool = True  # look for what light does not reach before anything is rendered with graph
+    early_stop: bool = True  # leave out what no light reaches before rendering with a graph
 
     def __post_init__(self) -> None:
         check_range(self, 2, 4096, "size", "reference_size")
@@ -129,10 +129,10 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class StaticConfig(StageConfig):
-    """Stage 1: a still field from image prior, view prior and the reference picture."""
+    """Stage 1: a static field from image prior, view prior and the reference image."""
 
     normal_phase: float = 0.2  # share of steps whose novel views are normal maps
-    masked_levels: int = 8  # the finest levels are silent ...
+    masked_levels: int = 8  # so many of the finest levels are masked ...
     masked_until: float = 0.6  # ... for this share of the steps (release)
 
     def __post_init__(self) -> None:

@@ -54,7 +54,7 @@ def adam_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig, 
 
 
 def _table_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig) -> None:
-    """The table's part, temporal TV included, with the optimiser's own moments; it then sees no gradient there."""
+    """Step the table, temporal TV included, with the optimiser's own moments, and take its gradient away."""
     table, o = field.table, config.optim
     state = optimiser.state[table] or _fresh_moments(optimiser, table)
     gradient = torch.zeros_like(table) if table.grad is None else table.grad
@@ -67,7 +67,7 @@ def _table_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig
 
 
 def _clip(tensors: list[Tensor], limit: float) -> None:
-    """By value. torch's clip_grad_value_ fails where no tensor has a gradient (2.13): after a step without a shot."""
+    """By value. torch's clip_grad_value_ fails where no tensor has a gradient (2.13): after a step without a batch."""
     for tensor in tensors:
         if tensor.grad is not None:
             tensor.grad.clamp_(-limit, limit)

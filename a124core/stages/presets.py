@@ -23,7 +23,7 @@ from .config import (
 )
 
 MEMORY = {"full": 0, "balanced": 2**14, "low": 2**12}  # rays rendered with their graph at once; 0: all
-SMALL = 64  # pixels; "auto" renders pictures up to this size in one piece
+SMALL = 64  # pixels; "auto" renders images up to this size in one piece
 PRESETS = ("auto", "demo", "draft", "released", "paper")
 
 
@@ -104,7 +104,7 @@ def _demo() -> Preset:
             occupancy_every=10,
             occupancy_decay=0.6,
             occupancy_threshold=1.0,
-            early_stop=False,  # steps are so long that five of six samples are seen: looking first costs more
+            early_stop=False,  # steps are so long that light reaches five of six samples: a first pass costs more
         ),
         "losses": losses,
         "reference_mode": "paper",
@@ -117,7 +117,7 @@ def _demo() -> Preset:
         "time": TimeConfig(ticks=64, frames=6, start_rate=0.3),  # half of the ticks lie between two time grids
     }
     repair = moving | {
-        "render": replace(common["render"], size=64),  # detail wants larger pictures
+        "render": replace(common["render"], size=64),  # detail needs larger images
         "optim": OptimConfig(grid_lr=0.2, mlp_lr=3e-3, lr_end=0.2),
         "time": TimeConfig(ticks=64, frames=4, start_rate=0.3),
     }

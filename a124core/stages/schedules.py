@@ -27,13 +27,13 @@ def progress(step: int, steps: int) -> float:
 
 
 def is_reference_step(step: int, cfg: StageConfig) -> bool:
-    """Released mode: the first global steps, then every reference_every-th, look at the reference picture only."""
+    """Released mode: the first global steps, then every reference_every-th, render the reference view only."""
     g = global_step(step, cfg)
     return g <= cfg.reference_first or g % cfg.reference_every == 0
 
 
 def renders(step: int, cfg: StageConfig, clip_starts_at_zero: bool = True) -> tuple[bool, bool]:
-    """Which pictures a step renders: (the reference view, novel views).
+    """Which views a step renders: (the reference view, novel views).
 
     "released": one or the other, by the step number. "paper": novel views always; with them the reference view, in
     the static stage at every step, in the moving stages (Eq. 5, 6) where the clip starts at 0.
@@ -55,7 +55,7 @@ def entropy_factor(step: int, cfg: StageConfig) -> float:
 
 
 def masked_levels(step: int, cfg: StageConfig) -> int:
-    """How many of the finest grid levels are silent: some in the first share of the static stage, none later."""
+    """How many of the finest grid levels are masked: some in the first share of the static stage, none later."""
     if not isinstance(cfg, StaticConfig) or step > round(cfg.masked_until * cfg.steps):
         return 0
     return cfg.masked_levels
@@ -98,9 +98,9 @@ def t_high(guidance: Guidance, step: int, steps: int) -> float:
 
 
 def guidance_weights(guidance: Guidance, cameras: Cameras, reference: Cameras) -> Tensor:  # (B,)
-    """Factor of the SDS gradient for each camera: weight, times angle / 180 degrees for a prior that asks for it.
+    """Factor of the SDS gradient for each camera: its weight, times angle / 180 degrees with angle_weight.
 
-    Zero123's view of the reference camera is the reference picture itself, so there it has nothing to say (release).
+    Zero123's view of the reference camera is the reference image itself, so there its weight is 0 (release).
     """
     weights = torch.full_like(cameras.azimuth, guidance.weight)
     return weights * angle_between(cameras, reference) / 180.0 if guidance.angle_weight else weights

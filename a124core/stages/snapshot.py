@@ -109,7 +109,7 @@ def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:
 
 
 def load_snapshot(path: str | Path) -> Snapshot:
-    """Read one back; ValueError in plain words if the file is not one."""
+    """Read a snapshot; ValueError if the file is none."""
     tensors, header = read_tensors(path, "snapshot")
     try:
         meta = {name: header["meta"][name] for name in ("field", "config", "threshold")}

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...a124core import __version__
 from ..host.file_stamps import file_stamps
 
-HIDDEN = {"graph": "DYNPROMPT", "unique_id": "UNIQUE_ID"}  # what a node asks of the host to know what it depends on
+HIDDEN = {"graph": "DYNPROMPT", "unique_id": "UNIQUE_ID"}  # inputs by which the host gives a node its graph
 FREE_INPUTS = ("resume", "memory")  # of our nodes: how to get there, not where
 FREE_OF = {"A124TextualInversion": ("chunk", "name")}
 
@@ -27,37 +27,37 @@ class Graph(Protocol):
 
 
 class UnknownInputError(ValueError):
-    """Something that cannot be told from others of its kind, such as a loaded model."""
+    """An input that cannot be distinguished from others of its kind, such as a loaded model."""
 
 
 def cache_key(graph: Graph | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> str:
-    """Hex digits made of everything upstream of a node, and of the reference picture itself.
+    """Return hex digits of everything upstream of a node, and of the reference image itself.
 
-    inputs stands in for the graph where there is none (a script). What cannot be told apart that way, a native prior,
-    gets digits that nothing has again: better no result kept than that of another run.
+    inputs stand in for the graph where there is none (a script). An input that cannot be distinguished that way, such
+    as a native prior, gives digits that never come again: better no result kept than that of another run.
     """
     try:
         known = graph is not None and unique_id is not None and graph.has_node(unique_id)
-        told = upstream(graph, unique_id, {}) if known else digest(inputs)
-        return digest([__version__, stage, told, reference])[:24]
+        sources = upstream(graph, unique_id, {}) if known else digest(inputs)
+        return digest([__version__, stage, sources, reference])[:24]
     except UnknownInputError:
         return secrets.token_hex(12)
 
 
-def upstream(graph: Graph, node_id: str, seen: dict[str, str]) -> str:
+def upstream(graph: Graph, node_id: str, digests: dict[str, str]) -> str:
     """SHA-256 of a node's class and literals and, through its links, of all its ancestors. Node ids do not enter."""
-    if node_id not in seen:
+    if node_id not in digests:
         node = graph.get_node(node_id)
         kind = node["class_type"]
         free = (*FREE_INPUTS, *FREE_OF.get(kind, ())) if kind.startswith("A124") else ()
         literals = {name: value for name, value in node["inputs"].items() if name not in free}
-        described = {name: _described(value, graph, seen) for name, value in literals.items()}
-        seen[node_id] = digest([kind, described, _own_stamp(kind, literals)])
-    return seen[node_id]
+        described = {name: _described(value, graph, digests) for name, value in literals.items()}
+        digests[node_id] = digest([kind, described, _is_changed(kind, literals)])
+    return digests[node_id]
 
 
-def _own_stamp(kind: str, literals: dict[str, Any]) -> Any:
-    """What a node of ours tells the host of the files that it finds by itself."""
+def _is_changed(kind: str, literals: dict[str, Any]) -> Any:
+    """What a node of ours reports to the host about files that it looks up by itself."""
     from .. import NODE_CLASS_MAPPINGS  # which imports all nodes, those that ask for an identity among them
 
     ask = getattr(NODE_CLASS_MAPPINGS.get(kind), "IS_CHANGED", None)
@@ -67,9 +67,9 @@ def _own_stamp(kind: str, literals: dict[str, Any]) -> Any:
         return None
 
 
-def _described(value: Any, graph: Graph, seen: dict[str, str]) -> Any:
+def _described(value: Any, graph: Graph, digests: dict[str, str]) -> Any:
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and graph.has_node(value[0]):
-        return [upstream(graph, value[0], seen), value[1]]
+        return [upstream(graph, value[0], digests), value[1]]
     if isinstance(value, str):
         return [value, file_stamps(value)]
     return value
@@ -100,4 +100,4 @@ def _feed(sha: Any, value: Any) -> None:
     elif value is None or isinstance(value, str | int | float | bool):
         sha.update(json.dumps(value).encode() + b";")
     else:
-        raise UnknownInputError(f"a {type(value).__qualname__} cannot be told from another.")
+        raise UnknownInputError(f"a {type(value).__qualname__} cannot be distinguished from another.")

@@ -19,7 +19,7 @@ class A124CoarseOptimizer:
     """Stage 2."""
 
     DESCRIPTION = (
-        "Teaches the shape to move as the video prior says, while the first moment keeps looking like your picture."
+        "Teaches the shape to move as the video prior says, while its first frame keeps looking like your picture."
     )
     CATEGORY = "Animate124/3 Optimize"
     SEARCH_ALIASES = ["animate124 coarse", "4D", "animate", "motion", "dynamic NeRF", "score distillation", "SDS"]
@@ -36,8 +36,8 @@ class A124CoarseOptimizer:
                 **widgets(),
             },
             "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first moment must match."}),
-                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides at the first moment."}),
+                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first frame must match."}),
+                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Supervises other views of the first frame."}),
                 "video_guidance": (sockets.VIDEO_GUIDANCE, {"tooltip": (
                     "Judges clips: this wire decides how it moves."
                 )}),

@@ -38,7 +38,7 @@ class A124FieldConfig:
                     "Grids along time. 0: as the preset. Used where motion begins, by the coarse optimizer."
                 )}),
                 "loop": ("BOOLEAN", {"default": False, "tooltip": (
-                    "The last moment joins the first, so that the clip loops."
+                    "The end of the scene joins its start, so that the clip loops."
                 )}),
             }
         }  # fmt: skip

@@ -18,7 +18,7 @@ from .run import NodeRun, chosen_preset, run, widgets
 class A124FineOptimizer:
     """Stage 3."""
 
-    DESCRIPTION = "Repairs colour and detail of the moving scene, so that every moment looks like your picture again."
+    DESCRIPTION = "Repairs colour and detail of the moving scene, so that every frame looks like your picture again."
     CATEGORY = "Animate124/3 Optimize"
     SEARCH_ALIASES = ["animate124 fine", "4D", "refine", "detail", "ControlNet tile", "score distillation", "SDS"]
     RETURN_TYPES = (sockets.FIELD,)
@@ -38,11 +38,11 @@ class A124FineOptimizer:
                 )}),
             },
             "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first moment must match."}),
-                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides at the first moment."}),
+                "reference": (sockets.REFERENCE, {"tooltip": "The picture that the first frame must match."}),
+                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Supervises other views of the first frame."}),
                 "video_guidance": (sockets.VIDEO_GUIDANCE, {"tooltip": "Keeps the motion while details change."}),
                 "refine_guidance": (sockets.REFINE_GUIDANCE, {"tooltip": (
-                    "Judges details against the picture: this wire repairs the colours."
+                    "Supervises detail against the picture: this wire repairs the colours."
                 )}),
             },
             "hidden": HIDDEN,

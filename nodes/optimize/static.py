@@ -18,7 +18,7 @@ class A124StaticOptimizer:
     """Stage 1."""
 
     DESCRIPTION = (
-        "Builds the shape at rest: it fits your picture from the front and lets the priors judge all other sides."
+        "Builds the shape at rest: it fits your picture from the front and the priors supervise all other views."
     )
     CATEGORY = "Animate124/3 Optimize"
     SEARCH_ALIASES = ["animate124 static", "4D", "image to 3D", "NeRF", "shape", "score distillation", "SDS"]
@@ -33,8 +33,8 @@ class A124StaticOptimizer:
             "required": widgets(),
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "The picture that the front must match."}),
-                "image_guidance": (sockets.IMAGE_GUIDANCE, {"tooltip": "Judges single pictures against the prompt."}),
-                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Judges other sides against the picture."}),
+                "image_guidance": (sockets.IMAGE_GUIDANCE, {"tooltip": "Supervises single images by the prompt."}),
+                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": "Supervises other views by the picture."}),
                 "field_config": (sockets.FIELD_CONFIG, {"tooltip": "How the scene is stored. Not needed as a rule."}),
             },
             "hidden": HIDDEN,
