@@ -90,16 +90,18 @@ def difference(a: Path, b: Path) -> tuple[float, str]:  # largest, where
         old, new = read(a), read(b)
     except (ValueError, KeyError, IndexError, OSError, struct.error, zlib.error) as error:
         return math.inf, f"({type(error).__name__}: {error})"
-    if set(old) != set(new):
-        return math.inf, f"only one has {', '.join(sorted(set(old) ^ set(new))[:3])}"
     size = extent([value for name, value in old.items() if name.startswith(PLACE)])
     largest, where, texts = 0.0, "", 0
-    for name, value in old.items():
-        if isinstance(value, str):
-            texts += value != new[name]
+    for name in [name for name in old if name in new]:
+        value = old[name]
+        if isinstance(value, str) or isinstance(new[name], str):
+            texts += not isinstance(new[name], str) or value != new[name]
             continue
         found = distance(name, value, new[name]) / (size if name.startswith(PLACE) else 1.0)
         largest, where = max((largest, where), (found, name))
+    alone = sorted(set(old) ^ set(new))
+    if alone:
+        return math.inf, f"(only one has {', '.join(alone[:3])}; what both have: {largest:.3g} {where})"
     return largest, f"{where}{f' ({texts} texts differ)' if texts else ''}"
 
 
