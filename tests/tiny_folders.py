@@ -23,7 +23,7 @@ ALPHABET = "!abcdefghijklmnopqrstuvwxyz0123456789,.:<>_-"
 
 
 def randomised(network: Any, seed: int) -> Any:
-    """No weight is zero, and what passes through keeps its size."""
+    """Random weights, none of them zero, that keep the size of activations."""
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -54,21 +54,21 @@ def tokens(folder: Path) -> int:
 def text(folder: Path, seed: int, width: int = WIDTH) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    words = tokens(folder)
-    ends = {"bos_token_id": words - 2, "eos_token_id": words - 1, "pad_token_id": words - 1}
-    config = CLIPTextConfig(**{**CLIP, "hidden_size": width}, vocab_size=words, max_position_embeddings=77, **ends)
+    size = tokens(folder)
+    ends = {"bos_token_id": size - 2, "eos_token_id": size - 1, "pad_token_id": size - 1}
+    config = CLIPTextConfig(**{**CLIP, "hidden_size": width}, vocab_size=size, max_position_embeddings=77, **ends)
     randomised(CLIPTextModel(config), seed).save_pretrained(folder / "text_encoder")
 
 
 def vae(folder: Path, seed: int, levels: int = 2, **config: Any) -> Any:
     from diffusers import AutoencoderKL
 
-    made = AutoencoderKL(
+    network = AutoencoderKL(
         block_out_channels=(16,) * levels, down_block_types=("DownEncoderBlock2D",) * levels, norm_num_groups=8,
         up_block_types=("UpDecoderBlock2D",) * levels, layers_per_block=1, latent_channels=4, **config,
     )
-    randomised(made, seed).save_pretrained(folder / "vae")
-    return made
+    randomised(network, seed).save_pretrained(folder / "vae")
+    return network
 
 
 def tiny_vae(folder: Path, seed: int = 51, **config: Any) -> Any:
@@ -76,18 +76,18 @@ def tiny_vae(folder: Path, seed: int = 51, **config: Any) -> Any:
     from diffusers import AutoencoderTiny
 
     sizes = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
-    made = AutoencoderTiny(**sizes, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1), **config)
-    randomised(made, seed).save_pretrained(folder / "vae")
-    return made
+    network = AutoencoderTiny(**sizes, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1), **config)
+    randomised(network, seed).save_pretrained(folder / "vae")
+    return network
 
 
 def unet(folder: Path, seed: int, **changes: Any) -> Any:
     from diffusers import UNet2DConditionModel
 
     config = UNET | {"in_channels": 4, "out_channels": 4, "cross_attention_dim": WIDTH} | changes
-    made = randomised(UNet2DConditionModel(**config), seed)
-    made.save_pretrained(folder / "unet")
-    return made
+    network = randomised(UNet2DConditionModel(**config), seed)
+    network.save_pretrained(folder / "unet")
+    return network
 
 
 def image(folder: Path, seed: int = 1, **schedule: Any) -> Path:
@@ -132,12 +132,12 @@ def video(folder: Path, seed: int = 31) -> Path:
     """ModelScope or ZeroScope."""
     from diffusers import UNet3DConditionModel
 
-    made = UNet3DConditionModel(
+    network = UNet3DConditionModel(
         block_out_channels=(32, 64), layers_per_block=1, norm_num_groups=8, cross_attention_dim=WIDTH,
         attention_head_dim=16, down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
         up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"), sample_size=8,
     )
-    randomised(made, seed).save_pretrained(folder / "unet")
+    randomised(network, seed).save_pretrained(folder / "unet")
     vae(folder, seed + 1)
     text(folder, seed + 2)
     scheduler(folder)

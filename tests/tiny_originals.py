@@ -1,7 +1,6 @@
 """The single files of Zero123 and ModelScope, with the weights of given diffusers networks under the original names.
 
-The names are written here from the original programs' modules, block by block; diffusers' own converters read them in
-the tests, so that a mistake made twice would show.
+The names are written here from the original programs' modules, block by block.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from tests.tiny_folders import randomised, tokens
 from tests.tiny_modelscope import Sizes, random_weights
 
 RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
-          "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}  # fmt: skip
+          "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}
 TINY = {"block_out_channels": (32, 64), "layers_per_block": 1, "norm_num_groups": 32, "attention_head_dim": 8,
         "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "cross_attention_dim": 64}  # fmt: skip
-# Where the modules of that UNet stand in the original: one layer a level going down, two coming up.
-PLACES = {
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "cross_attention_dim": 64}
+# The modules of that UNet in the original: one layer a level going down, two coming up.
+UNET = {
     "down_blocks.0.resnets.0.": "input_blocks.1.0.", "down_blocks.0.attentions.0.": "input_blocks.1.1.",
     "down_blocks.0.downsamplers.0.conv.": "input_blocks.2.0.op.", "down_blocks.1.resnets.0.": "input_blocks.3.0.",
     "mid_block.resnets.0.": "middle_block.0.", "mid_block.attentions.0.": "middle_block.1.",
@@ -31,7 +30,7 @@ PLACES = {
     "up_blocks.1.resnets.1.": "output_blocks.3.0.", "up_blocks.1.attentions.1.": "output_blocks.3.1.",
     "time_embedding.linear_1.": "time_embed.0.", "time_embedding.linear_2.": "time_embed.2.",
     "conv_in.": "input_blocks.0.0.", "conv_norm_out.": "out.0.", "conv_out.": "out.2.",
-}  # fmt: skip
+}
 # And of a VAE with two levels of one layer: the decoder has two, and counts its levels from the end.
 VAE = {
     "down_blocks.0.resnets.0.": "down.0.block.0.", "down_blocks.0.downsamplers.0.conv.": "down.0.downsample.conv.",
@@ -40,28 +39,28 @@ VAE = {
     "up_blocks.1.resnets.0.": "up.0.block.0.", "up_blocks.1.resnets.1.": "up.0.block.1.",
     "mid_block.resnets.0.": "mid.block_1.", "mid_block.resnets.1.": "mid.block_2.",
     "mid_block.attentions.0.": "mid.attn_1.", "conv_norm_out.": "norm_out.",
-}  # fmt: skip
+}
 ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
 
 def unet(network: nn.Module) -> dict[str, Tensor]:
-    found = {}
+    weights = {}
     for name, weight in network.state_dict().items():
-        start = next(p for p in PLACES if name.startswith(p))
+        start = next(p for p in UNET if name.startswith(p))
         rest = name[len(start) :]
         if ".resnets." in name:
             module, end = rest.rsplit(".", 1)
             rest = f"{RESNET[module]}.{end}"
-        found[PLACES[start] + rest] = weight
-    return found
+        weights[UNET[start] + rest] = weight
+    return weights
 
 
 def vae(network: nn.Module) -> dict[str, Tensor]:
-    found = {}
+    weights = {}
     for name, weight in network.state_dict().items():
         half, _, rest = name.partition(".")
         if half.endswith("quant_conv"):
-            found[name] = weight
+            weights[name] = weight
             continue
         start = next((p for p in VAE if rest.startswith(p)), "")
         tail = rest[len(start) :].replace("conv_shortcut", "nin_shortcut")
@@ -69,8 +68,8 @@ def vae(network: nn.Module) -> dict[str, Tensor]:
             module, end = tail.rsplit(".", 1)
             tail = f"{ATTENTION[module]}.{end}"
             weight = weight[..., None, None] if weight.ndim == 2 else weight
-        found[f"{half}.{VAE.get(start, '')}{tail}"] = weight
-    return found
+        weights[f"{half}.{VAE.get(start, '')}{tail}"] = weight
+    return weights
 
 
 class Block(nn.Module):
@@ -98,7 +97,7 @@ class Blocks(nn.Module):
 
 
 class Vision(nn.Module):
-    """The half of OpenAI's CLIP that looks."""
+    """OpenAI's CLIP image encoder."""
 
     def __init__(self, width: int, layers: int, out: int, side: int, patch: int) -> None:
         super().__init__()
@@ -119,11 +118,11 @@ class Vision(nn.Module):
 
 
 class Text(nn.Module):
-    """The half of OpenCLIP that reads. ModelScope takes what its last layer but one says, normalised."""
+    """OpenCLIP's text encoder. ModelScope takes the output of its last layer but one, normalised."""
 
-    def __init__(self, words: int, width: int, layers: int) -> None:
+    def __init__(self, vocabulary: int, width: int, layers: int) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(words, width)
+        self.token_embedding = nn.Embedding(vocabulary, width)
         self.positional_embedding = nn.Parameter(torch.randn(77, width) / 4)
         self.transformer = Blocks(width, layers, max(1, width // 64), quick=False)
         self.ln_final = nn.LayerNorm(width)
@@ -158,7 +157,7 @@ def tiny_vae() -> Any:
     return randomised(AutoencoderKL(
         block_out_channels=(32, 64), down_block_types=("DownEncoderBlock2D",) * 2, layers_per_block=1,
         up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4,
-    ), 2)  # fmt: skip
+    ), 2)
 
 
 def tiny_vision() -> Vision:
@@ -166,7 +165,7 @@ def tiny_vision() -> Vision:
 
 
 def tiny_text(folder: Path) -> Text:
-    """As many words as the folder's tokenizer, which it writes, has."""
+    """With the vocabulary of the folder's tokenizer, which it writes."""
     return randomised(Text(tokens(folder), 64, 2), 6)
 
 
@@ -188,6 +187,6 @@ def modelscope(folder: Path) -> Path:
     torch.save(random_weights(MODELSCOPE, "original"), folder / "text2video_pytorch_model.pth")
     text = tiny_text(folder).state_dict()
     torch.save(text | {"logit_scale": torch.zeros(()), "text_projection": torch.eye(64)},
-               folder / "open_clip_pytorch_model.bin")  # fmt: skip
+               folder / "open_clip_pytorch_model.bin")
     torch.save({"state_dict": prefixed("first_stage_model.", vae(tiny_vae()))}, folder / "VQGAN_autoencoder.pth")
     return folder

@@ -9,23 +9,27 @@ import itertools
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ..cameras.rig import relative_azimuth
+from ..export.images.sheets import draw_contact_sheet
 from ..protocols import Guidances
 from ..reference.segment import border_pixels, resize
 from ..utils.device import is_out_of_memory
 from ..utils.progress import OnProgress
 from . import warnings
 from .probe import NOISE_LEVELS, LatentPreview, Probe, ProbeInput, colour_card, colour_drift, contrast, non_finite_share
-from .sheet import Row, draw_prior_sheet
 from .views import ProbeViews, with_condition
 
 POSE = 60.0  # azimuth that exposes a mirrored pose: a face seen from there is not its own mirror image
 N_QUERIES = 20  # to each guidance, approximately
 TRUSTED_OVERLAP = 0.6  # of silhouettes, from which on a field may contradict a prior's pose
 ALL_WELL = "Nothing suspicious."
+TILE = 96  # side of an image in the sheet, pixels
+GREY = torch.full((1, 3, 1, 1), 0.5)  # in the sheet, for a prior that cannot be queried
 
 
 @dataclass
@@ -34,7 +38,7 @@ class PriorCheck:
 
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)  # of the sheet
+    rows: list[tuple[str, list[Tensor]]] = field(default_factory=list)  # of the sheet: label, images (1, 3, h, w)
     figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by role, the measurements behind the warnings
 
     def warn(self, *sentences: str | None) -> bool:
@@ -43,16 +47,22 @@ class PriorCheck:
         self.warnings += [s for s in present if s not in self.warnings]
         return bool(present)
 
-    def add_row(self, item: ProbeInput, pairs: list[tuple[Tensor, Tensor]]) -> None:
-        self.rows.append(Row(item.label, item.image[len(item.image) // 2 :], tuple(pairs)))
-
     @property
     def report(self) -> str:
         lines = [f"- {sentence}" for sentence in self.warnings] or [ALL_WELL]
         return "\n".join([*lines, *self.notes])
 
     def sheet(self) -> Tensor:  # (1, 3, H, W) in [0, 1]
-        return draw_prior_sheet(self.rows, [f"noise {share:g}" for share in NOISE_LEVELS])
+        """Draw each view, and at each noise level what the prior got and what it made of it; NaN is grey."""
+        heads = ["image", *(head for level in NOISE_LEVELS for head in (f"noise {level:g}: noisy", "denoised"))]
+        rows = [torch.cat([_tile(image) for image in images]) for _, images in self.rows]
+        sheet = draw_contact_sheet(rows, [label for label, _ in self.rows], heads)
+        return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)[None].float() / 255.0
+
+
+def _tile(image: Tensor) -> Tensor:  # (1, 3, TILE, TILE)
+    image = image[:1].detach().float().cpu().nan_to_num(0.5, 0.5, 0.5)
+    return interpolate(image, (TILE, TILE), mode="area" if image.shape[-1] >= TILE else "nearest")
 
 
 @torch.no_grad()
@@ -84,7 +94,7 @@ def check_priors(
             if is_out_of_memory(error):
                 raise
             results.warn(warnings.query_failed(role, error))
-            results.rows.append(Row(f"{role}: stopped", torch.full((1, 3, 1, 1), 0.5), ()))
+            results.rows.append((f"{role}: stopped", [GREY]))
     return results
 
 
@@ -127,6 +137,7 @@ def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding
     results.figures[role] = {"latent std": std, "explained": preview.explained}
     if (bad := max(map(non_finite_share, latents))) > 0.0:
         results.warn(warnings.not_finite(role, bad, 0.0, 0.0))
+        results.rows.append((f"{role}: stopped", [GREY]))
         return
     usable = _check_outputs(probe, inputs, latents, preview, results)
     results.warn(warnings.latents_out_of_scale(role, std), warnings.latents_uninformative(role, preview.explained))
@@ -140,19 +151,19 @@ def _check_outputs(
     """Add the rows of the sheet; return whether the outputs have the right shape and finite values."""
     role, worst, saturation = probe.role, (0.0, 0.0, 0.0), 0.0  # worst: share of bad values, largest value, sigma
     for item, x0 in zip(inputs, latents, strict=False):  # the last latents are the colour card's
-        pairs: list[tuple[Tensor, Tensor]] = []
+        images = [item.image[len(item.image) // 2 :]]
         for share in NOISE_LEVELS:
             noisy = x0 + probe.sigma(share) * probe.noise(x0)
             output = probe.denoise(noisy, share, item.view)
             if results.warn(warnings.shape_mismatch(role, tuple(x0.shape), tuple(output.shape))):
-                results.add_row(item, pairs)
+                results.rows.append((item.label, images))
                 return False
-            pairs.append((preview(noisy), preview(output)))
+            images += [preview(noisy), preview(output)]
             largest = float(output.nan_to_num(0.0, 0.0, 0.0).abs().max())
             worst = max(worst, (non_finite_share(output), largest, probe.sigma(share)), key=lambda w: w[:2])
             if share == NOISE_LEVELS[1]:
                 saturation = max(saturation, contrast(output) / max(contrast(x0), 0.1))
-        results.add_row(item, pairs)
+        results.rows.append((item.label, images))
     results.figures[role]["saturation"] = saturation
     if results.warn(warnings.not_finite(role, *worst)):
         return False

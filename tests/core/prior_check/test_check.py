@@ -156,6 +156,11 @@ def test_a_mistake_is_reported(scene: Scene, name: str) -> None:
     assert f"- {found.warnings[0]}" in found.report
 
 
+def test_latents_that_are_not_finite_end_the_check_of_a_prior(scene: Scene) -> None:
+    found = scene.check(Guidances(image=wrong.misfit(scene.priors.image, wrong.correct, float("nan"))))
+    assert len(found.warnings) == 1 and "NaN" in found.report and found.sheet().isfinite().all()
+
+
 def test_a_view_guidance_of_another_image_is_reported(scene: Scene) -> None:
     other = scene_of("duck", "a duck is hopping").priors.view
     found = scene.check(Guidances(view=other), with_field=False)

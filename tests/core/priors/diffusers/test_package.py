@@ -17,7 +17,7 @@ from tests.tiny_folders import tokens
 METADATA = {
     "0.30.3": ((0, 23), None), "0.34.0": ((0, 27), None), "0.35.2": ((0, 34), None), "0.36.0": ((0, 34), (2, 0)),
     "0.39.0": ((0, 34), (2, 0)), "0.40.0": ((1, 23), (2, 0)), "0.41.0": ((1, 32), (2, 0)), "0.42.1": ((1, 32), (3, 0)),
-}  # fmt: skip
+}
 
 
 def allowed(release: str, releases: str) -> bool:
@@ -38,12 +38,12 @@ def test_no_release_in_the_bound_asks_for_another_hub(hub: str) -> None:
     assert version >= low and (high is None or version < high), f"pip would take {newest} and another hub than {hub}"
 
 
-def test_a_missing_package_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers", None)  # as if it were not installed
     monkeypatch.setattr(package, "installed", {"huggingface_hub": "0.36.2"}.get)
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as error:
         package.diffusers()
-    assert f"{sys.executable} -m pip install 'diffusers>=0.30,<0.40'" in str(told.value)
+    assert f"{sys.executable} -m pip install 'diffusers>=0.30,<0.40'" in str(error.value)
     monkeypatch.setattr(package, "installed", {}.get)
     assert package.bound(package.installed("huggingface_hub")) == ">=0.30"
 
@@ -51,7 +51,7 @@ def test_a_missing_package_is_told_with_its_command(monkeypatch: pytest.MonkeyPa
 def resolved(*requirements: str) -> dict[str, str]:
     """What pip would install, without the rest of this environment."""
     words = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-",
-             "--no-warn-conflicts", "--disable-pip-version-check", *requirements]  # fmt: skip
+             "--no-warn-conflicts", "--disable-pip-version-check", *requirements]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     if done.returncode:
         if "No matching distribution" in done.stderr or "Connection" in done.stderr or "Retry" in done.stderr:
@@ -87,14 +87,14 @@ def test_what_the_command_installs_beside_transformers_imports(transformers: str
     """Into a folder of its own: that transformers with its hub, and our bound of diffusers. A tokenizer is read."""
     wanted = f"transformers{transformers if transformers[0] in '<>=' else '==' + transformers}"
     hub, place = resolved(wanted)["huggingface-hub"], tmp_path / "packages"
-    told = [wanted, f"huggingface_hub=={hub}", f"diffusers{package.bound(hub)}"]
+    requirements = [wanted, f"huggingface_hub=={hub}", f"diffusers{package.bound(hub)}"]
     options = ["--target", str(place), "--quiet", "--disable-pip-version-check"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, *told], check=True, timeout=900)
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *requirements], check=True, timeout=900)
     tokens(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS, str(tmp_path / "tokenizer")], env={**os.environ, "PYTHONPATH": str(place)},
         capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     file, network, version, words = json.loads(done.stdout.splitlines()[-1])
     assert Path(file).is_relative_to(place) and network == "UNet2DConditionModel" and version == hub
