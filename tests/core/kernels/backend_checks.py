@@ -22,7 +22,8 @@ from a124core.kernels import AdamRule
 from a124core.kernels import dispatch as backend
 from a124core.kernels.torch_impl import ops as torch_ops
 from a124core.protocols import Shading
-from a124core.render.render import camera_rays, occupancy_mask, render
+from a124core.render.render import render
+from a124core.render.sample import camera_rays, sample_rays
 
 BACKEND = "numba" if os.environ.get("A124_KERNELS") == "numba" else "triton"
 DEVICE = "cpu" if BACKEND == "numba" or os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
@@ -66,7 +67,8 @@ def own(ops: object, name: str) -> None:
 
 
 def config_for(mode: str, time_grids: int = 3, **more) -> FieldConfig:
-    return FieldConfig(time_grids=time_grids, levels=2, base=4, finest=32, log2_rows=8, index_mode=mode, **more)
+    sizes = {"levels": 2, "base_resolution": 4, "max_resolution": 32, "log2_hashmap_size": 8}
+    return FieldConfig(time_grids=time_grids, index_mode=mode, **sizes, **more)
 
 
 def points(rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -284,14 +286,14 @@ def test_drawing(ops, own_colours: bool, rng: torch.Generator) -> None:
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
     """Pixels of a shaded picture and their gradient: every operation behind its public name, several programs each."""
     field = new_field(config_for("hash", init_scale=1.0), rng).fork(DEVICE)
-    space = occupancy_mask(empty_occupancy(8, 2, -1.0).to(DEVICE))
+    mask = empty_occupancy(8, 2, -1.0).to(DEVICE).mask()
     cameras = make_cameras([0.0, 20.0], [0.0, 70.0], 1.8, 40.0).to(DEVICE)
     rays = camera_rays(cameras, torch.tensor([0.3, 0.8]).to(DEVICE), 4)
     light, ground = torch.tensor([[0.0, 0.6, 0.8]]).expand(32, 3).to(DEVICE), torch.ones(3, device=DEVICE)
     seen = {}
     for name in ("torch", BACKEND):
         monkeypatch.setenv("A124_KERNELS", name)
-        result = render(field, rays, space, 20, ground, Shading("lambertian", 0.3), light, early_stop=True)
+        result = render(field, sample_rays(rays, mask, 20), ground, Shading("lambertian", 0.3), light, early_stop=True)
         loss = result.image.square().sum() + result.depth.sum()
         gradients = torch.autograd.grad(loss, [field.table, *field.mlp.values()])
         seen[name] = result.image.detach(), torch.cat([g.flatten() for g in gradients])

@@ -34,7 +34,7 @@ def test_sums_do_not_depend_on_threads(slopes: bool) -> None:
     """40,000 samples: three pieces on three threads, against one thread; bit for bit."""
     from a124core.kernels.numba_impl import ops as numba_ops
 
-    config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
+    config = FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10)
     rng = torch.Generator().manual_seed(0)
     table = torch.rand(2, rows_per_grid(config), 2, generator=rng, requires_grad=True)
     xyz, time = torch.rand(40_000, 3, generator=rng) * 2 - 1, torch.tensor([0.2, 0.7]).repeat_interleave(20_000)
@@ -69,7 +69,7 @@ def test_kernels_use_no_numbers_of_other_files() -> None:
 def test_points_that_are_no_numbers_read_nothing_outside_the_table() -> None:
     from a124core.kernels.numba_impl import ops as numba_ops
 
-    config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
+    config = FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10)
     table = torch.rand(2, rows_per_grid(config), 2, requires_grad=True)
     xyz = torch.full((900, 3), torch.nan)
     values = numba_ops.encode_grid(table, xyz, torch.full((900,), 0.3), grid_levels(config))

@@ -13,7 +13,9 @@ from a124core.kernels.torch_impl.gather import weighted_rows
 
 
 def small(mode: str = "hash", **more) -> FieldConfig:
-    return FieldConfig(time_grids=3, levels=3, base=4, finest=32, log2_rows=10, index_mode=mode, **more)
+    return FieldConfig(
+        time_grids=3, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10, index_mode=mode, **more
+    )
 
 
 def row_by_hand(x: int, y: int, z: int, side: int, rows: int, mode: str) -> int:
