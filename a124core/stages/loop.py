@@ -154,4 +154,4 @@ def preview_images(field: Field4D, reference: Cameras, progress: float, config: 
     cameras = make_cameras(elevation, azimuth, float(reference.radius[0]), float(reference.fovy[0]))
     size = min(PREVIEW_SIZE, 2 * config.size)
     samples = min(config.samples, PREVIEW_STEPS)
-    return render_clip(field, cameras, torch.full((2,), time), size, samples=samples, normals=False).image
+    return render_clip(field, cameras, torch.full((2,), time), size, n_steps=samples, normals=False).image
