@@ -81,10 +81,32 @@ class View:
 
 
 class Field(Protocol):
-    """Anything that has density and colour in space and time."""
+    """Density and colour in space and time. Inherit from it; override a default only where it differs."""
+
+    occupancy: Any = None  # field.occupancy.Occupancy, the cells that may hold density; None: unknown
+    loop: bool = False  # does time 1 continue at time 0?
+    max_resolution: int | None = None  # of its finest detail, in cells along the cube; None: unknown
+
+    @property
+    def device(self) -> torch.device:
+        """Where it takes points and times."""
+        return torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> Field:
+        """Return the same field on a device; itself where it holds no tensors."""
+        return self
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,) >= 0, albedo (N, 3) in [0, 1]."""
+
+    def density_gradient(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)
+        """Return d density / d xyz, differentiable with respect to the parameters; by autograd unless overridden."""
+        with torch.enable_grad():
+            points = xyz.detach().requires_grad_(True)
+            density = self(points, time)[0]
+            if not density.requires_grad:
+                return torch.zeros_like(xyz)  # piecewise constant
+            return torch.autograd.grad(density.sum(), points, create_graph=True)[0]
 
 
 @runtime_checkable

@@ -13,11 +13,12 @@ from dataclasses import replace
 import torch
 
 from a124core.field.field4d import Field4D
+from a124core.field.occupancy import Occupancy
 from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
 from a124core.protocols import OnStep, Run, Step
 from a124core.reference.reference import Reference, make_reference
-from a124core.render import render as render_module
+from a124core.render import render as renderer
 from a124core.stages import fine, gradients, loop
 from a124core.stages.config import Preset
 from a124core.stages.optimise import initial_field, optimise
@@ -28,14 +29,14 @@ from .clock import Clock
 from .measure import all_kernels, kernels_from
 
 PLACES = {
-    "march": [(render_module, "sample_rays")],
+    "march": [(gradients, "sample_rays"), (fine, "sample_rays")],
     "field, forwards": [(Field4D, "__call__"), (Field4D, "density_gradient")],
-    "composite": [(render_module, "render_weights"), (render_module, "_pixels")],
+    "composite": [(renderer, "render_weights"), (renderer, "accumulate")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],
     "frozen field": [(fine, "frozen_images")],
     "losses": [(gradients, "pixel_gradients"), (gradients, "sample_terms"), (loop, "time_tv")],
     "prior": [(kind, "denoise") for kind in (ImagePrior, ViewPrior, VideoPrior, TilePrior)],
-    "occupancy": [(loop, "update_occupancy"), (loop, "occupancy_mask")],
+    "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],
     "optimiser": [(loop, "adam_step")],
 }
 STAGES = ("static", "coarse", "fine")

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from a124core.field.config import FieldConfig
+from a124core.field.density import normals_from
 from a124core.field.field4d import Field4D, new_field
-from a124core.field.gradient import normals_from
 from a124core.utils.device import best_device, keep_freed_pages
 
 from .floor import counted, floor_seconds
@@ -48,7 +48,7 @@ def _arguments() -> argparse.Namespace:
 
 def measured(args: argparse.Namespace) -> dict[str, Any]:
     """Seconds of every way to ask, with and without normals, and of the floor."""
-    config = FieldConfig(time_grids=args.time_grids, log2_rows=args.log2_rows)
+    config = FieldConfig(time_grids=args.time_grids, log2_hashmap_size=args.log2_rows)
     rng = torch.Generator().manual_seed(0)
     field = new_field(config, rng).fork(args.device)
     make = maker(args.samples, args.frames, args.device, rng)
@@ -82,8 +82,7 @@ def _seconds(field: Field4D | StraightPort, make: Callable, normals: bool, args:
         density, albedo = field(xyz, time)
         loss = density.clamp(max=100.0).mean() + albedo.mean()
         if normals:
-            slope = field.gradient if isinstance(field, StraightPort) else field.density_gradient
-            loss = loss + normals_from(slope(xyz, time))[:, 0].mean()
+            loss = loss + normals_from(field.density_gradient(xyz, time))[:, 0].mean()
         torch.autograd.grad(loss, tensors, allow_unused=True)
 
     return median_seconds(make, both_ways, args.device, args.repeats)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from a124core.cli.machine import peak_memory_mb
+from a124core.field.occupancy import Occupancy
 from a124core.priors import latents
 from a124core.priors.builtin import example_image
 from a124core.priors.diffusers.denoiser import Denoiser, FolderPrior
@@ -62,7 +63,7 @@ PLACES = {
     "VAE, backwards": [(latents._ByParts, "backward")],
     "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_images")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],
-    "occupancy": [(loop, "update_occupancy"), (loop, "occupancy_mask")],
+    "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],
     "optimiser": [(loop, "adam_step")],
 }
 

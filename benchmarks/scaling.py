@@ -21,7 +21,8 @@ from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.kernels import AdamRule, adam_time_tv
 from a124core.losses import time_tv_tables
 from a124core.protocols import Shading
-from a124core.render.render import camera_rays, occupancy_mask, render
+from a124core.render.render import render
+from a124core.render.sample import camera_rays, sample_rays
 from a124core.utils.device import best_device, keep_freed_pages
 
 from .field import maker
@@ -60,7 +61,7 @@ def _arguments() -> argparse.Namespace:
 def by_grids(time_grids: int, args: argparse.Namespace) -> dict[str, float]:
     """Seconds of the same number of samples of 16 moments, and of the dense update, by the number of time grids."""
     rng = torch.Generator().manual_seed(0)
-    field = new_field(FieldConfig(time_grids=time_grids, log2_rows=args.log2_rows), rng).fork(args.device)
+    field = new_field(FieldConfig(time_grids=time_grids, log2_hashmap_size=args.log2_rows), rng).fork(args.device)
     make = maker(args.samples, 16, args.device, rng)
     found = {FIELD: median_seconds(make, _there_and_back(field), args.device, args.repeats)}
     if time_grids > 1:
@@ -108,10 +109,10 @@ def _there_and_back(field: Field4D) -> Callable[[Tensor, Tensor], None]:
 def by_size(size: int, args: argparse.Namespace) -> dict[str, float]:
     """Seconds of one rendered frame and its gradient, and the samples in it."""
     rng = torch.Generator().manual_seed(0)
-    still = new_field(FieldConfig(time_grids=1, log2_rows=args.log2_rows), rng)
+    still = new_field(FieldConfig(time_grids=1, log2_hashmap_size=args.log2_rows), rng)
     cells = update_occupancy(empty_occupancy(CELLS, 1, LIMIT), still, 1.0, rng)
     field = from_static(replace(still, occupancy=cells), 8, 8).fork(args.device)
-    space, ground = occupancy_mask(field.occupancy), torch.ones(3, device=args.device)
+    mask, white = field.occupancy.mask(), torch.ones(3, device=args.device)
     placed = []
 
     def frame() -> tuple:
@@ -121,9 +122,9 @@ def by_size(size: int, args: argparse.Namespace) -> dict[str, float]:
     def run(rays: Any) -> None:
         placed.append(0)
         for i in range(0, len(rays), RAYS):
-            seen = render(field, rays[i : i + RAYS], space, STEPS, ground, Shading())
-            placed[-1] += seen.marched
-            seen.image.mean().backward()
+            result = render(field, sample_rays(rays[i : i + RAYS], mask, STEPS), white, Shading())
+            placed[-1] += result.n_marched
+            result.image.mean().backward()
 
     seconds = median_seconds(frame, run, args.device, args.repeats)
     return {"seconds": seconds, "rays": size * size, "samples": sum(placed[1:]) / args.repeats}

@@ -21,7 +21,7 @@ def describe(path: Path) -> str:
         *(f"  {name} {value}" for name, value in asdict(field.config).items() if name != "time_grids"),
     ]
     if field.occupancy is not None:
-        share = float(field.occupancy.occupied().float().mean())
+        share = float(field.occupancy.mask().binary.float().mean())
         slices, side = field.occupancy.grid.shape[0], field.occupancy.grid.shape[-1]
         lines.append(f"  occupancy {slices} x {side}^3 cells, {100 * share:.1f} % worth sampling")
     lines += [f"  {name}: {value}" for name, value in extra.items()]

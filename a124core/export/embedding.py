@@ -68,4 +68,4 @@ def save_progress(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, 
 def load_progress(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the state of an unfinished textual inversion: tensors, metadata."""
     tensors, header = read_tensors(path, "token")
-    return tensors, {name: value for name, value in header.items() if name != "kind"}
+    return tensors, {name: value for name, value in header.items() if name not in ("kind", "version")}

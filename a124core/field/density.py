@@ -1,4 +1,4 @@
-"""From the MLP's first output to density: activation, blob, and the derivatives that normals need."""
+"""From the MLP's first output to density, and from density to normals: activation, blob, and their derivatives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _ClippedExp(torch.autograd.Function):
 
 
 def density_of(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,), (N, 3) -> (N,)
-    """Density from the raw output and the blob that starts the object in the middle. The blob carries no gradient."""
+    """Return the density of the raw output plus a blob, which starts the object in the middle and has no gradient."""
     total = raw + density_blob(xyz.detach(), config)
     if config.density == "exp":
         return _ClippedExp.apply(total)
@@ -35,7 +35,7 @@ def density_of(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,)
 
 
 def density_slope(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,)
-    """d density / d (raw + blob)."""
+    """Return d density / d (raw + blob)."""
     total = raw + density_blob(xyz, config)
     if config.density == "exp":
         return total.clamp(max=EXP_GRADIENT_LIMIT).exp()
@@ -43,15 +43,21 @@ def density_slope(raw: Tensor, xyz: Tensor, config: FieldConfig) -> Tensor:  # (
 
 
 def density_blob(xyz: Tensor, config: FieldConfig) -> Tensor:  # (N,)
-    """exp: blob_density exp(-|x|^2 / 2 r^2); softplus: blob_density (1 - |x| / r) (release)."""
+    """Return the blob; exp: blob_density exp(-|x|^2 / 2 r^2); softplus: blob_density (1 - |x| / r) (release)."""
     if config.density == "exp":
         return config.blob_density * torch.exp(-xyz.square().sum(1) / (2.0 * config.blob_radius**2))
     return config.blob_density * (1.0 - xyz.norm(dim=1) / config.blob_radius)
 
 
 def blob_gradient(xyz: Tensor, config: FieldConfig) -> Tensor:  # (N, 3)
-    """d blob / d xyz; 0 at the centre, where the softplus blob has a corner."""
+    """Return d blob / d xyz; 0 at the centre, where the softplus blob has a corner."""
     if config.density == "exp":
         return density_blob(xyz, config)[:, None] * (-xyz / config.blob_radius**2)
     length = xyz.norm(dim=1, keepdim=True)
     return -config.blob_density / config.blob_radius * xyz / length.clamp_min(1e-9)
+
+
+def normals_from(gradient: Tensor) -> Tensor:  # (N, 3) -> (N, 3)
+    """Return n = -grad density / |grad density|; 0 where the density is flat."""
+    length = gradient.norm(dim=1, keepdim=True)
+    return torch.where(length > 1e-8, -gradient / length.clamp_min(1e-8), torch.zeros_like(gradient))

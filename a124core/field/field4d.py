@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..kernels import encode_grid, encode_grid_gradient, mlp
+from ..protocols import Field
 from .config import FieldConfig
 from .density import blob_gradient, density_of, density_slope
 from .grid import grid_levels, rows_per_grid
@@ -18,8 +19,8 @@ MLP_KEYS = ("w1", "b1", "w2", "b2")
 
 
 @dataclass(frozen=True)
-class Field4D:
-    """T time grids of multi-resolution features and one MLP. Also a Field: (xyz, time) -> (density, albedo)."""
+class Field4D(Field):
+    """T time grids of multi-resolution features and one MLP."""
 
     config: FieldConfig
     table: Tensor  # (T, rows, 2)
@@ -27,17 +28,29 @@ class Field4D:
     occupancy: Occupancy | None = None
     masked_levels: int = 0  # this many of the finest levels count as zero (coarse to fine)
 
+    @property
+    def loop(self) -> bool:
+        return self.config.loop
+
+    @property
+    def max_resolution(self) -> int:
+        return self.config.max_resolution
+
+    @property
+    def device(self) -> torch.device:
+        return self.table.device
+
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """xyz (N, 3) in [-1, 1], time (N,) in [0, 1] -> density (N,), albedo (N, 3)."""
         out = mlp(self._features(xyz, time), *(self.mlp[key] for key in MLP_KEYS))
         return density_of(out[:, 0], xyz, self.config), torch.sigmoid(out[:, 1:])
 
     def density(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N,)
-        """Density alone."""
+        """Return the density alone."""
         return self(xyz, time)[0]
 
     def density_gradient(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)
-        """d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
+        """Return d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
         out, hidden = self._mlp(self._features(xyz, time))
         to_features = (self.mlp["w2"][0] * (hidden > 0)) @ self.mlp["w1"]  # d raw / d features, (N, 2 levels)
         slopes = self._pad(encode_grid_gradient(self.table, xyz, time, self._levels(), self.config.loop))
@@ -45,7 +58,7 @@ class Field4D:
         return density_slope(out[:, 0], xyz, self.config)[:, None] * (raw_gradient + blob_gradient(xyz, self.config))
 
     def features_per_grid(self, xyz: Tensor) -> Tensor:  # (N, 3) -> (T, N, 2 levels)
-        """Features of the same points in every time grid (the sampled temporal TV)."""
+        """Encode the same points in every time grid (the sampled temporal TV)."""
         return torch.stack(
             [encode_grid(grid[None], xyz, torch.zeros_like(xyz[:, 0]), self._levels()) for grid in self.table]
         )
@@ -61,7 +74,7 @@ class Field4D:
         return F.pad(features, (0, 2 * self.masked_levels)) if self.masked_levels else features
 
     def _mlp(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Output (N, 4) and the hidden units (N, hidden), 0 where they are not active."""
+        """Return the output (N, 4) and the hidden units (N, hidden), 0 where they are not active."""
         hidden = F.linear(features, self.mlp["w1"], self.mlp["b1"]).relu()
         return F.linear(hidden, self.mlp["w2"], self.mlp["b2"]), hidden
 
@@ -71,13 +84,13 @@ class Field4D:
         return replace(self, table=self.table.to(device), mlp=mlp, occupancy=occupancy)
 
     def fork(self, device: torch.device | str = "cpu") -> Field4D:
-        """A copy that shares no memory with this one, with every tensor ready to be trained."""
+        """Return a copy that shares no memory with this one, with every tensor ready to be trained."""
         mlp = {key: _leaf(value, device) for key, value in self.mlp.items()}
         occupancy = None if self.occupancy is None else self.occupancy.to(device)
         return replace(self, table=_leaf(self.table, device), mlp=mlp, occupancy=occupancy)
 
     def at_rest(self) -> Field4D:
-        """The same field on the CPU, detached, sharing no memory: what is handed from node to node."""
+        """Return a detached copy on the CPU that shares no memory: what nodes pass on."""
         mlp = {key: value.detach().cpu().clone() for key, value in self.mlp.items()}
         occupancy = None if self.occupancy is None else self.occupancy.to("cpu")
         table = self.table.detach().cpu().clone()
@@ -89,7 +102,7 @@ def _leaf(value: Tensor, device: torch.device | str) -> Tensor:
 
 
 def new_field(config: FieldConfig, rng: torch.Generator) -> Field4D:
-    """Tables uniform in (-init_scale, init_scale), MLP with torch's default initialisation (release)."""
+    """Initialise tables uniform in (-init_scale, init_scale), the MLP as torch does by default (release)."""
     rows, features = rows_per_grid(config), 2 * config.levels
     table = _uniform((config.time_grids, rows, 2), config.init_scale, rng)
     mlp = {
@@ -106,7 +119,7 @@ def _uniform(shape: tuple[int, ...], bound: float, rng: torch.Generator) -> Tens
 
 
 def from_static(field: Field4D, time_grids: int, slices: int, loop: bool = False) -> Field4D:
-    """Every time grid starts as the still one (release): frame for frame the same picture at step 0."""
+    """Copy the still grid to every time grid (release): frame for frame the same image at step 0."""
     if field.table.shape[0] != 1:
         return replace(field, config=replace(field.config, loop=loop))
     if time_grids < 2:

@@ -10,24 +10,25 @@ from .config import FieldConfig
 
 
 def resolution(config: FieldConfig, level: int) -> int:
-    """R_l = ceil(base s^l), s = (finest / base)^(1 / (levels - 1))."""
+    """R_l = ceil(N_min s^l), s = (N_max / N_min)^(1 / (levels - 1)) (Instant-NGP, eq. 2 and 3)."""
     return math.ceil(round(_scale(config, level), 6))
 
 
 def _scale(config: FieldConfig, level: int) -> float:
-    growth = (config.finest / config.base) ** (1.0 / (config.levels - 1)) if config.levels > 1 else 1.0
-    return config.base * growth**level
+    lowest, highest = config.base_resolution, config.max_resolution
+    growth = (highest / lowest) ** (1.0 / (config.levels - 1)) if config.levels > 1 else 1.0
+    return lowest * growth**level
 
 
 def row_count(config: FieldConfig, level: int) -> int:
-    """min(2^log2_rows, (R_l + 1)^3), rounded up to a multiple of 8."""
-    rows = min(2**config.log2_rows, (resolution(config, level) + 1) ** 3)
+    """min(2^log2_hashmap_size, (R_l + 1)^3), rounded up to a multiple of 8."""
+    rows = min(2**config.log2_hashmap_size, (resolution(config, level) + 1) ** 3)
     return (rows + 7) // 8 * 8
 
 
 @lru_cache(maxsize=32)
 def grid_levels(config: FieldConfig) -> tuple[Level, ...]:
-    """Every level with its place in the table."""
+    """Return every level with its offset in the table."""
     levels, offset = [], 0
     for number in range(config.levels):
         level = _level(config, number, offset)
@@ -37,7 +38,7 @@ def grid_levels(config: FieldConfig) -> tuple[Level, ...]:
 
 
 def rows_per_grid(config: FieldConfig) -> int:
-    """Rows of one time grid: 903,480 at the paper's size."""
+    """Return the rows of one time grid: 903,480 at the paper's size."""
     return sum(row_count(config, level) for level in range(config.levels))
 
 
@@ -57,6 +58,6 @@ def _level(config: FieldConfig, number: int, offset: int) -> Level:
 
 
 def _strides(side: int, rows: int, legacy: bool) -> tuple[int, int, int]:
-    """x + y side + z side^2. The release drops an axis once its stride exceeds the rows: z, from level 9 on."""
+    """Strides of x + y side + z side^2. The release drops an axis whose stride exceeds the rows: z, from level 9 on."""
     strides = (1, side, side * side)
     return tuple(s if not legacy or s <= rows else 0 for s in strides)  # type: ignore[return-value]

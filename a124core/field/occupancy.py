@@ -1,4 +1,4 @@
-"""Which cells are worth sampling, per slice of time."""
+"""Occupancy grids: which cells may hold density, per slice of time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..protocols import Field
+
+
+@dataclass(frozen=True)
+class OccupancyMask:
+    """The cells that may be sampled, per slice of time, and the box around them."""
+
+    binary: Tensor  # (S, G, G, G) bool, index order z, y, x
+    aabb: Tensor  # (2, 3) corners x y z
+
+    def at_time(self, time: float) -> Tensor:  # (G, G, G) bool
+        """Return the cells of the slice that rays of this time sample: its index is rounded in float32, as theirs."""
+        return self.binary[int(time_slice(torch.tensor(time, dtype=torch.float32), len(self.binary)))]
+
+    def contains(self, xyz: Tensor, time: float) -> Tensor:  # (N, 3) -> (N,) bool
+        """Return which points lie inside the cube and in a cell that a ray of this time would sample."""
+        size = self.binary.shape[-1]
+        x, y, z = ((xyz + 1.0) * (0.5 * size)).long().clamp(0, size - 1).unbind(1)
+        return self.at_time(time)[z, y, x] & (xyz.abs() <= 1.0).all(1)
 
 
 @dataclass(frozen=True)
@@ -23,20 +41,21 @@ class Occupancy:
         return replace(self, grid=self.grid.to(device))
 
     def over_time(self, slices: int) -> Occupancy:
-        """The still field's occupancy for every slice of time."""
+        """Repeat a still field's occupancy for every slice of time."""
         return replace(self, grid=self.grid[:1].expand(slices, -1, -1, -1).clone())
 
-    def occupied(self) -> Tensor:  # (S, G, G, G) bool
-        """Cells above the threshold and their neighbours in space and time, so that a moving edge is not lost."""
+    def mask(self) -> OccupancyMask:
+        """Return the cells above the threshold and their neighbours in space and time: a moving edge stays inside."""
         limit = torch.minimum(self.grid.mean(), torch.tensor(self.threshold, device=self.grid.device))
         cells = (self.grid > limit).float()
         cells = F.max_pool3d(cells[:, None], 3, stride=1, padding=1)[:, 0]
-        around = torch.cat((cells[-1:], cells, cells[:1]))  # the last slice neighbours the first, as in a loop
-        return (torch.maximum(torch.maximum(around[:-2], around[2:]), cells)) > 0
+        padded = torch.cat((cells[-1:], cells, cells[:1]))  # the last slice neighbours the first, as in a loop
+        binary = (torch.maximum(torch.maximum(padded[:-2], padded[2:]), cells)) > 0
+        return OccupancyMask(binary, bounding_box(binary))
 
 
 def empty_occupancy(size: int, slices: int, threshold: float) -> Occupancy:
-    """Nothing seen yet: refresh before marching."""
+    """Return a grid of zeros: update it before marching."""
     return Occupancy(torch.zeros(slices, size, size, size), threshold)
 
 
@@ -48,7 +67,7 @@ def update_occupancy(
     rng: torch.Generator,
     batch: int = 2**18,
 ) -> Occupancy:
-    """Every cell of every slice at one jittered point and one jittered time: new = max(decay old, density)."""
+    """Evaluate every cell of every slice at one jittered point and one jittered time: new = max(decay old, density)."""
     grid = occupancy.grid
     slices, size = grid.shape[0], grid.shape[-1]
     fresh = []
@@ -60,8 +79,17 @@ def update_occupancy(
     return replace(occupancy, grid=torch.maximum(grid * decay, torch.stack(fresh)))
 
 
+def field_occupancy(field: Field) -> Occupancy:
+    """Return the field's own grid, or a new one (64^3 cells, 16 slices of time, updated twice), on its device."""
+    if field.occupancy is not None:
+        return field.occupancy.to(field.device)
+    rng = torch.Generator().manual_seed(0)
+    occupancy = empty_occupancy(64, 16, 1.0).to(field.device)
+    return update_occupancy(update_occupancy(occupancy, field, 1.0, rng), field, 1.0, rng)
+
+
 def cell_points(size: int, rng: torch.Generator) -> Tensor:  # (G^3, 3), x fastest
-    """One uniform point in each cell of the cube [-1, 1]^3."""
+    """Draw one uniform point in each cell of the cube [-1, 1]^3."""
     axis = torch.arange(size, dtype=torch.float32)
     z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
     corner = torch.stack((x, y, z), dim=-1).reshape(-1, 3)
@@ -69,32 +97,20 @@ def cell_points(size: int, rng: torch.Generator) -> Tensor:  # (G^3, 3), x faste
 
 
 def time_slice(time: Tensor, slices: int) -> Tensor:  # (R,) in [0, 1] -> (R,) index
-    """Which slice of the occupancy a moment lies in."""
+    """Return the slice of time of each ray."""
     return (time * slices).long().clamp(0, slices - 1)
 
 
-def occupied_at_time(occupied: Tensor, moment: float) -> Tensor:  # (S, G, G, G) bool -> (G, G, G)
-    """The cells that rays of this moment meet: their slice is found in 32 bits, as for the rays."""
-    return occupied[int(time_slice(torch.tensor(moment, dtype=torch.float32), len(occupied)))]
-
-
-def is_occupied(occupied: Tensor, moment: float, xyz: Tensor) -> Tensor:  # (S, G, G, G), ., (N, 3) -> (N,) bool
-    """Which points lie in the cube, in a cell that a ray of this moment would sample."""
-    size = occupied.shape[-1]
-    x, y, z = ((xyz + 1.0) * (0.5 * size)).long().clamp(0, size - 1).unbind(1)
-    return occupied_at_time(occupied, moment)[z, y, x] & (xyz.abs() <= 1.0).all(1)
-
-
-def occupied_box(occupied: Tensor) -> Tensor:  # (S, G, G, G) bool -> (2, 3) corners, x y z
-    """The smallest box around all occupied cells; the whole cube if there are none."""
-    any_slice = occupied.any(dim=0)
+def bounding_box(binary: Tensor) -> Tensor:  # (S, G, G, G) bool -> (2, 3) corners, x y z
+    """Return the smallest box around all cells that are set; the whole cube if there are none."""
+    any_slice = binary.any(dim=0)
     size = any_slice.shape[-1]
     corners = []
     for axis in (2, 1, 0):
         others = [a for a in range(3) if a != axis]
         line = torch.nonzero(any_slice.any(dim=others[1]).any(dim=others[0]))
         if line.numel() == 0:
-            return torch.tensor([[-1.0] * 3, [1.0] * 3], device=occupied.device)
+            return torch.tensor([[-1.0] * 3, [1.0] * 3], device=binary.device)
         corners.append((line.min(), line.max() + 1))
     low = torch.stack([c[0] for c in corners]).float()
     high = torch.stack([c[1] for c in corners]).float()

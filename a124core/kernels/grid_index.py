@@ -1,4 +1,4 @@
-"""Which rows of a grid surround a point, and how much each counts."""
+"""The rows of the grid at the corners around a point, and their weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def space_corners(
     level: Level,
     slopes: bool = False,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:  # rows (8, N) int32, weights (8, N), their x, y, z derivatives or []
-    """The 8 corners around each point; corner (dx, dy, dz) stands in line 4 dz + 2 dy + dx.
+    """Return the 8 corners around each point; corner (dx, dy, dz) has index 4 dz + 2 dy + dx.
 
     Points run along the last dimension everywhere here: with the corners last, a CPU is ten times slower."""
     position = (xyz.clamp(-1.0, 1.0) * 0.5 + 0.5) * level.scale + 0.5
@@ -39,13 +39,13 @@ def space_corners(
     weights = _product(*weight)
     if not slopes:
         return index, weights, []
-    rise = torch.stack((-slope, slope), dim=1)
-    parts = [_product(*(rise[b] if b == a else weight[b] for b in range(3))) for a in range(3)]
-    return index, weights, parts
+    change = torch.stack((-slope, slope), dim=1)
+    derivatives = [_product(*(change[b] if b == a else weight[b] for b in range(3))) for a in range(3)]
+    return index, weights, derivatives
 
 
 def _axis_weights(fraction: Tensor, level: Level) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights of the lower and the upper neighbour along each axis, and d upper / d coordinate: (3, N) each."""
+    """Return weights of the lower and the upper corner along each axis, and d upper / d coordinate: (3, N) each."""
     if level.smooth:
         upper = fraction * fraction * (3.0 - 2.0 * fraction)
         return 1.0 - upper, upper, 6.0 * fraction * (1.0 - fraction) * (0.5 * level.scale)
@@ -53,13 +53,13 @@ def _axis_weights(fraction: Tensor, level: Level) -> tuple[Tensor, Tensor, Tenso
 
 
 def _product(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """(2, N) per axis -> (8, N), x fastest."""
+    """Multiply (2, N) per axis to (8, N), x fastest."""
     yx = (y[:, None] * x[None]).flatten(0, 1)
     return (z[:, None] * yx[None]).flatten(0, 1)
 
 
 def corner_rows(cell: Tensor, level: Level) -> Tensor:  # (3, N) int32 -> (8, N) int32
-    """Row of each corner. 32-bit wrap-around is harmless: rows is a power of two wherever a modulo is taken."""
+    """Return each corner's row. 32-bit wrap-around is harmless: rows is a power of two wherever a modulo is taken."""
     axis = []
     for a in range(3):
         stride = as_int32(level.strides[a])
@@ -78,24 +78,24 @@ def corner_rows(cell: Tensor, level: Level) -> Tensor:  # (3, N) int32 -> (8, N)
 
 
 def as_int32(value: int) -> int:
-    """The same low 32 bits as a signed number."""
+    """Return the same low 32 bits as a signed number."""
     value &= 0xFFFFFFFF
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
 def time_corners(
     time: Tensor,  # (N,) in [0, 1]
-    time_grids: int,
-    rows: int,  # rows of one time grid
+    n_grids: int,
+    n_rows: int,  # of one time grid
     loop: bool,
-) -> tuple[Tensor, Tensor]:  # first row of the two time grids (2, N) int32, their shares (2, N)
-    """Eq. 1: g = t (T - 1), the grids at floor(g) and ceil(g). In a loop g = t T, and the last
-    grid neighbours the first."""
-    g = time.clamp(0.0, 1.0) * (time_grids if loop else time_grids - 1)
+) -> tuple[Tensor, Tensor]:  # first rows of two time grids (2, N) int32, their shares (2, N)
+    """Eq. 1: g = t (T - 1), the grids at floor(g) and ceil(g). In a loop g = t T, and the last grid neighbours the
+    first."""
+    g = time.clamp(0.0, 1.0) * (n_grids if loop else n_grids - 1)
     lower = g.floor()
     upper = lower + 1 if loop else g.ceil()
     grids = torch.stack((lower, upper)).to(torch.int32)
     if loop:
-        grids = grids % time_grids
+        grids = grids % n_grids
     share = g - lower
-    return grids * rows, torch.stack((1.0 - share, share))
+    return grids * n_rows, torch.stack((1.0 - share, share))

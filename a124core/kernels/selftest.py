@@ -1,4 +1,4 @@
-"""A backend against the specification on a small problem with every kind of level, at first use on a device."""
+"""Compare a backend with the specification on a small problem with every kind of level, at first use on a device."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ROWS = 640
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def disagreement(backend: ModuleType, specification: ModuleType, device: torch.device) -> str:
-    """The first operation that differs and by how much; "" if there is none."""
+def mismatch(backend: ModuleType, specification: ModuleType, device: torch.device) -> str:
+    """Return a sentence about the first operation that differs; "" if none does."""
     for name, run in CASES.items():
-        found, wanted = run(backend, device), run(specification, device)
-        for k, (a, b) in enumerate(zip(found, wanted, strict=True)):
+        actual, expected = run(backend, device), run(specification, device)
+        for k, (a, b) in enumerate(zip(actual, expected, strict=True)):
             if a.shape != b.shape or not _close(a, b, is_gradient=k > 0):
-                return f"{name} does not give what torch gives."
+                return f"{name} does not match torch."
     return ""
 
 
@@ -42,15 +42,15 @@ def _close(a: Tensor, b: Tensor, is_gradient: bool) -> bool:
     return bool(((a - b).abs() <= ATOL * (1.0 + b.abs())).all())
 
 
-def _grid(which: str, loop: bool, moments: int = 200) -> Callable[[ModuleType, torch.device], tuple[Tensor, ...]]:
-    """200 samples; of few moments, as the frames of a clip have them, or each with its own."""
+def _encode(operation: str, loop: bool, n_times: int = 200) -> Callable[[ModuleType, torch.device], tuple[Tensor, ...]]:
+    """200 samples, of few times, as in the frames of a clip, or each with its own."""
 
     def run(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
         rng = torch.Generator().manual_seed(0)
         table = (torch.rand(4, ROWS, 2, generator=rng) - 0.5).to(device).requires_grad_(True)
         xyz = (torch.rand(200, 3, generator=rng) * 2.2 - 1.1).to(device)
-        time = torch.rand(moments, generator=rng).repeat_interleave(200 // moments + 1)[:200].to(device)
-        values = getattr(ops, which)(table, xyz, time, LEVELS, loop)
+        time = torch.rand(n_times, generator=rng).repeat_interleave(200 // n_times + 1)[:200].to(device)
+        values = getattr(ops, operation)(table, xyz, time, LEVELS, loop)
         cotangent = torch.rand(values.shape, generator=rng).to(device)
         return values, torch.autograd.grad(values, table, cotangent)[0]
 
@@ -61,52 +61,52 @@ def _mlp(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     """Multiples of 1/4 and 1/16: torch's products stay exact where the host has allowed TF32."""
     rng = torch.Generator().manual_seed(6)
     shapes = {(200, 32): 4, (64, 32): 4, (64,): 16, (4, 64): 4, (4,): 16}
-    given = [(torch.randint(-2, 3, shape, generator=rng) / parts).to(device) for shape, parts in shapes.items()]
-    given = [value.requires_grad_(True) for value in given]
-    out = ops.mlp(*given)
+    inputs = [(torch.randint(-2, 3, shape, generator=rng) / parts).to(device) for shape, parts in shapes.items()]
+    inputs = [value.requires_grad_(True) for value in inputs]
+    out = ops.mlp(*inputs)
     cotangent = (torch.randint(-2, 3, (200, 4), generator=rng) / 4).to(device)
-    return out, *torch.autograd.grad(out, given, cotangent)
+    return out, *torch.autograd.grad(out, inputs, cotangent)
 
 
-def _marched(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+def _march(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(1)
-    occupied = (torch.rand(2, 8, 8, 8, generator=rng) > 0.5).to(device)
+    binary = (torch.rand(2, 8, 8, 8, generator=rng) > 0.5).to(device)
     origins = torch.tensor([[0.1, 0.2, 1.8]]).repeat(40, 1).to(device)
     directions = torch.cat((torch.rand(40, 2, generator=rng) - 0.5, -torch.ones(40, 1)), dim=1).to(device)
-    box = torch.tensor([[-1.0] * 3, [1.0] * 3]).to(device)
+    aabb = torch.tensor([[-1.0] * 3, [1.0] * 3]).to(device)
     ray_slice, jitter = torch.arange(40).to(device) % 2, torch.rand(40, generator=rng).to(device)
-    ray, start = ops.march(origins, directions, ray_slice, occupied, box, STEP, jitter)
-    return start, ray
+    ray_indices, start = ops.march(origins, directions, ray_slice, binary, aabb, STEP, jitter)
+    return start, ray_indices
 
 
-def _composited(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+def _render_weights(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(2)
     density = (40.0 * torch.rand(200, generator=rng)).to(device).requires_grad_(True)
-    ray = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
-    weights = ops.render_weights(density, ray, 10, STEP)
+    ray_indices = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
+    weights = ops.render_weights(density, ray_indices, 10, STEP)
     cotangent = torch.rand(200, generator=rng).to(device)
-    light = ops.transmittance(density.detach(), ray, 10, STEP)
+    light = ops.transmittance(density.detach(), ray_indices, 10, STEP)
     return torch.cat((weights, light)), torch.autograd.grad(weights, density, cotangent)[0]
 
 
-def _accumulated(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+def _accumulate(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(3)
     weights = torch.rand(200, generator=rng).to(device).requires_grad_(True)
     values = torch.rand(200, 5, generator=rng).to(device).requires_grad_(True)
-    ray = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
-    sums = ops.accumulate(weights, values, ray, 10)
+    ray_indices = torch.randint(0, 9, (200,), generator=rng).sort()[0].to(device)
+    sums = ops.accumulate(weights, values, ray_indices, 10)
     cotangent = torch.rand(10, 5, generator=rng).to(device)
     return sums, *torch.autograd.grad(sums, (weights, values), cotangent)
 
 
-def _neighbours(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+def _temporal_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     values = torch.rand(5, 1500, generator=torch.Generator().manual_seed(4)).to(device).requires_grad_(True)
     total = ops.temporal_tv(values, True)
     return total, torch.autograd.grad(total, values)[0]
 
 
-def _stepped(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
-    """Two steps, so that the moments and the corrections of both count."""
+def _adam_time_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    """Two steps, so that both moments and their bias corrections count."""
     rng = torch.Generator().manual_seed(5)
     values, *gradients = (torch.randn(5, 700, generator=rng).to(device) for _ in range(3))
     mean, square, count = torch.zeros_like(values), torch.zeros_like(values), torch.zeros((), device=device)
@@ -115,27 +115,27 @@ def _stepped(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return values, mean, square, count
 
 
-def _drawn(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+def _splat_points(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(5)
     points = torch.rand(2, 3, 300, generator=rng) - 0.5
     colours = torch.rand(300, 3, generator=rng)
     c2w = torch.eye(4).repeat(2, 1, 1)
     c2w[:, 2, 3] = 1.8
-    given = (points, points, colours, c2w, torch.full((2,), 1.8), torch.tensor([20.0, 30.0]))
-    return (ops.splat_points(*(v.to(device) for v in given), 8),)
+    inputs = (points, points, colours, c2w, torch.full((2,), 1.8), torch.tensor([20.0, 30.0]))
+    return (ops.splat_points(*(v.to(device) for v in inputs), 8),)
 
 
 CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
-    "encode_grid": _grid("encode_grid", False),
-    "encode_grid in a loop": _grid("encode_grid", True),
-    "encode_grid_gradient": _grid("encode_grid_gradient", False),
+    "encode_grid": _encode("encode_grid", False),
+    "encode_grid in a loop": _encode("encode_grid", True),
+    "encode_grid_gradient": _encode("encode_grid_gradient", False),
     "mlp": _mlp,
-    "encode_grid of frames": _grid("encode_grid", False, moments=3),
-    "encode_grid_gradient of frames": _grid("encode_grid_gradient", False, moments=3),
-    "march": _marched,
-    "render_weights": _composited,
-    "accumulate": _accumulated,
-    "temporal_tv": _neighbours,
-    "adam_time_tv": _stepped,
-    "splat_points": _drawn,
+    "encode_grid of frames": _encode("encode_grid", False, n_times=3),
+    "encode_grid_gradient of frames": _encode("encode_grid_gradient", False, n_times=3),
+    "march": _march,
+    "render_weights": _render_weights,
+    "accumulate": _accumulate,
+    "temporal_tv": _temporal_tv,
+    "adam_time_tv": _adam_time_tv,
+    "splat_points": _splat_points,
 }

@@ -1,4 +1,4 @@
-"""Finished images of a finished field, frame by frame."""
+"""Finished images of a finished field, frame by frame, on the CPU."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..field.gradient import density_gradient, normals_from
+from ..field.density import normals_from
+from ..field.occupancy import OccupancyMask, field_occupancy
+from ..kernels import accumulate
 from ..protocols import Cameras, Field, Pinholes, Shading
 from ..utils.progress import OnProgress
-from .composite import accumulate
 from .empty_space import is_worthwhile, tighten_occupancy
-from .render import Render, _sides, camera_rays, field_occupancy, occupancy_mask, render
-from .sample import DIAGONAL, OccupancyMask, Rays
+from .render import Render, render
+from .sample import DIAGONAL, Rays, camera_rays, sample_rays
 
 MIN_OPACITY = 1e-3  # below it the depth of a pixel goes to 0
-FAINT = 1e-5  # weight of a sample that no finished picture shows: a hundred of them stay under half a level of 255
-PREVIEW_SAMPLES = 256  # steps across the cube for finished pictures, unless told otherwise
-MOMENTS = 16  # whose air is remembered: a grading looks at 8 in turn, again and again
-RAYS_AT_ONCE = 2**13  # finished pictures are rendered in pieces of this many rays: small enough for a CPU's cache
+MIN_WEIGHT = 1e-5  # of a sample whose normal counts: a hundred lighter ones stay under half a level of 255
+PREVIEW_SAMPLES = 256  # steps across the cube for finished images, unless given
+MAX_TIMES = 16  # whose tightened masks are cached: an evaluation renders 8 times in turn, again and again
+CHUNK = 2**13  # rays rendered at once: small enough for a CPU's cache
 
 
 @dataclass(frozen=True)
 class RenderedClip:
-    """F finished pictures on the CPU, H rows, W columns (E times as many for cameras of E eyes)."""
+    """F finished images on the CPU, H rows, W columns (E times as many for cameras of E eyes)."""
 
     image: Tensor  # (F, 3, H, W) in [0, 1]
     mask: Tensor  # (F, 1, H, W) opacity
@@ -38,15 +39,15 @@ def render_clip(
     cameras: Cameras | Pinholes,  # F cameras
     time: Tensor,  # (F,)
     size: int | tuple[int, int],  # side of a square, or H, W
-    samples: int | None = None,
+    n_steps: int | None = None,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    on_progress: OnProgress | None = None,  # in frames, called also between pieces of a frame
+    on_progress: OnProgress | None = None,  # in frames, called also between chunks of a frame
     device: torch.device | str | None = None,
     normals: bool = True,
 ) -> RenderedClip:
-    """Finished pictures with ambient light only. Parts of the field that are not worth sampling are skipped."""
+    """Render images with ambient light only. Parts of the field that are not worth sampling are skipped."""
     frames = []
-    for frame in render_frames(field, cameras, time, size, samples, background, device, normals, on_progress):
+    for frame in render_frames(field, cameras, time, size, n_steps, background, device, normals, on_progress):
         frames.append((frame.image, frame.mask, frame.depth, frame.normal))
     return RenderedClip(*(torch.cat(planes) for planes in zip(*frames, strict=True)))
 
@@ -56,46 +57,45 @@ def render_frames(
     cameras: Cameras | Pinholes,  # F cameras
     time: Tensor,  # (F,)
     size: int | tuple[int, int],
-    samples: int | None = None,
+    n_steps: int | None = None,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     device: torch.device | str | None = None,
     normals: bool = True,
-    on_progress: OnProgress | None = None,  # in frames, called also between pieces of a frame
+    on_progress: OnProgress | None = None,  # in frames, called also between chunks of a frame
 ) -> Iterator[RenderedClip]:  # F clips of one frame
-    """The same, picture by picture: what is written as it comes needs no memory for a whole film."""
-    if device is not None and hasattr(field, "to"):
+    """Render the same image by image: written as they come, a whole film needs no memory."""
+    if device is not None:
         field = field.to(device)
-    home = getattr(field, "table", cameras.fovy).device
-    steps = samples or PREVIEW_SAMPLES
-    space = occupancy_mask(field_occupancy(field, home))
-    serves, known = pictures_of_a_look(time), {}
+    n_steps = n_steps or PREVIEW_SAMPLES
+    trained = field_occupancy(field).mask()
+    n_images, masks = images_per_time(time), {}
     for k in range(len(cameras)):
-        rays = camera_rays(cameras[k : k + 1].to(home), time[k : k + 1].to(home), size)
-        moment = float(time[k])
-        if moment not in known:
-            if len(known) == MOMENTS:
-                del known[next(iter(known))]  # the oldest
-            look = is_worthwhile(field, rays, space, steps, serves[k])
-            known[moment] = tighten_occupancy(field, space, moment, steps) if look else space
+        rays = camera_rays(cameras[k : k + 1].to(field.device), time[k : k + 1].to(field.device), size)
+        now = float(time[k])
+        if now not in masks:
+            if len(masks) == MAX_TIMES:
+                del masks[next(iter(masks))]  # the oldest
+            tighten = is_worthwhile(field, rays, trained, n_steps, n_images[k])
+            masks[now] = tighten_occupancy(field, trained, now, n_steps) if tighten else trained
         parts = []
-        for i in range(0, len(rays), RAYS_AT_ONCE):
-            parts.append(_still(field, rays[i : i + RAYS_AT_ONCE], known[moment], steps, background, normals))
+        for i in range(0, len(rays), CHUNK):
+            parts.append(_render_chunk(field, rays[i : i + CHUNK], masks[now], n_steps, background, normals))
             if on_progress is not None:
                 on_progress(k, len(cameras), "")
-        yield _frame(parts, _sides(size)[0], DIAGONAL / steps)
+        yield _frame(parts, size if isinstance(size, int) else size[0], DIAGONAL / n_steps)
         if on_progress is not None:
             on_progress(k + 1, len(cameras), "")
 
 
-def pictures_of_a_look(time: Tensor) -> list[int]:  # (F,) -> F
-    """How many pictures each one's moment has; one where there are more moments than are remembered."""
-    moments, of, pictures = time.unique(return_inverse=True, return_counts=True)
-    return pictures[of].tolist() if len(moments) <= MOMENTS else [1] * len(time)
+def images_per_time(time: Tensor) -> list[int]:  # (F,) -> F
+    """Return how many images share each one's time; 1 where there are more times than are cached."""
+    times, index, counts = time.unique(return_inverse=True, return_counts=True)
+    return counts[index].tolist() if len(times) <= MAX_TIMES else [1] * len(time)
 
 
 def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int, step: float) -> RenderedClip:  # one frame
-    """Pieces of an image, row by row, put together. Depth sums weights times the far end of each step: divided by the
-    opacity, it is half a step too far."""
+    """Join the chunks of an image. Its depth, divided by the opacity, is that of the far ends of steps: half a step is
+    subtracted."""
     planes = (torch.cat(part).T.unflatten(1, (height, -1))[None].cpu() for part in zip(*parts, strict=True))
     image, mask, depth, normal = planes
     mask = mask.clamp(0.0, 1.0)
@@ -104,18 +104,19 @@ def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int, step
 
 
 @torch.no_grad()
-def _still(
-    field: Field, rays: Rays, space: OccupancyMask, samples: int, background: tuple[float, ...], normals: bool
+def _render_chunk(
+    field: Field, rays: Rays, occupancy_mask: OccupancyMask, n_steps: int, background: tuple[float, ...], normals: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    ground = torch.tensor(background, device=rays.origins.device)
-    seen = render(field, rays, space, samples, ground, Shading())
-    normal = _seen_normals(field, seen) if normals else torch.zeros_like(seen.image)
-    return seen.image, seen.opacity, seen.depth, normal
+    colour = torch.tensor(background, device=rays.origins.device)
+    result = render(field, sample_rays(rays, occupancy_mask, n_steps), colour, Shading())
+    normal = _visible_normals(field, result) if normals else torch.zeros_like(result.image)
+    return result.image, result.opacity, result.depth, normal
 
 
-def _seen_normals(field: Field, seen: Render) -> Tensor:  # (R, 3) sum of weights times (n + 1) / 2
-    """Only of what a pixel shows: most samples lie in the air or inside, and a gradient costs more than a colour."""
-    shown = seen.weights > FAINT
-    placed = seen.samples[shown]
-    normals = normals_from(density_gradient(field, placed.xyz, placed.time))
-    return accumulate(seen.weights[shown], 0.5 * (normals + 1.0), placed.ray, len(seen.image))
+def _visible_normals(field: Field, result: Render) -> Tensor:  # (R, 3) sum of weights times (n + 1) / 2
+    """Sum the normals of visible samples only: most lie in empty space or inside, and a gradient costs more than a
+    colour."""
+    visible = result.weights > MIN_WEIGHT
+    samples = result.samples[visible]
+    normals = normals_from(field.density_gradient(samples.xyz, samples.time))
+    return accumulate(result.weights[visible], 0.5 * (normals + 1.0), samples.ray_indices, samples.n_rays)

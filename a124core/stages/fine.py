@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..field.field4d import Field4D
+from ..field.occupancy import OccupancyMask, field_occupancy
 from ..protocols import Guidance, Guidances, View
 from ..reference.reference import Reference
-from ..render.render import field_occupancy, occupancy_mask, render
-from ..render.sample import OccupancyMask
+from ..render.render import render
+from ..render.sample import sample_rays
 from .coarse import RefineFn, RefineTerm, clip_batches, select_frames
 from .config import FineConfig
 from .render_batch import BatchFn, novel_batch, sds_loss
@@ -39,7 +40,7 @@ def fine_batches(
 
 def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> RefineFn:
     """Give some frames of each clip to the refinement prior. Only these are rendered from the frozen field."""
-    mask = occupancy_mask(field_occupancy(frozen, frozen.table.device))
+    mask = field_occupancy(frozen).mask()
 
     def refine_fn(step: int, view: View, rng: torch.Generator) -> RefineTerm:
         frames = refined_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng)
@@ -69,9 +70,10 @@ def refined_frames(frames: int, count: int, phase: str, rng: torch.Generator) ->
 
 
 @torch.no_grad()
-def frozen_images(frozen: Field4D, view: View, size: int, mask: OccupancyMask, samples: int) -> Tensor:  # (F, 3, S, S)
+def frozen_images(frozen: Field4D, view: View, size: int, mask: OccupancyMask, n_steps: int) -> Tensor:  # (F, 3, S, S)
     """Render the coarse field with the view's cameras, times, light and background, at the clip's own size."""
     rng = torch.Generator().manual_seed(0)
-    batch = novel_batch(view, size, lambda _: {}, rng, frozen.table.device)
-    rendered = render(frozen, batch.rays, mask, samples, batch.background, batch.shading, batch.light)
+    batch = novel_batch(view, size, lambda _: {}, rng, frozen.device)
+    samples = sample_rays(batch.rays, mask, n_steps)
+    rendered = render(frozen, samples, batch.background, batch.shading, batch.light)
     return rendered.image.view(-1, size, size, 3).permute(0, 3, 1, 2)

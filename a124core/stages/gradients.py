@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ..field.field4d import Field4D
+from ..field.occupancy import OccupancyMask
 from ..losses import entropy, normal_blur, normal_tv, orientation
 from ..render.render import Render, render
-from ..render.sample import OccupancyMask
+from ..render.sample import sample_rays
 from .config import LossWeights, RenderConfig
 from .render_batch import RenderBatch, RenderedImages
 
@@ -32,7 +33,7 @@ def backward(
     with torch.set_grad_enabled(whole):
         renders = [_render(field, batch, mask, config, rays, normals) for rays in chunks]
     images, gradients, report = pixel_gradients(renders, batch, losses)
-    n_samples = max(sum(r.marched for r in renders), 1)
+    n_samples = max(sum(r.n_marched for r in renders), 1)
     for rays, rendered in zip(chunks, renders, strict=True):
         with_graph = rendered if whole else _render(field, batch, mask, config, rays, normals)
         terms = sample_terms(with_graph, batch.rays.directions[rays], losses, entropy_factor, n_samples)
@@ -51,8 +52,8 @@ def _render(
     field: Field4D, batch: RenderBatch, mask: OccupancyMask, config: RenderConfig, rays: slice, normals: bool
 ) -> Render:
     light = None if batch.light is None else batch.light[rays]
-    return render(
-        field, batch.rays[rays], mask, config.samples, batch.background, batch.shading, light, normals,
+    return render(  # the samples are no local here: early_stop frees those that it leaves out
+        field, sample_rays(batch.rays[rays], mask, config.samples), batch.background, batch.shading, light, normals,
         config.early_stop,
     )
 
@@ -126,7 +127,7 @@ def sample_terms(
     if losses.entropy > 0:
         terms["entropy"] = losses.entropy * entropy_factor / n_samples * entropy(rendered.weights)
     if losses.orientation > 0 and rendered.sample_normals is not None:
-        along = directions[rendered.samples.ray]
+        along = directions[rendered.samples.ray_indices]
         terms["orientation"] = (
             losses.orientation / n_samples * orientation(rendered.weights, rendered.sample_normals, along)
         )
@@ -153,7 +154,7 @@ def gradient_norms(
     """Compute the norm of each term's gradient over table and MLP."""
     rendered = _render(field, batch, mask, config, slice(0, len(batch.rays)), needs_normals(losses))
     _, terms = _image_terms(list(_layers(rendered)), batch, losses)
-    terms |= sample_terms(rendered, batch.rays.directions, losses, entropy_factor, max(rendered.marched, 1))
+    terms |= sample_terms(rendered, batch.rays.directions, losses, entropy_factor, max(rendered.n_marched, 1))
     tensors = [field.table, *field.mlp.values()]
     return {
         name: _norm(torch.autograd.grad(term, tensors, retain_graph=True, allow_unused=True))

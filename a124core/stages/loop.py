@@ -11,11 +11,9 @@ from torch import Tensor
 
 from ..cameras.rig import make_cameras
 from ..field.field4d import Field4D
-from ..field.occupancy import empty_occupancy, update_occupancy
+from ..field.occupancy import OccupancyMask, empty_occupancy, update_occupancy
 from ..protocols import Cameras, Run, Step
 from ..render.clip import render_clip
-from ..render.render import occupancy_mask
-from ..render.sample import OccupancyMask
 from . import snapshot as snapshots
 from .config import RenderConfig, StageConfig
 from .gradients import backward, gradient_norms
@@ -62,7 +60,7 @@ def optimise_field(
     if run.resume is not None:
         state.field = snapshots.restore(run.resume, stage, run.seed, state.field, state.optimiser, state.rng, config)
         first = run.resume.step + 1
-    state.mask = occupancy_mask(state.field.occupancy)
+    state.mask = state.field.occupancy.mask()
     for step in range(first, config.steps + 1):
         losses = _one_step(state, step, config, batch_fn, stage)
         if run.on_step is not None:
@@ -78,14 +76,14 @@ def _initial_state(stage: str, field: Field4D, config: StageConfig, run: Run) ->
         field = replace(field, occupancy=empty_occupancy(r.occupancy_size, slices, r.occupancy_threshold))
     field = field.fork(run.device)
     rng = torch.Generator().manual_seed(run.seed * len(STAGES) + STAGES.index(stage))
-    return _State(field, new_optimiser(field, config.optim), rng, occupancy_mask(field.occupancy))
+    return _State(field, new_optimiser(field, config.optim), rng, field.occupancy.mask())
 
 
 def _one_step(state: _State, step: int, config: StageConfig, batch_fn: BatchFn, stage: str) -> dict[str, float]:
     if (step - 1) % config.render.occupancy_every == 0:
         occupancy = update_occupancy(state.field.occupancy, state.field, config.render.occupancy_decay, state.rng)
         state.field = replace(state.field, occupancy=occupancy)
-        state.mask = occupancy_mask(occupancy)
+        state.mask = occupancy.mask()
     masked = min(masked_levels(step, config), state.field.config.levels // 2)
     state.field = replace(state.field, masked_levels=masked)
     state.optimiser.zero_grad(set_to_none=True)
@@ -156,4 +154,4 @@ def preview_images(field: Field4D, reference: Cameras, progress: float, config: 
     cameras = make_cameras(elevation, azimuth, float(reference.radius[0]), float(reference.fovy[0]))
     size = min(PREVIEW_SIZE, 2 * config.size)
     samples = min(config.samples, PREVIEW_STEPS)
-    return render_clip(field, cameras, torch.full((2,), time), size, samples=samples, normals=False).image
+    return render_clip(field, cameras, torch.full((2,), time), size, n_steps=samples, normals=False).image

@@ -79,7 +79,7 @@ def _draft() -> Preset:
         "reference_first": 11,  # the same share of the static stage as the release's 99 of 5000
     }
     return Preset(
-        FieldConfig(time_grids=32, levels=12, finest=512, log2_rows=15, hidden=32),
+        FieldConfig(time_grids=32, levels=12, max_resolution=512, log2_hashmap_size=15, hidden=32),
         replace(released.static, **cut, steps=600, masked_levels=6),
         replace(released.coarse, **cut, steps=1_200, step_offset=600),
         replace(released.fine, **cut, steps=600, step_offset=1_800, refine_phase="random"),
@@ -124,9 +124,9 @@ def _demo() -> Preset:
     field = FieldConfig(
         time_grids=33,  # with 17 the robot's antenna moves by more than its width from one to the next, and doubles
         levels=8,
-        base=8,
-        finest=96,
-        log2_rows=15,
+        base_resolution=8,
+        max_resolution=96,
+        log2_hashmap_size=15,
         hidden=32,
         density="softplus",
         blob_density=5.0,

@@ -14,8 +14,7 @@ from ..priors.noise import draw_timesteps
 from ..priors.sds import sds
 from ..protocols import Cameras, Guidance, Shading, View
 from ..reference.reference import Reference
-from ..render.render import camera_rays
-from ..render.sample import Rays
+from ..render.sample import Rays, camera_rays
 from .config import StageConfig
 from .schedules import guidance_weights, t_high
 

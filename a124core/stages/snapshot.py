@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..field.config import upgraded
 from ..field.field4d import MLP_KEYS, Field4D
 from ..field.occupancy import Occupancy
 from ..utils.files import read_tensors, write_tensors
@@ -113,6 +114,7 @@ def load_snapshot(path: str | Path) -> Snapshot:
     tensors, header = read_tensors(path, "snapshot")
     try:
         meta = {name: header["meta"][name] for name in ("field", "config", "threshold")}
+        meta["field"] = upgraded(meta["field"], header["version"])
         return Snapshot(header["stage"], int(header["step"]), int(header["seed"]), _with_rng(tensors), meta)
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{path} is not a whole snapshot: choose resume = restart.") from None

@@ -18,8 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 FORMAT = "animate124"
-VERSION = 1  # raise it when the layout of any kind of file changes
-KINDS = ("field", "snapshot", "token")
+VERSIONS = {"field": 2, "snapshot": 2, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
 
 
 @contextmanager
@@ -144,12 +143,13 @@ def _jsonable(value: Any) -> Any:
 def write_tensors(
     path: str | Path,
     tensors: dict[str, Tensor],
-    header: dict[str, Any],  # "kind" is one of KINDS; the rest must be JSON
+    header: dict[str, Any],  # "kind" is one of VERSIONS; the rest must be JSON
 ) -> None:
     """Write safetensors with the header in their metadata."""
-    if header.get("kind") not in KINDS:
-        raise ValueError(f"the header's kind is {header.get('kind')!r}: use one of {', '.join(KINDS)}.")
-    metadata = {"format": FORMAT, "kind": header["kind"], "version": str(VERSION), "header": json.dumps(header)}
+    kind = header.get("kind")
+    if kind not in VERSIONS:
+        raise ValueError(f"the header's kind is {kind!r}: use one of {', '.join(VERSIONS)}.")
+    metadata = {"format": FORMAT, "kind": kind, "version": str(VERSIONS[kind]), "header": json.dumps(header)}
     with atomic_write(path) as temporary:
         save_file(_unshared(tensors), temporary, metadata)
 
@@ -167,7 +167,7 @@ def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and header of a file of that kind; refuse anything else in one sentence."""
+    """Read tensors and header, its "version" among it, of a file of that kind; refuse anything else in one sentence."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} was not found: give the path of a {kind} file (.safetensors) this program wrote.")
@@ -196,14 +196,15 @@ def read_kind(path: str | Path) -> str | None:
 def _parse_header(metadata: dict[str, str], kind: str, path: Path) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by this program: give a {kind} file that it saved.")
-    if metadata.get("version") != str(VERSION):
-        raise ValueError(
-            f"{path} has file version {metadata.get('version')}, this program reads version {VERSION}: "
-            "open it with the release that wrote it, or make it again."
-        )
     if metadata.get("kind") != kind:
         raise ValueError(f"{path} holds a {metadata.get('kind')}, a {kind} is needed: give another file.")
+    version, newest = metadata.get("version", ""), VERSIONS[kind]
+    if version not in map(str, range(1, newest + 1)):
+        raise ValueError(
+            f"{path} has file version {version}, this program reads {kind} files up to version {newest}: "
+            "open it with the release that wrote it, or make it again."
+        )
     try:
-        return json.loads(metadata["header"])
-    except (KeyError, json.JSONDecodeError):
+        return json.loads(metadata["header"]) | {"version": int(version)}
+    except (KeyError, TypeError, json.JSONDecodeError):
         raise ValueError(f"{path} has a damaged header: use another copy.") from None

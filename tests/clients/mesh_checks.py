@@ -18,8 +18,9 @@ from scipy.ndimage import binary_erosion
 
 from a124core.cameras.rig import make_cameras
 from a124core.export.mesh import FORMATS, MeshOptions, export_mesh
-from a124core.field.occupancy import Occupancy
+from a124core.protocols import Field
 from a124core.render.clip import render_clip
+from tests.fakes import EVERYWHERE
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = HERE.parents[1] / ".venv" / "clients"
@@ -27,10 +28,10 @@ OPTIONS = MeshOptions(frames=6, fps=8.0, resolution=40, faces=2000)
 TRAVEL = 0.5  # world units that the solid moves to the right while the scene lasts
 
 
-class Lollipop:
+class Lollipop(Field):
     """A ball on a stick that moves to the right and keeps its colours: any vertex's path is known."""
 
-    occupancy = Occupancy(torch.ones(1, 4, 4, 4), 0.5)
+    occupancy = EVERYWHERE
 
     def __call__(self, xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         own = xyz - torch.stack((TRAVEL * (time - 0.5), 0 * time, 0 * time), dim=1)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor
 
-from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
+from a124core.field.occupancy import Occupancy
+from a124core.protocols import Field
+from tests.fakes import FunctionField, with_occupancy
 
 RADII = (0.25, 0.2)
 COLOURS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.6, 0.2]])
 
 
 @dataclass(frozen=True)
-class Balls:
+class Balls(Field):
     """Density 400 inside; the first ball's centre rises by 0.3 during the clip, or swings once where time loops."""
 
     occupancy: Occupancy | None = None
-    config: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(loop=False))
+    loop: bool = False
 
     def centres(self, time: Tensor) -> Tensor:  # (N,) -> (N, 2, 3)
-        rise = 0.15 * torch.sin(2 * torch.pi * time) if self.config.loop else 0.3 * time
+        rise = 0.15 * torch.sin(2 * torch.pi * time) if self.loop else 0.3 * time
         zero = torch.zeros_like(time)
         first = torch.stack((zero + 0.25, rise, zero + 0.15), dim=1)
         return torch.stack((first, first.new_tensor([-0.35, -0.15, -0.1]).expand_as(first)), dim=1)
@@ -39,29 +40,17 @@ class Balls:
         return -away[torch.arange(len(xyz)), nearest]
 
 
-def with_cells(balls: Balls) -> Balls:
-    rng = torch.Generator().manual_seed(0)
-    cells = empty_occupancy(32, 8, 1.0)
-    for _ in range(4):
-        cells = update_occupancy(cells, balls, 1.0, rng)
-    return replace(balls, occupancy=cells)
-
-
 @pytest.fixture(scope="session")
 def balls() -> Balls:
-    return with_cells(Balls())
+    return with_occupancy(Balls(), 32, 8, 4)
 
 
 @pytest.fixture(scope="session")
 def swinging() -> Balls:
-    return with_cells(Balls(config=SimpleNamespace(loop=True)))
+    return with_occupancy(Balls(loop=True), 32, 8, 4)
 
 
 @pytest.fixture
-def nothing(balls: Balls):
+def nothing() -> FunctionField:
     """A field without any density."""
-
-    def empty(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros_like(time), torch.zeros_like(xyz)
-
-    return empty
+    return FunctionField(lambda xyz, time: (torch.zeros_like(time), torch.zeros_like(xyz)))

@@ -31,8 +31,10 @@ def scene(host: Host) -> None:
     """A small moving blob as a saved field, and a user who has been here before: newcomers get a dialog."""
     host.post("/settings", {"Comfy.TutorialCompleted": True})
     rng = torch.Generator().manual_seed(0)
-    config = FieldConfig(time_grids=3, levels=2, base=4, finest=16, log2_rows=12, hidden=8, density="softplus",
-                         blob_density=8.0, blob_radius=0.5)  # fmt: skip
+    config = FieldConfig(
+        time_grids=3, levels=2, base_resolution=4, max_resolution=16, log2_hashmap_size=12, hidden=8,
+        density="softplus", blob_density=8.0, blob_radius=0.5,
+    )
     field = new_field(config, rng)
     field.table.uniform_(-3.0, 3.0, generator=rng)
     field = replace(field, occupancy=update_occupancy(empty_occupancy(16, 4, 1.0), field, 1.0, rng))

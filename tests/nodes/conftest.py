@@ -59,7 +59,9 @@ def _tiny(demo: Any) -> Any:
         return replace(stage, render=render, steps=STEPS, **more)
 
     time = replace(demo.coarse.time, frames=3, ticks=8)
-    field = replace(demo.field, time_grids=3, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
+    field = replace(
+        demo.field, time_grids=3, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8
+    )
     return replace(
         demo,
         field=field,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from a124core.cameras.rig import make_cameras
-from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 from a124core.render.clip import render_clip
+from tests.fakes import FunctionField, with_occupancy
 
 # Centre, radius, colour. Nothing is symmetric, so that a mirrored picture cannot pass for the right one.
 BALLS = (
@@ -24,21 +21,6 @@ BALLS = (
 NEAR_RED, FAR_BLUE = (-0.2, 0.1, 0.4), (0.25, -0.1, -0.5)
 EDGE = 0.012  # world units over which a ball fades out: about what a trained field does
 DENSITY = 120.0
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A field that keeps its occupancy, so that each picture does not look for it anew."""
-
-    ask: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-
-    def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        return self.ask(xyz, time)
-
-    @cached_property
-    def occupancy(self) -> Occupancy:
-        rng = torch.Generator().manual_seed(0)
-        return update_occupancy(update_occupancy(empty_occupancy(32, 4, 1.0), self.ask, 1.0, rng), self.ask, 1.0, rng)
 
 
 def _figure(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,7 +46,7 @@ def _two_balls(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
     return density, torch.where((red < blue)[:, None], xyz.new_tensor((1.0, 0.0, 0.0)), xyz.new_tensor((0.0, 0.0, 1.0)))
 
 
-figure, two_balls = Scene(_figure), Scene(_two_balls)
+figure, two_balls = (with_occupancy(FunctionField(f), 32, 4, 2) for f in (_figure, _two_balls))
 
 
 def rendered(elevation: float, azimuth: float, radius: float, time: float, size: int) -> Tensor:  # (3, size, size)

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from a124core.protocols import Shading
-from a124core.render.render import occupancy_mask, render
-from a124core.render.sample import Rays
+from a124core.render.render import render
+from a124core.render.sample import Rays, sample_rays
+from tests.fakes import FunctionField
 from tests.web.chromium import Page
 from tests.web.conftest import ROOT, decoded
-from tests.web.scenes import FAR_BLUE, NEAR_RED, Scene, figure, psnr
+from tests.web.scenes import FAR_BLUE, NEAR_RED, figure, psnr
 
 SIZE = 128
 LENSES = {"left": (-0.5, 0.38, -0.44, 0.44), "right": (-0.38, 0.5, -0.44, 0.44)}  # as in xr_emulator.js
@@ -44,7 +45,7 @@ def eyes(page: Page) -> dict[str, torch.Tensor]:  # (4, SIZE, SIZE) each
     return {"left": both[:, :, :SIZE], "right": both[:, :, SIZE:]}
 
 
-def expected(scene: Scene, time: float, eye: str, head: torch.Tensor) -> torch.Tensor:  # (3, SIZE, SIZE)
+def expected(scene: FunctionField, time: float, eye: str, head: torch.Tensor) -> torch.Tensor:  # (3, SIZE, SIZE)
     """Our renderer through that eye's lens. head: (4, 4), where the head is in world units and axes."""
     low_x, high_x, low_y, high_y = LENSES[eye]
     share = (torch.arange(SIZE) + 0.5) / SIZE
@@ -54,7 +55,7 @@ def expected(scene: Scene, time: float, eye: str, head: torch.Tensor) -> torch.T
     directions = x.reshape(-1, 1) * right + y.reshape(-1, 1) * up - back
     moment = torch.full((SIZE * SIZE,), time)
     rays = Rays(origin.expand_as(directions), directions, moment, torch.zeros_like(moment))
-    seen = render(scene, rays, occupancy_mask(scene.occupancy), 256, torch.ones(3), Shading())
+    seen = render(scene, sample_rays(rays, scene.occupancy.mask(), 256), torch.ones(3), Shading())
     return seen.image.T.reshape(3, SIZE, SIZE)
 
 

@@ -21,7 +21,7 @@ from ...utils.progress import OnProgress
 from ...utils.validate import check_range, plain_name
 from ..mesh.mesh import Mesh, write_mesh
 from .alpha import surface_depth, surface_normal
-from .film import check_size, loops
+from .film import check_size
 from .frames import DEPTH_UNIT, ENTRIES, FOLDERS, render_rgbd, write_frame
 
 ELEVATIONS = (-30.0, 70.0)  # degrees: as far below the horizon as the built-in priors are trained, almost the top
@@ -82,7 +82,7 @@ def export_capture(
     plain_name(folder.name)
     require("trimesh", "trimesh", "to write points.ply")
     rig = camera_lattice(options.n_views, options.radius, options.fovy)
-    times = without_repeated_end(frame_times(options.n_times)) if loops(field) else frame_times(options.n_times)
+    times = without_repeated_end(frame_times(options.n_times)) if field.loop else frame_times(options.n_times)
     view = torch.arange(options.n_views).repeat_interleave(options.n_times)
     cameras, time = rig[view], times.repeat(options.n_views)
     stems = [f"c{k:03d}_t{m:04d}" for k in range(options.n_views) for m in range(options.n_times)]

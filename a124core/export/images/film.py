@@ -62,7 +62,7 @@ def export_film(
 ) -> None:
     """Render and write a film. MP4 and WebM hold one frame in memory; GIF and WebP all of them in 8 bits."""
     plain_name(Path(path).name)
-    views, time = sample_path(cameras, options.frames, loops(field), options.playback)
+    views, time = sample_path(cameras, options.frames, field.loop, options.playback)
     suffix = Path(path).suffix.lower()
     transparent = options.background is None and suffix in WITH_ALPHA
     background = BLACK if transparent else options.background or WHITE
@@ -78,11 +78,6 @@ def _check_memory(suffix: str, options: FilmOptions, eyes: int) -> None:
         needed = options.frames * options.size[0] * options.size[1] * eyes * BUFFERED_BYTES[suffix]
         task = f"a {suffix[1:].upper()} of {count_noun(options.frames, 'frame')}"
         check_memory(needed, task, "take MP4 or WebM, or fewer or smaller frames")
-
-
-def loops(field: Field) -> bool:
-    """Return whether the field's time is periodic."""
-    return bool(getattr(getattr(field, "config", None), "loop", False))
 
 
 def check_visible(frames: Iterator[RenderedClip]) -> Iterator[RenderedClip]:

@@ -20,7 +20,7 @@ from ...utils.files import atomic_folder
 from ...utils.progress import OnProgress
 from ...utils.validate import plain_name
 from .alpha import surface_depth, surface_normal, unpremultiply
-from .film import BLACK, FilmOptions, check_visible, loops
+from .film import BLACK, FilmOptions, check_visible
 from .video import to_bytes
 
 DEPTH_UNIT = 1e-3  # world units of one step of a depth image; nerfstudio's default depth_unit_scale_factor
@@ -41,7 +41,7 @@ def export_frames(
     """Write images, depth, normals, masks and transforms.json of every frame of a film, one frame in memory."""
     folder = Path(folder)
     plain_name(folder.name)
-    views, time = sample_path(cameras, options.frames, loops(field), options.playback)
+    views, time = sample_path(cameras, options.frames, field.loop, options.playback)
     if to_pinholes(views).eyes != 1:
         raise ValueError("images of two eyes have no one camera: set the eyes' distance to 0, or make a film.")
     digits = max(4, len(str(len(views) - 1)))  # names must sort like the frames

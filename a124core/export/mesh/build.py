@@ -76,7 +76,7 @@ def build(
 ) -> MeshBuild:
     """Extract, register, colour and measure the surfaces; refuse what would not fit after the first one."""
     require("trimesh", "trimesh", "to measure meshes")
-    field = field.to(device) if device is not None and hasattr(field, "to") else field
+    field = field if device is None else field.to(device)
     times = frame_times(field, options)
     registrations = len(times) - 1 if tracked else 0  # the template needs none
     progress = ProgressCounter(2 * len(times) + registrations, on_progress, text="locating the object")
@@ -101,7 +101,7 @@ def build(
     size = scene_size(frames)
     errors = errors_at_frames(segments, frames, size, progress.report)
     between = error_between_frames(segments, times, surface.surface, size)
-    sequence = MeshSequence(segments, options.fps, is_loop(field))
+    sequence = MeshSequence(segments, options.fps, field.loop)
     return MeshBuild(sequence, surface, times[: len(frames)], errors, between, colour_errors, notes)
 
 
@@ -109,11 +109,7 @@ def frame_times(field: Field, options: MeshOptions) -> np.ndarray:  # (F,) in [0
     """Return times spread over the whole scene; the end of a loop, which is its start, is left out."""
     if options.time is not None or options.frames == 1:
         return np.array([options.time or 0.0])
-    return np.arange(options.frames) / (options.frames if is_loop(field) else options.frames - 1)
-
-
-def is_loop(field: Field) -> bool:
-    return bool(getattr(getattr(field, "config", None), "loop", False))
+    return np.arange(options.frames) / (options.frames if field.loop else options.frames - 1)
 
 
 def scene_size(frames: list[Frame]) -> float:

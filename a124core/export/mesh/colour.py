@@ -23,11 +23,6 @@ CHART_GAP = 4  # pixels between the charts of a texture, so that filtering does 
 ColourQuery = Callable[[int, np.ndarray, np.ndarray], np.ndarray]  # frame, points (N, 3), normals (N, 3) -> (N, 3) sRGB
 
 
-def field_device(field: Field) -> torch.device:
-    """Return the device that a field is queried on."""
-    return field.table.device if hasattr(field, "table") else torch.device("cpu")
-
-
 @torch.no_grad()
 def colours_at(
     field: Field,
@@ -41,7 +36,7 @@ def colours_at(
 
     A single sample would not do: where density begins the colour is still that of empty space, deep inside the field
     has learned none."""
-    device = field_device(field)
+    device = field.device
     depth = (torch.arange(RAY_SAMPLES, device=device) + 0.5) / RAY_SAMPLES - FRONT_SHARE
     surface, outward = (torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(device) for a in (points, normals))
     batch = POINTS_PER_BATCH // RAY_SAMPLES

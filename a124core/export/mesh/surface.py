@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ...field.occupancy import is_occupied
+from ...field.occupancy import OccupancyMask, field_occupancy
 from ...protocols import Field
-from ...render.render import field_occupancy
 from ...utils.optional import require
-from .colour import POINTS_PER_BATCH, colours_at, field_device
+from .colour import POINTS_PER_BATCH, colours_at
 from .mesh import EmptySurfaceError, Frame, Mesh, Surface, face_vectors, unique_edges, vertex_normals
 from .options import check_grid_memory
 
@@ -51,7 +49,7 @@ class IsoSurface:
     """The surface of a field at any time, on one grid and at one level for the whole scene."""
 
     field: Field
-    occupied: Tensor  # (S, G, G, G) bool, z y x
+    mask: OccupancyMask
     grid: VoxelGrid
     level: float  # density
     resolution: int  # grid steps along the object's longest side
@@ -64,7 +62,7 @@ class IsoSurface:
         for first in range(0, x, depth):
             self.poll()
             points = self.grid.points(first, first + depth)
-            out[first : first + depth] = density_at(self.field, self.occupied, points, time).reshape(-1, y, z)
+            out[first : first + depth] = density_at(self.field, self.mask, points, time).reshape(-1, y, z)
         return out
 
     def surface(self, time: float) -> Surface:
@@ -96,13 +94,13 @@ def fit_surface(
     """Locate the object at all times; choose the grid around it and the level.
 
     The level is the density of which a quarter of the object lets through exp(-OPTICAL_THICKNESS) of the light."""
-    occupied = field_occupancy(field, field_device(field)).occupied()
+    mask = field_occupancy(field).mask()
     cell = 2.0 / SURVEY_CELLS
     survey = VoxelGrid(np.full(3, -1.0 + cell / 2), cell, (SURVEY_CELLS,) * 3).points()
     ever_opaque, opaque_densities, max_density = np.zeros(len(survey), bool), [], 0.0
     for time in times:
         poll()
-        density = density_at(field, occupied, survey, float(time))
+        density = density_at(field, mask, survey, float(time))
         opaque = density > _level(2.0)
         ever_opaque |= opaque
         opaque_densities.append(density[opaque])
@@ -117,7 +115,7 @@ def fit_surface(
     level = min(_level(extent), MAX_LEVEL_SHARE * float(np.median(np.concatenate(opaque_densities))))
     grid = _grid_around(low, high, extent / resolution)
     check_grid_memory(grid.shape, resolution)
-    return IsoSurface(field, occupied, grid, level, resolution, poll)
+    return IsoSurface(field, mask, grid, level, resolution, poll)
 
 
 def _level(extent: float) -> float:
@@ -132,10 +130,10 @@ def _grid_around(low: np.ndarray, high: np.ndarray, step: float) -> VoxelGrid:
 
 
 @torch.no_grad()
-def density_at(field: Field, occupied: Tensor, points: np.ndarray, time: float) -> np.ndarray:  # (N, 3) -> (N,)
+def density_at(field: Field, mask: OccupancyMask, points: np.ndarray, time: float) -> np.ndarray:  # (N, 3) -> (N,)
     """Return the density at points; 0 outside the cube and in cells that the renderer skips too."""
-    xyz = torch.from_numpy(points).to(occupied.device)
-    inside = is_occupied(occupied, time, xyz)
+    xyz = torch.from_numpy(points).to(mask.binary.device)
+    inside = mask.contains(xyz, time)
     density = torch.zeros(len(xyz), device=xyz.device)
     if inside.any():
         batches = xyz[inside].split(POINTS_PER_BATCH)

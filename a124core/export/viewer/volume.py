@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...cameras.paths import StaticCamera, frame_times, without_repeated_end
-from ...field.occupancy import Occupancy, is_occupied, occupied_box
+from ...field.occupancy import Occupancy, OccupancyMask, field_occupancy
 from ...protocols import Field
-from ...render.render import field_occupancy
 from ...utils.progress import OnProgress
 from ...utils.text import count_noun
 from ...utils.validate import check_range
@@ -64,19 +63,18 @@ def bake_volume(
     device: torch.device | str | None = None,
 ) -> Volume:
     """Query the field at the centres of the cells of its occupied box; a scene that never moves becomes one frame."""
-    if device is not None and hasattr(field, "to"):
+    if device is not None:
         field = field.to(device)
-    occupancy = field_occupancy(field, getattr(field, "table", torch.empty(0)).device)
-    loop = bool(getattr(getattr(field, "config", None), "loop", False))
+    occupancy, loop = field_occupancy(field), field.loop
     times = without_repeated_end(frame_times(options.frames)) if loop else frame_times(options.frames)
-    occupied = occupancy.occupied()
-    box, size = _cell_grid(occupied_box(occupied).cpu(), options.resolution)
+    mask = occupancy.mask()
+    box, size = _cell_grid(mask.aabb.cpu(), options.resolution)
     _check_raw_size(size, len(times), options)
     peak = _peak_density(occupancy, box, size)
     frames: list[Tensor] = []
     report = None if on_progress is None else lambda: on_progress(len(frames), len(times), "")
     for time in times.tolist():
-        frames.append(_bake_frame(field, occupied, time, box, size, peak, report))
+        frames.append(_bake_frame(field, mask, time, box, size, peak, report))
         if report is not None:
             report()
     cells = torch.stack(frames)
@@ -120,7 +118,7 @@ def _peak_density(occupancy: Occupancy, box: Tensor, size: tuple[int, int, int])
 
 def _bake_frame(
     field: Field,
-    occupied: Tensor,
+    mask: OccupancyMask,
     time: float,
     box: Tensor,
     size: tuple[int, int, int],
@@ -128,9 +126,9 @@ def _bake_frame(
     report: Callable[[], None] | None,  # called after each batch; a cancel is an exception out of it
 ) -> Tensor:  # (4, Z, Y, X) uint8
     """Bake one time; cells that no marcher would sample are left empty without a query."""
-    xyz = _cell_centres(box, size).to(occupied.device)
+    xyz = _cell_centres(box, size).to(mask.binary.device)
     density, albedo = torch.zeros(len(xyz), device=xyz.device), torch.zeros(len(xyz), 3, device=xyz.device)
-    for batch in torch.nonzero(is_occupied(occupied, time, xyz)).squeeze(1).split(BATCH_POINTS):
+    for batch in torch.nonzero(mask.contains(xyz, time)).squeeze(1).split(BATCH_POINTS):
         density[batch], albedo[batch] = field(xyz[batch], xyz.new_full((len(batch),), time))
         if report is not None:
             report()

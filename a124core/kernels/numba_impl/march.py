@@ -1,4 +1,4 @@
-"""Marching on a CPU, compiled by Numba: a piece of the rays at a time."""
+"""Ray marching on a CPU, compiled by Numba: a chunk of the rays at a time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 from numba import float32, njit
 from torch import Tensor
 
-from ..torch_impl.ops import lattice
-from .threads import compiled, in_turn
+from ..torch_impl.march import ray_steps
+from .threads import compiled, run_tasks
 
-RAYS = 2**12  # rays of one piece
+RAYS = 2**12  # rays of one task
 
 
 @njit(inline="always")
@@ -18,14 +18,14 @@ def _cell(origin, direction, depth, scale, last):
 
 
 @compiled
-def _walk(origins, directions, slices, occupied, first, count, jitter, step, near, begin, end, ray, start):
-    """Rays begin to end: writes the samples that are kept, from the front of ray and start; returns how many."""
-    size = occupied.shape[-1]
-    scale, last, half, found = float32(0.5 * size), float32(size - 1), float32(0.5 * step), 0
+def _march(origins, directions, slices, binary, first, count, jitter, step, near, begin, end, ray_indices, starts):
+    """Write the samples of rays begin to end to the front of ray_indices and starts; return their number."""
+    size = binary.shape[-1]
+    scale, last, half, n_samples = float32(0.5 * size), float32(size - 1), float32(0.5 * step), 0
     for r in range(begin, end):
         ox, oy, oz = origins[r, 0], origins[r, 1], origins[r, 2]
         dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
-        cells, offset = occupied[slices[r]], first[r]
+        cells, offset = binary[slices[r]], first[r]
         for k in range(count[r]):
             depth = near + ((offset + float32(k)) + jitter[r]) * step
             middle = depth + half
@@ -33,45 +33,45 @@ def _walk(origins, directions, slices, occupied, first, count, jitter, step, nea
             y = _cell(oy, dy, middle, scale, last)
             z = _cell(oz, dz, middle, scale, last)
             if cells[z, y, x]:
-                ray[found], start[found] = r, depth
-                found += 1
-    return found
+                ray_indices[n_samples], starts[n_samples] = r, depth
+                n_samples += 1
+    return n_samples
 
 
 def march(
     origins: Tensor,  # (R, 3)
     directions: Tensor,  # (R, 3)
     ray_slice: Tensor,  # (R,)
-    occupied: Tensor,  # (S, G, G, G) bool
-    box: Tensor,  # (2, 3)
+    binary: Tensor,  # (S, G, G, G) bool
+    aabb: Tensor,  # (2, 3)
     step: float,
     jitter: Tensor,  # (R,)
     near: float = 0.2,
-) -> tuple[Tensor, Tensor]:  # ray (N,) ascending, start of each step (N,)
-    """torch_ops.march."""
-    first, count = lattice(origins, directions, box, step, jitter, near)
-    _check(count, ray_slice, len(occupied))
+) -> tuple[Tensor, Tensor]:  # ray indices (N,) ascending, start of each step (N,)
+    """As torch_impl.march.march."""
+    first, count = ray_steps(origins, directions, aabb, step, jitter, near)
+    _check(count, ray_slice, len(binary))
     count = count.to(torch.int32)
-    given = [v.contiguous().numpy() for v in (origins, directions, ray_slice, occupied, first, count, jitter)]
-    pieces = [slice(i, min(i + RAYS, len(origins))) for i in range(0, len(origins), RAYS)]
-    found: list[tuple[Tensor, Tensor]] = [(count[:0].long(), jitter[:0])] * len(pieces)
+    arrays = [v.contiguous().numpy() for v in (origins, directions, ray_slice, binary, first, count, jitter)]
+    chunks = [slice(i, min(i + RAYS, len(origins))) for i in range(0, len(origins), RAYS)]
+    samples: list[tuple[Tensor, Tensor]] = [(count[:0].long(), jitter[:0])] * len(chunks)
 
-    def piece(k: int) -> None:
-        most = int(count[pieces[k]].sum())
-        ray, start = ray_slice.new_empty(most, dtype=torch.int64), origins.new_empty(most)
-        ends = pieces[k].start, pieces[k].stop
-        kept = _walk(*given, float32(step), float32(near), *ends, ray.numpy(), start.numpy())
-        found[k] = ray[:kept].clone(), start[:kept].clone()
+    def chunk(k: int) -> None:
+        most = int(count[chunks[k]].sum())
+        ray_indices, starts = ray_slice.new_empty(most, dtype=torch.int64), origins.new_empty(most)
+        begin, end = chunks[k].start, chunks[k].stop
+        n = _march(*arrays, float32(step), float32(near), begin, end, ray_indices.numpy(), starts.numpy())
+        samples[k] = ray_indices[:n].clone(), starts[:n].clone()
 
-    in_turn(piece, len(pieces), int(count.sum()))
-    if not found:
+    run_tasks(chunk, len(chunks), int(count.sum()))
+    if not samples:
         return count.long(), jitter.clone()
-    return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
+    return torch.cat([s[0] for s in samples]), torch.cat([s[1] for s in samples])
 
 
-def _check(count: Tensor, ray_slice: Tensor, slices: int) -> None:
-    """What torch would stumble over and a kernel would not."""
+def _check(count: Tensor, ray_slice: Tensor, n_slices: int) -> None:
+    """Refuse what torch would refuse and a kernel would not notice."""
     if not count.isfinite().all():
         raise ValueError("the rays hold numbers that are not finite: check the cameras.")
-    if len(ray_slice) and not 0 <= int(ray_slice.min()) <= int(ray_slice.max()) < slices:
-        raise IndexError(f"a ray asks for a slice of time that is not among the {slices} there are.")
+    if len(ray_slice) and not 0 <= int(ray_slice.min()) <= int(ray_slice.max()) < n_slices:
+        raise IndexError(f"a ray's slice of time is not among the {n_slices} of the occupancy.")

@@ -1,4 +1,4 @@
-"""Surfels -> antialiased pictures on a CPU, compiled by Numba: a picture's z-buffer stays in the cache."""
+"""Surfels to antialiased images on a CPU, compiled by Numba: an image's z-buffer stays in the cache."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 from numba import float32, int64, njit
 from torch import Tensor
 
-from ..torch_impl.points import NEAREST, REACH, RIM, SUPERSAMPLE, WITHIN, depth_steps
-from .threads import compiled, in_turn
+from ..torch_impl.points import DEPTH_TOLERANCE, MARGIN, MIN_DEPTH, REACH, SUPERSAMPLE, depth_steps
+from .threads import compiled, run_tasks
 
 EMPTY = np.iinfo(np.int64).max
 
 
 @compiled
-def _nearest(points, normals, c2w, focal, near, span, steps, bits, cells):
+def _zbuffer(points, normals, c2w, focal, near, span, steps, bits, cells):
     """Of each cell, the nearest point that faces the camera: its depth in steps, then its index in `bits` bits."""
-    wide, half = cells.shape[0], float32(0.5 * cells.shape[0])
+    width, half = cells.shape[0], float32(0.5 * cells.shape[0])
     per_unit = float32(steps / span)
     for n in range(points.shape[1]):
         a, b, c = normals[0, n], normals[1, n], normals[2, n]
@@ -26,26 +26,26 @@ def _nearest(points, normals, c2w, focal, near, span, steps, bits, cells):
         scale = focal / max(depth, float32(1e-3))
         column = int(half + (c2w[0, 0] * x + c2w[1, 0] * y + c2w[2, 0] * z) * scale)
         row = int(half - (c2w[0, 1] * x + c2w[1, 1] * y + c2w[2, 1] * z) * scale)
-        if 0 <= column < wide and 0 <= row < wide:
+        if 0 <= column < width and 0 <= row < width:
             packed = (int64(min(depth - near, span) * per_unit) << bits) | n
             cells[row, column] = min(cells[row, column], packed)
 
 
 @compiled
 def _closed(cells, tolerance):
-    """torch_points._closed of one picture: (H + 4, W + 4) -> (H, W)."""
-    high, wide = cells.shape
-    rows, least = np.empty((high - 2, wide), cells.dtype), np.empty((high - 2, wide - 2), cells.dtype)
-    tall, out = np.empty((high - 4, wide - 2), cells.dtype), np.empty((high - 4, wide - 4), cells.dtype)
-    for y in range(high - 2):
-        for x in range(wide):
+    """torch_impl.points._closed of one image: (H + 4, W + 4) -> (H, W)."""
+    height, width = cells.shape
+    rows, eroded = np.empty((height - 2, width), cells.dtype), np.empty((height - 2, width - 2), cells.dtype)
+    tall, out = np.empty((height - 4, width - 2), cells.dtype), np.empty((height - 4, width - 4), cells.dtype)
+    for y in range(height - 2):
+        for x in range(width):
             rows[y, x] = min(min(cells[y, x], cells[y + 1, x]), cells[y + 2, x])
-        for x in range(wide - 2):
-            least[y, x] = min(min(rows[y, x], rows[y, x + 1]), rows[y, x + 2])
-    for y in range(high - 4):
-        for x in range(wide - 2):
-            tall[y, x] = max(max(least[y, x], least[y + 1, x]), least[y + 2, x])
-        for x in range(wide - 4):
+        for x in range(width - 2):
+            eroded[y, x] = min(min(rows[y, x], rows[y, x + 1]), rows[y, x + 2])
+    for y in range(height - 4):
+        for x in range(width - 2):
+            tall[y, x] = max(max(eroded[y, x], eroded[y + 1, x]), eroded[y + 2, x])
+        for x in range(width - 4):
             closed, own = max(max(tall[y, x], tall[y, x + 1]), tall[y, x + 2]), cells[y + 2, x + 2]
             out[y, x] = own if own - tolerance <= closed else closed
     return out
@@ -58,9 +58,9 @@ def _inside(cells, y, x):
 
 
 @compiled
-def _paint(cells, colours, bits, fold, out):
-    """Colours of the cells' points, by how many of a cell's four corners are inside; adds to out (C + 1, S, S), where a
-    pixel has fold cells a side."""
+def _shade(cells, colours, bits, fold, out):
+    """Add the colours of the cells' points, weighted by the corners of the cell that are inside, to out (C + 1, S, S),
+    whose pixels have fold cells a side."""
     last, channels = (1 << bits) - 1, colours.shape[1]
     share = float32(1.0 / (4 * fold * fold))
     for y in range(cells.shape[0] - 2):
@@ -83,19 +83,19 @@ def splat_points(
     focal: Tensor,  # (B,) in cells
     size: int,
 ) -> Tensor:  # (B, C + 1, size, size) premultiplied colour, alpha
-    """torch_points.splat_points. Threads share the pictures."""
+    """As torch_impl.points.splat_points. Threads share the images."""
     bits = max(1, (points.shape[2] - 1).bit_length())
-    steps, wide = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * RIM
-    near = (radius - REACH).clamp_min(NEAREST).numpy()
-    tolerance = (WITHIN * (radius / focal) / (2 * REACH) * steps).long() << bits
+    steps, width = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * MARGIN
+    near = (radius - REACH).clamp_min(MIN_DEPTH).numpy()
+    tolerance = (DEPTH_TOLERANCE * (radius / focal) / (2 * REACH) * steps).long() << bits
     colours = colours.expand(len(points), -1, -1)
     out = points.new_zeros(len(points), colours.shape[-1] + 1, size, size)
 
-    def picture(b: int) -> None:
-        cells = np.full((wide, wide), EMPTY)
-        where, facing, rig, paint = (v[b].contiguous().numpy() for v in (points, normals, c2w, colours))
-        _nearest(where, facing, rig, float32(focal[b]), near[b], float32(2 * REACH), steps, bits, cells)
-        _paint(_closed(cells, int(tolerance[b])), paint, bits, SUPERSAMPLE, out[b].numpy())
+    def image(b: int) -> None:
+        cells = np.full((width, width), EMPTY)
+        xyz, directions, camera, own = (v[b].contiguous().numpy() for v in (points, normals, c2w, colours))
+        _zbuffer(xyz, directions, camera, float32(focal[b]), near[b], float32(2 * REACH), steps, bits, cells)
+        _shade(_closed(cells, int(tolerance[b])), own, bits, SUPERSAMPLE, out[b].numpy())
 
-    in_turn(picture, len(points), len(points) * points.shape[2])
+    run_tasks(image, len(points), len(points) * points.shape[2])
     return out

@@ -12,47 +12,47 @@ import torch
 from numba import config, njit
 
 # No fast mathematics: positions are rounded as torch rounds them, so both choose the same cells.
-HOW = {"nogil": True, "error_model": "numpy"}
-PART = 2**14  # samples of one piece: its features stay in a core's cache from level to level
-WORTH = 2**16  # points or samples: with fewer, waking a thread takes longer than what it does
+OPTIONS = {"nogil": True, "error_model": "numpy"}
+CHUNK = 2**14  # samples of one task: its features stay in a core's cache from level to level
+MIN_WORK = 2**16  # points or samples: with fewer, waking a thread takes longer than what it does
 
 if config.DISABLE_JIT:
     raise RuntimeError("NUMBA_DISABLE_JIT is set, and a kernel in plain Python is far slower than torch")
 
 
 def compiled(function: Callable) -> Any:
-    """A kernel, compiled at its first call and kept on disk for the next start where anything can be written. Numba
+    """Compile a kernel at its first call and keep it on disk for the next start where anything can be written. Numba
     forgets it when its own file changes only: a kernel must not use numbers of another file."""
     try:
-        return njit(cache=True, **HOW)(function)
+        return njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # nowhere to write
-        return njit(**HOW)(function)
+        return njit(**OPTIONS)(function)
 
 
 @lru_cache(maxsize=4)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="animate124")
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="animate124")
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
 
 
-def in_turn(task: Callable[[int], None], count: int, work: int) -> None:
-    """task(0) to task(count - 1); where there is enough work (points, samples), threads take every so manieth each."""
-    threads = max(1, min(torch.get_num_threads(), count)) if work >= WORTH else 1
+def run_tasks(task: Callable[[int], None], count: int, work: int) -> None:
+    """Call task(0) to task(count - 1); with enough work (points, samples), n threads take every n-th each."""
+    n_threads = max(1, min(torch.get_num_threads(), count)) if work >= MIN_WORK else 1
 
-    def share(first: int) -> None:
-        for k in range(first, count, threads):
+    def run(first: int) -> None:
+        for k in range(first, count, n_threads):
             task(k)
 
-    others = [_pool(torch.get_num_threads()).submit(share, first) for first in range(1, threads)]
-    share(0)
-    for other in others:
-        other.result()
+    futures = [_pool(torch.get_num_threads()).submit(run, first) for first in range(1, n_threads)]
+    run(0)
+    for future in futures:
+        future.result()
 
 
-def in_parts(task: Callable[[int, int], None], count: int) -> None:
-    """task(begin, end) for pieces of count samples."""
-    pieces = -(-count // PART)
-    in_turn(lambda k: task(k * PART, min((k + 1) * PART, count)), pieces, count)
+def run_chunks(task: Callable[[int, int], None], count: int) -> None:
+    """Call task(begin, end) for chunks of count samples."""
+    n_chunks = -(-count // CHUNK)
+    run_tasks(lambda k: task(k * CHUNK, min((k + 1) * CHUNK, count)), n_chunks, count)

@@ -1,4 +1,4 @@
-"""The field's two linear layers in plain torch: the specification."""
+"""The field's MLP of two linear layers in plain torch: the specification."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def mlp(
     w2: Tensor,  # (O, H)
     b2: Tensor,  # (O,)
 ) -> Tensor:  # (N, O)
-    """relu(features w1^T + b1) w2^T + b2."""
+    """Return relu(features w1^T + b1) w2^T + b2."""
     return linear(linear(features, w1, b1).relu(), w2, b2)

@@ -29,7 +29,7 @@ def tiny(name: str) -> object:
     def cut(config: object, steps: int) -> object:
         return replace(config, steps=steps, render=replace(config.render, **render))
 
-    field = replace(full.field, time_grids=3, levels=3, base=4, finest=16, log2_rows=10)
+    field = replace(full.field, time_grids=3, levels=3, base_resolution=4, max_resolution=16, log2_hashmap_size=10)
     return replace(full, field=field, static=cut(full.static, 8), coarse=cut(full.coarse, 4), fine=cut(full.fine, 4))
 
 

@@ -30,7 +30,7 @@ SMALL = (*CAPTURE, "--resolution", "16", "--faces", "200")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A blob with patterns that nothing was trained into."""
     rng = torch.Generator().manual_seed(0)
-    config = FieldConfig(time_grids=2, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
+    config = FieldConfig(time_grids=2, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8)
     made = new_field(config, rng)
     made = replace(made, table=made.table * (3.0 / made.table.abs().max()))
     path = tmp_path_factory.mktemp("field") / "field.safetensors"
@@ -159,7 +159,7 @@ def test_what_a_format_has_no_use_for_is_named_as_a_node_names_it(
 def test_no_field_and_an_empty_one(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(tmp_path / "none.safetensors", "--out", tmp_path / "a.mp4") == 2
     assert "not found" in capsys.readouterr().err
-    config = FieldConfig(time_grids=2, levels=2, base=4, finest=8, log2_rows=10, hidden=8)
+    config = FieldConfig(time_grids=2, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8)
     empty = new_field(config, torch.Generator().manual_seed(0))
     save_field(tmp_path / "empty.safetensors", replace(empty, occupancy=empty_occupancy(8, 1, 1.0)))
     (tmp_path / "a.mp4").write_bytes(b"earlier")

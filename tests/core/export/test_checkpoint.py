@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,12 @@ from a124core.export.checkpoint import load_field, read_field, save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy
+from a124core.stages.snapshot import load_snapshot
 from a124core.utils.files import read_tensors, write_tensors
 
-CONFIG = FieldConfig(time_grids=3, levels=2, base=4, finest=8, log2_rows=8, hidden=8)
+FILES = Path(__file__).resolve().parents[2] / "files"
+
+CONFIG = FieldConfig(time_grids=3, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=8, hidden=8)
 
 
 @pytest.fixture
@@ -55,3 +58,17 @@ def test_other_options_are_another_version(tmp_path: Path, field: Field4D) -> No
     write_tensors(path, tensors, {**header, "config": {**header["config"], "new_option": 1}})
     with pytest.raises(ValueError, match="another version"):
         load_field(path)
+
+
+def test_files_of_version_1_still_load() -> None:
+    """A field and a snapshot written at commit 0505990, whose field options had other names."""
+    names = {"base_resolution": 2, "max_resolution": 4, "log2_hashmap_size": 5}
+    field, extra = read_field(FILES / "field_version_1.safetensors")
+    assert {name: getattr(field.config, name) for name in names} == names and extra == {"prompt": "a cat"}
+    assert field.config.density == "softplus" and field.occupancy.threshold == 1.5
+    density, albedo = field(torch.tensor([[0.1, -0.2, 0.3]]), torch.tensor([0.25]))
+    torch.testing.assert_close(density, torch.tensor([0.0019348685]))
+    torch.testing.assert_close(albedo, torch.tensor([[0.49742147, 0.47191679, 0.42355052]]))
+    snapshot = load_snapshot(FILES / "snapshot_version_1.safetensors")
+    assert (snapshot.stage, snapshot.step, snapshot.seed) == ("coarse", 3, 7)
+    assert snapshot.meta["field"] == asdict(field.config)

@@ -9,12 +9,17 @@ import torch
 
 from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
+from a124core.field.density import density_of, normals_from
 from a124core.field.field4d import Field4D, from_static, new_field
-from a124core.field.gradient import central_difference, density_gradient, normals_from
+from a124core.field.grid import grid_levels
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.render.clip import render_clip
+from benchmarks.released_port import central_difference
+from tests.fakes import FunctionField
 
-SMALL = FieldConfig(time_grids=3, levels=3, base=4, finest=16, log2_rows=9, hidden=8, init_scale=0.5)
+SMALL = FieldConfig(
+    time_grids=3, levels=3, base_resolution=4, max_resolution=16, log2_hashmap_size=9, hidden=8, init_scale=0.5
+)
 KINDS = {
     "exp": replace(SMALL, blob_density=3.0, blob_radius=0.5),
     "softplus": replace(SMALL, density="softplus", blob_density=2.0, blob_radius=0.4),
@@ -36,7 +41,7 @@ def test_density_gradient_against_finite_differences(kind: str, rng: torch.Gener
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_of_the_density_gradient_reaches_table_and_mlp(kind: str, rng: torch.Generator) -> None:
-    config = replace(KINDS[kind], levels=2, finest=8, log2_rows=6, hidden=4)
+    config = replace(KINDS[kind], levels=2, max_resolution=8, log2_hashmap_size=6, hidden=4)
     field = double(new_field(config, rng))
     xyz = (torch.rand(3, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.8
     time = torch.rand(3, generator=rng, dtype=torch.float64)
@@ -53,34 +58,32 @@ def test_gradient_of_the_density_gradient_reaches_table_and_mlp(kind: str, rng: 
     assert torch.autograd.gradgradcheck(gradient, leaves)
 
 
-def test_autograd_serves_fields_without_a_formula() -> None:
-    def ball(xyz, time):
-        return 1.0 - xyz.square().sum(1), torch.ones_like(xyz)
-
+def test_a_field_without_a_formula_has_its_gradient_from_autograd() -> None:
+    ball = FunctionField(lambda xyz, time: (1.0 - xyz.square().sum(1), torch.ones_like(xyz)))
     xyz = torch.tensor([[0.1, -0.2, 0.3]])
-    torch.testing.assert_close(density_gradient(ball, xyz, torch.zeros(1)), -2.0 * xyz)
+    torch.testing.assert_close(ball.density_gradient(xyz, torch.zeros(1)), -2.0 * xyz)
     torch.testing.assert_close(normals_from(-2.0 * xyz), xyz / xyz.norm())
     assert not normals_from(torch.zeros(1, 3)).any()
+    steps = FunctionField(lambda xyz, time: ((xyz[:, 0] > 0).float(), xyz))
+    assert not steps.density_gradient(xyz, torch.zeros(1)).any()
 
 
 def test_exp_density_at_the_start() -> None:
     """About 22,026 at the centre and 26 at |x| = 0.3, as the release starts."""
-    field = Field4D(FieldConfig(time_grids=1, levels=1, base=4, finest=4, hidden=4), torch.zeros(1, 128, 2), {
-        "w1": torch.zeros(4, 2), "b1": torch.zeros(4), "w2": torch.zeros(4, 4), "b2": torch.zeros(4),
-    })  # fmt: skip
+    config = FieldConfig(time_grids=1, levels=1, base_resolution=4, max_resolution=4, hidden=4)
+    mlp = {"w1": torch.zeros(4, 2), "b1": torch.zeros(4), "w2": torch.zeros(4, 4), "b2": torch.zeros(4)}
+    field = Field4D(config, torch.zeros(1, 128, 2), mlp)
     density = field(torch.tensor([[0.0, 0, 0], [0.3, 0, 0]]), torch.zeros(2))[0]
     torch.testing.assert_close(density, torch.tensor([22026.5, 25.7]), rtol=0.01, atol=0)
 
 
 def test_clipped_exp_keeps_gradients_finite() -> None:
-    from a124core.field.density import density_of
-
     raw = torch.tensor([50.0], requires_grad=True)
     density_of(raw, torch.ones(1, 3), FieldConfig()).backward()
     torch.testing.assert_close(raw.grad, torch.tensor([15.0]).exp())
 
 
-def test_from_static_is_the_same_picture_at_every_time(rng: torch.Generator) -> None:
+def test_from_static_is_the_same_image_at_every_time(rng: torch.Generator) -> None:
     still = new_field(replace(KINDS["softplus"], time_grids=1), rng)
     still = replace(still, occupancy=update_occupancy(empty_occupancy(16, 1, 0.5), still, 1.0, rng))
     moving = from_static(still, time_grids=5, slices=4)
@@ -111,11 +114,9 @@ def test_forks_share_nothing(rng: torch.Generator) -> None:
     assert not rest.table.requires_grad and rest.table.data_ptr() != fork.table.data_ptr()
 
 
-def test_silent_levels_count_as_zero(rng: torch.Generator) -> None:
+def test_masked_levels_count_as_zero(rng: torch.Generator) -> None:
     field = new_field(SMALL, rng)
     xyz, time = torch.rand(20, 3, generator=rng) - 0.5, torch.rand(20, generator=rng)
-    from a124core.field.grid import grid_levels
-
     cut = field.table.clone()
     cut[:, grid_levels(SMALL)[1].offset :] = 0
     torch.testing.assert_close(replace(field, masked_levels=2)(xyz, time), replace(field, table=cut)(xyz, time))

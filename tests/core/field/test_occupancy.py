@@ -6,11 +6,10 @@ import torch
 
 from a124core.field.occupancy import (
     Occupancy,
+    OccupancyMask,
+    bounding_box,
     cell_points,
     empty_occupancy,
-    is_occupied,
-    occupied_at_time,
-    occupied_box,
     time_slice,
     update_occupancy,
 )
@@ -22,13 +21,13 @@ def appears_late(xyz: torch.Tensor, time: torch.Tensor):
     return 50.0 * (inside & (time > 0.75)).float(), torch.ones_like(xyz)
 
 
-def test_each_slice_is_looked_at_in_its_own_time(rng: torch.Generator) -> None:
-    """The release refreshed every slice near t = 1/2: this density would never be found."""
+def test_each_slice_is_updated_at_its_own_times(rng: torch.Generator) -> None:
+    """The release refreshed every slice near t = 1/2: this density would be missed."""
     occupancy = update_occupancy(empty_occupancy(16, 8, 1.0), appears_late, 0.95, rng)
-    seen = occupancy.grid.flatten(1).amax(1) > 0
-    assert seen.tolist() == [False] * 6 + [True] * 2
-    occupied = occupancy.occupied().flatten(1).any(1)
-    assert occupied.tolist() == [True] + [False] * 4 + [True] * 3  # and a neighbour in time, also around the ends
+    dense = occupancy.grid.flatten(1).amax(1) > 0
+    assert dense.tolist() == [False] * 6 + [True] * 2
+    binary = occupancy.mask().binary.flatten(1).any(1)
+    assert binary.tolist() == [True] + [False] * 4 + [True] * 3  # and a neighbour in time, also around the ends
 
 
 def test_old_density_fades(rng: torch.Generator) -> None:
@@ -42,18 +41,19 @@ def test_one_point_in_each_cell(rng: torch.Generator) -> None:
     assert (cell[:, 0] + 4 * cell[:, 1] + 16 * cell[:, 2]).tolist() == list(range(64))
 
 
-def test_box(rng: torch.Generator) -> None:
-    occupied = torch.zeros(2, 8, 8, 8, dtype=torch.bool)
-    occupied[0, 1, 2, 3] = occupied[1, 6, 2, 4] = True  # z, y, x
-    torch.testing.assert_close(occupied_box(occupied), torch.tensor([[-0.25, -0.5, -0.75], [0.25, -0.25, 0.75]]))
-    torch.testing.assert_close(occupied_box(occupied[:1] & False), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+def test_bounding_box() -> None:
+    binary = torch.zeros(2, 8, 8, 8, dtype=torch.bool)
+    binary[0, 1, 2, 3] = binary[1, 6, 2, 4] = True  # z, y, x
+    torch.testing.assert_close(bounding_box(binary), torch.tensor([[-0.25, -0.5, -0.75], [0.25, -0.25, 0.75]]))
+    torch.testing.assert_close(bounding_box(binary[:1] & False), torch.tensor([[-1.0] * 3, [1.0] * 3]))
 
 
-def test_points_in_occupied_cells_of_the_slice_that_rays_meet() -> None:
-    occupied = torch.zeros(6, 4, 4, 4, dtype=torch.bool)
-    occupied[2, 0, 1, 3] = True  # z, y, x
-    inside = torch.tensor([[0.9, -0.2, -0.9], [1.0, -0.2, -1.0], [0.9, 0.2, -0.9], [1.01, -0.2, -0.9]])
-    assert is_occupied(occupied, 0.4, inside).tolist() == [True, True, False, False]
-    assert not is_occupied(occupied, 0.6, inside).any()
-    for moment in torch.linspace(0, 1, 61):  # in 64 bits some of these lie in another slice
-        assert torch.equal(occupied_at_time(occupied, float(moment)), occupied[time_slice(moment, 6)])
+def test_a_mask_contains_points_of_occupied_cells_in_the_slice_of_the_rays() -> None:
+    binary = torch.zeros(6, 4, 4, 4, dtype=torch.bool)
+    binary[2, 0, 1, 3] = True  # z, y, x
+    mask = OccupancyMask(binary, bounding_box(binary))
+    points = torch.tensor([[0.9, -0.2, -0.9], [1.0, -0.2, -1.0], [0.9, 0.2, -0.9], [1.01, -0.2, -0.9]])
+    assert mask.contains(points, 0.4).tolist() == [True, True, False, False]
+    assert not mask.contains(points, 0.6).any()
+    for time in torch.linspace(0, 1, 61):  # in 64 bits some of these lie in another slice
+        assert torch.equal(mask.at_time(float(time)), binary[time_slice(time, 6)])

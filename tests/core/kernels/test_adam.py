@@ -14,8 +14,8 @@ def by_hand(x: list[float], gradients: list[list[float]], rule: AdamRule, tv: fl
     """Kingma and Ba's algorithm 1 for one column, with loops."""
     m, s, n = [0.0] * len(x), [0.0] * len(x), len(x)
     pairs = [(k, (k + 1) % n) for k in range(n if closed else n - 1)]
-    for step, given in enumerate(gradients, 1):
-        g = list(given)
+    for step, gradient in enumerate(gradients, 1):
+        g = list(gradient)
         for a, b in pairs:
             g[a] += 2 * tv * (x[a] - x[b])
             g[b] += 2 * tv * (x[b] - x[a])
@@ -33,19 +33,19 @@ def test_the_formulas_typed_out(closed: bool, clip: float, rng: torch.Generator)
     rule = AdamRule(RULE.lr, RULE.beta1, RULE.beta2, RULE.eps, clip)
     values = torch.randn(4, 3, generator=rng, dtype=torch.float64)
     gradients = torch.randn(5, 4, 3, generator=rng, dtype=torch.float64)
-    wanted = [by_hand(values[:, c].tolist(), gradients[:, :, c].tolist(), rule, 0.2, closed) for c in range(3)]
+    expected = [by_hand(values[:, c].tolist(), gradients[:, :, c].tolist(), rule, 0.2, closed) for c in range(3)]
     mean, square, count = torch.zeros_like(values), torch.zeros_like(values), torch.zeros(())
     for gradient in gradients.clone():
         adam_time_tv(values, gradient, mean, square, count, rule, 0.2, closed)
-    torch.testing.assert_close(values.T.tolist(), wanted, atol=1e-9, rtol=0)
+    torch.testing.assert_close(values.T.tolist(), expected, atol=1e-9, rtol=0)
     assert count == 5
 
 
 def test_grids_without_a_gradient_move_by_temporal_tv_alone() -> None:
-    """A single pull at the middle grid: the others follow it from the second step on."""
+    """A gradient at the middle grid alone: the others follow from the second step on."""
     values, mean, square, count = torch.zeros(3, 1), torch.zeros(3, 1), torch.zeros(3, 1), torch.zeros(())
-    pull = torch.tensor([[0.0], [-1.0], [0.0]])
-    adam_time_tv(values, pull.clone(), mean, square, count, RULE, 0.1, False)
+    gradient = torch.tensor([[0.0], [-1.0], [0.0]])
+    adam_time_tv(values, gradient.clone(), mean, square, count, RULE, 0.1, False)
     assert values.flatten().tolist() == pytest.approx([0.0, RULE.lr, 0.0])
     adam_time_tv(values, torch.zeros(3, 1), mean, square, count, RULE, 0.1, False)
     assert values[0] > 0 and values[2] == values[0]

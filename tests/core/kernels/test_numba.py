@@ -20,13 +20,14 @@ pytest.importorskip("numba", reason="numba is not installed: pip install numba")
 
 
 def test_numba_agrees_with_torch() -> None:
-    """backend_checks.py in a process of its own, as a newcomer starts: nothing is compiled or chosen yet."""
+    """backend_checks.py in a process of its own: nothing is compiled or selected yet."""
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", str(HERE / "backend_checks.py")]
     environment = {**os.environ, "A124_KERNELS": "numba", "OMP_NUM_THREADS": "2"}
     environment.pop("TRITON_INTERPRET", None)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "numba has no mlp of its own" in done.stdout and "encode_grid of its own" not in done.stdout
+    assert "left out" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("slopes", [False, True])
@@ -34,67 +35,70 @@ def test_sums_do_not_depend_on_threads(slopes: bool) -> None:
     """40,000 samples: three pieces on three threads, against one thread; bit for bit."""
     from a124core.kernels.numba_impl import ops as numba_ops
 
-    config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
+    config = FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10)
     rng = torch.Generator().manual_seed(0)
     table = torch.rand(2, rows_per_grid(config), 2, generator=rng, requires_grad=True)
     xyz, time = torch.rand(40_000, 3, generator=rng) * 2 - 1, torch.tensor([0.2, 0.7]).repeat_interleave(20_000)
     encode = numba_ops.encode_grid_gradient if slopes else numba_ops.encode_grid
-    found, before = [], torch.get_num_threads()
+    results, before = [], torch.get_num_threads()
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
             values = encode(table, xyz, time, grid_levels(config))
-            found.append((values, torch.autograd.grad(values.square().sum(), table)[0]))
+            results.append((values, torch.autograd.grad(values.square().sum(), table)[0]))
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(found[0][0], found[1][0])
-    assert torch.equal(found[0][1], found[1][1])
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
 
 
 def test_kernels_use_no_numbers_of_other_files() -> None:
     """Numba keeps a kernel until its own file changes: of another file's number it would keep the old value."""
-    for file in sorted((ROOT / "a124core" / "kernels").glob("numba_*.py")):
+    files = sorted((ROOT / "a124core" / "kernels" / "numba_impl").glob("*.py"))
+    assert len(files) > 3
+    for file in files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         imported = {
             alias.asname or alias.name
             for node in tree.body if isinstance(node, ast.ImportFrom) and node.level
             for alias in node.names
-        }  # fmt: skip
+        }
         kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
-        used = {name.id for kernel in kernels for part in kernel.body for name in ast.walk(part)
-                if isinstance(name, ast.Name)}  # fmt: skip
+        parts = [part for kernel in kernels for part in kernel.body]
+        used = {name.id for part in parts for name in ast.walk(part) if isinstance(name, ast.Name)}
         assert not used & imported, (file.name, used & imported)
 
 
-def test_points_that_are_no_numbers_read_nothing_outside_the_table() -> None:
+def test_nan_points_read_nothing_outside_the_table() -> None:
     from a124core.kernels.numba_impl import ops as numba_ops
 
-    config = FieldConfig(time_grids=2, levels=3, base=4, finest=32, log2_rows=10)
+    config = FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10)
     table = torch.rand(2, rows_per_grid(config), 2, requires_grad=True)
     xyz = torch.full((900, 3), torch.nan)
     values = numba_ops.encode_grid(table, xyz, torch.full((900,), 0.3), grid_levels(config))
     assert not torch.autograd.grad(values.nansum(), table)[0].isinf().any()
 
 
-def test_rays_that_cannot_be_are_refused() -> None:
+def test_invalid_rays_are_refused() -> None:
     from a124core.kernels.numba_impl import ops as numba_ops
 
     rays, slices, cells = torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(1, 4, 4, 4, dtype=torch.bool)
     ahead, box = torch.tensor([[0.0, 0.0, -1.0]]).expand(2, 3), torch.tensor([[-1.0] * 3, [1.0] * 3])
-    with pytest.raises(IndexError, match="not among the 1 there are"):
+    with pytest.raises(IndexError, match="not among the 1 of the occupancy"):
         numba_ops.march(rays, ahead, slices, cells, box, 0.1, torch.zeros(2))
     with pytest.raises(ValueError, match="check the cameras"):
         numba_ops.march(rays * torch.nan, ahead, slices * 0, cells, box, 0.1, torch.zeros(2))
 
 
-def test_what_wants_a_gradient_gets_torch() -> None:
+def test_colours_that_need_a_gradient_get_torch(rng: torch.Generator) -> None:
     from a124core import kernels
 
-    points, colours = torch.rand(1, 3, 50) - 0.5, torch.rand(50, 3, requires_grad=True)
+    points = torch.rand(1, 3, 50, generator=rng) - 0.5
+    colours = torch.rand(50, 3, generator=rng, requires_grad=True)
     c2w = torch.eye(4)[None].clone()
     c2w[:, 2, 3] = 1.8
-    picture = kernels.splat_points(points, points, colours, c2w, torch.tensor([1.8]), torch.tensor([20.0]), 8)
-    assert torch.autograd.grad(picture.sum(), colours)[0].any()
+    image = kernels.splat_points(points, points, colours, c2w, torch.tensor([1.8]), torch.tensor([20.0]), 8)
+    assert torch.autograd.grad(image.sum(), colours)[0].any()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -103,9 +107,9 @@ def test_a_child_makes_threads_of_its_own() -> None:
 
     before = numba_threads._pool(2)
     code = (
-        "import os, torch; torch.set_num_threads(2); from a124core.kernels.numba_impl.threads import in_turn\n"
-        "in_turn(lambda k: None, 4, 2**20)\npid = os.fork()\n"
-        "if pid == 0:\n    in_turn(lambda k: None, 4, 2**20)\n    os._exit(0)\n"
+        "import os, torch; torch.set_num_threads(2); from a124core.kernels.numba_impl.threads import run_tasks\n"
+        "run_tasks(lambda k: None, 4, 2**20)\npid = os.fork()\n"
+        "if pid == 0:\n    run_tasks(lambda k: None, 4, 2**20)\n    os._exit(0)\n"
         "assert os.waitpid(pid, 0)[1] == 0"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -9,11 +9,13 @@ from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.grid import grid_levels, rows_per_grid
 from a124core.kernels import encode_grid, encode_grid_gradient, march, mlp
 from a124core.kernels.grid_index import PRIMES
-from a124core.kernels.torch_impl.gather import weighted_rows
+from a124core.kernels.torch_impl.grid import weighted_rows
 
 
 def small(mode: str = "hash", **more) -> FieldConfig:
-    return FieldConfig(time_grids=3, levels=3, base=4, finest=32, log2_rows=10, index_mode=mode, **more)
+    return FieldConfig(
+        time_grids=3, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10, index_mode=mode, **more
+    )
 
 
 def row_by_hand(x: int, y: int, z: int, side: int, rows: int, mode: str) -> int:
@@ -38,17 +40,17 @@ def encode_by_hand(table: torch.Tensor, xyz: list[float], time: float, config: F
     k1 = min(k0 + 1, config.time_grids - 1)
     for level in grid_levels(config):
         side = round((level.scale + 1) + 0.499999) + 1
-        place = [((v + 1) / 2) * level.scale + 0.5 for v in xyz]
-        cell = [int(p) for p in place]
-        part = [p - c for p, c in zip(place, cell, strict=True)]
+        position = [((v + 1) / 2) * level.scale + 0.5 for v in xyz]
+        cell = [int(p) for p in position]
+        fraction = [p - c for p, c in zip(position, cell, strict=True)]
         if config.index_mode == "hash":
-            part = [3 * f * f - 2 * f**3 for f in part]
+            fraction = [3 * f * f - 2 * f**3 for f in fraction]
         value = torch.zeros(2, dtype=table.dtype)
         for corner in range(8):
             d = [(corner >> a) & 1 for a in range(3)]
             weight = 1.0
             for a in range(3):
-                weight *= part[a] if d[a] else 1 - part[a]
+                weight *= fraction[a] if d[a] else 1 - fraction[a]
             row = level.offset + row_by_hand(
                 *(c + e for c, e in zip(cell, d, strict=True)), side, level.rows, config.index_mode
             )
@@ -64,9 +66,10 @@ def test_encoding_is_equation_one(mode: str, rng: torch.Generator) -> None:
     xyz = torch.rand(20, 3, generator=rng, dtype=torch.float64) * 2 - 1
     time = torch.rand(20, generator=rng, dtype=torch.float64)
     time[:3] = torch.tensor([0.0, 0.5, 1.0])
-    found = encode_grid(table, xyz, time, grid_levels(config))
-    wanted = torch.tensor([encode_by_hand(table, p.tolist(), float(t), config) for p, t in zip(xyz, time, strict=True)])
-    torch.testing.assert_close(found, wanted.double(), atol=1e-6, rtol=1e-6)
+    actual = encode_grid(table, xyz, time, grid_levels(config))
+    rows = [encode_by_hand(table, p.tolist(), float(t), config) for p, t in zip(xyz, time, strict=True)]
+    expected = torch.tensor(rows)
+    torch.testing.assert_close(actual, expected.double(), atol=1e-6, rtol=1e-6)
 
 
 def test_whole_times_need_one_grid_only(rng: torch.Generator) -> None:
@@ -101,7 +104,7 @@ def test_a_loop_closes(rng: torch.Generator) -> None:
     torch.testing.assert_close(near_end, middle, atol=1e-5, rtol=1e-5)
 
 
-def test_outside_the_cube_is_nothing(rng: torch.Generator) -> None:
+def test_features_outside_the_cube_are_zero(rng: torch.Generator) -> None:
     config = small()
     table = torch.rand(3, rows_per_grid(config), 2, generator=rng, requires_grad=True)
     xyz = torch.tensor([[1.5, 0.0, 0.0], [0.0, 0.0, -1.01]])
@@ -118,12 +121,12 @@ def test_gradient_is_the_derivative_of_the_encoding(mode: str, rng: torch.Genera
     table = torch.rand(3, rows_per_grid(config), 2, generator=rng, dtype=torch.float64)
     xyz = (torch.rand(40, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.95
     time = torch.rand(40, generator=rng, dtype=torch.float64)
-    found = encode_grid_gradient(table, xyz, time, levels)
+    actual = encode_grid_gradient(table, xyz, time, levels)
     for axis in range(3):
         shift = torch.zeros(3, dtype=torch.float64)
         shift[axis] = 1e-7
         ahead, behind = (encode_grid(table, xyz + s, time, levels) for s in (shift, -shift))
-        torch.testing.assert_close(found[axis], (ahead - behind) / 2e-7, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(actual[axis], (ahead - behind) / 2e-7, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("planes", [(), (3,)])
@@ -143,7 +146,7 @@ def test_weighted_rows_pass_gradcheck_twice(planes: tuple[int, ...], rng: torch.
 
 
 def test_no_samples_give_no_gradient(rng: torch.Generator) -> None:
-    """A chunk of rays that all miss the object is part of every picture."""
+    """A chunk of rays that all miss the object is part of every image."""
     config = small()
     table = torch.rand(3, rows_per_grid(config), 2, generator=rng, requires_grad=True)
     nowhere = torch.zeros(0, 3), torch.zeros(0)
@@ -156,29 +159,29 @@ def test_planes_of_weights_are_as_many_sums(rng: torch.Generator) -> None:
     for width in (2, 3):
         rows = torch.rand(9, width, generator=rng)
         index, weight = torch.randint(0, 9, (4, 5), generator=rng), torch.rand(3, 4, 5, generator=rng)
-        wanted = torch.stack([(rows[index] * plane[..., None]).sum(0) for plane in weight])
-        torch.testing.assert_close(weighted_rows(rows, [(index, weight)]), wanted)
+        expected = torch.stack([(rows[index] * plane[..., None]).sum(0) for plane in weight])
+        torch.testing.assert_close(weighted_rows(rows, [(index, weight)]), expected)
 
 
 def test_odd_widths_take_the_plain_path(rng: torch.Generator) -> None:
     rows = torch.rand(7, 3, generator=rng)
     index = torch.randint(0, 7, (4, 5), generator=rng)
     weight = torch.rand(4, 5, generator=rng)
-    wanted = (rows[index] * weight[..., None]).sum(0)
-    torch.testing.assert_close(weighted_rows(rows, [(index, weight)]), wanted)
+    expected = (rows[index] * weight[..., None]).sum(0)
+    torch.testing.assert_close(weighted_rows(rows, [(index, weight)]), expected)
 
 
-def test_march_keeps_what_a_loop_keeps(rng: torch.Generator) -> None:
-    occupied = torch.rand(2, 8, 8, 8, generator=rng) > 0.6
+def test_march_against_a_loop(rng: torch.Generator) -> None:
+    binary = torch.rand(2, 8, 8, 8, generator=rng) > 0.6
     origins = torch.tensor([[0.1, 0.2, 1.8]]).expand(30, 3)
     directions = torch.cat((torch.rand(30, 2, generator=rng) * 0.8 - 0.4, -torch.ones(30, 1)), dim=1)
     slices = torch.randint(0, 2, (30,), generator=rng)
     jitter = torch.rand(30, generator=rng)
-    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
+    aabb = torch.tensor([[-1.0] * 3, [1.0] * 3])
     step, near = 0.05, 0.2
-    ray, start = march(origins, directions, slices, occupied, box, step, jitter, near)
-    found = sorted(zip(ray.tolist(), (round(s, 4) for s in start.tolist()), strict=True))
-    wanted = []
+    ray, start = march(origins, directions, slices, binary, aabb, step, jitter, near)
+    actual = sorted(zip(ray.tolist(), (round(s, 4) for s in start.tolist()), strict=True))
+    expected = []
     for r in range(30):
         for k in range(100):
             t = near + (k + float(jitter[r])) * step
@@ -188,22 +191,22 @@ def test_march_keeps_what_a_loop_keeps(rng: torch.Generator) -> None:
             if not ((point.abs() <= 1).all() and (end.abs() <= 1).all()):
                 continue
             cell = ((middle + 1) * 4).long().clamp(0, 7)
-            if occupied[slices[r], cell[2], cell[1], cell[0]]:
-                wanted.append((r, round(t, 4)))
-    missing = set(wanted) - set(found)
+            if binary[slices[r], cell[2], cell[1], cell[0]]:
+                expected.append((r, round(t, 4)))
+    missing = set(expected) - set(actual)
     assert len(missing) <= 2  # rounding at a cell's face
-    assert len(found) - len(wanted) <= 2 * 30 + 2  # at most the two steps that cross the cube's face on each ray
+    assert len(actual) - len(expected) <= 2 * 30 + 2  # at most the two steps that cross the cube's face on each ray
     assert ray.tolist() == sorted(ray.tolist())
 
 
-def test_march_of_nothing() -> None:
+def test_march_without_samples() -> None:
     empty = torch.zeros(1, 4, 4, 4, dtype=torch.bool)
-    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
+    aabb = torch.tensor([[-1.0] * 3, [1.0] * 3])
     one = torch.tensor([[0.0, 0.0, 1.8]]), torch.tensor([[0.0, 0.0, -1.0]]), torch.zeros(1, dtype=torch.long)
-    ray, start = march(*one, empty, box, 0.1, torch.zeros(1))
+    ray, start = march(*one, empty, aabb, 0.1, torch.zeros(1))
     assert ray.numel() == 0 and start.numel() == 0
     away = torch.tensor([[0.0, 0.0, 1.0]])
-    ray, _ = march(one[0], away, one[2], ~empty, box, 0.1, torch.zeros(1))
+    ray, _ = march(one[0], away, one[2], ~empty, aabb, 0.1, torch.zeros(1))
     assert ray.numel() == 0
 
 

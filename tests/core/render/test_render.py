@@ -1,4 +1,4 @@
-"""Marching and compositing against loops, and pictures of fields that are known."""
+"""Marching and compositing against loops, and images of known fields."""
 
 from __future__ import annotations
 
@@ -8,35 +8,23 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras
-from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
+from a124core.field.occupancy import Occupancy
+from a124core.kernels import accumulate, render_weights
 from a124core.protocols import Shading
 from a124core.render.clip import render_clip
-from a124core.render.composite import accumulate, render_weights
-from a124core.render.render import camera_rays, occupancy_mask, render
-from a124core.render.sample import DIAGONAL, Samples, sample_rays
-from a124core.render.shading import shade
+from a124core.render.render import render, shade
+from a124core.render.sample import DIAGONAL, camera_rays, sample_rays
+from tests.fakes import FunctionField, with_occupancy
 
-RADIUS = 0.4
+RADIUS, STEP = 0.4, 0.1
 
 
-def ball(xyz: torch.Tensor, time: torch.Tensor):
+@FunctionField
+def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A hard red ball that rises by 0.3 during the clip."""
     centre = torch.stack((torch.zeros_like(time), 0.3 * time, torch.zeros_like(time)), dim=1)
     inside = (xyz - centre).norm(dim=1) < RADIUS
     return 400.0 * inside.float(), torch.tensor([1.0, 0.2, 0.1]).expand_as(xyz)
-
-
-def space_of(field, slices: int = 1):
-    rng = torch.Generator().manual_seed(0)
-    occupancy = empty_occupancy(32, slices, 1.0)
-    for _ in range(3):
-        occupancy = update_occupancy(occupancy, field, 1.0, rng)
-    return occupancy_mask(occupancy)
-
-
-def samples_of(ray: list[int], step: float = 0.1) -> Samples:
-    n = len(ray)
-    return Samples(torch.tensor(ray), torch.arange(n) * step, torch.zeros(n, 3), torch.zeros(n), step)
 
 
 def test_step_length_of_the_paper() -> None:
@@ -46,58 +34,60 @@ def test_step_length_of_the_paper() -> None:
 def test_weights_against_a_loop(rng: torch.Generator) -> None:
     rays = [0, 0, 0, 2, 2, 5]
     density = torch.rand(6, generator=rng, dtype=torch.float64) * 20
-    found = render_weights(density, samples_of(rays), 7)
-    wanted, transmittance = [], dict.fromkeys(range(7), 1.0)
+    actual = render_weights(density, torch.tensor(rays), 7, STEP)
+    expected, transmittance = [], dict.fromkeys(range(7), 1.0)
     for ray, d in zip(rays, density.tolist(), strict=True):
-        alpha = 1 - math.exp(-d * 0.1)
-        wanted.append(alpha * transmittance[ray])
+        alpha = 1 - math.exp(-d * STEP)
+        expected.append(alpha * transmittance[ray])
         transmittance[ray] *= 1 - alpha
-    torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64))
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_weights_pass_gradcheck(rng: torch.Generator) -> None:
     density = (torch.rand(6, generator=rng, dtype=torch.float64) * 20).requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda d: render_weights(d, samples_of([0, 0, 1, 1, 1, 3]), 4), density)
+    ray_indices = torch.tensor([0, 0, 1, 1, 1, 3])
+    assert torch.autograd.gradcheck(lambda d: render_weights(d, ray_indices, 4, STEP), density)
 
 
-def test_what_lies_behind_something_endlessly_dense_has_no_weight() -> None:
-    found = render_weights(torch.tensor([1.0, torch.inf, 3.0, torch.inf]), samples_of([0, 0, 0, 0]), 1)
-    assert found.isfinite().all() and found[2:].tolist() == [0.0, 0.0] and float(found.sum()) == pytest.approx(1.0)
+def test_what_lies_behind_infinite_density_has_no_weight() -> None:
+    ray_indices = torch.zeros(4, dtype=torch.long)
+    weights = render_weights(torch.tensor([1.0, torch.inf, 3.0, torch.inf]), ray_indices, 1, STEP)
+    assert weights.isfinite().all() and weights[2:].tolist() == [0.0, 0.0]
+    assert float(weights.sum()) == pytest.approx(1.0)
 
 
-def test_weights_of_nothing() -> None:
-    assert render_weights(torch.zeros(0), samples_of([]), 4).shape == (0,)
-    assert not accumulate(torch.zeros(0), torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), 4).any()
+def test_rays_without_samples() -> None:
+    none = torch.zeros(0, dtype=torch.long)
+    assert render_weights(torch.zeros(0), none, 4, STEP).shape == (0,)
+    assert not accumulate(torch.zeros(0), torch.zeros(0, 3), none, 4).any()
 
 
 def test_accumulate_is_a_sum_per_ray() -> None:
-    found = accumulate(torch.tensor([0.5, 0.25, 1.0]), torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 0, 2]), 3)
-    assert found.flatten().tolist() == [1.0, 0.0, 3.0]
+    sums = accumulate(torch.tensor([0.5, 0.25, 1.0]), torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 0, 2]), 3)
+    assert sums.flatten().tolist() == [1.0, 0.0, 3.0]
 
 
 def test_a_ball_is_where_geometry_says() -> None:
     """Silhouette, depth and normal of the central ray; the silhouette's radius from the tangent cone."""
-    cameras = make_cameras([0.0], [0.0])
-    rays = camera_rays(cameras, torch.zeros(1), 65)
-    seen = render(ball, rays, space_of(ball), 512, torch.ones(3), Shading(), normals=False)
-    picture, opacity = seen.image.view(65, 65, 3), seen.opacity.view(65, 65)
-    torch.testing.assert_close(picture[32, 32], torch.tensor([1.0, 0.2, 0.1]), atol=1e-3, rtol=0)
-    torch.testing.assert_close(picture[0, 0], torch.ones(3))
-    assert float(seen.depth.view(65, 65)[32, 32]) == pytest.approx(1.8 - RADIUS, abs=0.02)
+    rays = camera_rays(make_cameras([0.0], [0.0]), torch.zeros(1), 65)
+    mask = with_occupancy(ball, 32, 1, 3).occupancy.mask()
+    result = render(ball, sample_rays(rays, mask, 512), torch.ones(3), Shading())
+    image, opacity = result.image.view(65, 65, 3), result.opacity.view(65, 65)
+    torch.testing.assert_close(image[32, 32], torch.tensor([1.0, 0.2, 0.1]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(image[0, 0], torch.ones(3))
+    assert float(result.depth.view(65, 65)[32, 32]) == pytest.approx(1.8 - RADIUS, abs=0.02)
     half_angle = math.asin(RADIUS / 1.8)
-    wanted = math.tan(half_angle) / math.tan(math.radians(20)) * 32.5
-    found = math.sqrt(float(opacity.sum()) / math.pi)
-    assert found == pytest.approx(wanted, rel=0.03)
+    expected = math.tan(half_angle) / math.tan(math.radians(20)) * 32.5
+    assert math.sqrt(float(opacity.sum()) / math.pi) == pytest.approx(expected, rel=0.03)
 
 
 def test_jitter_moves_samples_by_less_than_a_step() -> None:
     cameras = make_cameras([0.0], [0.0])
-    space = occupancy_mask(Occupancy(torch.full((1, 8, 8, 8), 5.0), 1.0))
-    still = sample_rays(camera_rays(cameras, torch.zeros(1), 4), space, 64)
-    moved = sample_rays(camera_rays(cameras, torch.zeros(1), 4, torch.full((16,), 0.5)), space, 64)
-    step = DIAGONAL / 64
-    first = [s.start[s.ray == 5].min() for s in (still, moved)]
-    assert 0 < abs(float(first[1] - first[0])) < step
+    mask = Occupancy(torch.full((1, 8, 8, 8), 5.0), 1.0).mask()
+    still = sample_rays(camera_rays(cameras, torch.zeros(1), 4), mask, 64)
+    moved = sample_rays(camera_rays(cameras, torch.zeros(1), 4, torch.full((16,), 0.5)), mask, 64)
+    first = [s.start[s.ray_indices == 5].min() for s in (still, moved)]
+    assert 0 < abs(float(first[1] - first[0])) < DIAGONAL / 64
 
 
 def test_light_model() -> None:
@@ -116,7 +106,7 @@ def test_normals_of_a_soft_ball_point_outwards() -> None:
     def soft(xyz, time):
         return 30.0 * torch.sigmoid((RADIUS - xyz.norm(dim=1)) * 40), torch.full_like(xyz, 0.5)
 
-    clip = render_clip(soft, make_cameras([0.0, 0.0], [0.0, 90.0]), torch.zeros(2), 33, samples=256)
+    clip = render_clip(FunctionField(soft), make_cameras([0.0, 0.0], [0.0, 90.0]), torch.zeros(2), 33, n_steps=256)
     torch.testing.assert_close(clip.normal[0, :, 16, 16], torch.tensor([0.5, 0.5, 1.0]), atol=0.05, rtol=0)
     torch.testing.assert_close(clip.normal[1, :, 16, 16], torch.tensor([1.0, 0.5, 0.5]), atol=0.05, rtol=0)
 
@@ -136,5 +126,6 @@ def test_the_reference_camera_sees_plus_x_on_its_right() -> None:
     def right_half(xyz, time):
         return 400.0 * ((xyz.norm(dim=1) < RADIUS) & (xyz[:, 0] > 0)).float(), torch.zeros_like(xyz)
 
-    mask = render_clip(right_half, make_cameras(0.0, 0.0), torch.zeros(1), 32, 128, normals=False).mask[0, 0]
+    clip = render_clip(FunctionField(right_half), make_cameras(0.0, 0.0), torch.zeros(1), 32, 128, normals=False)
+    mask = clip.mask[0, 0]
     assert mask[:, 17:].sum() > 50 and mask[:, :15].sum() < 1

@@ -15,14 +15,15 @@ from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Guidances, ModelPrior, Prior, Shading, Step, View
-from a124core.render.render import camera_rays, occupancy_mask, render
+from a124core.render.render import render
+from a124core.render.sample import camera_rays, sample_rays
 from a124core.runs import memory
 from a124core.runs.memory import estimate_memory, graph_bytes, shortfall
 from a124core.stages.config import FineConfig, StageConfig
 from a124core.stages.presets import preset
 from tests.stage_runs import run_stage
 
-FIELD = replace(preset("demo").field, time_grids=5, log2_rows=12)
+FIELD = replace(preset("demo").field, time_grids=5, log2_hashmap_size=12)
 PICTURES = {"size": 24, "reference_size": 24, "occupancy_size": 16, "occupancy_slices": 2}
 WITHIN = 1.6  # of what a step holds at its most: allocations on the way are not counted
 SHARE = 0.36  # of the steps across the cube that are samples in these small scenes
@@ -107,10 +108,10 @@ def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        seen = render(field, rays, occupancy_mask(field.occupancy), 96, torch.ones(3), Shading(), normals=normals)
+        seen = render(field, sample_rays(rays, field.occupancy.mask(), 96), torch.ones(3), Shading(), normals=normals)
     for weight in (field.table, *field.mlp.values()):
         found.pop(weight.untyped_storage().data_ptr(), None)
-    return sum(size for size, _ in found.values()), len(seen.samples.ray)
+    return sum(size for size, _ in found.values()), len(seen.samples)
 
 
 @pytest.mark.parametrize(("levels", "hidden"), [(8, 32), (12, 32), (6, 64)])
@@ -118,7 +119,7 @@ def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]
 def test_a_samples_share_of_the_graph_is_what_operations_save(
     levels: int, hidden: int, normals: bool, kernels: str
 ) -> None:
-    field = still(replace(FIELD, levels=levels, hidden=hidden, log2_rows=8)).fork()
+    field = still(replace(FIELD, levels=levels, hidden=hidden, log2_hashmap_size=8)).fork()
     found, samples = saved_bytes(field, 1, normals)
     assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels), rel=0.02)
 

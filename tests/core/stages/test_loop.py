@@ -14,7 +14,6 @@ from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
 from a124core.render.clip import render_clip
-from a124core.render.render import occupancy_mask
 from a124core.stages.config import (
     CoarseConfig,
     FineConfig,
@@ -33,9 +32,9 @@ from tests.stage_runs import run_stage
 FIELD = FieldConfig(
     time_grids=5,
     levels=3,
-    base=8,
-    finest=24,
-    log2_rows=13,
+    base_resolution=8,
+    max_resolution=24,
+    log2_hashmap_size=13,
     hidden=8,
     density="softplus",
     blob_density=4.0,
@@ -158,7 +157,7 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
         cameras, time = make_cameras([0.0, 20.0], [0.0, 50.0]), torch.tensor([0.1, 0.6])
         view = View(cameras, reference_camera(), time, torch.ones(3), Shading(mode, 0.3, light))
         batch = novel_batch(view, 12, loss_fn, draws, torch.device("cpu"))
-        report, _ = backward(fork, batch, occupancy_mask(occupancy), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
+        report, _ = backward(fork, batch, occupancy.mask(), RenderConfig(samples=48, chunk=chunk), losses, 1.0)
         return fork.table.grad, fork.mlp["w1"].grad, report
 
     whole, mlp, report = gradient(0)

@@ -13,7 +13,9 @@ from a124core.losses import time_tv_tables
 from a124core.stages.config import CoarseConfig, LossWeights, OptimConfig
 from a124core.stages.optimizer import adam_step, new_optimiser, time_tv
 
-FIELD = FieldConfig(time_grids=4, levels=2, base=4, finest=8, log2_rows=8, hidden=8, init_scale=1.0)
+FIELD = FieldConfig(
+    time_grids=4, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=8, hidden=8, init_scale=1.0
+)
 WEIGHT = 30.0  # as strong as the other gradients here
 
 

@@ -43,7 +43,8 @@ def test_released_and_paper_have_the_methods_sizes(name):
     assert {s.render.size for s in (static, coarse, fine)} == {128}
     assert coarse.time == fine.time == TimeConfig("balanced", ticks=256, frames=16, start_rate=0.2)
     found = preset(name).field
-    assert (found.time_grids, found.levels, found.base, found.finest, found.log2_rows) == (64, 16, 16, 2048, 16)
+    assert (found.time_grids, found.levels) == (64, 16)
+    assert (found.base_resolution, found.max_resolution, found.log2_hashmap_size) == (16, 2048, 16)
 
 
 def test_released_weights():
@@ -94,7 +95,7 @@ def test_draft_is_smaller_than_released_everywhere():
     for a, b in zip(stages("draft"), stages("released"), strict=True):
         assert a.steps * a.render.size**2 * a.render.samples < b.steps * b.render.size**2 * b.render.samples / 50
         assert a.losses == b.losses and a.optim == b.optim
-    assert draft.field.time_grids * 2**draft.field.log2_rows * 4 <= released.field.time_grids * 2**16
+    assert draft.field.time_grids * 2**draft.field.log2_hashmap_size * 4 <= released.field.time_grids * 2**16
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -165,7 +166,7 @@ REFUSED = [
     (RenderConfig, {"occupancy_decay": 1.1}, "occupancy_decay is 1.1"),
     (RenderConfig, {"chunk": -1}, "chunk is -1"),
     (FieldConfig, {"time_grids": 0}, "time_grids is 0"),
-    (FieldConfig, {"finest": 8}, "finest is 8: it must be at least 16"),
+    (FieldConfig, {"max_resolution": 8}, "max_resolution is 8: it must be at least 16"),
     (FieldConfig, {"index_mode": "dense"}, "choose one of hash"),
     (FieldConfig, {"density": "relu"}, "choose one of exp, softplus"),
     (FieldConfig, {"blob_radius": 0.0}, "blob_radius is 0.0: it must be above 0"),

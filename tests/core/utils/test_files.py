@@ -22,7 +22,7 @@ def test_round_trip(tmp_path: Path) -> None:
     write_tensors(tmp_path / "x.safetensors", tensors, {"kind": "snapshot", "step": 3, "nested": {"a": [1, "ü"]}})
     back, header = read_tensors(tmp_path / "x.safetensors", "snapshot")
     assert set(back) == set(tensors) and all(torch.equal(back[k], tensors[k].detach()) for k in tensors)
-    assert header == {"kind": "snapshot", "step": 3, "nested": {"a": [1, "ü"]}}
+    assert header == {"kind": "snapshot", "step": 3, "nested": {"a": [1, "ü"]}, "version": files.VERSIONS["snapshot"]}
     assert read_kind(tmp_path / "x.safetensors") == "snapshot"
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
 
@@ -83,9 +83,9 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         _refused(path, "incomplete", "snapshot")
     write_tensors(path, {"a": torch.tensor([1.0, float("nan")])}, {"kind": "field"})
     _refused(path, "NaN")
-    monkeypatch.setattr(files, "VERSION", 2)
+    monkeypatch.setitem(files.VERSIONS, "field", 3)
     write_tensors(path, TENSORS, {"kind": "field"})
     monkeypatch.undo()
-    _refused(path, "version 2.*reads version 1")
+    _refused(path, "has file version 3.*up to version 2")
     with pytest.raises(ValueError, match="kind"):
         write_tensors(path, TENSORS, {})

@@ -9,6 +9,8 @@ from types import ModuleType
 import pytest
 import torch
 
+from tests.fakes import FunctionField
+
 
 def spherical(x: float, y: float, z: float) -> tuple[float, float, float]:
     """Zero123's cartesian_to_spherical, z up: polar angle from the top, azimuth, distance."""
@@ -58,7 +60,8 @@ def rendered_ball(pack_module: Callable[[str], ModuleType], x: float, azimuth: f
         return 300.0 * near.float(), torch.zeros_like(xyz)
 
     size = 64
-    clip = render.render_clip(ball, cameras.make_cameras(0.0, azimuth), torch.zeros(1), size, normals=False)
+    camera = cameras.make_cameras(0.0, azimuth)
+    clip = render.render_clip(FunctionField(ball), camera, torch.zeros(1), size, normals=False)
     mask = clip.mask[0, 0]
     column = ((torch.arange(size) + 0.5) / size * 2 - 1)[None]
     front = float((clip.depth[0, 0] * mask).sum() / mask.sum())

@@ -21,7 +21,7 @@ SMALL = {"frames": 3, "width": 32, "height": 24}
 def field(pack_module: Callable[[str], ModuleType]) -> Any:
     """A small blob with patterns that nothing was trained into."""
     config = pack_module("a124core.field.config").FieldConfig(
-        time_grids=2, levels=2, base=4, finest=8, log2_rows=10, hidden=8
+        time_grids=2, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8
     )
     rng, cells = torch.Generator().manual_seed(0), pack_module("a124core.field.occupancy")
     new = pack_module("a124core.field.field4d").new_field(config, rng)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tests.fakes import EVERYWHERE, FunctionField
+
 FEW = {"frames": 3, "resolution": 24, "faces": 400}
 
 
 @pytest.fixture
-def field(pack_module: Callable[[str], ModuleType]) -> Any:
+def field() -> FunctionField:
     """A red ball that moves to the right: a field needs no training to have a surface."""
 
     def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         away = (xyz - torch.stack((0.5 * time - 0.2, 0 * time, 0 * time), 1)).norm(dim=1)
         return 200.0 * torch.sigmoid((0.3 - away) / 0.002), torch.tensor([0.8, 0.2, 0.1]).expand_as(xyz)
 
-    ball.occupancy = pack_module("a124core.field.occupancy").Occupancy(torch.ones(1, 4, 4, 4), 0.5)
-    return ball
+    return FunctionField(ball, EVERYWHERE)
 
 
 def test_an_animated_glb_for_preview_3d(nodes: dict, call_node: Callable, field: Any, workspace: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+
+from tests.fakes import EVERYWHERE, FunctionField
 
 MESH = {"frames": 2, "fps": 8.0, "resolution": 16, "faces": 200, "texture": 0, "quantise": False, "name": "mesh"}
 FILM = {"frames": 2, "fps": 16.0, "width": 24, "height": 24, "background": "transparent", "plays": 1,
@@ -15,15 +16,14 @@ FILM = {"frames": 2, "fps": 16.0, "width": 24, "height": 24, "background": "tran
 
 
 @pytest.fixture
-def field(pack_module: Callable[[str], ModuleType]) -> Any:
+def field() -> FunctionField:
     """A ball that moves to the right."""
 
     def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         away = (xyz - torch.stack((0.1 * time, 0 * time, 0 * time), 1)).norm(dim=1)
         return 200.0 * torch.sigmoid((0.3 - away) / 0.002), torch.tensor([0.8, 0.2, 0.1]).expand_as(xyz)
 
-    ball.occupancy = pack_module("a124core.field.occupancy").Occupancy(torch.ones(1, 4, 4, 4), 0.5)
-    return ball
+    return FunctionField(ball, EVERYWHERE)
 
 
 @pytest.mark.parametrize(("format", "changed", "words"), [

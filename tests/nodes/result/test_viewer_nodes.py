@@ -20,7 +20,7 @@ SMALL = {"resolution": 16, "frames": 3}
 @pytest.fixture
 def field(pack_module: Callable[[str], ModuleType], rng: torch.Generator) -> Any:
     config = pack_module("a124core.field.config").FieldConfig(
-        time_grids=3, levels=2, base=4, finest=8, log2_rows=10, hidden=8
+        time_grids=3, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8
     )
     new = pack_module("a124core.field.field4d").new_field(config, rng)
     new.table.uniform_(-2.0, 2.0, generator=rng)

@@ -101,7 +101,9 @@ def test_a_looped_scene_has_no_seam(swinging, playback: Playback) -> None:
 def test_a_looped_grid_of_a_field_has_no_seam() -> None:
     """The field's own time grids, filled at random: between two of them it changes as much at the seam as elsewhere."""
     rng = torch.Generator().manual_seed(0)
-    config = FieldConfig(time_grids=4, levels=2, base=4, finest=8, log2_rows=10, hidden=8, loop=True)
+    config = FieldConfig(
+        time_grids=4, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8, loop=True
+    )
     field = new_field(config, rng)
     field = replace(field, table=torch.rand(field.table.shape, generator=rng) * 4.0 - 2.0)
     field = replace(field, occupancy=update_occupancy(empty_occupancy(8, 4, 1.0), field, 1.0, rng))

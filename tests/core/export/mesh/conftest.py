@@ -8,7 +8,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,8 @@ from a124core.export.mesh.build import MeshBuild, build
 from a124core.export.mesh.options import MeshOptions
 from a124core.export.mesh.surface import fit_surface
 from a124core.field.occupancy import Occupancy
+from a124core.protocols import Field
+from tests.fakes import EVERYWHERE
 
 EDGE = 0.002  # world units in which the density of a test solid falls by a factor e
 OPTIONS = MeshOptions(frames=6, resolution=40, faces=1600)
@@ -28,17 +29,13 @@ Shape = Callable[[Tensor, Tensor], Tensor]  # xyz (N, 3), time (N,) -> height (N
 
 
 @dataclass(frozen=True)
-class Solid:
+class Solid(Field):
     """A field that is dense where its shape is below 0, coloured by where one stands in a given frame of axes."""
 
     shape: Shape
     turn: Callable[[Tensor, Tensor], Tensor] = lambda xyz, time: xyz  # into the axes that the colours move with
     loop: bool = False
-    occupancy: Occupancy = Occupancy(torch.ones(1, 4, 4, 4), 0.5)  # everywhere
-
-    @property
-    def config(self) -> SimpleNamespace:
-        return SimpleNamespace(loop=self.loop)
+    occupancy: Occupancy = EVERYWHERE
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         density = 200.0 * torch.sigmoid(-self.shape(xyz, time) / EDGE)

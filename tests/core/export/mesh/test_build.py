@@ -14,7 +14,7 @@ from a124core.export.mesh.mesh import diagonal, sample_surface
 from a124core.export.mesh.options import MeshOptions
 from a124core.export.mesh.quality import distances_to
 from a124core.export.mesh.register import STIFFNESS
-from a124core.field.occupancy import Occupancy
+from tests.fakes import EVERYWHERE, FunctionField
 
 
 def test_one_mesh_follows_a_known_motion_within_one_percent(built: MeshBuild, swinging: object) -> None:
@@ -101,8 +101,7 @@ def test_a_still_body_that_changes_its_colour_is_no_still(sphere_at: Callable, t
         colour = torch.stack((0.2 + 0.6 * time, 0.2 + 0 * time, 0.3 + 0 * time), 1)
         return 200.0 * torch.sigmoid(-sphere_at(xyz) / 0.002), colour
 
-    blushing.occupancy = Occupancy(torch.ones(1, 4, 4, 4), 0.5)
-    result = build(blushing, MeshOptions(frames=3, resolution=24, faces=400), tracked=tracked)
+    result = build(FunctionField(blushing, EVERYWHERE), MeshOptions(frames=3, resolution=24, faces=400), tracked=tracked)
     assert result.sequence.n_frames == 3 and ("a flip-book shows them" in " ".join(result.notes)) == tracked
     if not tracked:
         assert [s.colours[:, 0].mean() for s in result.sequence.segments] == pytest.approx([0.2, 0.5, 0.8], abs=0.01)

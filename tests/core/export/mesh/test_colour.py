@@ -8,6 +8,7 @@ import torch
 
 from a124core.export.mesh.build import MeshBuild
 from a124core.export.mesh.colour import colours_at, rasterise, srgb_to_linear, unwrap
+from tests.fakes import FunctionField
 
 
 def test_srgb_to_linear_is_the_standards_curve() -> None:
@@ -26,13 +27,13 @@ def test_a_surface_has_its_own_colour_not_that_of_empty_space_or_of_the_inside()
         return 200.0 * (z <= 0).float(), torch.stack((red, green, blue), dim=1)
 
     points = np.array([[0.1, 0.2, 0.0], [0.5, -0.5, 0.004]])
-    colours = colours_at(layers, 0.0, points, np.array([[0.0, 0.0, 1.0]] * 2), length=0.08)
+    colours = colours_at(FunctionField(layers), 0.0, points, np.array([[0.0, 0.0, 1.0]] * 2), length=0.08)
     assert colours == pytest.approx(np.array([[1.0, 0.0, 0.0]] * 2), abs=0.03)
 
 
 def test_batches_keep_the_order_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a124core.export.mesh.colour.POINTS_PER_BATCH", 60)
-    field = lambda xyz, time: (torch.ones_like(time), xyz.abs())  # noqa: E731
+    field = FunctionField(lambda xyz, time: (torch.ones_like(time), xyz.abs()))
     points = np.linspace(0.1, 0.9, 33).repeat(3).reshape(-1, 3)
     colours = colours_at(field, 0.0, points, np.zeros_like(points), length=0.1)
     assert colours == pytest.approx(points, abs=1e-4)

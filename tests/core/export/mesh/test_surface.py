@@ -11,6 +11,7 @@ import torch
 from a124core.export.mesh.mesh import face_vectors, sample_surface, vertex_normals
 from a124core.export.mesh.register import genus
 from a124core.export.mesh.surface import decimate, fill_interior, fit_surface
+from tests.fakes import FunctionField
 
 START = np.array([0.0])
 
@@ -103,5 +104,5 @@ def test_a_faint_field_still_has_a_surface(sphere_at: Callable) -> None:
     def faint(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return 15.0 * torch.sigmoid(-sphere_at(xyz, radius=0.15) / 0.01), torch.ones_like(xyz)
 
-    points, _ = fit_surface(faint, START, 32).surface(0.0)
+    points, _ = fit_surface(FunctionField(faint), START, 32).surface(0.0)
     assert np.linalg.norm(points, axis=1).mean() == pytest.approx(0.15, abs=0.03)

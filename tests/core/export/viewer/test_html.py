@@ -12,9 +12,11 @@ import torch
 from a124core.export.viewer import html
 from a124core.export.viewer.html import LIBRARY, export_html, inline_module
 from a124core.export.viewer.volume import VolumeOptions
+from tests.fakes import FunctionField
 from tests.volume_reader import read_volume
 
 
+@FunctionField
 def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return 50.0 * torch.sigmoid((0.4 - xyz.norm(dim=1)) / 0.02), torch.full_like(xyz, 0.5)
 

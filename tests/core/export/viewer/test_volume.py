@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,26 +12,11 @@ from a124core.export.viewer.volume import VolumeOptions, bake_volume, bytes_of_d
 from a124core.export.viewer.volume_file import baked_bytes
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
-from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
+from a124core.field.occupancy import empty_occupancy, update_occupancy
+from tests.fakes import FunctionField, with_occupancy
 from tests.volume_reader import read_volume
 
 CENTRE, RADIUS = (0.2, -0.1, 0.3), 0.3
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A field with its occupancy: what the density really is, in cells of 1/8."""
-
-    query: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-    slices: int = 4
-
-    def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        return self.query(xyz, time)
-
-    @cached_property
-    def occupancy(self) -> Occupancy:
-        rng = torch.Generator().manual_seed(0)
-        return update_occupancy(empty_occupancy(16, self.slices, 1.0), self.query, 1.0, rng)
 
 
 def _ball(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,9 +26,9 @@ def _ball(xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
     return density, torch.stack((xyz[:, 0] + 0.5, xyz[:, 1] + 0.5, torch.full_like(time, 0.25)), dim=1).clamp(0, 1)
 
 
-ball = Scene(_ball)
-still = Scene(lambda xyz, time: _ball(xyz, torch.zeros_like(time)), slices=1)
-nothing = Scene(lambda xyz, time: (torch.zeros_like(time), torch.zeros_like(xyz)))
+ball = with_occupancy(FunctionField(_ball), 16, 4, 1)
+still = with_occupancy(FunctionField(lambda xyz, time: _ball(xyz, torch.zeros_like(time))), 16, 1, 1)
+nothing = with_occupancy(FunctionField(lambda xyz, time: (torch.zeros_like(time), torch.zeros_like(xyz))), 16, 4, 1)
 
 
 def test_every_cell_is_the_field_at_its_centre() -> None:

@@ -1,4 +1,4 @@
-"""How far neighbouring time grids are from each other, in plain torch: the specification."""
+"""Temporal total variation of the time grids (Eq. 2) in plain torch: the specification."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ def temporal_tv(
     values: Tensor,  # (T, M), T >= 2
     closed: bool,  # the last grid also neighbours the first
 ) -> Tensor:  # scalar
-    """Sum over pairs of neighbours of |v_(k+1) - v_k|^2."""
+    """Return the sum over pairs of neighbours of |v_(k+1) - v_k|^2."""
     total = (values[1:] - values[:-1]).square().sum()
     return total + (values[0] - values[-1]).square().sum() if closed else total
