@@ -5,16 +5,25 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).resolve().parents[1]
 NO_HOST = "needs a real ComfyUI: set COMFYUI_PATH to its folder (the one with main.py)"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"
+]
 
 
 def load_pack(folder: Path = ROOT) -> ModuleType:
@@ -69,6 +78,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rng() -> torch.Generator:
     """A CPU generator with seed 0."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, headless, drawing with SwiftShader on the CPU; nothing is downloaded."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        pytest.skip("needs Chromium or Chrome: install one, or name its program in CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

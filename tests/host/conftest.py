@@ -1,12 +1,12 @@
 """A real ComfyUI as a subprocess, the pack loaded from its folder, and the little that is needed to talk to both.
 
-COMFYUI_PATH is ComfyUI's folder, COMFYUI_PYTHON the Python that runs it (this one, if not set). Only the standard
-library is used, so that nothing of the host has to be installed in the tests' own environment.
+COMFYUI_PATH is ComfyUI's folder, COMFYUI_PYTHON the Python that runs it (this one, if not set). Nothing of the host
+has to be installed in the tests' own environment.
 """
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import json
 import os
 import shutil
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import workflow_models  # noqa: E402
@@ -38,60 +39,36 @@ FRONTEND_ONLY = ("MarkdownNote", "Note")
 
 @dataclass
 class Socket:
-    """The host's web socket, as far as it is needed: JSON events and binary messages, in order."""
+    """The host's web socket: JSON events and binary messages, in order."""
 
-    port: int
     client_id: str
+    stream: websocket.WebSocket
     events: list[tuple[str, dict]] = field(default_factory=list)
     binary: list[bytes] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.stream = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        key = base64.b64encode(os.urandom(16)).decode()
-        head = f"GET /ws?clientId={self.client_id} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\n"
-        head += f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        self.stream.sendall(head.encode())
-        self.waiting = b""
-        while b"\r\n\r\n" not in self.waiting:
-            self.waiting += self.stream.recv(4096)
-        self.waiting = self.waiting.split(b"\r\n\r\n", 1)[1]
-
-    def read(self, seconds: float) -> bool:
-        """One message, if one comes in time."""
+    def read(self, seconds: float) -> None:
+        """Append one message, if one arrives in time."""
         self.stream.settimeout(seconds)
-        try:
-            first, length = self._take(2)
-            length &= 127
-            if length >= 126:
-                length = int.from_bytes(self._take(2 if length == 126 else 8), "big")
-            body = self._take(length)
-        except TimeoutError:
-            return False
-        if first & 15 == 1:
-            message = json.loads(body)
-            self.events.append((message["type"], message.get("data") or {}))
-        elif first & 15 == 2:
-            self.binary.append(body)
-        return True
-
-    def _take(self, count: int) -> bytes:
-        while len(self.waiting) < count:
-            self.waiting += self.stream.recv(65536)
-        taken, self.waiting = self.waiting[:count], self.waiting[count:]
-        return taken
+        with contextlib.suppress(websocket.WebSocketTimeoutException):
+            message = self.stream.recv()
+            if isinstance(message, bytes):
+                self.binary.append(message)
+            else:
+                event = json.loads(message)
+                self.events.append((event["type"], event.get("data") or {}))
 
     def texts(self) -> list[str]:
-        """What nodes said: binary messages of type 3 (length of the node id, node id, text)."""
-        found = []
+        """Return the texts of nodes: binary messages of type 3 (length of the node id, node id, text)."""
+        texts = []
         for message in self.binary:
             kind = struct.unpack(">I", message[:4])[0]
             if kind == 3:
                 skip = 8 + struct.unpack(">I", message[4:8])[0]
-                found.append(message[skip:].decode())
-        return found
+                texts.append(message[skip:].decode())
+        return texts
 
-    def pictures(self) -> int:
-        """How many previews came: JPEG data in messages of type 1 or 4."""
+    def previews(self) -> int:
+        """Count the previews: JPEG data in messages of type 1 or 4."""
         return sum(b"\xff\xd8\xff" in m[:400] for m in self.binary if struct.unpack(">I", m[:4])[0] in (1, 4))
 
 
@@ -109,11 +86,11 @@ class Host:
 
     def post(self, path: str, body: dict) -> tuple[int, Any]:
         data = json.dumps(body).encode()
-        asked = urllib.request.Request(
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
@@ -238,9 +215,15 @@ def cut(schemas: dict) -> Any:
 
 
 @pytest.fixture
-def listen(host: Host) -> Any:
-    """A web socket of the host's, as the browser opens one."""
-    return lambda: Socket(host.port, uuid.uuid4().hex)
+def connect(host: Host) -> Any:
+    """Open a web socket of the host's, as the browser does."""
+
+    def open_socket() -> Socket:
+        client_id = uuid.uuid4().hex
+        url = f"ws://127.0.0.1:{host.port}/ws?clientId={client_id}"
+        return Socket(client_id, websocket.create_connection(url, timeout=10))
+
+    return open_socket
 
 
 @pytest.fixture(scope="session")

@@ -89,13 +89,13 @@ def test_one_wire_moved_runs_only_what_follows(host: Any, cut: Any) -> None:
     assert coarse not in cached(entry)
 
 
-def test_cancel_within_a_step_then_resume(host: Any, cut: Any, listen: Any) -> None:
+def test_cancel_within_a_step_then_resume(host: Any, cut: Any, connect: Any) -> None:
     prompt = cut("01_quickstart", seed=5)
     static = node_of(prompt, "A124StaticOptimizer")
     prompt[static]["inputs"]["steps"] = 5000
-    ws = listen()
+    ws = connect()
     prompt_id = host.queue(prompt, ws.client_id)
-    done = watch(ws, static, until=lambda step: step > 20 and ws.pictures() > 0)
+    done = watch(ws, static, until=lambda step: step > 20 and ws.previews() > 0)
     assert any("left" in text and "in all" in text for text in ws.texts()), ws.texts()
     stats = [data for kind, data in ws.events if kind == "animate124.stats"]
     assert stats and stats[-1]["node"] == static and stats[-1]["losses"], "no figures came"
@@ -103,7 +103,7 @@ def test_cancel_within_a_step_then_resume(host: Any, cut: Any, listen: Any) -> N
     left = list((host.base / "output/animate124/snapshots").glob("static-*/[ab].safetensors"))
     assert left, "a cancel leaves a snapshot"
 
-    ws = listen()
+    ws = connect()
     prompt_id = host.queue(prompt, ws.client_id)
     assert watch(ws, static, until=lambda step: step > 0) >= done, "it did not begin again"
     assert_cancelled(host, prompt_id)

@@ -92,17 +92,17 @@ def runs_to_the_end(host: Any, prompt: dict) -> None:
 
 
 def test_a_cancelled_run_with_models_goes_on_to_the_same_field(
-    equipped: Any, cut: Any, with_tiny_models: Any, listen: Any
+    equipped: Any, cut: Any, with_tiny_models: Any, connect: Any
 ) -> None:
     prompt = static_of(with_tiny_models(cut("03_native_paper", seed=7)), steps=STEPS)
-    ws = listen()
+    ws = connect()
     prompt_id = equipped.queue(prompt, ws.client_id)
     wait_for_step(ws, random.Random(7).randint(3, STEPS - 5))
     equipped.post("/interrupt", {})
     entry = equipped.wait(prompt_id)
     assert any(kind == "execution_interrupted" for kind, _ in entry["status"]["messages"]), entry["status"]
 
-    ws = listen()
+    ws = connect()
     prompt_id = equipped.queue(prompt, ws.client_id)
     assert wait_for_step(ws, 1) > 3, "it began again"
     assert equipped.wait(prompt_id, 1800)["status"]["status_str"] == "success"

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 PATIENCE = 120_000  # milliseconds: a page that draws without a GPU on a busy machine
 
 # What the page says of its graph, in the words of a saved workflow; and widgets set by node type and name.
@@ -30,24 +30,19 @@ SET = """(cuts) => { for (const n of window.app.graph._nodes) for (const w of n.
 
 
 @pytest.fixture(scope="module")
-def page(equipped: Any) -> Iterator[Any]:
+def page(equipped: Any, browser: Browser) -> Iterator[Page]:
     """The host's page."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium or Chrome on the PATH")
-    with sync_api.sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        opened = browser.new_page(viewport={"width": 1600, "height": 1000})
-        opened.set_default_timeout(PATIENCE)
-        opened.goto(f"http://127.0.0.1:{equipped.port}/")
-        opened.wait_for_function("() => window.app?.graph && window.LiteGraph?.registered_node_types?.A124Render")
-        yield opened
-        browser.close()
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"http://127.0.0.1:{equipped.port}/")
+    page.wait_for_function("window.app?.graph && window.LiteGraph?.registered_node_types?.A124Render")
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
 def test_it_opens_from_the_template_browser_and_runs(
-    equipped: Any, page: Any, cut: Any, with_tiny_models: Any, request: pytest.FixtureRequest, file: Path
+    equipped: Any, page: Page, cut: Any, with_tiny_models: Any, request: pytest.FixtureRequest, file: Path
 ) -> None:
     saved = json.loads(file.read_text(encoding="utf-8"))
     wants_folders = any(n["type"] == "A124DiffusersGuidance" for n in saved["nodes"])
@@ -67,7 +62,7 @@ def test_it_opens_from_the_template_browser_and_runs(
     assert ran == {node["class_type"] for node in small.values()}
 
 
-def open_template(page: Any, name: str, types: list[str]) -> None:
+def open_template(page: Page, name: str, types: list[str]) -> None:
     """By the side bar's Templates, the search field and the card's title; until the graph has its nodes."""
     search = page.get_by_placeholder("Search").last
     end = time.monotonic() + PATIENCE / 1000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -16,9 +16,12 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from tests.host.conftest import Host
-from tests.web.chromium import NONE, Page, chromium, find_chromium
+from tests.web.conftest import errors
 
-SECONDS = 120.0  # the host's page is large, the machine may be busy
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PATIENCE = 120_000  # milliseconds: the host's page is large, the machine may be busy
 PREVIEWS = (2, 3)
 READY = "window.app?.canvas && window.app.extensionManager && (window.app.graph?.nodes?.length ?? 0) > 0"
 FRONTEND = "(window.__COMFYUI_FRONTEND_VERSION__ ?? '0.0').split('.').slice(0, 2).map(Number)"
@@ -43,28 +46,20 @@ def scene(host: Host) -> None:
     save_field(folder / "blob.safetensors", field)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip(NONE)
-    with chromium(program, tmp_path_factory.mktemp("chromium") / "profile") as port:
-        yield port
-
-
 @pytest.fixture
-def page(browser: int, host: Host, scene: None) -> Iterator[Page]:
-    tab = Page(browser)
-    visit(tab, host)
-    yield tab
-    tab.close()
+def page(browser: Browser, host: Host, scene: None) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    visit(page, host)
+    yield page
+    page.close()
 
 
 def visit(page: Page, host: Host) -> None:
     """Open the host's page and wait until its graph is there."""
-    page.open(f"http://127.0.0.1:{host.port}/", (1500, 1000))
-    page.until(READY, "the host's page has opened a workflow", SECONDS)
-    page.run("new Promise((done) => setTimeout(done, 1500))")
+    page.goto(f"http://127.0.0.1:{host.port}/")
+    page.wait_for_function(READY)
+    page.wait_for_timeout(1500)
 
 
 def workflow() -> dict:
@@ -90,19 +85,20 @@ def workflow() -> dict:
             "extra": {"ds": {"scale": 1, "offset": [20, 20]}}, "version": 0.4}  # fmt: skip
 
 
-def look(page: Page, tmp_path: Path, name: str) -> list[int]:
-    """How many colours each viewer's place in a picture of the page has."""
-    page.run("app.canvas.draw?.(true, true)")
-    page.run("new Promise((done) => setTimeout(done, 500))")
-    picture = Image.open(page.picture(tmp_path / f"{name}.png")).convert("RGB")
+def count_colours(page: Page, file: Path) -> list[int]:
+    """Count the colours of each viewer's canvas in a screenshot of the page."""
+    page.evaluate("app.canvas.draw?.(true, true)")
+    page.wait_for_timeout(500)
+    page.screenshot(path=file)
+    image = Image.open(file).convert("RGB")
     counts = []
     for number in PREVIEWS:
-        box = page.run(
-            f"(() => {{ const r = app.graph.getNodeById({number}).a124Panel.viewer.canvas.getBoundingClientRect();"
-            "return [r.left, r.top, r.right, r.bottom]; })()"
+        box = page.evaluate(
+            "(id) => { const r = app.graph.getNodeById(id).a124Panel.viewer.canvas.getBoundingClientRect();"
+            "return [r.left, r.top, r.right, r.bottom]; }", number,
         )
-        assert box[2] - box[0] > 100 and box[3] - box[1] > 60, f"the viewer of node {number} has no room: {box}"
-        counts.append(len(picture.crop([round(v) for v in box]).resize((64, 64)).getcolors(64 * 64)))
+        assert box[2] - box[0] > 100 and box[3] - box[1] > 60, f"the viewer of node {number} is too small: {box}"
+        counts.append(len(image.crop([round(v) for v in box]).resize((64, 64)).getcolors(64 * 64)))
     return counts
 
 
@@ -110,63 +106,63 @@ def look(page: Page, tmp_path: Path, name: str) -> list[int]:
 def test_two_viewers_show_survive_a_reload_and_a_second_queue(
     page: Page, host: Host, tmp_path: Path, vue: bool
 ) -> None:
-    if vue and page.run(FRONTEND) < VUE_NODES:
-        pytest.skip(f"the Vue nodes of frontend {page.run(FRONTEND)} are an early trial without DOM widgets")
-    page.run(f"void app.extensionManager.setting.set('Comfy.VueNodes.Enabled', {json.dumps(vue)})")
-    page.run("new Promise((done) => setTimeout(done, 500))")
+    if vue and page.evaluate(FRONTEND) < VUE_NODES:
+        pytest.skip(f"the Vue nodes of frontend {page.evaluate(FRONTEND)} are an early trial without DOM widgets")
+    page.evaluate("(vue) => void app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue)", vue)
+    page.wait_for_timeout(500)
     visit(page, host)
-    page.run(f"app.loadGraphData({json.dumps(workflow())}).then(() => 0)")
-    page.errors.clear()  # the host's own while it starts
-    page.run("app.queuePrompt(0)")
-    page.until(SHOWN, "both viewers have their scene", SECONDS)
-    assert min(look(page, tmp_path, "queued")) > 50
-    page.run("new Promise((done) => setTimeout(done, 1500))")  # the host keeps the workflow for the next visit
-    assert page.run("new Set(app.graph._nodes.filter((n) => n.a124Panel).map((n) => n.a124Panel.shown)).size") == 1, (
-        "one scene, one file"
-    )
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", workflow())
+    page.clear_console_messages()  # the host's own while it starts
+    page.clear_page_errors()
+    page.evaluate("app.queuePrompt(0)")
+    page.wait_for_function(SHOWN)
+    assert min(count_colours(page, tmp_path / "queued.png")) > 50
+    page.wait_for_timeout(1500)  # the host keeps the workflow for the next visit
+    files = page.evaluate("app.graph._nodes.filter((n) => n.a124Panel).map((n) => n.a124Panel.shown)")
+    assert len(set(files)) == 1, "one scene, one file"
     visit(page, host)
-    page.until(SHOWN, "both viewers are back after the reload", SECONDS)
-    assert min(look(page, tmp_path, "reloaded")) > 50
-    page.run("app.queuePrompt(0)")
-    page.run("new Promise((done) => setTimeout(done, 1500))")
-    assert page.run(SHOWN) and min(look(page, tmp_path, "again")) > 50
-    assert ours(page) == []
+    page.wait_for_function(SHOWN)
+    assert min(count_colours(page, tmp_path / "reloaded.png")) > 50
+    page.evaluate("app.queuePrompt(0)")
+    page.wait_for_timeout(1500)
+    assert page.evaluate(SHOWN) and min(count_colours(page, tmp_path / "again.png")) > 50
+    assert own_errors(page) == []
 
 
 def test_camera_losses_and_a_lost_file(page: Page, host: Host) -> None:
-    page.run(f"app.loadGraphData({json.dumps(workflow())}).then(() => 0)")
-    page.run("app.queuePrompt(0)")
-    page.until(SHOWN, "both viewers have their scene", SECONDS)
-    page.run("void (window.viewer = app.graph.getNodeById(2).a124Panel.viewer)")
-    page.run("void Object.assign(viewer.camera, { azimuth: 33, elevation: 12, radius: 2 })")
-    page.run("viewer.root.querySelector('[data-name=send]').click()")
-    values = page.run("Object.fromEntries(app.graph.getNodeById(4).widgets.map((w) => [w.name, w.value]))")
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", workflow())
+    page.evaluate("app.queuePrompt(0)")
+    page.wait_for_function(SHOWN)
+    page.evaluate("void (window.viewer = app.graph.getNodeById(2).a124Panel.viewer)")
+    page.evaluate("void Object.assign(viewer.camera, { azimuth: 33, elevation: 12, radius: 2 })")
+    page.evaluate("viewer.root.querySelector('[data-name=send]').click()")
+    values = page.evaluate("Object.fromEntries(app.graph.getNodeById(4).widgets.map((w) => [w.name, w.value]))")
     sent = {"kind": "orbit", "turns": 0, "azimuth": 33, "elevation": 12, "radius": 2, "fovy": 40}
     assert {k: values[k] for k in sent} == sent
-    page.run("void app.graph.add(window.LiteGraph.createNode('A124CoarseOptimizer'))")
-    page.run("void (window.optimizer = app.graph.nodes.find((n) => n.type === 'A124CoarseOptimizer'))")
-    widgets = page.run("optimizer.widgets.length")
+    page.evaluate("void app.graph.add(window.LiteGraph.createNode('A124CoarseOptimizer'))")
+    page.evaluate("void (window.optimizer = app.graph.nodes.find((n) => n.type === 'A124CoarseOptimizer'))")
+    widgets = page.evaluate("optimizer.widgets.length")
     for step in range(1, 30):
-        event = {"node": page.run("String(optimizer.id)"), "stage": "coarse", "step": step, "steps": 100,
+        event = {"node": page.evaluate("String(optimizer.id)"), "stage": "coarse", "step": step, "steps": 100,
                  "seconds_left": 61.0, "losses": {"video": 1.0 / step, "rgb": 0.5}}  # fmt: skip
-        page.run(f"void app.api.dispatchEvent(new CustomEvent('animate124.stats', {{ detail: {json.dumps(event)} }}))")
-    assert page.run("optimizer.widgets.length") == widgets + 1
-    assert page.run("optimizer.a124Sparkline.text.textContent") == "coarse 29 / 100, 61 s left"
-    assert page.run("optimizer.serialize().widgets_values.length") == widgets
-    kept = {file: file.read_bytes() for file in (host.base / "output" / "animate124" / "viewer").iterdir()}
-    for file in kept:
+        page.evaluate("(detail) => app.api.dispatchEvent(new CustomEvent('animate124.stats', { detail }))", event)
+    assert page.evaluate("optimizer.widgets.length") == widgets + 1
+    assert page.evaluate("optimizer.a124Sparkline.text.textContent") == "coarse 29 / 100, 61 s left"
+    assert page.evaluate("optimizer.serialize().widgets_values.length") == widgets
+    contents = {file: file.read_bytes() for file in (host.base / "output" / "animate124" / "viewer").iterdir()}
+    for file in contents:
         file.unlink()
-    page.run("(() => { const p = app.graph.getNodeById(3).a124Panel; p.dispose(); return p.show(); })()")
-    assert "no longer on the server" in page.run("app.graph.getNodeById(3).a124Panel.viewer.message.textContent")
-    for path, content in kept.items():
+    page.evaluate("(() => { const p = app.graph.getNodeById(3).a124Panel; p.dispose(); return p.show(); })()")
+    assert "no longer on the server" in page.evaluate("app.graph.getNodeById(3).a124Panel.viewer.message.textContent")
+    for path, content in contents.items():
         path.write_bytes(content)
-    page.run("app.graph.getNodeById(3).a124Panel.show()")
-    page.until("app.graph.getNodeById(3).a124Panel.viewer.ready", "the same file is shown when it is there again")
-    page.run("void app.graph.remove(app.graph.getNodeById(2))")
-    assert page.run("viewer.root.childElementCount") == 0, "a removed node gives its graphics context back"
-    assert [e for e in ours(page) if "404" not in e] == []
+    page.evaluate("app.graph.getNodeById(3).a124Panel.show()")
+    page.wait_for_function("app.graph.getNodeById(3).a124Panel.viewer.ready")
+    page.evaluate("void app.graph.remove(app.graph.getNodeById(2))")
+    assert page.evaluate("viewer.root.childElementCount") == 0, "a removed node gives its graphics context back"
+    assert [e for e in own_errors(page) if "404" not in e] == []
 
 
-def ours(page: Page) -> list[str]:
-    """Errors that name our files."""
-    return [error for error in page.errors if "animate124" in error.lower() or "a124" in error.lower()]
+def own_errors(page: Page) -> list[str]:
+    """Return the errors that name our files."""
+    return [error for error in errors(page) if "animate124" in error.lower() or "a124" in error.lower()]

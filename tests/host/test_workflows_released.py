@@ -6,12 +6,15 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.host.conftest import CUTS, Host
 from tests.test_workflows import AT_HAND
-from tests.web.chromium import NONE, Page, chromium, find_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 RELEASED = Path(__file__).resolve().parents[1] / "workflows_released"
 NAMES = sorted(file.stem for file in (RELEASED / "api").glob("*.json"))
@@ -72,24 +75,20 @@ def test_an_exported_prompt_runs_to_the_end(host: Host, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(host: Host, browser: Browser) -> Iterator[Page]:
     """The host's page, as a user sees it who has been here before: newcomers get a dialog."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip(NONE)
     host.post("/settings", {"Comfy.TutorialCompleted": True})
-    with chromium(program, tmp_path_factory.mktemp("chromium") / "profile") as port:
-        tab = Page(port)
-        tab.open(f"http://127.0.0.1:{host.port}/", (1500, 1000))
-        tab.until(READY, "the host's page has opened a workflow", SECONDS)
-        yield tab
-        tab.close()
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.goto(f"http://127.0.0.1:{host.port}/", timeout=1000 * SECONDS)
+    page.wait_for_function(READY, timeout=1000 * SECONDS)
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_reads_a_saved_graph_as_it_was_saved(page: Page, name: str) -> None:
-    page.run(f"app.loadGraphData({json.dumps(released('ui', name))}).then(() => 0)")
-    exported = page.run("app.graphToPrompt().then((made) => made.output)")
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", released("ui", name))
+    exported = page.evaluate("app.graphToPrompt().then((made) => made.output)")
     was = {key: node for key, node in released("api", name).items() if node["class_type"].startswith("A124")}
     for key, node in was.items():
         assert exported[key]["class_type"] == node["class_type"]

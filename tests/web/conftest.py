@@ -11,14 +11,17 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from a124core.export.viewer.volume import VolumeOptions
 from a124core.export.viewer.volume_file import baked_bytes
-from tests.web.chromium import NONE, Page, chromium, find_chromium
 from tests.web.scenes import figure, two_balls
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,17 +36,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One browser for all tests -> its debugging port."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip(NONE)
-    with chromium(program, tmp_path_factory.mktemp("chromium") / "profile") as port:
-        yield port
-
-
-@pytest.fixture(scope="session")
-def site(browser: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that is served: the viewer's modules, a page, baked scenes."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "web" / "lib", folder / "lib")
@@ -82,41 +75,58 @@ def address(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def tab(browser: int) -> Iterator[Page]:
-    """An empty tab."""
-    page = Page(browser)
-    yield page
-    page.close()
+def tab(browser: Browser) -> Iterator[Page]:
+    """An empty tab; at the end nothing may have gone wrong in it."""
+    tab = browser.new_page(viewport={"width": 800, "height": 600})
+    tab.set_default_timeout(20_000)
+    yield tab
+    found = errors(tab)
+    tab.close()
+    assert found == []
 
 
 @pytest.fixture
 def page(tab: Page, address: str) -> Page:
-    """A tab with the viewer's page; at the end nothing may have gone wrong in it."""
-    tab.open(f"{address}/page.html")
-    tab.until("window.ready")
+    """A tab with the viewer's page."""
+    tab.goto(f"{address}/page.html")
+    tab.wait_for_function("window.ready")
     return tab
 
 
 @pytest.fixture
-def shot(page: Page) -> Callable[..., torch.Tensor]:
-    """(viewer, elevation, azimuth, radius, time) -> its picture (3, S, S), the middle square of what it draws."""
+def draw(page: Page) -> Callable[..., torch.Tensor]:
+    """(viewer, elevation, azimuth, radius, time) -> its image (3, S, S), the middle square of what it draws."""
 
-    def take(index: int, elevation: float, azimuth: float, radius: float, time: float) -> torch.Tensor:
-        placed = f"{{elevation: {elevation}, azimuth: {azimuth}, radius: {radius}}}"
-        page.run(f"Object.assign(viewers[{index}].camera, {placed}); viewers[{index}].showTime({time})")
-        return square(decoded(*page.run(f"pixels({index})"))[:3])
+    def drawn(index: int, elevation: float, azimuth: float, radius: float, time: float) -> torch.Tensor:
+        camera = f"{{elevation: {elevation}, azimuth: {azimuth}, radius: {radius}}}"
+        page.evaluate(f"Object.assign(viewers[{index}].camera, {camera}); viewers[{index}].showTime({time})")
+        return square(decoded(*page.evaluate(f"pixels({index})"))[:3])
 
-    return take
+    return drawn
+
+
+def errors(page: Page) -> list[str]:
+    """Return what the page logged as an error or threw, with the files that are named there."""
+    logged = [m for m in page.console_messages(filter="all") if m.type in ("error", "assert")]
+    return [f"{m.text} {m.location['url']}" for m in logged] + [str(e.stack) for e in page.page_errors(filter="all")]
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float], button: str = "left") -> None:
+    """Press the button, move, let go; page coordinates."""
+    page.mouse.move(*start)
+    page.mouse.down(button=button)
+    page.mouse.move(*end, steps=4)
+    page.mouse.up(button=button)
 
 
 def decoded(width: int, height: int, text: str) -> torch.Tensor:  # (4, H, W) in [0, 1]
-    """Pixels that came as base64, rows from below."""
+    """Decode base64 pixels, rows from below."""
     values = torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
     return values.view(height, width, 4).flip(0).permute(2, 0, 1).float() / 255.0
 
 
-def square(picture: torch.Tensor) -> torch.Tensor:
-    """The middle of a picture that is wider than high."""
-    _, height, width = picture.shape
+def square(image: torch.Tensor) -> torch.Tensor:
+    """Return the middle of an image that is wider than high."""
+    _, height, width = image.shape
     left = (width - height) // 2
-    return picture[:, :, left : left + height]
+    return image[:, :, left : left + height]

@@ -101,7 +101,8 @@ def test_a_still_body_that_changes_its_colour_is_no_still(sphere_at: Callable, t
         colour = torch.stack((0.2 + 0.6 * time, 0.2 + 0 * time, 0.3 + 0 * time), 1)
         return 200.0 * torch.sigmoid(-sphere_at(xyz) / 0.002), colour
 
-    result = build(FunctionField(blushing, EVERYWHERE), MeshOptions(frames=3, resolution=24, faces=400), tracked=tracked)
+    options = MeshOptions(frames=3, resolution=24, faces=400)
+    result = build(FunctionField(blushing, EVERYWHERE), options, tracked=tracked)
     assert result.sequence.n_frames == 3 and ("a flip-book shows them" in " ".join(result.notes)) == tracked
     if not tracked:
         assert [s.colours[:, 0].mean() for s in result.sequence.segments] == pytest.approx([0.2, 0.5, 0.8], abs=0.01)
