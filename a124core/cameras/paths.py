@@ -59,16 +59,13 @@ def _repeated_times(frames: int, repeats: int) -> Tensor:  # (F,)
     return (torch.arange(frames) % period / max(period - 1.0, 1.0)).clamp(max=1.0)
 
 
-def frame_times(frames: int) -> Tensor:  # (F,)
-    """Space the times of the whole scene evenly, first and last included; a single frame has the first."""
+def frame_times(frames: int, loops: bool = False) -> Tensor:  # (F,)
+    """Space the times of the whole scene evenly, first and last included, or without the last of a scene that loops,
+    which is its first; a single frame has the first."""
     if frames < 1:
         raise ValueError(f"{frames} frames were requested: a clip needs at least 1.")
-    return torch.linspace(0.0, 1.0, frames)
-
-
-def without_repeated_end(times: Tensor) -> Tensor:  # (F,) -> (F,)
-    """Scale frame times for a scene that loops, whose last time is its first and must not come twice."""
-    return times * ((len(times) - 1) / len(times))
+    times = torch.linspace(0.0, 1.0, frames)
+    return times * ((frames - 1) / frames) if loops else times
 
 
 @dataclass(frozen=True)

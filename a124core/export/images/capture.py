@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...cameras.paths import frame_times, without_repeated_end
+from ...cameras.paths import frame_times
 from ...cameras.rig import FOVY, RADIUS, make_cameras, pixel_rays
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field
@@ -82,7 +82,7 @@ def export_capture(
     plain_name(folder.name)
     require("trimesh", "trimesh", "to write points.ply")
     rig = camera_lattice(options.n_views, options.radius, options.fovy)
-    times = without_repeated_end(frame_times(options.n_times)) if field.loop else frame_times(options.n_times)
+    times = frame_times(options.n_times, field.loop)
     view = torch.arange(options.n_views).repeat_interleave(options.n_times)
     cameras, time = rig[view], times.repeat(options.n_views)
     stems = [f"c{k:03d}_t{m:04d}" for k in range(options.n_views) for m in range(options.n_times)]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...cameras.paths import StaticCamera, frame_times, without_repeated_end
+from ...cameras.paths import StaticCamera, frame_times
 from ...field.occupancy import Occupancy, OccupancyMask, field_occupancy
 from ...protocols import Field
 from ...utils.progress import OnProgress
@@ -66,7 +66,7 @@ def bake_volume(
     if device is not None:
         field = field.to(device)
     occupancy, loop = field_occupancy(field), field.loop
-    times = without_repeated_end(frame_times(options.frames)) if loop else frame_times(options.frames)
+    times = frame_times(options.frames, loop)
     mask = occupancy.mask()
     box, size = _cell_grid(mask.aabb.cpu(), options.resolution)
     _check_raw_size(size, len(times), options)
