@@ -1,4 +1,4 @@
-"""What all tests share: the pack loaded as ComfyUI loads it, a seeded generator, and who is skipped where."""
+"""What all tests share: the pack loaded as ComfyUI loads it, a browser, a seeded generator, and the rules for skips."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def pack_module(pack: ModuleType) -> Callable[[str], ModuleType]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `--models` is given. diffusers is an extra: where it is missing these tests are skipped."""
+    """The folder for `--models`. diffusers is an extra: where it is missing these tests are skipped."""
     pytest.importorskip("diffusers", reason="diffusers is not installed: it is an extra, needed for folders of models")
     pytest.importorskip("transformers", reason="transformers is not installed: needed for folders of models")
     from tests.tiny_folders import everything

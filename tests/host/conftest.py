@@ -1,4 +1,4 @@
-"""A real ComfyUI as a subprocess, the pack loaded from its folder, and the little that is needed to talk to both.
+"""A real ComfyUI as a subprocess, the pack loaded from its folder, and HTTP and web-socket clients for it.
 
 COMFYUI_PATH is ComfyUI's folder, COMFYUI_PYTHON the Python that runs it (this one, if not set). Nothing of the host
 has to be installed in the tests' own environment.
@@ -26,10 +26,8 @@ from typing import Any
 import pytest
 import websocket
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import workflow_models  # noqa: E402
+from tests.host import workflow_models
 
-sys.path.pop(0)
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 400
 FOLDER = "Animate124-under-test"  # the pack must work under any name
@@ -136,7 +134,7 @@ def host(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     command += ["--listen", "127.0.0.1", "--disable-auto-launch", "--disable-api-nodes", "--base-directory", str(base)]
     command += ["--database-url", f"sqlite:///{base}/comfyui.db", "--preview-method", "auto"]
     log = base / "log.txt"
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # small pictures: on a busy machine, threads would only wait
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # small images: on a busy machine, threads would only wait
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=comfyui_path, stdout=out, stderr=subprocess.STDOUT, env=one_thread)
         try:
@@ -201,7 +199,7 @@ CUTS = {
 
 @pytest.fixture
 def cut(schemas: dict) -> Any:
-    """Name of a shipped workflow -> its API prompt, with few steps and small pictures."""
+    """Name of a shipped workflow -> its API prompt, with few steps and small images."""
 
     def load(name: str, seed: int = 0) -> dict[str, dict]:
         prompt = to_api(json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")), schemas)
@@ -242,5 +240,5 @@ def with_folders(host: Host) -> Host:
 
 @pytest.fixture
 def with_tiny_models() -> Any:
-    """API prompt -> the same with the synthetic models and small pictures."""
+    """API prompt -> the same with the synthetic models and small images."""
     return workflow_models.with_tiny_models

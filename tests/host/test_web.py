@@ -69,7 +69,7 @@ def workflow() -> dict:
         return {
             "id": number, "type": kind, "pos": list(pos), "size": list(size), "flags": {}, "order": number - 1,
             "mode": 0, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [], **more,
-        }  # fmt: skip
+        }
 
     widgets = [24, 4, 8.0, 2.0, "white"]
     wires = [[k, 1, 0, k + 1, 0, "A124_FIELD"] for k in (1, 2)]
@@ -78,11 +78,11 @@ def workflow() -> dict:
     for k in PREVIEWS:
         wire = {"name": "field", "type": "A124_FIELD", "link": k - 1}
         nodes.append(node(k, "A124Preview4D", (330 + 420 * (k - 2), 100), (400, 600), inputs=[wire],
-                          widgets_values=widgets))  # fmt: skip
+                          widgets_values=widgets))
     keys = ["orbit", 0.0, 0.0, 1.8, 40.0, 1.0, 0.0, "0: 0 0 1.8\n1: 60 0 1.8"]
     nodes.append(node(4, "A124Cameras", (20, 250), (280, 320), widgets_values=keys))
     return {"last_node_id": 4, "last_link_id": 2, "nodes": nodes, "links": wires, "groups": [], "config": {},
-            "extra": {"ds": {"scale": 1, "offset": [20, 20]}}, "version": 0.4}  # fmt: skip
+            "extra": {"ds": {"scale": 1, "offset": [20, 20]}}, "version": 0.4}
 
 
 def count_colours(page: Page, file: Path) -> list[int]:
@@ -144,7 +144,7 @@ def test_camera_losses_and_a_lost_file(page: Page, host: Host) -> None:
     widgets = page.evaluate("optimizer.widgets.length")
     for step in range(1, 30):
         event = {"node": page.evaluate("String(optimizer.id)"), "stage": "coarse", "step": step, "steps": 100,
-                 "seconds_left": 61.0, "losses": {"video": 1.0 / step, "rgb": 0.5}}  # fmt: skip
+                 "seconds_left": 61.0, "losses": {"video": 1.0 / step, "rgb": 0.5}}
         page.evaluate("(detail) => app.api.dispatchEvent(new CustomEvent('animate124.stats', { detail }))", event)
     assert page.evaluate("optimizer.widgets.length") == widgets + 1
     assert page.evaluate("optimizer.a124Sparkline.text.textContent") == "coarse 29 / 100, 61 s left"

@@ -58,9 +58,8 @@ def test_slider_drag_wheel_and_pinch_change_the_image(page: Page) -> None:
     assert page.evaluate("viewers[0].camera.radius") == pytest.approx(radius / 3, rel=0.02)
     changes("two fingers")
     page.evaluate("viewers[0].reset()")
-    assert page.evaluate("[viewers[0].camera.azimuth, viewers[0].camera.radius, ...viewers[0].camera.target]") == [
-        0, 1.8, 0, 0, 0,
-    ]  # fmt: skip
+    camera = page.evaluate("[viewers[0].camera.azimuth, viewers[0].camera.radius, ...viewers[0].camera.target]")
+    assert camera == [0, 1.8, 0, 0, 0]
 
 
 def pinch(page: Page, centre: tuple[float, float], start: float, end: float, moves: int = 4) -> None:
@@ -225,7 +224,7 @@ def test_what_a_cameras_node_cannot_take_is_named(page: Page) -> None:
     camera = "{ elevation: 88, azimuth: 30, radius: 5, fovy: 40, target: [0, 0.5, 0] }"
     message = page.evaluate(f"sendCamera({{ graph: {{ nodes: [node] }} }}, {camera}, 0.5)")
     for words in ("Sent to Cameras.", "left as they are: radius.", "elevation goes to 80 only, here it is 88",
-                  "camera_info", "shift was left out", "upright picture"):  # fmt: skip
+                  "camera_info", "shift was left out", "upright picture"):
         assert words in message
     assert page.evaluate("node.widgets.map((w) => w.value)") == [80, 2, 40, 30]
     page.evaluate("node.inputs = []")

@@ -42,7 +42,7 @@ def enter(page: Page, name: str, kind: str = "vr") -> None:
     page.wait_for_function("xr.frames > 1")
 
 
-def eyes(page: Page) -> dict[str, torch.Tensor]:  # (4, SIZE, SIZE) each
+def eye_images(page: Page) -> dict[str, torch.Tensor]:  # (4, SIZE, SIZE) each
     page.wait_for_function(f"xr.frames > {page.evaluate('xr.frames') + 1}")
     both = decoded(*page.evaluate("xr.pixels()"))
     return {"left": both[:, :, :SIZE], "right": both[:, :, SIZE:]}
@@ -69,60 +69,60 @@ def turned(degrees: float, x: float, y: float, z: float) -> torch.Tensor:  # (4,
     return torch.tensor([[cos, 0, sin, x], [0, 1, 0, y], [-sin, 0, cos, z], [0, 0, 0, 1.0]])
 
 
-def place(page: Page, head: torch.Tensor) -> None:
+def set_head(page: Page, head: torch.Tensor) -> None:
     page.evaluate(f"xr.head = {head.T.flatten().tolist()}")
 
 
-def test_each_eye_sees_what_our_renderer_sees(headset: Page) -> None:
+def test_each_eye_agrees_with_the_renderer(headset: Page) -> None:
     enter(headset, "figure.a124vol")
-    seen = eyes(headset)
+    images = eye_images(headset)
     front = turned(0.0, 0.0, 0.0, 1.8)  # a metre before the scene, as far as the reference camera
     for eye in ("left", "right"):
-        assert psnr(seen[eye][:3], expected(figure, 0.0, eye, front)) >= AGREEMENT
+        assert psnr(images[eye][:3], expected(figure, 0.0, eye, front)) >= AGREEMENT
     other = {"left": "right", "right": "left"}
-    assert psnr(seen["left"][:3], expected(figure, 0.0, other["left"], front)) < 22, "the eyes are not exchanged"
+    assert psnr(images["left"][:3], expected(figure, 0.0, other["left"], front)) < 22, "the eyes are not exchanged"
 
 
-def test_one_can_walk_around_it(headset: Page) -> None:
-    place(headset, turned(30.0, *START))  # whichever way one looks at first, the scene is before one
+def test_the_head_can_walk_around_the_scene(headset: Page) -> None:
+    set_head(headset, turned(30.0, *START))  # whichever way one looks at first, the scene is before one
     enter(headset, "figure.a124vol")
-    seen = eyes(headset)
-    assert psnr(seen["left"][:3], expected(figure, 0.0, "left", turned(0.0, 0.0, 0.0, 1.8))) >= AGREEMENT
+    images = eye_images(headset)
+    assert psnr(images["left"][:3], expected(figure, 0.0, "left", turned(0.0, 0.0, 0.0, 1.8))) >= AGREEMENT
     # Then to the scene's right side and 0.2 m up: in the room the scene's own axes are turned by 30 degrees.
     there = turned(90.0, 1.6, 0.36, 0.1)
     room = torch.eye(4)
     room[:3, 3] = torch.tensor([-math.sin(math.radians(30)), 1.6, -math.cos(math.radians(30))])  # the scene's middle
     metres = there.clone()
     metres[:3, 3] /= 1.8
-    place(headset, room @ turned(30.0, 0.0, 0.0, 0.0) @ metres)
-    seen = eyes(headset)
+    set_head(headset, room @ turned(30.0, 0.0, 0.0, 0.0) @ metres)
+    images = eye_images(headset)
     for eye in ("left", "right"):
-        assert psnr(seen[eye][:3], expected(figure, 0.0, eye, there)) >= AGREEMENT
+        assert psnr(images[eye][:3], expected(figure, 0.0, eye, there)) >= AGREEMENT
 
 
-def test_near_things_differ_more_between_the_eyes(headset: Page) -> None:
+def test_near_objects_differ_more_between_the_eyes(headset: Page) -> None:
     enter(headset, "balls.a124vol")
-    seen = eyes(headset)
+    images = eye_images(headset)
     red, blue = (
-        tangent(seen["left"], channel, "left") - tangent(seen["right"], channel, "right") for channel in (0, 2)
+        tangent(images["left"], channel, "left") - tangent(images["right"], channel, "right") for channel in (0, 2)
     )
     assert red > blue > 0
     assert red == pytest.approx(APART / (1.8 - NEAR_RED[2]), rel=0.03)
     assert blue == pytest.approx(APART / (1.8 - FAR_BLUE[2]), rel=0.03)
 
 
-def tangent(picture: torch.Tensor, channel: int, eye: str) -> float:
+def tangent(image: torch.Tensor, channel: int, eye: str) -> float:
     """Where a ball of that colour stands from left to right, as a tangent in its eye's lens."""
     others = [c for c in range(3) if c != channel]
-    weight = (picture[channel] - picture[others].amax(0)).clamp_min(0.0).sum(0)
+    weight = (image[channel] - image[others].amax(0)).clamp_min(0.0).sum(0)
     share = float((weight * (torch.arange(SIZE) + 0.5)).sum() / weight.sum()) / SIZE
     low, high = LENSES[eye][:2]
     return low + share * (high - low)
 
 
-def test_ar_shows_the_room_behind_and_the_page_comes_back(headset: Page) -> None:
+def test_ar_is_transparent_and_the_page_comes_back(headset: Page) -> None:
     enter(headset, "figure.a124vol", "ar")
-    assert float(eyes(headset)["left"][3, 0, 0]) == 0.0
+    assert float(eye_images(headset)["left"][3, 0, 0]) == 0.0
     headset.evaluate("xr.session.end()")
     assert headset.evaluate("viewers[0].session") is None
     frames = headset.evaluate("xr.frames")
