@@ -53,9 +53,9 @@ def depth(rendered: Tensor, near_bright: Tensor, target_mask: Tensor) -> Tensor:
     estimators write it; it is turned over here. A constant on either side costs 1/2 and moves nothing.
     """
     inside = target_mask > 0.5
-    found = _unit_range(rendered, rendered.detach() > 0)
-    wanted = _unit_range(1.0 - near_bright, inside)
-    return 0.5 * (1.0 - pearson(found.flatten(), wanted.flatten(), inside.flatten()))
+    prediction = _unit_range(rendered, rendered.detach() > 0)
+    target = _unit_range(1.0 - near_bright, inside)
+    return 0.5 * (1.0 - pearson(prediction.flatten(), target.flatten(), inside.flatten()))
 
 
 def entropy(weights: Tensor) -> Tensor:  # (N,) compositing weights -> scalar, sum

@@ -67,29 +67,29 @@ def plain(message: str) -> str:
 
 def chinese(pack: ModuleType) -> dict[str, dict]:
     """Every node in Chinese; what the dictionary lacks is listed in one error."""
-    words = json.loads(ZH.read_text(encoding="utf-8"))
+    dictionary = json.loads(ZH.read_text(encoding="utf-8"))
     missing: dict[str, list[str]] = {"names": [], "texts": []}
 
     def look_up(kind: str) -> Translate:
         def find(english: str) -> str:
-            if english not in words[kind]:
+            if english not in dictionary[kind]:
                 missing[kind].append(english)
-            return words[kind].get(english, english)
+            return dictionary[kind].get(english, english)
 
         return find
 
-    made = node_defs(pack, look_up("names"), look_up("texts"))
+    defs = node_defs(pack, look_up("names"), look_up("texts"))
     if any(missing.values()):
         raise Untranslated(f"{ZH.name} lacks {json.dumps(missing, ensure_ascii=False)}")
-    return made
+    return defs
 
 
 def all_files(pack: ModuleType) -> dict[Path, str]:
     """What belongs into which file."""
-    made = {"en": node_defs(pack, str, str), "zh": chinese(pack)}
+    defs = {"en": node_defs(pack, str, str), "zh": chinese(pack)}
     return {
         ROOT / "locales" / language / "nodeDefs.json": json.dumps(nodes, indent=2, ensure_ascii=False) + "\n"
-        for language, nodes in made.items()
+        for language, nodes in defs.items()
     }
 
 

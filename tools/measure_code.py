@@ -80,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--repo", type=Path, default=ROOT, help="whose code is measured (this one's)")
     p.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = p.parse_args(arguments)
-    found = measured(options.repo)
-    print(markdown(found))
+    measures = measured(options.repo)
+    print(markdown(measures))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(measures, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
@@ -176,11 +176,11 @@ def _inner(source: Source, around: ast.AST, prefix: str, public: bool) -> Iterat
         if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             yield from _inner(source, node, prefix, public)
             continue
-        seen = public and (not node.name.startswith("_") or is_special(node.name))
+        visible = public and (not node.name.startswith("_") or is_special(node.name))
         method = isinstance(around, ast.ClassDef) and isinstance(node, FUNCTIONS)
         name, kernel = f"{prefix}{node.name}", is_kernel(source, node)
-        yield Defined(node, f"{source.name}: {name}", seen, method, method and node.name == signature, kernel)
-        yield from _inner(source, node, f"{name}.", seen and isinstance(node, ast.ClassDef))
+        yield Defined(node, f"{source.name}: {name}", visible, method, method and node.name == signature, kernel)
+        yield from _inner(source, node, f"{name}.", visible and isinstance(node, ast.ClassDef))
 
 
 def is_special(name: str) -> bool:
@@ -210,8 +210,8 @@ def has_docstring(defined: Defined) -> bool:
 
 def share(answers: Iterator[bool]) -> float:
     """How many are true, of 1; 1 where nothing was asked."""
-    found = list(answers)
-    return sum(found) / len(found) if found else 1.0
+    values = list(answers)
+    return sum(values) / len(values) if values else 1.0
 
 
 def percentile(values: Sequence[int], percent: float) -> int:
@@ -236,17 +236,17 @@ ROWS = (  # of the table: what, and how a part's numbers say it
 )
 
 
-def markdown(found: Measures) -> str:
+def markdown(measures: Measures) -> str:
     """The parts side by side, then what has many parameters, then the whole."""
-    parts, whole = found["parts"], found["whole"]
+    parts, whole = measures["parts"], measures["whole"]
     lines = [f"| | {' | '.join(parts)} |", "|---" * (len(parts) + 1) + "|"]
-    lines += [f"| {what} | {' | '.join(form.format(**part) for part in parts.values())} |" for what, form in ROWS]
+    lines += [f"| {label} | {' | '.join(form.format(**part) for part in parts.values())} |" for label, form in ROWS]
     many = [f"- `{name}`: {count}" for part in parts.values() for name, count in part["many_parameters"].items()]
     lines += ["", f"More than {MANY} parameters, kernels and node signatures aside: {len(many)}", "", *many, ""]
     lines += ["| | lines | statements |", "|---|---|---|"]
     lines += [f"| {name} | {whole['lines'][name]} | {whole['statements'][name]} |" for name in whole["lines"]]
-    for what, key in (("a124core", "loose_core"), ("nodes", "loose_nodes")):
-        lines += ["", f"Modules at the root of {what}: {len(whole[key])} ({', '.join(whole[key])})"]
+    for label, key in (("a124core", "loose_core"), ("nodes", "loose_nodes")):
+        lines += ["", f"Modules at the root of {label}: {len(whole[key])} ({', '.join(whole[key])})"]
     longest = whole["longest_line"]
     return "\n".join([*lines, "", f"Longest line: {longest['characters']} (`{longest['where']}`)"])
 

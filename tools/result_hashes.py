@@ -38,7 +38,7 @@ from .result_numbers import Difference, compared
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("static", "coarse", "fine")
-PICTURE, SIDE = "picture.png", 192
+IMAGE, SIDE = "picture.png", 192
 FIELD, RESULTS = "field.safetensors", "demo"
 LOOK = 0.2  # seconds between two looks whether a stage is done
 
@@ -51,7 +51,7 @@ class Run:
     """A run of the pipeline whose fields are hashed."""
 
     name: str
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     kernels: str = "torch"
     stages: tuple[str, ...] = STAGES
     whole: bool = False  # also wait for its films and figures, and keep them; exports are made of its field
@@ -63,11 +63,11 @@ class Export:
     """Files made of the demo's field."""
 
     name: str  # of the file or folder
-    words: tuple[str, ...]  # the field's path comes after the first
+    arguments: tuple[str, ...]  # the field's path comes after the first
 
 
 DEMO = ("demo", "--steps-scale", "0.1")
-DRAFT = (*OWN, PICTURE, "--preset", "draft", "--steps-scale", "0.0225")
+DRAFT = (*OWN, IMAGE, "--preset", "draft", "--steps-scale", "0.0225")
 STILL = ("--skip", "coarse", "--skip", "fine")
 OTHERWISE = ("--no-view-prior", "--refine", "upscale", "--sampling", "never-zero", "--reference-mode", "released",
              "--condition", "current render")  # fmt: skip
@@ -75,11 +75,11 @@ ONE_STEP = ("--steps-scale", "0.0001")
 RUNS = (
     Run("demo", DEMO, whole=True),
     Run("demo-numba", DEMO, "numba"),
-    Run("demo-otherwise", (*OWN, PICTURE, "--preset", "demo", "--steps-scale", "0.02", *OTHERWISE)),
+    Run("demo-otherwise", (*OWN, IMAGE, "--preset", "demo", "--steps-scale", "0.02", *OTHERWISE)),
     Run("draft-in-pieces", (*DRAFT, "--reference-mode", "paper", "--memory", "low", *STILL), stages=("static",)),
     Run("draft-numba", DRAFT, "numba"),
-    Run("released-numba", (*OWN, PICTURE, "--preset", "released", *ONE_STEP), "numba", long=True),
-    Run("paper-numba", (*OWN, PICTURE, "--preset", "paper", *ONE_STEP), "numba", long=True),
+    Run("released-numba", (*OWN, IMAGE, "--preset", "released", *ONE_STEP), "numba", long=True),
+    Run("paper-numba", (*OWN, IMAGE, "--preset", "paper", *ONE_STEP), "numba", long=True),
 )
 EXPORTS = (
     Export("all", ("export", "--format", "all", *SMALL)),
@@ -100,15 +100,15 @@ class Failed(RuntimeError):
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.compare_json:
-        return said_hashes(*(json.loads(Path(file).read_text(encoding="utf-8")) for file in options.compare_json))
+        return print_hashes(*(json.loads(Path(file).read_text(encoding="utf-8")) for file in options.compare_json))
     if options.compare:
-        return said_differences(compared(*options.compare))
+        return print_differences(compared(*options.compare))
     if options.out is None:
         raise SystemExit("say with --out where the exports go")
     start = time.monotonic()
     runs = [run for run in RUNS if (run.name in options.only if options.only else options.long or not run.long)]
-    found = everything(Program(options.repo.resolve(), options.out.resolve(), options.python), runs, options.json)
-    print(table(found))
+    hashes = everything(Program(options.repo.resolve(), options.out.resolve(), options.python), runs, options.json)
+    print(table(hashes))
     print(f"\n{(time.monotonic() - start) / 60:.1f} minutes.")
     return 0
 
@@ -132,17 +132,17 @@ def everything(program: Program, runs: Sequence[Run], file: Path | None = None) 
     program.out.mkdir(parents=True, exist_ok=True)
     if any(program.out.iterdir()):
         raise SystemExit(f"{program.out} is not empty: choose another folder.")
-    write_picture(program.out / PICTURE)
-    found: Hashes = {"fields": {}, "exports": {}}
+    write_image(program.out / IMAGE)
+    hashes: Hashes = {"fields": {}, "exports": {}}
     for run in runs:
-        found["fields"] |= program.fields(run)
+        hashes["fields"] |= program.fields(run)
         if run.whole:
             for export in EXPORTS:
                 program.export(export)
-            found["exports"] = {name: file_hash(path) for name, path in items(program.out)}
+            hashes["exports"] = {name: file_hash(path) for name, path in items(program.out)}
         if file is not None:
-            file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return found
+            file.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+    return hashes
 
 
 @dataclass(frozen=True)
@@ -156,62 +156,63 @@ class Program:
     def fields(self, run: Run) -> dict[str, str]:
         """Run and stage -> hash. A field is hashed when its stage is done: the files go when the run is complete."""
         start, folder = time.monotonic(), self.out / (RESULTS if run.whole else "run")
-        words = [str(self.out / PICTURE) if word == PICTURE else word for word in run.words]
-        found: dict[str, str] = {}
-        with self._begun([*words, "--quiet", "--out", str(folder)], run.kernels) as process:
-            while process.poll() is None and (run.whole or len(found) < len(run.stages)):
+        arguments = [str(self.out / IMAGE) if word == IMAGE else word for word in run.arguments]
+        hashes: dict[str, str] = {}
+        with self._begun([*arguments, "--quiet", "--out", str(folder)], run.kernels) as process:
+            while process.poll() is None and (run.whole or len(hashes) < len(run.stages)):
                 time.sleep(LOOK)
-                found |= finished(folder, set(run.stages) - set(found))
+                hashes |= finished(folder, set(run.stages) - set(hashes))
             if process.poll() is None:
                 process.terminate()  # every field is there: what would follow are films and figures
             elif process.returncode:
                 raise Failed(f"{run.name} ended with {process.returncode}; see {self._log}")
         if (folder / FIELD).is_file():
-            found[run.stages[-1]] = tensors_hash(folder / FIELD)
-        if set(found) != set(run.stages):
-            raise Failed(f"{run.name}: no field was seen of {sorted(set(run.stages) - set(found))}; see {self._log}")
+            hashes[run.stages[-1]] = tensors_hash(folder / FIELD)
+        if set(hashes) != set(run.stages):
+            raise Failed(f"{run.name}: no field was seen of {sorted(set(run.stages) - set(hashes))}; see {self._log}")
         if not run.whole:
             drop(folder)
-        said(f"{run.name}: {time.monotonic() - start:.0f} s")
-        return {f"{run.name}: {stage}": found[stage] for stage in run.stages}
+        announce(f"{run.name}: {time.monotonic() - start:.0f} s")
+        return {f"{run.name}: {stage}": hashes[stage] for stage in run.stages}
 
     def export(self, export: Export) -> None:
         start = time.monotonic()
-        verb, *words = export.words
+        verb, *arguments = export.arguments
         target = self.out / "exports" / export.name
-        with self._begun([verb, str(self.out / RESULTS / FIELD), *words, "--out", str(target)], "torch") as process:
+        with self._begun([verb, str(self.out / RESULTS / FIELD), *arguments, "--out", str(target)], "torch") as process:
             if process.wait():
                 raise Failed(f"{export.name} ended with {process.returncode}; see {self._log}")
-        said(f"{export.name}: {time.monotonic() - start:.0f} s")
+        announce(f"{export.name}: {time.monotonic() - start:.0f} s")
 
     @property
     def _log(self) -> Path:
         return self.out / "log.txt"
 
-    def _begun(self, words: Sequence[str], kernels: str) -> subprocess.Popen:
+    def _begun(self, arguments: Sequence[str], kernels: str) -> subprocess.Popen:
         with open(self._log, "a", encoding="utf-8") as log:
             return subprocess.Popen(
-                [self.python, "-m", "a124core", *words], cwd=self.repo, env=environment(kernels), stdout=log,
+                [self.python, "-m", "a124core", *arguments], cwd=self.repo, env=environment(kernels), stdout=log,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
 
 
 def environment(kernels: str) -> dict[str, str]:
-    """The same for every run: one thread, one backend, nothing that a shell has said before."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("A124_", "TRITON_", "PYTHON"))}
-    return {**kept, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "A124_KERNELS": kernels, "PYTHONHASHSEED": "0"}
+    """The same for every run: one thread, one backend, nothing that a shell has set before."""
+    own = ("A124_", "TRITON_", "PYTHON")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return {**inherited, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "A124_KERNELS": kernels, "PYTHONHASHSEED": "0"}
 
 
 def finished(folder: Path, stages: Iterable[str]) -> dict[str, str]:
     """Hashes of those stages whose field is there. The files appear complete."""
     files = {file.stem: file for file in folder.rglob("*.safetensors")} if folder.is_dir() else {}
-    found = {}
+    hashes = {}
     for stage in stages:
         try:
-            found |= {stage: tensors_hash(files[stage])} if stage in files else {}
+            hashes |= {stage: tensors_hash(files[stage])} if stage in files else {}
         except FileNotFoundError:  # moved since
             continue
-    return found
+    return hashes
 
 
 def items(out: Path) -> Iterator[tuple[str, Path]]:
@@ -222,7 +223,7 @@ def items(out: Path) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(out).as_posix().removeprefix("exports/"), path
 
 
-def write_picture(path: Path) -> None:
+def write_image(path: Path) -> None:
     """A toy on plain white, soft at its edges, as PNG: a body, a head, an arm to each side."""
     shapes = ((0.5, 0.63, 0.2, 0.24, (200, 60, 40)), (0.5, 0.3, 0.15, 0.15, (240, 200, 60)),
               (0.24, 0.55, 0.13, 0.05, (40, 80, 200)), (0.76, 0.55, 0.13, 0.05, (40, 160, 80)))  # fmt: skip
@@ -251,19 +252,19 @@ def drop(folder: Path) -> None:
     folder.rmdir()
 
 
-def said(line: str) -> None:
+def announce(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def table(found: Hashes) -> str:
+def table(results: Hashes) -> str:
     """Markdown: what, and its hash."""
     lines = ["| what | sha256 |", "|---|---|"]
-    for kind, hashes in found.items():
+    for kind, hashes in results.items():
         lines += [f"| {kind[:-1]} {name} | {value} |" for name, value in hashes.items()]
     return "\n".join(lines)
 
 
-def said_hashes(a: Hashes, b: Hashes) -> int:
+def print_hashes(a: Hashes, b: Hashes) -> int:
     """Print what differs between two runs of everything; 1 if a field does. What only one has run is named."""
     different = {}
     for kind in ("fields", "exports"):
@@ -277,11 +278,12 @@ def said_hashes(a: Hashes, b: Hashes) -> int:
     return int(bool(different["fields"]))
 
 
-def said_differences(found: Sequence[Difference]) -> int:
+def print_differences(differences: Sequence[Difference]) -> int:
     """Print the files that differ, as Markdown; 1 if something is missing or cannot be compared."""
     lines = ["| files | differing | largest difference | in |", "|---|---|---|---|"]
-    print("\n".join([*lines, *(difference.line() for difference in found)]) if found else "All files are the same.")
-    return int(any(difference.largest == math.inf for difference in found))
+    lines += [difference.line() for difference in differences]
+    print("\n".join(lines) if differences else "All files are the same.")
+    return int(any(difference.largest == math.inf for difference in differences))
 
 
 if __name__ == "__main__":

@@ -34,17 +34,17 @@ Named = dict[str, Path]  # path below the folder -> file
 class Difference:
     """The worst of the files of one kind in one export."""
 
-    what: str
+    group: str
     differing: int
     files: int
     largest: float  # inf: something is missing, or has another shape
     unit: str
-    where: str
+    location: str
 
     def line(self) -> str:
         """A row of a Markdown table."""
         amount = "cannot be compared" if self.largest == math.inf else f"{self.largest:.3g} {self.unit}"
-        return f"| {self.what} | {self.differing} of {self.files} | {amount} | {self.where} |"
+        return f"| {self.group} | {self.differing} of {self.files} | {amount} | {self.location} |"
 
 
 def compared(a: Path, b: Path) -> list[Difference]:
@@ -53,14 +53,14 @@ def compared(a: Path, b: Path) -> list[Difference]:
     groups: dict[str, list[str]] = {}
     for name in sorted({*first, *second}):
         groups.setdefault(group_of(name), []).append(name)
-    found = [_worst(what, names, first, second) for what, names in groups.items()]
-    return [difference for difference in found if difference is not None]
+    differences = [_worst(group, names, first, second) for group, names in groups.items()]
+    return [difference for difference in differences if difference is not None]
 
 
 def files_of(folder: Path) -> Named:
     """What is in a folder of exports, without the log of how it was made."""
-    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    return {name: file for name, file in found.items() if name != "log.txt"}
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: file for name, file in files.items() if name != "log.txt"}
 
 
 def group_of(name: str) -> str:
@@ -70,17 +70,17 @@ def group_of(name: str) -> str:
     return (path.parent / f"{stem}{path.suffix}").as_posix()
 
 
-def _worst(what: str, names: list[str], first: Named, second: Named) -> Difference | None:
-    seen = []
+def _worst(group: str, names: list[str], first: Named, second: Named) -> Difference | None:
+    differing = []
     for name in names:
         if name not in first or name not in second:
-            seen.append((math.inf, f"{name} is missing", ""))
+            differing.append((math.inf, f"{name} is missing", ""))
         elif plain_bytes(first[name]) != plain_bytes(second[name]):
-            seen.append((*difference(first[name], second[name]), name))
-    if not seen:
+            differing.append((*difference(first[name], second[name]), name))
+    if not differing:
         return None
-    largest, where, name = max(seen, key=lambda entry: entry[0])
-    return Difference(what, len(seen), len(names), largest, unit_of(what), f"{name} {where}".strip())
+    largest, location, name = max(differing, key=lambda entry: entry[0])
+    return Difference(group, len(differing), len(names), largest, unit_of(group), f"{name} {location}".strip())
 
 
 def difference(a: Path, b: Path) -> tuple[float, str]:  # largest, where
@@ -91,18 +91,18 @@ def difference(a: Path, b: Path) -> tuple[float, str]:  # largest, where
     except (ValueError, KeyError, IndexError, OSError, struct.error, zlib.error) as error:
         return math.inf, f"({type(error).__name__}: {error})"
     size = extent([value for name, value in old.items() if name.startswith(PLACE)])
-    largest, where, texts = 0.0, "", 0
+    largest, location, texts = 0.0, "", 0
     for name in [name for name in old if name in new]:
         value = old[name]
         if isinstance(value, str) or isinstance(new[name], str):
             texts += not isinstance(new[name], str) or value != new[name]
             continue
-        found = distance(name, value, new[name]) / (size if name.startswith(PLACE) else 1.0)
-        largest, where = max((largest, where), (found, name))
+        away = distance(name, value, new[name]) / (size if name.startswith(PLACE) else 1.0)
+        largest, location = max((largest, location), (away, name))
     alone = sorted(set(old) ^ set(new))
     if alone:
-        return math.inf, f"(only one has {', '.join(alone[:3])}; what both have: {largest:.3g} {where})"
-    return largest, f"{where}{f' ({texts} texts differ)' if texts else ''}"
+        return math.inf, f"(only one has {', '.join(alone[:3])}; what both have: {largest:.3g} {location})"
+    return largest, f"{location}{f' ({texts} texts differ)' if texts else ''}"
 
 
 def distance(name: str, a: np.ndarray, b: np.ndarray) -> float:
@@ -113,9 +113,9 @@ def distance(name: str, a: np.ndarray, b: np.ndarray) -> float:
     return math.inf if math.isnan(away) or (away and name.startswith(INDEX)) else away
 
 
-def extent(places: list[np.ndarray]) -> float:
+def extent(points: list[np.ndarray]) -> float:
     """The longest side of what the points fill; 1 if there are none."""
-    filled = [p.reshape(-1, p.shape[-1]).astype(np.float64) for p in places if p.size]
+    filled = [p.reshape(-1, p.shape[-1]).astype(np.float64) for p in points if p.size]
     sides = [float((p.max(0) - p.min(0)).max()) for p in filled]
     return max(sides, default=1.0) or 1.0
 
@@ -138,11 +138,11 @@ def flattened(values: Any, name: str = "") -> Values:
     if isinstance(values, (dict, list)):
         inner = values.items() if isinstance(values, dict) else enumerate(values)
         each = [flattened(value, f"{name}.{key}") for key, value in inner]
-        return {path: value for found in each for path, value in found.items() if not LAYOUT.search(path)}
+        return {path: value for entries in each for path, value in entries.items() if not LAYOUT.search(path)}
     return {name: str(values) if isinstance(values, (str, type(None))) else np.array(values, np.float64)}
 
 
-def read_picture(source: Path | BytesIO) -> Values:
+def read_image(source: Path | BytesIO) -> Values:
     """Every frame in levels of 255; 16 bits are brought to them."""
     from PIL import Image, ImageSequence
 
@@ -162,10 +162,10 @@ def read_film(path: Path) -> Values:
 def read_page(path: Path) -> Values:
     """The viewer's page: its text, and the scene inside it."""
     page = path.read_text(encoding="utf-8")
-    found = SCENE.search(page)
-    if found is None:
+    match = SCENE.search(page)
+    if match is None:
         return read_bytes(path)
-    return {TEXT: SCENE.sub(r"\1", page), **unpacked(base64.b64decode(found[2]))}
+    return {TEXT: SCENE.sub(r"\1", page), **unpacked(base64.b64decode(match[2]))}
 
 
 def unpacked(packed: bytes) -> Values:
@@ -185,15 +185,15 @@ def read_glb(path: Path) -> Values:
     data = path.read_bytes()
     (length,) = struct.unpack_from("<I", data, 12)
     document, buffer = json.loads(data[20 : 20 + length]), data[28 + length :]
-    places = _places(document)
+    points = _places(document)
     values = flattened({key: value for key, value in document.items() if key not in ("accessors", "bufferViews")})
     for k, accessor in enumerate(document.get("accessors", [])):
-        kind = PLACE if k in places else INDEX if _is_index(document, accessor) else "values"
+        kind = PLACE if k in points else INDEX if _is_index(document, accessor) else "values"
         values[f"{kind} {k}"] = _accessed(document, accessor, buffer)
     for k, image in enumerate(document.get("images", [])):
         view = document["bufferViews"][image["bufferView"]]
-        picture = buffer[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
-        values |= {f"image {k} {name}": f / 255.0 for name, f in read_picture(BytesIO(picture)).items()}
+        encoded = buffer[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
+        values |= {f"image {k} {name}": f / 255.0 for name, f in read_image(BytesIO(encoded)).items()}
     return values
 
 
@@ -263,15 +263,15 @@ def _attribute(name: str, value: Any) -> Values:
 
 def read_field(path: Path) -> Values:
     """Tensors in an order that no name has part in."""
-    found = enumerate(sorted((shape, dtype, data) for _, dtype, shape, data in tensors(path)))
-    return {f"tensor {k} {shape}": np.frombuffer(data, SAFE_TYPES[dtype]) for k, (shape, dtype, data) in found}
+    ordered = enumerate(sorted((shape, dtype, data) for _, dtype, shape, data in tensors(path)))
+    return {f"tensor {k} {shape}": np.frombuffer(data, SAFE_TYPES[dtype]) for k, (shape, dtype, data) in ordered}
 
 
 LEVELS, SHARE, NUMBER = "of 255", "of the size, or of 1", "(numbers)"
 READERS: dict[str, tuple[Callable[[Path], Values], str]] = {
     ".json": (read_json, NUMBER),
     ".safetensors": (read_field, NUMBER),
-    **dict.fromkeys((".png", ".gif", ".webp", ".jpg"), (read_picture, LEVELS)),
+    **dict.fromkeys((".png", ".gif", ".webp", ".jpg"), (read_image, LEVELS)),
     **dict.fromkeys((".mp4", ".webm"), (read_film, LEVELS)),
     ".html": (read_page, LEVELS),
     ".glb": (read_glb, SHARE),

@@ -94,11 +94,11 @@ def parse_scene(text: str) -> tuple[str, str]:
 def _each(work: Sequence[tuple[str, str, int, float]], jobs: int) -> list[list[Result]]:
     """One after another, or in processes of their own with a share of the cores each."""
     if jobs == 1:
-        return [_said(ablate_one(*item), k + 1, len(work)) for k, item in enumerate(work)]
+        return [_printed(ablate_one(*item), k + 1, len(work)) for k, item in enumerate(work)]
     threads = max(1, torch.get_num_threads() // jobs)
     with ProcessPoolExecutor(jobs, get_context("spawn"), begin_worker, (threads,)) as pool:
         futures = [pool.submit(ablate_one, *item) for item in work]
-        return [_said(done.result(), k + 1, len(work)) for k, done in enumerate(as_completed(futures))]
+        return [_printed(done.result(), k + 1, len(work)) for k, done in enumerate(as_completed(futures))]
 
 
 def begin_worker(threads: int) -> None:
@@ -107,11 +107,10 @@ def begin_worker(threads: int) -> None:
     keep_freed_pages()
 
 
-def _said(results: list[Result], done: int, of: int) -> list[Result]:
+def _printed(results: list[Result], done: int, total: int) -> list[Result]:
     first = results[0]
-    print(
-        f"{done}/{of}: {first['scene']}, seed {first['seed']}, {sum(r['seconds'] for r in results):.0f} s", flush=True
-    )
+    seconds = sum(r["seconds"] for r in results)
+    print(f"{done}/{total}: {first['scene']}, seed {first['seed']}, {seconds:.0f} s", flush=True)
     return results
 
 

@@ -80,8 +80,8 @@ def unused_options(options: object, form: str) -> list[str]:
     """Name the options that were given and that this format does not use."""
     if form == ALL:
         return []
-    given = {name for name, value in default_options().items() if getattr(options, name) != value}
-    return [f"--{name.replace('_', '-')}" for name in sorted(given - {*WRITERS[form][2]})]
+    changed = {name for name, value in default_options().items() if getattr(options, name) != value}
+    return [f"--{name.replace('_', '-')}" for name in sorted(changed - {*WRITERS[form][2]})]
 
 
 def default_options() -> dict[str, object]:

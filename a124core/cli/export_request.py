@@ -47,20 +47,20 @@ class ExportRequest:
     def mesh(self) -> MeshOptions:
         """Options of meshes."""
         a = self.args
-        given = self._given("frames", "resolution", "fps")
-        return MeshOptions(**given, faces=a.faces, texture=a.texture, quantise=a.quantise, time=a.time)
+        provided = self._provided("frames", "resolution", "fps")
+        return MeshOptions(**provided, faces=a.faces, texture=a.texture, quantise=a.quantise, time=a.time)
 
     @cached_property
     def viewer(self) -> VolumeOptions:
         """Options of the viewer."""
-        fps, given = self.args.fps, self._given("frames", "resolution")
+        fps, provided = self.args.fps, self._provided("frames", "resolution")
         if fps is not None and not fps > 0:
             raise ValueError(f"fps is {fps:g}: it must be above 0.")
-        seconds = {} if fps is None else {"seconds": given.get("frames", VolumeOptions.frames) / fps}
+        seconds = {} if fps is None else {"seconds": provided.get("frames", VolumeOptions.frames) / fps}
         self.camera(1)
         background = BACKGROUNDS[self.args.background] or WHITE
         megabytes = self.args.megabytes
-        return VolumeOptions(**given, **seconds, megabytes=megabytes, background=background, camera=self.camera)
+        return VolumeOptions(**provided, **seconds, megabytes=megabytes, background=background, camera=self.camera)
 
     @property
     def camera(self) -> StaticCamera:
@@ -76,6 +76,6 @@ class ExportRequest:
     def _path(self) -> tuple[CameraPath, int]:
         return camera_path_from_args(self.args)
 
-    def _given(self, *names: str) -> dict[str, Any]:
+    def _provided(self, *names: str) -> dict[str, Any]:
         """Those of the arguments that are given: what is chosen otherwise depends on the format."""
         return {name: value for name in names if (value := getattr(self.args, name)) is not None}

@@ -16,8 +16,8 @@ def unused_options(options: argparse.Namespace) -> str:
     readers = _readers_of_stages(options) | (_readers_builtin() if builtin else _readers_of_models(options))
     usual = _usual()
     names = [name for name, read in readers.items() if not read and getattr(options, name) != usual[name]]
-    what = f"the {'built-in priors' if builtin else 'models'} and stages of this run"
-    return unused_note(what, (f"--{name.replace('_', '-')}" for name in names))
+    scope = f"the {'built-in priors' if builtin else 'models'} and stages of this run"
+    return unused_note(scope, (f"--{name.replace('_', '-')}" for name in names))
 
 
 def _readers_of_stages(options: argparse.Namespace) -> dict[str, bool]:

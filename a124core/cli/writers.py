@@ -52,9 +52,9 @@ def _mesh(format: str) -> Callable[[Field4D, Path, ExportRequest], str]:
 
 _films, _captures, _meshes, _viewers = (attrgetter(name) for name in ("film", "capture", "mesh", "viewer"))
 
-PICTURES = ("frames", "fps", "size", "plays", "ping_pong", "cameras", "elevation", "azimuth", "radius", "fovy", "turns",
+FRAMES = ("frames", "fps", "size", "plays", "ping_pong", "cameras", "elevation", "azimuth", "radius", "fovy", "turns",
             "time", "eyes")
-FILM = (*PICTURES, "background")
+FILM = (*FRAMES, "background")
 CAPTURE = ("frames", "size", "views", "radius", "fovy")
 VIEWER = ("frames", "fps", "resolution", "megabytes", "background", "elevation", "azimuth", "radius", "fovy")
 MESH = ("frames", "fps", "time", "resolution", "faces")
@@ -68,7 +68,7 @@ WRITERS: dict[str, tuple[str, Write, tuple[str, ...], Callable[[ExportRequest], 
     "usd": (".usdc", _mesh("USD"), MESH, _meshes),
     "ply": ("", _mesh("PLY sequence"), MESH, _meshes),
     "obj": ("", _mesh("OBJ sequence"), MESH, _meshes),
-    "frames": ("", _frames, PICTURES, _films),
+    "frames": ("", _frames, FRAMES, _films),
     "capture": ("", _capture, CAPTURE, _captures),
     "mp4": (".mp4", _film, FILM, _films),
     "webm": (".webm", _film, FILM, _films),

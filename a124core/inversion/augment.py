@@ -57,8 +57,8 @@ def _crop_grid(c: TokenConfig, u: list[float]) -> Tensor:  # (1, size, size, 2) 
     angle = math.radians(c.turn * (2 * u[1] - 1)) if rotated else 0.0
     scale = c.turn_crop if rotated else 1.0
     area = c.crop_low + (c.crop_high - c.crop_low) * u[2]
-    stretch = math.exp((2 * u[3] - 1) * math.log(4 / 3) / 2)  # square root of an aspect ratio in (3/4, 4/3)
-    width, height = (min(1.0, math.sqrt(area) * s) for s in (stretch, 1 / stretch))
+    root_aspect = math.exp((2 * u[3] - 1) * math.log(4 / 3) / 2)  # square root of an aspect ratio in (3/4, 4/3)
+    width, height = (min(1.0, math.sqrt(area) * s) for s in (root_aspect, 1 / root_aspect))
     x, y = (1 - width) * (2 * u[4] - 1), (1 - height) * (2 * u[5] - 1)
     flip = -1.0 if u[6] < 0.5 else 1.0
     crop = torch.tensor([[flip * width, 0.0, x], [0.0, height, y], [0.0, 0.0, 1.0]])

@@ -121,8 +121,8 @@ class _State:
 
     def snapshot(self, step: int) -> Callable[[], TokenSnapshot]:
         """Copy the state now, a few kilobytes: a later step that fails half-way has changed the generator already."""
-        moments = self.adam.state[self.embedding]
-        tensors = {"token": self.embedding.detach(), "mean": moments["exp_avg"], "square": moments["exp_avg_sq"]}
+        adam = self.adam.state[self.embedding]
+        tensors = {"token": self.embedding.detach(), "mean": adam["exp_avg"], "square": adam["exp_avg_sq"]}
         tensors = {name: t.cpu().clone() for name, t in tensors.items()} | {"random": self.rng.get_state()}
         return lambda: TokenSnapshot(tensors, {"step": step, **self.identity})
 

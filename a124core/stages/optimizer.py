@@ -56,7 +56,7 @@ def adam_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig, 
 def _table_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig) -> None:
     """Step the table, temporal TV included, with the optimiser's own moments, and take its gradient away."""
     table, o = field.table, config.optim
-    state = optimiser.state[table] or _fresh_moments(optimiser, table)
+    state = optimiser.state[table] or _initial_state(optimiser, table)
     gradient = torch.zeros_like(table) if table.grad is None else table.grad
     values, mean, square = (t.detach().view(len(t), -1) for t in (table, state["exp_avg"], state["exp_avg_sq"]))
     rule = AdamRule(optimiser.param_groups[0]["lr"], o.beta1, o.beta2, o.eps, o.clip)
@@ -73,9 +73,9 @@ def _clip(tensors: list[Tensor], limit: float) -> None:
             tensor.grad.clamp_(-limit, limit)
 
 
-def _fresh_moments(optimiser: torch.optim.Adam, table: Tensor) -> dict[str, Tensor]:
+def _initial_state(optimiser: torch.optim.Adam, table: Tensor) -> dict[str, Tensor]:
     """Adam's state before its first step, as torch lays it out (snapshot.py)."""
-    where = table.device if optimiser.defaults["fused"] else torch.device("cpu")
-    moments = {"exp_avg": torch.zeros_like(table), "exp_avg_sq": torch.zeros_like(table)}
-    optimiser.state[table] = {"step": torch.zeros((), device=where), **moments}
+    step_device = table.device if optimiser.defaults["fused"] else torch.device("cpu")
+    averages = {"exp_avg": torch.zeros_like(table), "exp_avg_sq": torch.zeros_like(table)}
+    optimiser.state[table] = {"step": torch.zeros((), device=step_device), **averages}
     return optimiser.state[table]

@@ -13,7 +13,7 @@ from ..field.field4d import MLP_KEYS, Field4D
 from ..field.occupancy import Occupancy
 from ..utils.files import read_tensors, write_tensors
 
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def take(
     tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng_state}
     for name, value in _parameters(field).items():
         state = optimiser.state.get(value, {})
-        for moment in MOMENTS:
-            if moment in state:
-                tensors[f"{moment}.{name}"] = state[moment]
+        for entry in ADAM_STATE:
+            if entry in state:
+                tensors[f"{entry}.{name}"] = state[entry]
     tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
     meta = {"field": asdict(field.config), "config": asdict(config), "threshold": field.occupancy.threshold}
     return Snapshot(stage, step, seed, tensors, meta)
@@ -56,14 +56,14 @@ def restore(
     with torch.no_grad():
         for name, value in _parameters(field).items():
             value.copy_(snapshot.tensors[name])
-            moments = {
+            state = {
                 m: snapshot.tensors[f"{m}.{name}"].to(value.device)
-                for m in MOMENTS
+                for m in ADAM_STATE
                 if f"{m}.{name}" in snapshot.tensors
             }
-            if moments:
-                moments["step"] = moments["step"].to(_step_device(optimiser, value))
-                optimiser.state[value] = moments
+            if state:
+                state["step"] = state["step"].to(_step_device(optimiser, value))
+                optimiser.state[value] = state
     rng.set_state(snapshot.tensors["rng"])
     grid = snapshot.tensors["occupancy"].to(field.table.device)
     return replace(field, occupancy=Occupancy(grid, snapshot.meta["threshold"]))
@@ -90,10 +90,10 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: ob
         )
     needed = {**_parameters(field), "occupancy": field.occupancy.grid}
     for name, value in needed.items():
-        came = tuple(snapshot.tensors[name].shape) if name in snapshot.tensors else "missing"
-        if came != tuple(value.shape):
+        actual = tuple(snapshot.tensors[name].shape) if name in snapshot.tensors else "missing"
+        if actual != tuple(value.shape):
             raise ValueError(
-                f"the snapshot's {name} is {came} but this stage needs {tuple(value.shape)}: choose resume = restart."
+                f"the snapshot's {name} is {actual} but this stage needs {tuple(value.shape)}: choose resume = restart."
             )
 
 

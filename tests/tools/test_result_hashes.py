@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tools.result_bytes import file_hash, tensors_hash
-from tools.result_hashes import main, write_picture
+from tools.result_hashes import main, write_image
 from tools.result_numbers import compared, difference
 
 Save = Callable[..., Path]
@@ -68,7 +68,7 @@ def test_a_webm_s_track_number_has_no_part_in_its_hash(tmp_path: Path) -> None:
 
 
 def test_the_picture_is_one(tmp_path: Path) -> None:
-    write_picture(tmp_path / "a.png")
+    write_image(tmp_path / "a.png")
     pixels = np.asarray(Image.open(tmp_path / "a.png"))
     assert pixels.shape == (192, 192, 3) and (pixels[0] == 255).all() and tuple(pixels[120, 96]) == (200, 60, 40)
 
@@ -92,13 +92,13 @@ def test_pictures_and_numbers_in_folders(tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(tmp_path / name / "frames" / "0002.png")
         Image.fromarray(np.full((4, 4), 257 * level, np.uint16)).save(tmp_path / name / "depth.png")
         (tmp_path / name / "cameras.json").write_text(json.dumps({"lens": [{"fov": number}], "by": name}))
-    found = {d.what: d for d in compared(tmp_path / "a", tmp_path / "b")}
+    found = {d.group: d for d in compared(tmp_path / "a", tmp_path / "b")}
     assert {what: (d.differing, d.files, d.largest) for what, d in found.items()} == {
         "frames/*.png": (1, 2, 3.0), "depth.png": (1, 1, 3.0), "cameras.json": (1, 1, 0.5),
     }  # fmt: skip
-    assert "1 texts differ" in found["cameras.json"].where
+    assert "1 texts differ" in found["cameras.json"].location
     (tmp_path / "b" / "depth.png").unlink()
-    assert math.isinf({d.what: d for d in compared(tmp_path / "a", tmp_path / "b")}["depth.png"].largest)
+    assert math.isinf({d.group: d for d in compared(tmp_path / "a", tmp_path / "b")}["depth.png"].largest)
 
 
 def write_meshes(folder: Path, points: np.ndarray, faces: np.ndarray) -> None:
@@ -132,7 +132,7 @@ def test_meshes_differ_by_a_share_of_their_size(tmp_path: Path) -> None:
     for name, changed in (("a", (points, faces)), ("moved", (moved, faces)), ("turned", (points, turned))):
         write_meshes(tmp_path / name, *changed)
     found = compared(tmp_path / "a", tmp_path / "moved")
-    assert [d.what for d in found] == ["scene.glb", "scene.obj", "scene.ply"]
+    assert [d.group for d in found] == ["scene.glb", "scene.obj", "scene.ply"]
     assert [d.largest for d in found] == pytest.approx([0.125] * 3)
     assert all(math.isinf(d.largest) for d in compared(tmp_path / "a", tmp_path / "turned"))
     assert compared(tmp_path / "a", tmp_path / "a") == []

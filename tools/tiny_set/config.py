@@ -72,7 +72,7 @@ class Config:
     world: World = field(default_factory=World)
     nets: Nets = field(default_factory=Nets)
     courses: dict[str, Course] = field(default_factory=_courses)
-    silent: float = 0.1  # share of a batch whose condition is left out, for classifier-free guidance
+    condition_dropout: float = 0.1  # share of a batch whose condition is left out, for classifier-free guidance
     snapshot_every: int = 50  # steps
     seed: int = 0
 

@@ -40,9 +40,9 @@ def save_part(folder: Path, part: Any) -> None:
     if not isinstance(part, torch.nn.Module):
         part.save_pretrained(folder)
         return
-    kept = {name: value.detach().clone() for name, value in part.state_dict().items()}
+    weights = {name: value.detach().clone() for name, value in part.state_dict().items()}
     part.half().save_pretrained(folder, safe_serialization=True)
-    part.float().load_state_dict(kept)
+    part.float().load_state_dict(weights)
 
 
 def save_eyes(folder: Path, size: int) -> None:

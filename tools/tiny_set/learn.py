@@ -38,8 +38,8 @@ def learn(
         model.eval()
     weights = [p for model in models.values() for p in model.parameters()]
     adam = torch.optim.AdamW(weights, course.rate, (0.9, 0.99), weight_decay=1e-3, fused=True)
-    kept = folder / f"{role}.pt"
-    done = _restore(kept, models, adam) if kept.is_file() else 0
+    snapshot = folder / f"{role}.pt"
+    done = _restore(snapshot, models, adam) if snapshot.is_file() else 0
     start, begun, mean = time.monotonic(), done, math.nan
     for step in range(done + 1, course.steps + 1):
         rng = torch.Generator().manual_seed((seed * len(ROLES) + ROLES.index(role)) * 1_000_000 + step)
@@ -50,7 +50,7 @@ def learn(
             say(f"{role}: step {step} of {course.steps}, loss {mean:.4f}, {left:.1f} minutes left")
         if step % snapshot_every == 0 or step == course.steps:
             state = {"step": step, "models": {n: m.state_dict() for n, m in models.items()}, "adam": adam.state_dict()}
-            with atomic_write(kept) as temporary:
+            with atomic_write(snapshot) as temporary:
                 torch.save(state, temporary)
     for model in models.values():
         model.requires_grad_(False)
@@ -77,8 +77,8 @@ def _one_step(
     return float(loss.detach())
 
 
-def _restore(kept: Path, models: dict[str, nn.Module], adam: torch.optim.Optimizer) -> int:
-    state = torch.load(kept, weights_only=True)
+def _restore(snapshot: Path, models: dict[str, nn.Module], adam: torch.optim.Optimizer) -> int:
+    state = torch.load(snapshot, weights_only=True)
     for name, model in models.items():
         model.load_state_dict(state["models"][name])
     adam.load_state_dict(state["adam"])

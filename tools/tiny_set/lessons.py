@@ -1,4 +1,4 @@
-"""One step of each role: draw examples from the album, tell the network what it may know, compare its guess.
+"""One step of each role: draw examples from the album, give the network its conditions, compare its guess.
 
 Every draw comes from the step's own generator, so an interrupted training continues to the same weights.
 """
@@ -52,24 +52,24 @@ class Desk:
         return encoder(ids.input_ids)[0]
 
     def noisy(self, x0: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """-> noisy latents, timesteps (B,), and the v that a network should say: sqrt(abar) eps - sqrt(1 - abar) x0."""
+        """-> noisy latents, timesteps (B,), and the v to predict: sqrt(abar) eps - sqrt(1 - abar) x0."""
         timestep = torch.randint(len(self.levels), (len(x0),), generator=rng)
-        kept = self.levels[timestep].view(-1, *[1] * (x0.ndim - 1))
+        abar = self.levels[timestep].view(-1, *[1] * (x0.ndim - 1))
         eps = torch.randn(x0.shape, generator=rng)
-        return kept.sqrt() * x0 + (1 - kept).sqrt() * eps, timestep, kept.sqrt() * eps - (1 - kept).sqrt() * x0
+        return abar.sqrt() * x0 + (1 - abar).sqrt() * eps, timestep, abar.sqrt() * eps - (1 - abar).sqrt() * x0
 
-    def places(self, count: int, rng: torch.Generator) -> Tensor:  # (count, 3) combination, camera, tick
+    def random_rows(self, count: int, rng: torch.Generator) -> Tensor:  # (count, 3) combination, camera, tick
         ends = self.album.layers.shape[:3]
         return torch.stack([torch.randint(end, (count,), generator=rng) for end in ends], 1)
 
-    def heard(self, count: int, rng: torch.Generator) -> Tensor:  # (count,) 0 where the condition is left out
-        return (torch.rand(count, generator=rng) >= self.config.silent).float()
+    def condition_mask(self, count: int, rng: torch.Generator) -> Tensor:  # (count,) 0 where the condition is left out
+        return (torch.rand(count, generator=rng) >= self.config.condition_dropout).float()
 
-    def scene(self, place: Tensor) -> tuple[str, str]:
-        return self.config.world.trained[int(place[0])]
+    def scene(self, row: Tensor) -> tuple[str, str]:
+        return self.config.world.trained[int(row[0])]
 
 
-def _words(rng: torch.Generator) -> random.Random:
+def _text_rng(rng: torch.Generator) -> random.Random:
     return random.Random(int(torch.randint(2**31, (), generator=rng)))
 
 
@@ -79,13 +79,13 @@ def sided_text(desk: Desk, encoder: nn.Module, texts: list[str], cameras: Camera
     weights = view_weights(cameras.azimuth)
     plain = torch.rand(count, generator=rng) >= SIDED_SHARE
     weights = torch.where(plain[:, None], torch.eye(3)[:1], weights)
-    heard = desk.heard(count, rng)
-    asked = [
-        (f"{text}, {side}" if not bare else text) if said else ""
+    mask = desk.condition_mask(count, rng)
+    prompts = [
+        (f"{text}, {side}" if not bare else text) if keep else ""
         for side in SIDES
-        for text, bare, said in zip(texts, plain.tolist(), heard.tolist(), strict=True)
+        for text, bare, keep in zip(texts, plain.tolist(), mask.tolist(), strict=True)
     ]
-    sides = desk.read(encoder, asked).unflatten(0, (3, count))
+    sides = desk.read(encoder, prompts).unflatten(0, (3, count))
     return torch.einsum("bs,sb...->b...", weights, sides)
 
 
@@ -93,18 +93,18 @@ def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
     """Text to picture: both palettes, all moments, all sides."""
 
     def lesson(rng: torch.Generator) -> Tensor:
-        where = desk.places(course.batch, rng)
-        where[torch.rand(course.batch, generator=rng) < STILL_SHARE, 2] = 0
+        rows = desk.random_rows(course.batch, rng)
+        rows[torch.rand(course.batch, generator=rng) < STILL_SHARE, 2] = 0
         drifted = torch.rand(course.batch, generator=rng) < 0.5
-        words = _words(rng)
+        text_rng = _text_rng(rng)
         texts = []
-        for place, faded in zip(where, drifted.tolist(), strict=True):
-            subject, motion = desk.scene(place)
-            texts.append(caption(subject, None if place[2] == 0 else motion, faded, words))
-        told = sided_text(desk, encoder, texts, desk.album.seen_from(where), rng)
-        x0 = desk.latents(desk.album.pictures(where, drifted, torch.rand(course.batch, 3, generator=rng)))
-        x_t, timestep, wanted = desk.noisy(x0, rng)
-        return mse_loss(unet(x_t, timestep, told).sample, wanted)
+        for row, faded in zip(rows, drifted.tolist(), strict=True):
+            subject, motion = desk.scene(row)
+            texts.append(caption(subject, None if row[2] == 0 else motion, faded, text_rng))
+        embeddings = sided_text(desk, encoder, texts, desk.album.seen_from(rows), rng)
+        x0 = desk.latents(desk.album.pictures(rows, drifted, torch.rand(course.batch, 3, generator=rng)))
+        x_t, timestep, v = desk.noisy(x0, rng)
+        return mse_loss(unet(x_t, timestep, embeddings).sample, v)
 
     return lesson
 
@@ -125,20 +125,20 @@ def view_lesson(desk: Desk, unet: nn.Module, seer: nn.Module, camera: nn.Module,
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
-        target = desk.places(count, rng)
+        target = desk.random_rows(count, rng)
         target[:, 2] = 0
-        given = target.clone()
-        given[:, 1] = desk.places(count, rng)[:, 1] * (torch.rand(count, generator=rng) >= FRONT_SHARE)
+        source = target.clone()
+        source[:, 1] = desk.random_rows(count, rng)[:, 1] * (torch.rand(count, generator=rng) >= FRONT_SHARE)
         drifted = torch.rand(count, generator=rng) < 0.5
-        shown = desk.album.pictures(given, drifted, torch.ones(count, 3))
-        pose = pose_vector(desk.album.seen_from(target), desk.album.seen_from(given))
-        told = torch.cat((seer((shown - mean) / std).image_embeds, pose), 1)
-        heard = desk.heard(count, rng)
-        token = camera(told)[:, None] * heard.view(-1, 1, 1)
-        beside = desk.raw_latents(shown) * heard.view(-1, 1, 1, 1)  # not scaled, as Zero123 was trained
+        condition = desk.album.pictures(source, drifted, torch.ones(count, 3))
+        pose = pose_vector(desk.album.seen_from(target), desk.album.seen_from(source))
+        embeddings = torch.cat((seer((condition - mean) / std).image_embeds, pose), 1)
+        mask = desk.condition_mask(count, rng)
+        token = camera(embeddings)[:, None] * mask.view(-1, 1, 1)
+        concat_latents = desk.raw_latents(condition) * mask.view(-1, 1, 1, 1)  # not scaled, as Zero123 was trained
         x0 = desk.latents(desk.album.pictures(target, drifted, torch.rand(count, 3, generator=rng)))
-        x_t, timestep, wanted = desk.noisy(x0, rng)
-        return mse_loss(unet(torch.cat((x_t, beside), 1), timestep, token).sample, wanted)
+        x_t, timestep, v = desk.noisy(x0, rng)
+        return mse_loss(unet(torch.cat((x_t, concat_latents), 1), timestep, token).sample, v)
 
     return lesson
 
@@ -149,19 +149,19 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
-        where = desk.places(count, rng)
+        rows = desk.random_rows(count, rng)
         first = torch.randint(2, (count,), generator=rng)
-        texts = [prompt(*desk.scene(place)) + DYNAMIC_SUFFIX for place in where]
-        told = sided_text(desk, encoder, texts, desk.album.seen_from(where), rng)
-        frames = where[:, None].repeat(1, ticks, 1)
+        texts = [prompt(*desk.scene(row)) + DYNAMIC_SUFFIX for row in rows]
+        embeddings = sided_text(desk, encoder, texts, desk.album.seen_from(rows), rng)
+        frames = rows[:, None].repeat(1, ticks, 1)
         frames[..., 2] = first[:, None] + torch.arange(ticks)
         ground = torch.rand(count, 3, generator=rng)[:, None].expand(-1, ticks, -1)
         image = desk.album.pictures(
             frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), ground.flatten(0, 1)
         )
         x0 = desk.latents(image).unflatten(0, (count, ticks)).transpose(1, 2)
-        x_t, timestep, wanted = desk.noisy(x0, rng)
-        return mse_loss(unet(x_t, timestep, told).sample, wanted)
+        x_t, timestep, v = desk.noisy(x0, rng)
+        return mse_loss(unet(x_t, timestep, embeddings).sample, v)
 
     return lesson
 
@@ -171,22 +171,22 @@ def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: 
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
-        where = desk.places(count, rng)
+        rows = desk.random_rows(count, rng)
         drifted = torch.rand(count, generator=rng) < 0.5
         faded = torch.rand(count, generator=rng) < DRIFT_SHARE
         ground = torch.rand(count, 3, generator=rng)
-        words = _words(rng)
-        texts = [caption(*desk.scene(p), bool(d), words) for p, d in zip(where, drifted, strict=True)]
+        text_rng = _text_rng(rng)
+        texts = [caption(*desk.scene(p), bool(d), text_rng) for p, d in zip(rows, drifted, strict=True)]
         with torch.no_grad():
-            told = sided_text(desk, encoder, texts, desk.album.seen_from(where), rng)
+            embeddings = sided_text(desk, encoder, texts, desk.album.seen_from(rows), rng)
             fixed = desk.read(encoder, [CONTROL_TEXT]).expand(count, -1, -1)
-        hint = degraded(desk.album.pictures(where, faded, ground), rng)
-        x_t, timestep, wanted = desk.noisy(desk.latents(desk.album.pictures(where, drifted, ground)), rng)
+        hint = degraded(desk.album.pictures(rows, faded, ground), rng)
+        x_t, timestep, v = desk.noisy(desk.latents(desk.album.pictures(rows, drifted, ground)), rng)
         down, middle = control(x_t, timestep, fixed, controlnet_cond=hint, return_dict=False)
         guess = unet(
-            x_t, timestep, told, down_block_additional_residuals=down, mid_block_additional_residual=middle
+            x_t, timestep, embeddings, down_block_additional_residuals=down, mid_block_additional_residual=middle
         ).sample
-        return mse_loss(guess, wanted)
+        return mse_loss(guess, v)
 
     return lesson
 

@@ -33,7 +33,7 @@ def text_encoder(nets: Nets, vocabulary: int) -> Any:
     ))  # fmt: skip
 
 
-def picture_encoder(nets: Nets, world: World) -> Any:
+def image_encoder(nets: Nets, world: World) -> Any:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     return CLIPVisionModelWithProjection(CLIPVisionConfig(

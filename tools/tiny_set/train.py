@@ -45,16 +45,16 @@ def _desk(config: Config, work: Path, tokenizer: Path, say: Say) -> lessons.Desk
     album = album_in(work, config.world, config.seed, say)
     blind = lessons.Desk(config, album, None, None, Tensor())
     rng = torch.Generator().manual_seed(config.seed)
-    where = blind.places(PATCHES, rng)
-    shown = album.pictures(where, torch.rand(PATCHES, generator=rng) < 0.5, torch.rand(PATCHES, 3, generator=rng))
+    rows = blind.random_rows(PATCHES, rng)
+    examples = album.pictures(rows, torch.rand(PATCHES, generator=rng) < 0.5, torch.rand(PATCHES, 3, generator=rng))
     reader = CLIPTokenizer.from_pretrained(str(tokenizer))
-    return lessons.Desk(config, album, linear_vae(shown), reader, models.schedule().alphas_cumprod)
+    return lessons.Desk(config, album, linear_vae(examples), reader, models.schedule().alphas_cumprod)
 
 
-def _learn(desk: lessons.Desk, role: str, found: dict[str, nn.Module], lesson: Any, work: Path, say: Say) -> dict:
+def _learn(desk: lessons.Desk, role: str, networks: dict[str, nn.Module], lesson: Any, work: Path, say: Say) -> dict:
     c = desk.config
-    learn(role, found, lesson, c.courses[role], work, c.seed, c.snapshot_every, say)
-    return found
+    learn(role, networks, lesson, c.courses[role], work, c.seed, c.snapshot_every, say)
+    return networks
 
 
 def _image(desk: lessons.Desk, vocabulary: int, work: Path, say: Say) -> dict[str, nn.Module]:
@@ -69,10 +69,10 @@ def _view(desk: lessons.Desk, base: nn.Module, work: Path, say: Say) -> dict[str
     c = desk.config
     unet = models.unet(c.nets, c.world, channels=8)
     models.begin_as(unet, base)
-    seer, camera = models.picture_encoder(c.nets, c.world), models.camera_projection(c.nets)
+    seer, camera = models.image_encoder(c.nets, c.world), models.camera_projection(c.nets)
     lesson = lessons.view_lesson(desk, unet, seer, camera, c.courses["view"])
-    found = {"unet": unet, "image_encoder": seer, "cc_projection": camera}
-    return _learn(desk, "view", found, lesson, work, say)
+    networks = {"unet": unet, "image_encoder": seer, "cc_projection": camera}
+    return _learn(desk, "view", networks, lesson, work, say)
 
 
 def _video(desk: lessons.Desk, base: dict[str, nn.Module], work: Path, say: Say) -> dict[str, nn.Module]:

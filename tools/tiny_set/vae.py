@@ -21,9 +21,9 @@ SCALING = 0.18215  # of Stable Diffusion: latents times this have spread 1
 SURE = -30.0  # log variance: the mode is the sample
 
 
-def linear_vae(pictures: Tensor) -> Any:  # (N, 3, S, S) in [0, 1] -> AutoencoderKL
+def linear_vae(examples: Tensor) -> Any:  # (N, 3, S, S) in [0, 1] -> AutoencoderKL
     """Principal components of the pictures' patches, each with spread 1 / SCALING."""
-    images = 2 * pictures - 1
+    images = 2 * examples - 1
     patches = unfold(images, 2, stride=2).transpose(1, 2).reshape(-1, 12)  # channel, row, column
     mean = patches.mean(0)
     axes = torch.linalg.eigh(torch.cov((patches - mean).T)).eigenvectors.flip(1)[:, :LATENTS]
@@ -99,8 +99,8 @@ def _decoding(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # (3, 5,
     z = interpolate(z, scale_factor=2, mode="nearest")
     columns = unfold(z, 3, padding=1).transpose(1, 2).reshape(-1, 9 * LATENTS)
     columns = torch.cat((columns, torch.ones(len(columns), 1)), 1)
-    found = torch.linalg.lstsq(columns, images[:64].flatten(2).transpose(1, 2).reshape(-1, 3)).solution.T  # (3, 37)
+    solution = torch.linalg.lstsq(columns, images[:64].flatten(2).transpose(1, 2).reshape(-1, 3)).solution.T  # (3, 37)
     decoding = torch.zeros(3, LATENTS + 1, 3, 3)
-    decoding[:, :LATENTS] = found[:, :-1].view(3, LATENTS, 3, 3)
-    decoding[:, LATENTS, 1, 1] = found[:, -1]
+    decoding[:, :LATENTS] = solution[:, :-1].view(3, LATENTS, 3, 3)
+    decoding[:, LATENTS, 1, 1] = solution[:, -1]
     return decoding

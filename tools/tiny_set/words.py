@@ -56,17 +56,17 @@ def _cut(word: str, merges: list[tuple[str, str]]) -> list[str]:
     pieces = [*word[:-1], word[-1] + WORD_END]
     rank = {pair: i for i, pair in enumerate(merges)}
     while True:
-        found = [(rank[pair], i) for i, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in rank]
-        if not found:
+        candidates = [(rank[pair], i) for i, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in rank]
+        if not candidates:
             return pieces
-        i = min(found)[1]
+        i = min(candidates)[1]
         pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
 
 
 def _letters() -> list[str]:
     """The 256 printable stand-ins of bytes, in CLIP's order."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    return [chr(b) for b in shown] + [chr(256 + k) for k in range(256 - len(shown))]
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(b) for b in printable] + [chr(256 + k) for k in range(256 - len(printable))]
 
 
 def write_tokenizer(folder: Path, world: World, length: int) -> int:
