@@ -34,11 +34,11 @@ class Cameras:
 
 @dataclass(frozen=True)
 class Pinholes:
-    """F pictures from cameras that stand anywhere. Several eyes see their own part of a picture, side by side."""
+    """F frames of pinhole cameras with arbitrary poses; E eyes are rendered side by side."""
 
     c2w: Tensor  # (F, E, 4, 4) camera to world, E eyes, the left one first
     fovy: Tensor  # (F,) degrees, vertical
-    centre: Tensor  # (F, E, 2) where the axis meets the eye's part, right and up of its middle, in picture heights
+    centre: Tensor  # (F, E, 2) where the axis meets the eye's part, right and up of its middle, in image heights
 
     def __len__(self) -> int:
         return self.c2w.shape[0]
@@ -63,13 +63,17 @@ class Shading:
     ambient: float = 1.0  # share of light that comes from everywhere
     light: Tensor | None = None  # (B, 3) unit vectors towards the light; None where the mode needs none
 
+    def __post_init__(self) -> None:
+        if self.mode not in SHADING_MODES:
+            raise ValueError(f"shading mode is {self.mode!r}: choose one of {', '.join(SHADING_MODES)}.")
+
 
 @dataclass(frozen=True)
 class View:
     """What a prior may know about B rendered images; a clip is B frames of one item."""
 
     cameras: Cameras  # B cameras, world
-    reference: Cameras  # 1 camera: the one the reference picture was taken from
+    reference: Cameras  # 1 camera: the one the reference image was taken from
     time: Tensor  # (B,) scene time in [0, 1]
     background: Tensor  # (3,) colour behind the object
     shading: Shading = field(default_factory=Shading)

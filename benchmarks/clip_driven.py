@@ -97,7 +97,7 @@ def own_clip(scene: PreparedRun, frames: int) -> Guidance:
     camera, truth = scene.options.reference.camera, scene.priors.truth
     where = camera[torch.zeros(frames, dtype=torch.long)]
     image, mask = truth.render(where, torch.linspace(0, 1, frames), CLIP_SIZE)
-    return clip_guidance(image, mask, None, camera, scene.settings.coarse.render.size, "subject")
+    return clip_guidance(image, mask, None, scene.options.reference, scene.settings.coarse.render.size, "subject")
 
 
 def _with_video(scene: PreparedRun, video: Guidance) -> PreparedRun:

@@ -19,17 +19,16 @@ from a124core.cli.machine import peak_memory_mb
 from a124core.field.occupancy import Occupancy
 from a124core.priors import latents
 from a124core.priors.builtin import example_image
+from a124core.priors.defaults import MOVING_VIEW_WEIGHT, RELEASED
 from a124core.priors.diffusers.denoiser import Denoiser, FolderPrior
 from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
 from a124core.priors.diffusers.package import diffusers
 from a124core.priors.diffusers.refine import TileConditioner
-from a124core.priors.diffusers.roles import as_guidance
 from a124core.priors.diffusers.text import ViewText
 from a124core.priors.diffusers.vae import VaeEncoder
 from a124core.priors.diffusers.zero123 import PoseConditioner
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.priors.parameterization import EPS
-from a124core.priors.released import BY_ROLE, MOVING_VIEW_WEIGHT
 from a124core.priors.view_text import SIDES
 from a124core.priors.zero123_pose import ZERO123
 from a124core.protocols import Guidance, Guidances, Run
@@ -119,7 +118,7 @@ def _made(kind: str, config: dict[str, Any], policy: OffloadPolicy, dtype: torch
 
 
 def _guidance(role: str, setup: Setup, policy: OffloadPolicy) -> Guidance:
-    numbers = BY_ROLE[role] if setup.full else replace(BY_ROLE[role], size=SMALL)
+    numbers = RELEASED[role] if setup.full else replace(RELEASED[role], size=SMALL)
     if role == "view" and setup.stage != "static":
         numbers = replace(numbers, weight=MOVING_VIEW_WEIGHT)
     kind, config = NETWORKS[role]
@@ -128,7 +127,7 @@ def _guidance(role: str, setup: Setup, policy: OffloadPolicy) -> Guidance:
     encoder = VaeEncoder(_made("AutoencoderKL", VAE, policy, torch.float32), policy)
     conditioner = _conditioner(role, config["cross_attention_dim"], numbers.size // encoder.factor, encoder.factor)
     prior = FolderPrior(denoiser, encoder, conditioner, numbers.cfg, numbers.size, role == "video")
-    return as_guidance(prior, numbers, role)
+    return numbers.guidance(prior, role)
 
 
 def _conditioner(role: str, width: int, side: int, factor: int) -> Any:

@@ -20,7 +20,7 @@ from a124core.export.mesh import MeshOptions, export_mesh
 from a124core.export.mesh.build import build
 from a124core.export.mesh.mesh import diagonal, sample_surface
 from a124core.export.mesh.quality import distances_to
-from a124core.priors.builtin.scenes import Look, moved, subject_named
+from a124core.priors.builtin.appearance import Appearance, animated_points, get_subject
 
 TRUTH_SPACING = 0.006  # world units between the points of the truth
 KINDS = {
@@ -45,16 +45,16 @@ def main(path: str) -> None:
               f"{sequence.n_faces} faces, {len(sequence.segments)} templates; to the field's own surface mean "
               f"{distance.mean():.2f} %, max {distance.max():.2f} %; colours {colour:.1f} % off", flush=True)
     if "subject" in extra:
-        to_truth(field, Look(subject_named(extra["subject"]), "reference", extra["motion"]))
+        to_truth(field, Appearance(get_subject(extra["subject"]), "reference", extra["motion"]))
 
 
-def to_truth(field: object, look: Look) -> None:
+def to_truth(field: object, appearance: Appearance) -> None:
     """Symmetric mean distance of the tracked mesh to the truth, per frame, share of the truth's diagonal."""
     built = build(field, MeshOptions(), tracked=True)
     errors = []
     for frame, time_ in enumerate(built.times):
         mesh = built.sequence.mesh(frame)
-        truth = moved(look, TRUTH_SPACING, torch.tensor([float(time_)]), None)[0][0].T.numpy()
+        truth = animated_points(appearance, TRUTH_SPACING, torch.tensor([float(time_)]))[0][0].T.numpy()
         on_mesh = sample_surface(mesh.vertices, mesh.faces, 20_000, np.random.default_rng(0))[0]
         to_mesh = distances_to(truth, (mesh.vertices, mesh.faces)).mean()
         errors.append(0.5 * (nearest(on_mesh, truth).mean() + to_mesh) / diagonal(truth))

@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from a124core.cameras.rig import make_cameras, random_views, reference_camera
-from a124core.priors.builtin import example_image
-from a124core.priors.builtin.scenes import Look, subject_named
-from a124core.priors.builtin.truth import Truth
+from a124core.priors.builtin import GroundTruth, example_image
+from a124core.priors.builtin.appearance import Appearance, get_subject
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.protocols import Cameras, View
 from a124core.reference.reference import make_reference
@@ -66,7 +65,7 @@ def _width(models: Path) -> int:
 
 def _shown(subject: str, motion: str, palette: str, cameras: Cameras, time: Tensor) -> tuple[Tensor, View]:
     """Pictures of the truth, and what a prior may know of them."""
-    truth = Truth(Look(subject_named(subject), palette, motion), 0.0)
+    truth = GroundTruth(Appearance(get_subject(subject), palette, motion), 0.0)
     picture, _ = truth.render(cameras, time, SIZE, GROUND)
     return picture, View(cameras, reference_camera(), time, torch.tensor(GROUND))
 

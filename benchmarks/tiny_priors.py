@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from a124core.export.embedding import read_embedding, write_embedding
 from a124core.inversion.config import TokenConfig
 from a124core.inversion.learn import learn_token
+from a124core.priors.defaults import RoleDefaults
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.inversion import load_inversion_model
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.roles import RoleRequest, folder_prior
 from a124core.priors.diffusers.text import PLACEHOLDER
-from a124core.priors.released import Numbers
 from a124core.protocols import Guidance, Guidances, Run
 from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
@@ -32,7 +31,7 @@ WORD = TokenConfig(steps=300, batch=16, lr=5e-3, size=SIZE)
 
 def tiny_prior(role: str, path: Path, text: str, cfg: float, **options: Any) -> FolderPrior:
     """Load a role through the adapter that opens the real weights."""
-    numbers = Numbers(cfg, weight=1.0, t_min=0.02, t_max=0.98, size=SIZE)
+    numbers = RoleDefaults(cfg, weight=1.0, t_min=0.02, t_max=0.98, size=SIZE)
     return folder_prior(RoleRequest(role, path, text, numbers, **options), OffloadPolicy())
 
 
@@ -54,7 +53,7 @@ def word_for(models: Path, reference: Reference, subject: str, seed: int, path: 
     if path.is_file():
         return next(iter(read_embedding(path).values()))
     model = load_inversion_model(models / "image", subject, OffloadPolicy())
-    word = learn_token(reference.on(torch.ones(3), 4 * SIZE), model, WORD, Run(seed))
+    word = learn_token(reference.composite(4 * SIZE), model, WORD, Run(seed))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_embedding(path, word)
     return word

@@ -1,9 +1,10 @@
-"""1 Picture: from IMAGE and MASK to the reference that every optimizer looks at."""
+"""1 Picture: from IMAGE and MASK to the reference of every optimizer."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from ..a124core.cameras.rig import reference_camera
 from ..a124core.priors.builtin import SUBJECTS, example_image
 from ..a124core.reference.reference import make_reference
 from ..a124core.reference.segment import MASK_MARKS
@@ -12,11 +13,11 @@ from .host import ui
 from .host.images import from_images, from_masks, to_image, to_mask
 from .host.runtime import outside_inference
 
-CUTOUT_SIZE = 512  # pixels a side of the picture that shows the cut-out
+CUTOUT_SIZE = 512  # pixels a side of the cut-out image
 
 
 class A124ExamplePicture:
-    """A picture to begin with, in the form in which Load Image gives one."""
+    """Provide an example image, as Load Image would."""
 
     DESCRIPTION = "A ready-made picture with its mask, to try the pack before you use your own."
     CATEGORY = "Animate124/1 Picture"
@@ -40,11 +41,11 @@ class A124ExamplePicture:
 
 
 class A124Reference:
-    """Cuts the subject out and says where the picture was taken from."""
+    """Cut the subject out and set the camera the image was taken from."""
 
     DESCRIPTION = (
         "Turns a picture into the reference of the scene: finds the subject by its mask, its transparency or a plain "
-        "background, and says on the node what it took."
+        "background, and reports on the node what it found."
     )
     CATEGORY = "Animate124/1 Picture"
     SEARCH_ALIASES = ["animate124 picture", "4D", "image to 3D", "NeRF", "animate", "cut out", "subject"]
@@ -91,19 +92,17 @@ class A124Reference:
                 "depth": ("IMAGE", {"tooltip": "A depth map of the picture, near = bright. It improves the shape."}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
-        }  # fmt: skip
+        }
 
     @outside_inference
     def make(
         self, image: Tensor, mask_marks: str, recentre: bool, elevation: float, azimuth: float, radius: float,
         fovy: float, mask: Tensor | None = None, depth: Tensor | None = None, unique_id: str | None = None,
-    ) -> dict:  # fmt: skip
-        picture, alpha = from_images(image[:1])
+    ) -> dict:
+        image, alpha = from_images(image[:1])
         mask = None if mask is None else from_masks(mask)[:1]
         depth = None if depth is None else from_images(depth[:1])[0]
-        reference = make_reference(
-            picture, mask, alpha, depth, mask_marks, recentre, elevation, azimuth, radius, fovy
-        )
+        camera = reference_camera(elevation, azimuth, radius, fovy)
+        reference = make_reference(image, mask, alpha, depth, mask_marks, recentre, camera)
         ui.show_text(unique_id, reference.note)
-        shown = reference.on((1.0, 1.0, 1.0), CUTOUT_SIZE)
-        return {"ui": {"text": [reference.note]}, "result": (reference, to_image(shown))}
+        return {"ui": {"text": [reference.note]}, "result": (reference, to_image(reference.composite(CUTOUT_SIZE)))}

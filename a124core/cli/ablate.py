@@ -30,7 +30,7 @@ MODE = "paper"  # the reference picture only where a clip starts at 0: else "nev
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is changed, by options of Job; and which stages it shares with the full method."""
+    """One line of the table: what is changed, by fields of RunOptions; and which stages it shares with the full method."""
 
     name: str
     options: dict[str, Any]
@@ -115,7 +115,7 @@ def _printed(results: list[Result], done: int, total: int) -> list[Result]:
 
 
 def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list[Result]:
-    """All rows of one scene and seed; priors, exam, and stages that two rows have in common are made once."""
+    """All rows of one scene and seed; priors, evaluation set and stages that two rows share are made once."""
     image, mask = example_image(subject)
     reference = make_reference(image, mask, mask_marks="subject")
     options_of_run = RunOptions(
@@ -134,7 +134,7 @@ def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list
 
 
 def _row_figures(row: Row, prepared: PreparedRun, eval_set: EvalSet, shared: dict[str, Field4D]) -> Figures:
-    """Run the stages that the row does not share, and grade the last field; also the still one, for its geometry."""
+    """Run the stages that the row does not share, and evaluate the last field; also the static one, for its geometry."""
     metrics: Figures = {}
     field = None
     for stage in row.stages:

@@ -112,6 +112,11 @@ class RunFolder:
     def _check_same(self, identity: dict[str, str]) -> None:
         self.check_interrupted()
         earlier = json.loads((self.work / RUN).read_text(encoding="utf-8"))
+        if earlier.get("version") != identity["version"]:
+            raise ValueError(
+                f"the interrupted run in {self.out} was kept by another version of this program, which cannot be "
+                "continued: start over without --resume; what was kept stays beside the new run."
+            )
         different = [name for name, value in identity.items() if earlier.get(name) != value]
         if different:
             raise ValueError(

@@ -25,9 +25,9 @@ from ..utils.text import count_noun
 from .folder import created_folder
 from .machine import available_device
 from .prepare import check_writable
-from .progress import Interrupted, advance, interrupted_if, interruptible, step_bar
+from .progress import Interrupted, advance, interrupted_if, interruptible, nothing_kept_unless, step_bar
 
-INTERVALS = Intervals(snapshot=120.0, preview=10.0)
+INTERVALS = Intervals(snapshot=120.0, preview=10.0, preview_last=True)
 SUFFIX = ".safetensors"
 
 
@@ -72,8 +72,8 @@ def invert(args: Any) -> None:
             with step_bar("invert", 0 if snapshot is None else snapshot.step, config.steps, args.quiet) as bar:
                 progress = InversionProgress(bar, args.out.with_name(f"{args.out.stem}.preview.png"))
                 embedding = _learn(image, model, config, args.seed, progress, store, snapshot)
-    notes = {"made_by": "animate124", "init_word": args.word.strip(), "steps": str(config.steps)}
-    store.finish(args.out.name, embedding, notes)
+            notes = {"made_by": "animate124", "init_word": args.word.strip(), "steps": str(config.steps)}
+            store.finish(args.out.name, embedding, notes)
     size = f"{count_noun(len(embedding), 'vector')} of {embedding.shape[1]} numbers"
     print(f"Written: {args.out}, {size}. Use it: animate --priors diffusers --token {args.out} --refine-prompt "
           "'a <token> is dancing'")
@@ -116,8 +116,9 @@ def _learn(
     monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
     run = Run(seed, on_step=monitor.on_step, resume=snapshot)
     try:
-        with interruptible(progress), monitor.saving_on_error():
-            return learn_token(image, model, config, run)
+        with nothing_kept_unless(lambda: store.newest() is not None), interruptible(progress):
+            with monitor.saving_on_error():
+                return learn_token(image, model, config, run)
     except BaseException as error:
         if not is_out_of_memory(error):
             raise
@@ -144,13 +145,10 @@ class InversionProgress:
         advance(self.bar)
         if self.stop:
             raise Interrupted("after this step")
-        if step.step == step.steps:
-            self.on_preview(step)
-
     def on_preview(self, step: TokenStep) -> None:
         """Write a training image and what the model makes of it."""
         write_image(self.preview, side_by_side(*step.preview().split(1)))
 
     def on_problem(self, message: str) -> None:
         """Tell it above the bar."""
-        self.bar.write(f"The run goes on: {message}", file=sys.stderr)
+        self.bar.write(message, file=sys.stderr)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..cameras.rig import reference_camera
 from ..priors.builtin import example_image
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
@@ -123,8 +124,8 @@ def read_reference(options: object) -> Reference:
     image, alpha, note = read_image(options.image)
     mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
     depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
-    camera = (options.elevation, options.azimuth, options.radius, options.fovy)
-    reference = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, *camera)
+    camera = reference_camera(options.elevation, options.azimuth, options.radius, options.fovy)
+    reference = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, camera)
     labelled = (("Picture", note), ("Mask", mask_note), ("Depth", depth_note))
     notes = [f"{name}: {text}" for name, text in labelled if text]
     return replace(reference, note=" ".join([reference.note, *(f"{text}." for text in notes)]))

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..export.embedding import read_embedding
+from ..priors.defaults import released_defaults
 from ..priors.diffusers.checks import CHANNELS, EXAMPLES, check_control, check_unet
 from ..priors.diffusers.modelscope import unet_file
 from ..priors.diffusers.offload import OffloadPolicy
 from ..priors.diffusers.roles import RoleRequest, folder_guidance
 from ..priors.diffusers.text import Embeddings
-from ..priors.released import numbers
 from ..priors.zero123_pose import KINDS, ZERO123
 from ..protocols import Guidance, Guidances
 from ..reference.reference import Reference
@@ -172,12 +172,12 @@ def load_guidances(
     def load(role: str, path: str, prompt: str, **options: Any) -> Guidance | None:
         if path not in paths or role not in roles:
             return None
-        request = RoleRequest(role, paths[path], prompt, numbers(role, preset), **common, **options)
+        request = RoleRequest(role, paths[path], prompt, released_defaults(role, preset), **common, **options)
         return folder_guidance(request, policy)
 
     static_view = load("view", "view", "")
     refine = load("refine", "image", refine_prompt, control=paths.get("control"), embeddings=embeddings)
-    moving_weight = numbers("view", preset, moving=True).weight
+    moving_weight = released_defaults("view", preset, moving=True).weight
     guidances = Guidances(
         image=load("image", "image", static_prompt),
         view=None if static_view is None else replace(static_view, weight=moving_weight),

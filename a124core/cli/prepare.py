@@ -17,6 +17,7 @@ from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
 from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
 from ..reference.reference import Reference
+from ..stages.coarse import with_min_time_tv
 from ..stages.config import Preset, StageConfig
 from ..stages.loop import STAGES
 from ..stages.optimise import used_guidances
@@ -25,13 +26,14 @@ from .models import Models, load_guidances, required_roles
 
 TILE = 2  # the tile prior's images are this many times as wide as the coarse stage's
 REFINES = ("tile", "upscale", "none", "naive")
+RUN_VERSION = "2"  # of what is kept of an interrupted run
 MOST_STEPS = 1e3  # times a preset's steps
 SPARE = 64 * 2**20  # bytes for films and pictures
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """One run of the command line, or one row of an ablation."""
+    """The options of one run of the command line, or of one row of an ablation."""
 
     reference: Reference | None
     prompt: str
@@ -62,7 +64,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A job with its priors made and its settings resolved."""
+    """A run with its priors built and its settings resolved."""
 
     options: RunOptions
     priors: BuiltInPriors | None  # None: learned ones, whose answer nobody knows
@@ -77,7 +79,7 @@ class PreparedRun:
 
     @property
     def understood(self) -> str:
-        return self.priors.understood if self.priors is not None else "Priors: models in diffusers folders."
+        return self.priors.summary if self.priors is not None else "Priors: models in diffusers folders."
 
     @property
     def recipe(self) -> str:
@@ -89,8 +91,9 @@ class PreparedRun:
         return tuple(stage for stage in STAGES if stage not in self.options.skip)
 
     def config(self, stage: str) -> StageConfig:
-        """The options of one stage."""
-        return getattr(self.settings, stage)
+        """Return the options of one stage."""
+        config = getattr(self.settings, stage)
+        return config if stage == "static" else with_min_time_tv(config, self.guidances.video)
 
     def stage_guidances(self, stage: str) -> Guidances:
         """The guidances that the stage uses."""
@@ -99,7 +102,7 @@ class PreparedRun:
 
 
 def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> PreparedRun:
-    """Priors and settings of a job; priors of another job about the same scene may be lent."""
+    """Build the priors and settings of a run; priors of another run of the same scene may be passed in."""
     if options.models is not None:
         return _with_models(options, options.models)
     name = auto_preset([]) if options.preset == "auto" else options.preset  # all priors here are built in
@@ -123,7 +126,7 @@ def _with_models(options: RunOptions, models: Models) -> PreparedRun:
 
 
 def _adapted(settings: Preset, options: RunOptions) -> Preset:
-    """The preset with the job's own choices."""
+    """The preset with the run's own choices."""
     moving: dict[str, Any] = {}
     if options.sampling is not None:
         moving["time"] = replace(settings.coarse.time, sampling=options.sampling)
@@ -147,7 +150,11 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
             digest.update(b"none" if layer is None else layer.contiguous().numpy().tobytes())
     motion = prepared.priors.truth.motion if prepared.priors else "by models"
     camera = None if options.reference is None else [float(v) for v in vars(options.reference.camera).values()]
+    settings = asdict(prepared.settings)
+    for stage in STAGES:  # the rays rendered at once change how a result is reached and not the result
+        del settings[stage]["render"]["chunk"]
     return {
+        "version": RUN_VERSION,
         "picture": digest.hexdigest(),
         "camera": json.dumps(camera),
         "prompt": options.prompt,
@@ -155,7 +162,7 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
         "models": options.models.identity() if options.models else "built-in",
         "seed": str(options.seed),
         "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",
-        "settings": json.dumps(asdict(prepared.settings), sort_keys=True),
+        "settings": json.dumps(settings, sort_keys=True),
     }
 
 

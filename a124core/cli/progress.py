@@ -86,7 +86,7 @@ class TerminalProgress:
 
     def on_problem(self, message: str) -> None:
         """Tell it above the bar."""
-        tqdm.write(f"The run goes on: {message}", file=sys.stderr)
+        tqdm.write(message, file=sys.stderr)
 
     def save(self, step: Step) -> None:
         """Keep a snapshot, with the losses and seconds so far."""
@@ -123,6 +123,17 @@ def interruptible(front_end: Any) -> Iterator[None]:  # with an attribute `stop`
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def nothing_kept_unless(resumable: Callable[[], bool]) -> Iterator[None]:
+    """Turn Interrupted into KeyboardInterrupt where nothing could be kept to resume from, as on a full disk."""
+    try:
+        yield
+    except Interrupted:
+        if resumable():
+            raise
+        raise KeyboardInterrupt from None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from .folder import RunFolder, created_folder
 from .machine import peak_memory_mb
 from .outputs import write_results
 from .prepare import TILE, PreparedRun, RunOptions, check_writable, prepare, required_disk, run_identity
-from .progress import INTERVALS, Interrupted, TerminalProgress, interrupted_if, interruptible
+from .progress import INTERVALS, TerminalProgress, interrupted_if, interruptible, nothing_kept_unless
 from .report import Report, StageReport, report_dict
 
 Say = Callable[[str], None]
@@ -105,13 +105,9 @@ class _Pipeline:
         snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
         monitor = RunMonitor(self.progress, self.progress.save, INTERVALS)
         with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
-            try:
+            with nothing_kept_unless(self.folder.resumable):
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
                     field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot)
-            except Interrupted:
-                if self.folder.resumable():
-                    raise
-                raise KeyboardInterrupt from None  # the disk is full: nothing could be kept
         store.finish(f"{stage}.safetensors", field, {"stage": stage})
         self.folder.write_notes({"seconds": self.progress.seconds, "losses": self.progress.losses})
         return field
@@ -140,7 +136,7 @@ def memory_lines(prepared: PreparedRun, stage: str) -> list[str]:
 
 def less_memory(memory: str) -> str:
     """Name what needs less memory than this run."""
-    return "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low"
+    return "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low (and --resume, if a step was done)"
 
 
 def run_stage(

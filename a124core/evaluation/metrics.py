@@ -1,4 +1,4 @@
-"""Figures of likeness between pictures and their truth, as pure functions. Images are on white."""
+"""Metrics between images and their truth, as pure functions. Images are on white."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 from ..losses import blur, gaussian_kernel
 
-MSE_FLOOR = 1e-10  # identical pictures count as 100 dB
-BLUR_TAPS = 7  # what `detail` calls high frequency: the picture minus this blur ...
+MSE_FLOOR = 1e-10  # identical images count as 100 dB
+BLUR_TAPS = 7  # `detail` is high frequency: the image minus this blur ...
 BLUR_STD = 1.5  # ... of this width, pixels
-STILL = 0.01  # a path whose root mean square travel is below this share of the picture says nothing
+MIN_TRAVEL = 0.01  # share of the image; a path whose root mean square travel is less has no correlation
 
 
 def psnr(image: Tensor, truth: Tensor) -> Tensor:  # (B, 3, H, W) twice -> (B,) dB
-    """-10 log10 of the mean squared error over all pixels."""
+    """Return -10 log10 of the mean squared error over all pixels."""
     return _decibel((image - truth).square().flatten(1).mean(1))
 
 
 def psnr_inside(image: Tensor, truth: Tensor, mask: Tensor) -> Tensor:  # mask (B, 1, H, W) of the truth -> (B,) dB
-    """The same over the pixels of the true object only; a picture without any is 100 dB."""
+    """Return PSNR over the pixels of the true object only; an image without any is 100 dB."""
     error = (image - truth).square().mean(1, keepdim=True)
     return _decibel(_inside_mean(error, mask))
 
@@ -34,62 +34,60 @@ def _inside_mean(values: Tensor, mask: Tensor) -> Tensor:  # (B, 1, H, W) twice 
 
 
 def colour_error(image: Tensor, truth: Tensor, mask: Tensor) -> Tensor:  # -> (B,) in [0, 1]
-    """Mean |dRGB| over the pixels of the true object."""
+    """Return the mean |dRGB| over the pixels of the true object."""
     return _inside_mean((image - truth).abs().mean(1, keepdim=True), mask)
 
 
 def iou(mask: Tensor, truth: Tensor) -> Tensor:  # (B, 1, H, W) twice -> (B,) in [0, 1]
-    """Intersection over union of the silhouettes; two empty ones agree."""
+    """Return intersection over union of the silhouettes; two empty ones agree."""
     a, b = (mask > 0.5).flatten(1), (truth > 0.5).flatten(1)
     union = (a | b).sum(1)
     return torch.where(union > 0, (a & b).sum(1) / union.clamp(min=1), 1.0)
 
 
 def saturation(image: Tensor, mask: Tensor) -> Tensor:  # -> (B,) in [0, 1]
-    """Mean of (max - min) / max over the object's pixels: the S of HSV."""
+    """Return the mean of (max - min) / max over the object's pixels: the S of HSV."""
     high, low = image.amax(1, keepdim=True), image.amin(1, keepdim=True)
     return _inside_mean((high - low) / high.clamp(min=1e-6), mask)
 
 
 def high_frequency(image: Tensor, mask: Tensor) -> Tensor:  # -> (B,)
-    """Mean square of the picture minus its blur, over the object's pixels."""
+    """Return the mean square of the image minus its blur, over the object's pixels."""
     blurred = blur(image, gaussian_kernel(BLUR_TAPS, BLUR_STD))
     return _inside_mean((image - blurred).square().mean(1, keepdim=True), mask)
 
 
 def ratio(value: Tensor, truth: Tensor) -> float:
-    """Mean against mean; 1 is as the truth has it, NaN where the truth has none."""
-    wanted = float(truth.mean())
-    return float(value.mean()) / wanted if wanted > 1e-8 else float("nan")
+    """Return mean over true mean; NaN where the truth has none."""
+    true = float(truth.mean())
+    return float(value.mean()) / true if true > 1e-8 else float("nan")
 
 
-def centroid(mask: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, 2) x to the right, y up, shares of the picture's side
-    """Centre of a silhouette; the middle of the picture where it is empty."""
+def centroid(mask: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, 2) x to the right, y up, shares of the image's side
+    """Return the centre of a silhouette; the middle of the image where it is empty."""
     height, width = mask.shape[-2:]
     x = (torch.arange(width, device=mask.device) + 0.5) / width - 0.5
     y = 0.5 - (torch.arange(height, device=mask.device) + 0.5) / height
     total = mask.flatten(1).sum(1).clamp(min=1e-6)
-    return (
-        torch.stack([(mask[:, 0] * x).flatten(1).sum(1), (mask[:, 0] * y[:, None]).flatten(1).sum(1)], 1)
-        / total[:, None]
-    )
+    weighted = torch.stack([(mask[:, 0] * x).flatten(1).sum(1), (mask[:, 0] * y[:, None]).flatten(1).sum(1)], 1)
+    return weighted / total[:, None]
 
 
 def travel(path: Tensor) -> float:  # (..., T, D), time next to last -> root mean square distance from each path's mean
-    """How far a path goes."""
+    """Return how far a path goes."""
     return float((path - path.mean(-2, keepdim=True)).square().sum(-1).mean().sqrt())
 
 
 def path_correlation(path: Tensor, truth: Tensor) -> float | None:  # (..., T, D) twice -> -1 .. 1
-    """Pearson correlation of all coordinates, each about its own mean; None where the truth stands still."""
-    if travel(truth) < STILL:
+    """Return Pearson's correlation of all coordinates, each about its own mean; None where the truth stands still."""
+    if travel(truth) < MIN_TRAVEL:
         return None
     a, b = ((p - p.mean(-2, keepdim=True)).flatten() for p in (path, truth))
     return float((a @ b) / (a.norm() * b.norm()).clamp(min=1e-12))
 
 
 def path_amplitude(path: Tensor, truth: Tensor) -> float | None:  # (..., T, D) twice
-    """Extent of the path against the true one: 1 goes as far, 0 stands still; None where the truth stands still."""
-    if travel(truth) < STILL:
+    """Return the path's extent over the true one: 1 goes as far, 0 stands still; None where the truth stands still."""
+    if travel(truth) < MIN_TRAVEL:
         return None
     return travel(path) / travel(truth)

@@ -59,7 +59,7 @@ class ProbeViews:
         """Return the image of one camera at one time or, for a clip, at F times."""
         cameras = camera[torch.zeros(len(time), dtype=torch.long)]
         if self.render is None:
-            image = self.reference.on(WHITE, self.size).expand(len(time), -1, -1, -1)
+            image = self.reference.composite(self.size).expand(len(time), -1, -1, -1)
         else:
             image = self.render(cameras, time, self.size)[0]
         return ProbeInput(label, image, View(cameras, self.camera, time, torch.tensor(WHITE)))

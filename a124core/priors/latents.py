@@ -1,4 +1,4 @@
-"""A function of pictures, one after the other: memory of one picture's graph, gradient of all."""
+"""From renders to a network's latents: at the size that it was trained at, one image after the other."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+
+def resize_images(image: Tensor, size: int) -> Tensor:  # (B, C, H, W) -> (B, C, size, size)
+    """Resize bilinearly, as released; smoothed first where an image gets smaller."""
+    if tuple(image.shape[-2:]) == (size, size):
+        return image
+    smaller = image.shape[-1] > size
+    return functional.interpolate(image, (size, size), mode="bilinear", align_corners=False, antialias=smaller)
 
 
 def checkpointed_encode(image: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """encode of every item, with the gradient of encode, and in memory never more than one item's graph."""
-    return _ByParts.apply(image, encode)
+    """Encode every item, with the gradient of encode, and in memory never more than one item's graph."""
+    return _CheckpointedEncode.apply(image, encode)
 
 
-class _ByParts(torch.autograd.Function):
-    """Forward without a graph; backward encodes each item again, now with one. Exact: items do not know each other."""
+class _CheckpointedEncode(torch.autograd.Function):
+    """Forward without a graph; backward encodes each item again, now with one. Exact: items do not mix."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
@@ -27,10 +36,10 @@ class _ByParts(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (image,) = ctx.saved_tensors
-        found = []
-        for part, pull in zip(image.split(1), gradient.split(1), strict=True):
+        gradients = []
+        for part, cotangent in zip(image.split(1), gradient.split(1), strict=True):
             leaf = part.detach().requires_grad_(True)
             with torch.enable_grad():
                 latents = ctx.encode(leaf)
-            found.append(torch.autograd.grad(latents, leaf, pull)[0])
-        return torch.cat(found), None
+            gradients.append(torch.autograd.grad(latents, leaf, cotangent)[0])
+        return torch.cat(gradients), None

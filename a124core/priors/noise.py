@@ -1,25 +1,19 @@
-"""Alpha-bar tables and sigma, and the draw of a noise level."""
+"""Noise schedules as variance-exploding sigma = sqrt((1 - abar) / abar), and the draw of a noise level.
+
+In float64: the float32 tables of diffusers' schedulers are up to 3e-4 off, and infinite at zero terminal SNR.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-
-def scaled_linear_sigmas(
-    steps: int = 1000,
-    beta_start: float = 0.00085,
-    beta_end: float = 0.012,
-) -> Tensor:  # (steps,) ascending
-    """Stable Diffusion's schedule (scaled-linear betas) as variance-exploding sigma = sqrt((1 - abar) / abar)."""
-    betas = torch.linspace(beta_start**0.5, beta_end**0.5, steps, dtype=torch.float64) ** 2
-    alpha_bar = torch.cumprod(1.0 - betas, dim=0)
-    return ((1.0 - alpha_bar) / alpha_bar).sqrt().float()
+from .parameterization import EPS, FLOW, KINDS
 
 
-def alpha_bar(sigma: Tensor) -> Tensor:
-    """abar = 1 / (1 + sigma^2)."""
-    return 1.0 / (1.0 + sigma**2)
+def scaled_linear_sigmas() -> Tensor:  # (1000,) ascending
+    """Return Stable Diffusion's schedule (scaled-linear betas)."""
+    return _to_sigmas(_alpha_bars(_scaled_linear(1000, 0.00085, 0.012)))
 
 
 def draw_timesteps(
@@ -29,8 +23,68 @@ def draw_timesteps(
     sigmas: Tensor,  # (T,)
     rng: torch.Generator,
 ) -> Tensor:  # (count,) integers
-    """Uniform integer timesteps in [low T, high T], as the method draws them (release)."""
+    """Draw uniform integer timesteps in [low T, high T], as the method does (release)."""
     steps = sigmas.shape[0]
     first = min(round(low * steps), steps - 1)
     last = min(round(high * steps), steps - 1)
     return torch.randint(first, max(first, last) + 1, (count,), generator=rng)
+
+
+def sigma_table(config: dict) -> tuple[Tensor, str]:
+    """Read a scheduler_config.json as ((T,) ascending sigmas, one of KINDS); the sampler it names does not matter."""
+    steps = int(config.get("num_train_timesteps", 1000))
+    if "FlowMatch" in str(config.get("_class_name", "")):
+        return _flow_table(steps, float(config.get("shift", 1.0))), FLOW
+    kind = str(config.get("prediction_type", EPS))
+    if kind not in KINDS:
+        raise ValueError(
+            f"the scheduler's prediction_type is {kind!r}: epsilon, v_prediction or sample is needed, so take a model "
+            "whose scheduler folder says one of these."
+        )
+    bars = _alpha_bars(_betas(config, steps))
+    return _to_sigmas(_zero_terminal(bars) if config.get("rescale_betas_zero_snr") else bars), kind
+
+
+def _alpha_bars(betas: Tensor) -> Tensor:
+    return torch.cumprod(1.0 - betas, dim=0)
+
+
+def _to_sigmas(alpha_bars: Tensor) -> Tensor:
+    return ((1.0 - alpha_bars) / alpha_bars).sqrt().float()
+
+
+def _scaled_linear(steps: int, first: float, last: float) -> Tensor:  # (steps,) float64
+    return torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64) ** 2
+
+
+def _betas(config: dict, steps: int) -> Tensor:  # (steps,) float64
+    """Return the betas of the schedules that published folders use."""
+    if config.get("trained_betas") is not None:
+        return torch.tensor(config["trained_betas"], dtype=torch.float64)
+    first, last = float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02))
+    schedule = config.get("beta_schedule", "linear")
+    if schedule == "linear":
+        return torch.linspace(first, last, steps, dtype=torch.float64)
+    if schedule == "scaled_linear":
+        return _scaled_linear(steps, first, last)
+    if schedule == "squaredcos_cap_v2":
+        time = torch.arange(steps + 1, dtype=torch.float64) / steps
+        bar = torch.cos((time + 0.008) / 1.008 * torch.pi / 2) ** 2
+        return (1.0 - bar[1:] / bar[:-1]).clamp(max=0.999)
+    raise ValueError(
+        f"the scheduler's beta_schedule is {schedule!r}: linear, scaled_linear or squaredcos_cap_v2 is needed."
+    )
+
+
+def _zero_terminal(alpha_bars: Tensor) -> Tensor:
+    """Rescale so that the last step is noise alone (arXiv 2305.08891, algorithm 1), short of dividing by zero."""
+    root = alpha_bars.sqrt()
+    scaled = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    return (scaled**2).clamp(min=2.0**-24)  # diffusers' Euler sampler puts this in place of 0
+
+
+def _flow_table(steps: int, shift: float) -> Tensor:
+    """Return s = k / T, shifted, as sigma = s / (1 - s); the last one, pure noise, is capped at s = 0.999."""
+    s = torch.arange(1, steps + 1, dtype=torch.float64) / steps
+    s = (shift * s / (1.0 + (shift - 1.0) * s)).clamp(max=0.999)
+    return (s / (1.0 - s)).float()

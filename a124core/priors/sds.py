@@ -9,28 +9,28 @@ from ..protocols import Prior, View
 
 
 def apply_cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
-    """Classifier-free guidance in the host's form: scale 1 is the conditional guess alone."""
+    """Apply classifier-free guidance in the host's form: scale 1 is the conditional prediction alone."""
     return uncond + scale * (cond - uncond)
 
 
 def sds_weight(sigma: Tensor, form: str) -> Tensor:
-    """w(sigma): "eps" is 1 - abar (DreamFusion eq. 3); "clean" is sqrt((1 - abar) / abar) (release, ControlNet)."""
+    """Return w(sigma): "eps": 1 - abar (DreamFusion eq. 3); "clean": sqrt((1 - abar) / abar) (release, ControlNet)."""
     return sigma**2 / (1.0 + sigma**2) if form == "eps" else sigma
 
 
 def sds(
     prior: Prior,
-    x0: Tensor,  # what prior.encode made of the rendered pictures, with its graph
+    x0: Tensor,  # prior.encode of the rendered images, with its graph
     view: View,
     sigma: Tensor,  # (items,)
     eps: Tensor,  # like x0
     form: str = "eps",
 ) -> Tensor:  # (items,)
-    """Score distillation (DreamFusion eq. 3): one value per item, because weights may differ per view.
+    """Return score distillation (DreamFusion eq. 3): one value per item, because weights may differ per view.
 
     Its gradient at x0 is w(sigma) (eps_hat - eps), where eps_hat - eps = (x0 - x0_hat) / sigma. The value itself
-    means nothing. Single broken numbers of a prior count as 0 (release); a guess without one good number is passed
-    on as it is, so that the stage stops and says so instead of learning nothing.
+    means nothing. Single non-finite numbers of a prior count as 0 (release); a prediction without one finite number is
+    passed on as it is, so that the stage stops with an error instead of learning nothing.
     """
     with torch.no_grad():
         s = sigma.to(x0.device, torch.float32).reshape(-1, *[1] * (x0.ndim - 1))

@@ -1,4 +1,4 @@
-"""Which side of the object a text may name."""
+"""The side of the object in a text: prompt suffixes, and their blend by azimuth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 STATIC_SUFFIX = ", 8k, good quality"  # the release's scripts add these to every prompt
 DYNAMIC_SUFFIX = ", high-resolution, 8k, good quality"
-CONTROL_TEXT = "best quality, high resolution"  # what the ControlNet itself reads (release)
+CONTROL_TEXT = "best quality, high resolution"  # the ControlNet's own prompt (release)
 SIDES = ("front view", "side view", "back view")  # appended to the prompt after ", " (release)
 
 
 def view_weights(azimuth: Tensor) -> Tensor:  # (B,) degrees relative to the reference -> (B, 3) over SIDES, sums to 1
-    """Linear blend of the three sides' conditionings by azimuth alone; elevation has no say (release).
+    """Blend the three sides' conditionings linearly by azimuth alone, whatever the elevation (release).
 
     With a the absolute azimuth in [0, 180]: front 1 - a/90 and side a/90 up to 90 degrees, then side to back.
     """

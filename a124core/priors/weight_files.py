@@ -1,4 +1,4 @@
-"""Weights of other people's files: tensors alone, nothing in them is run."""
+"""Read weights from foreign files: tensors alone, no code in them is run."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 SAFE_TORCH = "2.6"  # before it, weights_only did not keep its promise (CVE-2025-32434)
-# Old checkpoints carry the training program's callbacks beside the weights. Their names are read as empty shells.
+# Old checkpoints carry the training program's callbacks beside the weights. Their names are read as empty classes.
 SHELLS = (("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"),)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor of a .safetensors, .ckpt, .pth or .bin; a `state_dict` inside is opened."""
-    found = load_checkpoint(path)
-    inner = found.get("state_dict", found) if isinstance(found, dict) else {}
+    """Read a .safetensors, .ckpt, .pth or .bin as name -> tensor; a `state_dict` inside is opened."""
+    content = load_checkpoint(path)
+    inner = content.get("state_dict", content) if isinstance(content, dict) else {}
     return {str(n): w for n, w in inner.items() if isinstance(w, Tensor)} if isinstance(inner, dict) else {}
 
 
 def load_checkpoint(path: Path) -> Any:
-    """Whatever tensors, texts, numbers, dicts and lists a file of weights holds; anything else in it is refused."""
+    """Load tensors, texts, numbers, dicts and lists from a file of weights; anything else in it is refused."""
     if not path.is_file():
         raise ValueError(f"{path} was not found: check its name.")
     try:
         return load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except pickle.UnpicklingError:
         raise ValueError(
-            f"{path} brings more than tensors and was not opened, for your safety: convert it to .safetensors."
+            f"{path} contains more than tensors and was not opened, for your safety: convert it to .safetensors."
         ) from None
     except (OSError, RuntimeError, EOFError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
@@ -42,21 +42,15 @@ def load_checkpoint(path: Path) -> Any:
 def _unpickled(path: Path) -> Any:
     if torch.__version__ < SAFE_TORCH:
         raise ValueError(
-            f"torch {torch.__version__} can be made to run code by {path.name} (CVE-2025-32434): "
+            f"{path.name} could run code in torch {torch.__version__} (CVE-2025-32434): "
             f"update torch to {SAFE_TORCH} or newer, or convert the file to .safetensors."
         )
-    with torch.serialization.safe_globals([_shell(module, name) for module, name in SHELLS]):
+    shells = [type(name, (), {"__module__": module}) for module, name in SHELLS]
+    with torch.serialization.safe_globals(shells):
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_mappable(path))
 
 
 def _mappable(path: Path) -> bool:
-    """Files in torch's zip layout need not be read whole."""
+    """Check whether a file has torch's zip layout, which need not be read whole."""
     with path.open("rb") as file:
         return file.read(2) == b"PK" and sys.platform != "win32"
-
-
-def _shell(module: str, name: str) -> type:
-    """A class of that name that does nothing."""
-    shell = type(name, (), {})
-    shell.__module__ = module
-    return shell

@@ -1,4 +1,4 @@
-"""What Zero123 is told about a camera."""
+"""Zero123's pose conditioning."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ZERO123, STABLE_ZERO123 = "zero123", "stable-zero123"
 KINDS = (ZERO123, STABLE_ZERO123)
 
 
-def pose_vector(cameras: Cameras, reference: Cameras, which: str) -> Tensor:  # (B, 4)
-    """Zero123's spherical difference, [d polar, sin d azimuth, cos d azimuth, d radius], angles in radians.
+def pose_vector(cameras: Cameras, reference: Cameras, kind: str) -> Tensor:  # (B, 4)
+    """Return the difference [d polar, sin d azimuth, cos d azimuth, d radius], angles in radians.
 
-    Polar counts down from the top and azimuth anticlockwise seen from above, as ours does in our right-handed world.
-    Stable-Zero123 was trained with the absolute polar angle of the picture in place of the distance.
+    Polar angles count down from the top, azimuths anticlockwise from above, as ours in our right-handed world.
+    Stable-Zero123 was trained with the absolute polar angle of the image in place of the distance.
     """
     polar = torch.deg2rad(reference.elevation - cameras.elevation)
     azimuth = torch.deg2rad(cameras.azimuth - reference.azimuth)
     last = cameras.radius - reference.radius
-    if which == STABLE_ZERO123:
+    if kind == STABLE_ZERO123:
         last = (math.pi / 2 - torch.deg2rad(reference.elevation)).expand_as(last)
     return torch.stack([polar, azimuth.sin(), azimuth.cos(), last], dim=-1)

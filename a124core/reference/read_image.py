@@ -1,4 +1,4 @@
-"""Picture files to tensors: everything a camera, a phone or a paint program writes, converted, and said so."""
+"""Read image files as tensors: whatever a camera, a phone or a paint program writes, with notes of conversions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-FLAT = 0.05  # a mask whose values differ by less than this marks nothing
+from .segment import is_flat
+
 LARGEST = 2048  # longer side after reading, pixels; the reference itself works at half of it
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I", "F")
@@ -18,23 +19,23 @@ DEEP_MODES = ("I;16", "I;16B", "I;16L", "I", "F")  # more than 8 bits
 
 
 def read_image(path: str | Path) -> tuple[Tensor, Tensor | None, str]:
-    """-> image (1, 3, H, W) in [0, 1], alpha (1, 1, H, W) or None, what was converted ("": nothing)."""
-    picture, notes = _open(path, "picture")
-    if picture.mode in DEEP_MODES:
-        grey = _deep(picture, path)
-        return grey.expand(-1, 3, -1, -1).clone(), None, "; ".join(notes)
-    has_alpha = picture.mode in ALPHA_MODES or "transparency" in picture.info
-    values = _tensor(picture.convert("RGBA" if has_alpha else "RGB"))
+    """Read image (1, 3, H, W) in [0, 1], alpha (1, 1, H, W) or None, and a note of conversions ("": none)."""
+    image, notes = _open(Path(path))
+    if image.mode in DEEP_MODES:
+        return _deep(image, path).expand(-1, 3, -1, -1).clone(), None, "; ".join(notes)
+    has_alpha = _has_alpha(image)
+    pixels = np.array(image.convert("RGBA" if has_alpha else "RGB"))
+    values = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
     return values[:, :3], values[:, 3:] if has_alpha else None, "; ".join(notes)
 
 
 def read_mask(path: str | Path) -> tuple[Tensor, str]:
-    """-> mask (1, 1, H, W) in [0, 1], note. A picture with transparency gives its opacity, any other its brightness."""
+    """Read a mask (1, 1, H, W) in [0, 1], and a note: opacity of an image with transparency, else brightness."""
     image, alpha, note = read_image(path)
     mask = image.mean(dim=1, keepdim=True)
     if alpha is not None and alpha.min() < 0.99:
-        mask, note = alpha, _join(note, "the mask was read from the file's transparency")
-    if mask.max() - mask.min() < FLAT:
+        mask, note = alpha, "; ".join(filter(None, (note, "the mask was read from the file's transparency")))
+    if is_flat(mask):
         raise ValueError(
             f"the mask {path} is {'full' if mask.max() > 0.5 else 'empty'}, it has one value everywhere: mark the "
             "subject and leave its surroundings unmarked, or leave --mask out."
@@ -43,28 +44,27 @@ def read_mask(path: str | Path) -> tuple[Tensor, str]:
 
 
 def read_depth(path: str | Path) -> tuple[Tensor, str]:
-    """-> depth (1, 1, H, W) in [0, 1], near = bright, note. 16 bits are kept."""
+    """Read depth (1, 1, H, W) in [0, 1], near = bright, and a note; 16 bits are preserved."""
     image, _, note = read_image(path)
     return image.mean(dim=1, keepdim=True), note
 
 
-def _join(*parts: str) -> str:
-    return "; ".join(p for p in parts if p)
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ALPHA_MODES or "transparency" in image.info
 
 
-def _open(path: str | Path, name: str) -> tuple[Image.Image, list[str]]:
-    """The first frame, upright, decoded completely, at most LARGEST a side."""
-    path = Path(path)
+def _open(path: Path) -> tuple[Image.Image, list[str]]:
+    """Open the first frame, upright, decoded completely, at most LARGEST a side, with notes of conversions."""
     if not path.exists():
-        raise ValueError(f"{name} {path} was not found: check the path.")
+        raise ValueError(f"image file {path} was not found: check the path.")
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: give a {name} file (PNG, JPEG, WebP, ...).")
+        raise ValueError(f"{path} is a folder: give an image file (PNG, JPEG, WebP, ...).")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # large pictures are expected here and get reduced
+            warnings.simplefilter("ignore")  # large images are expected here and get reduced
             return _decoded(Image.open(path))
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture that can be read: save it as PNG or JPEG.") from None
+        raise ValueError(f"{path} is not an image that can be read: save it as PNG or JPEG.") from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path} has more than 170 million pixels: reduce it to {LARGEST} a side.") from None
     except PermissionError:
@@ -73,50 +73,47 @@ def _open(path: str | Path, name: str) -> tuple[Image.Image, list[str]]:
         raise ValueError(f"{path} is damaged or incomplete ({error}): save or download it again.") from None
 
 
-def _decoded(picture: Image.Image) -> tuple[Image.Image, list[str]]:
-    notes = _conversions(picture)
-    upright = ImageOps.exif_transpose(picture)
+def _decoded(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    """Decode, turn upright and reduce an image, with notes."""
+    notes = _conversions(image)
+    upright = ImageOps.exif_transpose(image)
     upright.load()
-    if upright.size != picture.size or picture.getexif().get(0x0112, 1) != 1:
+    if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
         notes.append("turned upright (EXIF)")
     if max(upright.size) <= LARGEST or upright.mode in DEEP_MODES:
         return upright, notes
     scale = LARGEST / max(upright.size)
     size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
     notes.append(f"reduced from {upright.width}x{upright.height} to {size[0]}x{size[1]} pixels")
-    mode = "RGBA" if upright.mode in ALPHA_MODES or "transparency" in upright.info else "RGB"
+    mode = "RGBA" if _has_alpha(upright) else "RGB"
     return upright.convert(mode).resize(size, Image.Resampling.BOX, reducing_gap=2.0), notes
 
 
-def _conversions(picture: Image.Image) -> list[str]:
-    """What reading changes, in words."""
+def _conversions(image: Image.Image) -> list[str]:
+    """Note what reading changes."""
     notes = []
-    frames = getattr(picture, "n_frames", 1)
+    frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        picture.seek(0)
+        image.seek(0)
         notes.append(f"the first of {frames} frames was taken")
-    if picture.mode in DEEP_MODES or "16" in str(picture.tile[:1]).rsplit(",", 1)[-1]:
+    if image.mode in DEEP_MODES or "16" in str(image.tile[:1]).rsplit(",", 1)[-1]:
         notes.append("read from 16-bit values")
-    if picture.mode in GREY_MODES:
+    if image.mode in GREY_MODES:
         notes.append("grey converted to colour")
-    elif picture.mode not in ("RGB", "RGBA"):
-        notes.append(f"{'palette' if picture.mode in ('P', 'PA') else picture.mode} converted to RGB")
+    elif image.mode not in ("RGB", "RGBA"):
+        notes.append(f"{'palette' if image.mode in ('P', 'PA') else image.mode} converted to RGB")
     return notes
 
 
-def _deep(picture: Image.Image, path: str | Path) -> Tensor:  # (1, 1, H, W)
-    """16-bit and float greys. Floats up to 1 are taken as they are; integers are shares of 65535."""
-    values = torch.from_numpy(np.array(picture, dtype=np.float32))[None, None]
+def _deep(image: Image.Image, path: str | Path) -> Tensor:  # (1, 1, H, W)
+    """Read 16-bit and float greys: floats up to 1 as they are, integers as shares of 65535."""
+    values = torch.from_numpy(np.array(image, dtype=np.float32))[None, None]
     if not values.isfinite().all():
         raise ValueError(f"{path} contains NaN or infinite values: save it as PNG.")
-    full = 65535.0 if picture.mode != "F" else max(1.0, float(values.max()))
-    values = (values / full).clamp(0.0, 1.0)
+    white = 65535.0 if image.mode != "F" else max(1.0, float(values.max()))
+    values = (values / white).clamp(0.0, 1.0)
     longest = max(values.shape[-2:])
     if longest <= LARGEST:
         return values
     size = [max(1, round(s * LARGEST / longest)) for s in values.shape[-2:]]
     return torch.nn.functional.interpolate(values, size=size, mode="area")
-
-
-def _tensor(picture: Image.Image) -> Tensor:  # (1, C, H, W) in [0, 1]
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255.0

@@ -1,4 +1,4 @@
-"""A picture, its mask and perhaps its depth become the Reference that every stage looks at."""
+"""From an image, its mask and perhaps its depth to the Reference that every stage is optimised towards."""
 
 from __future__ import annotations
 
@@ -7,46 +7,62 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..cameras.rig import FOVY, RADIUS, reference_camera
+from ..cameras.rig import reference_camera
 from ..protocols import Cameras
-from .segment import fill_outwards, fit_to_image, resize, segment_subject
+from .segment import certain_pixels, fill_outwards, fit_to_image, pad_to_square, resize, segment_subject
 
-LARGEST = 1024  # side of the working square; the largest picture the authors ship (release)
+WHITE = (1.0, 1.0, 1.0)
+LARGEST = 1024  # side of the working square; the largest image the authors ship (release)
 SMALLEST = 16  # pixels; a shorter side cannot show a subject
 SMALLEST_SUBJECT = 0.002  # share of the square that the subject must cover
-LARGE_SUBJECT = 0.45  # of the square: leaves little room for a motion
-LARGEST_SUBJECT = 0.995  # of the picture; more than this, and there is no background
+LARGE_SUBJECT = 0.45  # of the square: leaves little space for a motion
+LARGEST_SUBJECT = 0.995  # of the image; more than this, and there is no background
 MARGIN = 0.2  # border ratio of optional recentring (threestudio extension's function default)
 
 
 @dataclass(frozen=True)
+class ReferenceTargets:
+    """A reference at one size on one device: the targets of renders from its camera."""
+
+    image: Tensor  # (1, 3, size, size), on white
+    mask: Tensor  # (1, 1, size, size)
+    depth: Tensor | None  # (1, 1, size, size)
+
+
+@dataclass(frozen=True)
 class Reference:
-    """The subject, cut out, on a square canvas, and the camera it is seen from."""
+    """The subject, cut out, on a square canvas, and the camera it was taken from."""
 
     image: Tensor  # (1, 3, S, S) in [0, 1]; outside the mask the subject's edge colours run on
     mask: Tensor  # (1, 1, S, S) in [0, 1], soft, 1 = subject
     depth: Tensor | None  # (1, 1, S, S) in [0, 1] inside the mask, near = bright, 0 outside
     camera: Cameras  # 1 camera
-    note: str  # one sentence: what was decided and converted
+    note: str  # one sentence: decisions and conversions
 
-    def on(self, background: Tensor | tuple[float, float, float], size: int) -> Tensor:  # (1, 3, size, size)
-        """The subject over a colour. Colours are averaged by their coverage, so the background never bleeds in."""
-        ground = torch.as_tensor(background, dtype=self.image.dtype, device=self.image.device).view(1, 3, 1, 1)
-        return resize(self.image * self.mask, (size, size)) + (1.0 - self.mask_at(size)) * ground
+    def at(self, size: int, device: torch.device | str) -> ReferenceTargets:
+        """Return image on white, mask and depth at a size on a device; a stage calls this once."""
+        depth = self.depth_at(size)
+        image, mask = self.composite(size).to(device), self.mask_at(size).to(device)
+        return ReferenceTargets(image, mask, None if depth is None else depth.to(device))
+
+    def composite(self, size: int, background: tuple[float, float, float] = WHITE) -> Tensor:  # (1, 3, size, size)
+        """Put the subject over a colour; colours are averaged by their coverage, so no old background bleeds in."""
+        behind = torch.tensor(background, dtype=self.image.dtype, device=self.image.device).view(1, 3, 1, 1)
+        return resize(self.image * self.mask, (size, size)) + (1.0 - self.mask_at(size)) * behind
 
     def mask_at(self, size: int) -> Tensor:  # (1, 1, size, size)
-        """Share of every pixel that the subject covers."""
+        """Return the share of every pixel that the subject covers."""
         return resize(self.mask, (size, size))
 
     def depth_at(self, size: int) -> Tensor | None:  # (1, 1, size, size)
-        """Depth averaged over the covered part of every pixel; None without depth."""
+        """Return the depth averaged over the covered part of every pixel; None without depth."""
         if self.depth is None:
             return None
         return resize(self.depth * self.mask, (size, size)) / self.mask_at(size).clamp(min=1e-6)
 
 
 def camera_of(reference: Reference | None) -> Cameras:
-    """The camera the reference image was taken from; the usual one without a reference."""
+    """Return the camera the reference image was taken from; the usual one without a reference."""
     return reference_camera() if reference is None else reference.camera
 
 
@@ -57,54 +73,53 @@ def make_reference(
     depth: Tensor | None = None,  # (1, 1 or 3, h, w) in [0, 1], near = bright
     mask_marks: str = "auto",  # what 1 means in the mask: "auto", "subject" or "background"
     recentre: bool = False,  # frame the subject in the middle, at 1 - MARGIN of the canvas
-    elevation: float = 0.0,  # the camera the picture was taken from
-    azimuth: float = 0.0,
-    radius: float = RADIUS,
-    fovy: float = FOVY,
+    camera: Cameras | None = None,  # 1, which the image was taken from; None: reference_camera()
 ) -> Reference:
-    """Find the subject, pad to a centred square with zeros (release), and say what was done."""
-    camera = reference_camera(elevation, azimuth, radius, fovy)
-    image, alpha, notes = _checked(image, alpha)
+    """Find the subject, pad to a centred square with zeros (release), and note the decisions."""
+    camera = reference_camera() if camera is None else camera
+    image, alpha, notes = _check_image(image, alpha)
     mask = None if mask is None else _layer(mask, "mask")
-    subject, pure_edges, how = segment_subject(image, mask, alpha, mask_marks)
+    subject, pure_edges, method = segment_subject(image, mask, alpha, mask_marks)
     _check_mask(subject)
-    depth, said = _depth(depth, image, subject)
-    notes += said
-    layers = [image, subject] + ([] if depth is None else [depth])
-    layers = _square(torch.cat(layers, dim=1))
+    depth, depth_notes = _normalised_depth(depth, image, subject)
+    notes += depth_notes
+    layers = pad_to_square(torch.cat([image, subject] + ([] if depth is None else [depth]), dim=1))
     if recentre:
         layers = _recentred(layers)
         notes.append("recentred")
     if layers.shape[-1] > LARGEST:
         notes.append(f"reduced from {layers.shape[-1]} to {LARGEST} pixels a side")
         layers = _reduced(layers, (LARGEST, LARGEST))
-    share = _checked_share(layers[:, 3:4])
+    subject = layers[:, 3:4]
+    share = _check_share(subject)
     if share > LARGE_SUBJECT:
-        notes.append("that is much: a motion may leave the picture, a third or less is best")
-    note = "; ".join([f"The subject covers {100 * share:.0f} % of the square picture, {how}", *notes]) + "."
-    colours = fill_outwards(layers[:, :3], _known(layers[:, 3:4], pure_edges))
-    return Reference(colours, layers[:, 3:4], layers[:, 4:5] if depth is not None else None, camera, note)
+        notes.append("that is large: a motion may leave the image, a third or less is best")
+    note = "; ".join([f"The subject covers {100 * share:.0f} % of the square image, {method}", *notes]) + "."
+    known = certain_pixels(subject, pure_edges)
+    known = known if known.any() else (subject >= subject.max()).float()
+    colours = fill_outwards(layers[:, :3], known)
+    return Reference(colours, subject, None if depth is None else layers[:, 4:5], camera, note)
 
 
-def _checked(image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None, list[str]]:
-    """A clean (1, 3, H, W), its alpha, and what had to be converted."""
+def _check_image(image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None, list[str]]:
+    """Return a clean (1, 3, H, W), its alpha, and notes of conversions."""
     notes = []
     if image.ndim != 4 or image.shape[1] not in (1, 3, 4):
-        raise ValueError(f"the picture has shape {tuple(image.shape)}: give (1, 3, height, width).")
+        raise ValueError(f"the image has shape {tuple(image.shape)}: give (1, 3, height, width).")
     if image.shape[0] == 0:
-        raise ValueError("the batch of pictures is empty: give one picture.")
+        raise ValueError("the batch of images is empty: give one image.")
     if image.shape[0] > 1:
-        notes.append(f"the first of {image.shape[0]} pictures was taken")
+        notes.append(f"the first of {image.shape[0]} images was taken")
     height, width = image.shape[-2:]
     if min(height, width) < SMALLEST:
         raise ValueError(
-            f"the picture is {width}x{height} pixels: it needs at least {SMALLEST} a side (512 or more is best)."
+            f"the image is {width}x{height} pixels: it needs at least {SMALLEST} a side (512 or more is best)."
         )
     if image.shape[1] == 1:
-        notes.append("grey picture")
+        notes.append("grey image")
     image = image[:1].detach().float().cpu()
     if not image.isfinite().all():
-        raise ValueError("the picture contains NaN or infinite values: load it again, or check the node before.")
+        raise ValueError("the image contains NaN or infinite values: load it again, or check the node before.")
     if image.shape[1] == 4:
         image, alpha = image[:, :3], image[:, 3:]
     image = image.expand(-1, 3, -1, -1).clamp(0.0, 1.0)
@@ -119,7 +134,7 @@ def _checked(image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None
 
 
 def _layer(layer: Tensor, name: str) -> Tensor:  # -> (1, 1, h, w)
-    """The first mask or depth map of what came, one channel, in [0, 1]."""
+    """Return the first mask or depth map of a batch, one channel, in [0, 1]."""
     if layer.ndim == 3:
         layer = layer[:, None]
     if layer.ndim != 4 or 0 in layer.shape:
@@ -130,8 +145,8 @@ def _layer(layer: Tensor, name: str) -> Tensor:  # -> (1, 1, h, w)
     return layer.clamp(0.0, 1.0)
 
 
-def _depth(depth: Tensor | None, image: Tensor, subject: Tensor) -> tuple[Tensor | None, list[str]]:
-    """Min-max to [0, 1] inside the subject, 0 outside (release)."""
+def _normalised_depth(depth: Tensor | None, image: Tensor, subject: Tensor) -> tuple[Tensor | None, list[str]]:
+    """Normalise depth to [0, 1] inside the subject, 0 outside (release), with notes."""
     if depth is None:
         return None, []
     first = _layer(depth, "depth map")
@@ -144,17 +159,8 @@ def _depth(depth: Tensor | None, image: Tensor, subject: Tensor) -> tuple[Tensor
     return ((fitted - low) / (high - low)).clamp(0.0, 1.0) * inside, note
 
 
-def _square(layers: Tensor) -> Tensor:
-    """Zeros on both sides of the shorter axis; the subject keeps its place and size."""
-    height, width = layers.shape[-2:]
-    side = max(height, width)
-    left, top = (side - width) // 2, (side - height) // 2
-    pad = (left, side - width - left, top, side - height - top)
-    return torch.nn.functional.pad(layers, pad)
-
-
 def _recentred(layers: Tensor) -> Tensor:
-    """The square around the subject's box, with a margin; what lies outside the canvas is zero."""
+    """Crop the square around the subject's box, with a margin; outside the old canvas it is zero."""
     rows, columns = (torch.nonzero((layers[0, 3] > 0.5).any(dim=d)).flatten() for d in (1, 0))
     if not len(rows):
         return layers
@@ -168,7 +174,7 @@ def _recentred(layers: Tensor) -> Tensor:
 
 
 def _reduced(layers: Tensor, size: tuple[int, int]) -> Tensor:
-    """Layer 3 is coverage; the others are averaged by it."""
+    """Reduce layers; layer 3 is coverage, the others are averaged by it."""
     subject = resize(layers[:, 3:4], size)
     others = torch.cat((layers[:, :3], layers[:, 4:]), dim=1) * layers[:, 3:4]
     others = resize(others, size) / subject.clamp(min=1e-6)
@@ -180,25 +186,19 @@ def _check_mask(subject: Tensor) -> None:
     share = float((subject > 0.5).float().mean())
     if share == 0.0:
         raise ValueError(
-            "the mask is empty, nothing in the picture is a subject: give a mask that marks the subject; if yours "
+            "the mask is empty, nothing in the image is a subject: give a mask that marks the subject; if yours "
             "marks the background, set mask_marks the other way."
         )
     if share > LARGEST_SUBJECT:
-        raise ValueError("the mask is full, it leaves no background: mark the subject alone, with some room around it.")
+        raise ValueError("the mask is full, it leaves no background: mark the subject alone, with space around it.")
 
 
-def _checked_share(subject: Tensor) -> float:
-    """The subject's share of the square, if that can be worked with."""
+def _check_share(subject: Tensor) -> float:
+    """Return the subject's share of the square, or refuse one that is too small."""
     share = float((subject > 0.5).float().mean())
     if share < SMALLEST_SUBJECT:
         raise ValueError(
-            f"the subject covers {100 * share:.2f} % of the picture, at least {100 * SMALLEST_SUBJECT:g} % is needed: "
-            "crop the picture closer, or switch recentring on."
+            f"the subject covers {100 * share:.2f} % of the image, at least {100 * SMALLEST_SUBJECT:g} % is needed: "
+            "crop the image closer, or switch recentring on."
         )
     return share
-
-
-def _known(subject: Tensor, pure_edges: bool) -> Tensor:
-    """Pixels whose colour is the subject's own. At a mask's edge it is mixed with what lies behind; with alpha not."""
-    sure = (subject > (0.02 if pure_edges else 0.95)).float()
-    return sure if sure.any() else (subject >= subject.max()).float()

@@ -19,7 +19,7 @@ class FrontEnd(Protocol):
         """Show a preview of the step. OSError if it cannot be written."""
 
     def on_problem(self, message: str) -> None:
-        """Tell what could not be written; the run goes on."""
+        """Tell what could not be written."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Intervals:
     snapshot: float = 180.0
     preview: float = 10.0
     preview_share: float = 0.0  # a preview may cost one part in this many of the time; 0: any
+    preview_last: bool = False  # show the last step whatever the time
 
 
 class RunMonitor:
@@ -52,18 +53,19 @@ class RunMonitor:
         self.front_end.on_step(step)
         now = time.monotonic()
         if now - self._saved >= self.intervals.snapshot and step.step < step.steps:
-            self.save_last()
-        if now - self._previewed >= self._preview_after:
+            self.save_last(", the run goes on")
+        last = self.intervals.preview_last and step.step == step.steps
+        if last or now - self._previewed >= self._preview_after:
             self._preview(step)
 
-    def save_last(self) -> None:
+    def save_last(self, then: str = "") -> None:
         """Save the last finished step if it is not saved yet. It never raises: it must not hide why it was called."""
         if self.last is not self._saved_step:
             try:
                 self.save(self.last)
                 self._saved_step = self.last
             except (OSError, ValueError, RuntimeError) as error:  # a full disk, no memory left for the copy
-                self.front_end.on_problem(f"snapshot not saved: {error}")
+                self.front_end.on_problem(f"Snapshot not saved{then}: {error}")
         self._saved = time.monotonic()
 
     @contextmanager
@@ -82,7 +84,7 @@ class RunMonitor:
         try:
             self.front_end.on_preview(step)
         except OSError as error:  # a full disk must not end a run that still has hours to find room
-            self.front_end.on_problem(f"preview not written: {error}")
+            self.front_end.on_problem(f"Preview not written, the run goes on: {error}")
         self._previewed = time.monotonic()
         cost = self._previewed - began
         self._preview_after = max(self.intervals.preview, self.intervals.preview_share * cost)

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..export.checkpoint import load_field, save_field
 from ..export.embedding import load_progress, read_embedding, save_progress, write_embedding
-from ..field.field4d import Field4D
 from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
 
@@ -59,7 +58,12 @@ class RunStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.format.write_snapshot(min((self.folder / name for name in self.slots), key=modified), snapshot)
 
-    def result(self, name: str) -> Field4D | Any | None:
+    def result(self, name: str) -> Any | None:
+        """Read a finished result; None if there is none, ValueError if it cannot be read."""
+        path = self.folder / name
+        return self.format.read_result(path) if path.is_file() else None
+
+    def usable_result(self, name: str) -> Any | None:
         """Read a finished result; None if there is none that can be read."""
         path = self.folder / name
         return _read(self.format.read_result, path) if path.is_file() else None

@@ -47,7 +47,10 @@ def initial_field(
 ) -> Field4D:
     """The field a stage begins with: a new one in the static stage; later the earlier one, grown over time if static.
 
-    Of field_config a moving stage uses time_grids and loop; the rest is the given field's."""
+    Of field_config a moving stage uses time_grids and loop; the rest is the given field's. A fine stage grows nothing
+    where field_config is static: it refuses later."""
+    if stage == "fine" and field_config.time_grids == 1:
+        return field
     if stage == "static":
         return new_field(replace(field_config, time_grids=1), torch.Generator().manual_seed(seed))
     return from_static(field, field_config.time_grids, config.render.occupancy_slices, field_config.loop)

@@ -18,8 +18,6 @@ from ..render.sample import Rays, camera_rays
 from .config import StageConfig
 from .schedules import guidance_weights, t_high
 
-WHITE = (1.0, 1.0, 1.0)
-
 
 @dataclass(frozen=True)
 class RenderedImages:
@@ -57,7 +55,7 @@ def reference_batch(
     rays = camera_rays(reference.camera, torch.zeros(1), size, torch.rand(size * size, generator=rng))
     shift = torch.randn(2, 3, generator=rng) * config.reference_jitter
     rays = to_device(Rays(rays.origins + shift[0], rays.directions + shift[1], rays.time, rays.jitter), device)
-    target = reference.on(WHITE, size).to(device)
+    target = reference.composite(size).to(device)
     mask = reference.mask_at(size).to(device)
     depth = None if reference.depth is None else reference.depth_at(size).to(device)
     weights = config.losses

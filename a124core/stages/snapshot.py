@@ -84,7 +84,8 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: ob
             f"the snapshot is of stage {snapshot.stage!r} with seed {snapshot.seed}, but stage {stage!r} with seed "
             f"{seed} is to go on: choose resume = restart, or the settings it was taken with."
         )
-    if snapshot.meta["field"] != asdict(field.config) or snapshot.meta["config"] != asdict(config):
+    same_config = _comparable(snapshot.meta["config"]) == _comparable(asdict(config))
+    if snapshot.meta["field"] != asdict(field.config) or not same_config:
         raise ValueError(
             "the snapshot was taken with other settings of this stage: choose resume = restart, or the same settings."
         )
@@ -95,6 +96,11 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: ob
             raise ValueError(
                 f"the snapshot's {name} is {actual} but this stage needs {tuple(value.shape)}: choose resume = restart."
             )
+
+
+def _comparable(config: dict) -> dict:
+    """The options without the rays rendered at once, which change how a result is reached and not the result."""
+    return {**config, "render": {**config["render"], "chunk": 0}}
 
 
 def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:

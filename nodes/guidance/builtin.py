@@ -55,6 +55,6 @@ class A124BuiltInPriors:
     @outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
         priors = make_priors(reference, checked_prompt(prompt), motion)
-        ui.show_text(unique_id, priors.understood)
+        ui.show_text(unique_id, priors.summary)
         guidances = (priors.image, priors.view, priors.video, priors.refine)
-        return {"ui": {"text": [priors.understood]}, "result": guidances}
+        return {"ui": {"text": [priors.summary]}, "result": guidances}

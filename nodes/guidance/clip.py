@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from ...a124core.priors.builtin.recipe import VIDEO
-from ...a124core.priors.clip import clip_guidance
-from ...a124core.reference.reference import camera_of
+from ...a124core.priors.clip import CLIP, clip_guidance
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..host import ui
@@ -47,14 +46,14 @@ class A124ClipGuidance:
                     "renders (demo 48, draft 64, released 128)."
                 )}),
                 "weight": ("FLOAT", {
-                    "default": VIDEO.weight, "min": 0.0, "max": 1.0, "step": 1e-6, "round": False,
+                    "default": CLIP.weight, "min": 0.0, "max": 1.0, "step": 1e-6, "round": False,
                     "tooltip": "Weight of this guidance. More: the motion follows the clip more closely.",
                 }),
-                "t_min": ("FLOAT", {**share, "default": VIDEO.t_min, "tooltip": (
+                "t_min": ("FLOAT", {**share, "default": CLIP.t_min, "tooltip": (
                     "Lowest noise level that is drawn, as a share of the schedule. A clip is exact at any noise, so "
                     "the range only scales the gradient."
                 )}),
-                "t_max": ("FLOAT", {**share, "default": VIDEO.t_max, "tooltip": (
+                "t_max": ("FLOAT", {**share, "default": CLIP.t_max, "tooltip": (
                     "Highest noise level that is drawn, as a share of the schedule."
                 )}),
             },
@@ -78,8 +77,7 @@ class A124ClipGuidance:
     ) -> dict:
         frames, alpha = from_images(images)
         masks = None if mask is None else from_masks(mask)
-        camera = camera_of(reference)
-        silhouette = None if reference is None else reference.mask
-        guidance = clip_guidance(frames, masks, alpha, camera, size, mask_marks, weight, t_min, t_max, silhouette)
+        numbers = replace(CLIP, weight=weight, t_min=t_min, t_max=t_max)
+        guidance = clip_guidance(frames, masks, alpha, reference, size, mask_marks, numbers)
         ui.show_text(unique_id, guidance.note)
         return {"ui": {"text": [guidance.note]}, "result": (guidance,)}

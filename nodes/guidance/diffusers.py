@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ...a124core.priors.defaults import NOISE_LEVEL, RELEASED, RoleDefaults
 from ...a124core.priors.diffusers.offload import offload_policy
 from ...a124core.priors.diffusers.roles import ROLES, RoleRequest, folder_guidance
-from ...a124core.priors.released import BY_ROLE, NOISE_LEVEL, Numbers
 from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.stages.presets import MEMORY
 from ...a124core.utils.validate import checked_prompt
@@ -129,7 +129,7 @@ class A124DiffusersGuidance:
             raise ValueError(host.missing_model(model))
         prompt = prompt if role == "view" else checked_prompt(prompt)
         request = RoleRequest(
-            role, names[model], prompt, _numbers(BY_ROLE[role], cfg, weight, t_max, size), names.get(control_net),
+            role, names[model], prompt, _numbers(RELEASED[role], cfg, weight, t_max, size), names.get(control_net),
             reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
         )
         options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
@@ -141,7 +141,7 @@ class A124DiffusersGuidance:
         return tuple(guidance if name == output else None for name in OUTPUTS)
 
 
-def _numbers(released: Numbers, cfg: float, weight: float, t_max: float, size: int) -> Numbers:
+def _numbers(released: RoleDefaults, cfg: float, weight: float, t_max: float, size: int) -> RoleDefaults:
     """Return the role's released numbers, with those that are not 0 in their place."""
     options = {"cfg": cfg, "weight": weight, "t_max": t_max, "size": size}
     numbers = replace(released, **{name: value for name, value in options.items() if value > 0})

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...a124core.export.embedding import read_embedding, write_embedding
 from ...a124core.runs.store import TOKEN_FORMAT, RunStore
 from ..host.embeddings import embeddings_folder
-from ..host.folders import output_folder
+from ..optimize.store import open_store
 
 CREATOR = "animate124"
 SNAPSHOT, RESULT = "progress.safetensors", "word.safetensors"  # of one run
@@ -20,7 +20,7 @@ SNAPSHOT, RESULT = "progress.safetensors", "word.safetensors"  # of one run
 
 def embedding_store(run: str) -> RunStore:
     """Return the store of one run, by its cache key: a snapshot, then the embedding."""
-    return RunStore(output_folder() / "snapshots" / f"token-{run}", (SNAPSHOT,), TOKEN_FORMAT)
+    return open_store(f"token-{run}", (SNAPSHOT,), TOKEN_FORMAT)
 
 
 def embedding_path(name: str, run: str | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +27,7 @@ from ..host.runtime import outside_inference
 from ..optimize.cache_key import HIDDEN, cache_key
 from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
 
-WHITE = (1.0, 1.0, 1.0)
+log = logging.getLogger(__name__)
 INTERVALS = Intervals(snapshot=120.0, preview=5.0)  # seconds
 
 
@@ -101,14 +102,14 @@ class A124TextualInversion:
         graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Any, str]:
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
-        image = reference.on(WHITE, reference.image.shape[-1]) if picture is None else from_images(picture[:1])[0]
+        image = reference.composite(reference.image.shape[-1]) if picture is None else from_images(picture[:1])[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
         path, init_word = embedding_path(name, None if resume == "restart" else run), init_word.strip()
         store = embedding_store(run)
         if resume == "restart":
             shutil.rmtree(store.folder, ignore_errors=True)
-        embedding = store.result(RESULT)
+        embedding = store.usable_result(RESULT)
         if embedding is None:
             build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
             embedding = _learn(build, image, config, seed, store, unique_id)
@@ -146,6 +147,7 @@ def _finish(store: RunStore, embedding: Tensor) -> str | None:
     try:
         store.finish(RESULT, embedding)
     except (OSError, ValueError, RuntimeError) as error:
+        log.warning("Animate124: embedding not kept: %s", error)
         return f"result not kept on disk: {error}"
     return None
 
@@ -174,5 +176,6 @@ class InversionProgress:
         self.update(step.step, to_preview_image(step.preview()))
 
     def on_problem(self, message: str) -> None:
-        """Show what could not be written."""
+        """Show what could not be written, and log it: the text on the node is soon replaced."""
+        log.warning("Animate124: %s", message)
         ui.show_text(self.node_id, message)

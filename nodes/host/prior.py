@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...a124core.priors.resized import resize_images
+from ...a124core.priors.latents import resize_images
 from ...a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ...a124core.protocols import ModelPrior, View
 from .checks import check_channels, check_control, check_embedding_dim, check_vae, check_video

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ...a124core.priors.resized import resize_images
+from ...a124core.priors.latents import resize_images
 from ...a124core.priors.view_text import DYNAMIC_SUFFIX
 from ...a124core.protocols import View
 from .checks import check_embedding_dim, check_vae, model_family

@@ -15,7 +15,6 @@ from .denoiser import Conditioner, Conds, HostDenoiser
 from .prior import NativePrior
 
 EMBEDDING_DIM = 768  # of the image; 4 numbers of the pose follow
-WHITE = (1.0, 1.0, 1.0)
 
 
 def view_prior(
@@ -50,7 +49,7 @@ def _embedding(clip_vision: Any, reference: Reference, size: int) -> Tensor:  # 
 
 
 def _on_white(reference: Reference, size: int) -> Tensor:  # IMAGE
-    return reference.on(WHITE, size).movedim(1, -1)
+    return reference.composite(size).movedim(1, -1)
 
 
 class PoseConditioner(Conditioner):

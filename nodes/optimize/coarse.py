@@ -7,7 +7,7 @@ from typing import Any
 
 from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances
-from ...a124core.stages.optimise import initial_field, resolve_config
+from ...a124core.stages.optimise import resolve_config
 from .. import sockets
 from ..host.runtime import outside_inference
 from .cache_key import HIDDEN
@@ -59,5 +59,4 @@ class A124CoarseOptimizer:
         chosen = chosen_preset(preset, guidances)
         config = resolve_config(chosen.coarse, guidances, steps, memory)
         grid = with_choices(replace(chosen.field, loop=field.config.loop), field_config)
-        field = initial_field("coarse", field, grid, config, seed)
-        return (run(node, field, reference, guidances, config),)
+        return (run(node, field, grid, reference, guidances, config),)

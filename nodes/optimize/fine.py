@@ -57,4 +57,5 @@ class A124FineOptimizer:
         guidances = Guidances(view=view_guidance, video=video_guidance, refine=refine_guidance)
         node = NodeRun("fine", preset, seed, resume, graph, unique_id)
         chosen = replace(chosen_preset(preset, guidances).fine, condition=condition)
-        return (run(node, field, reference, guidances, resolve_config(chosen, guidances, steps, memory)),)
+        config = resolve_config(chosen, guidances, steps, memory)
+        return (run(node, field, field.config, reference, guidances, config),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from ...a124core.protocols import Step
@@ -9,6 +10,7 @@ from ...a124core.utils.text import format_duration
 from ..host import ui
 from ..host.images import to_preview_image
 
+log = logging.getLogger(__name__)
 STATS_SECONDS = 0.5
 TIMED_STEPS = 10  # steps after which the node says how long it will take
 
@@ -44,7 +46,8 @@ class NodeProgress:
         ui.show_text(self.node_id, self._pace(step.step))
 
     def on_problem(self, message: str) -> None:
-        """Show what could not be written."""
+        """Show what could not be written, and log it: the text on the node is soon replaced."""
+        log.warning("Animate124: %s", message)
         ui.show_text(self.node_id, message)
 
     def summary(self) -> str:

@@ -6,8 +6,9 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from ...a124core.field.config import FieldConfig
 from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances, Run, Step
 from ...a124core.reference.reference import Reference
@@ -17,9 +18,8 @@ from ...a124core.runs.monitor import Intervals, RunMonitor
 from ...a124core.runs.store import RunStore
 from ...a124core.stages.config import Preset, StageConfig
 from ...a124core.stages.loop import FieldLostError
-from ...a124core.stages.optimise import optimise
+from ...a124core.stages.optimise import initial_field, optimise
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
-from ...a124core.stages.snapshot import Snapshot
 from ...a124core.utils.device import is_out_of_memory
 from ..host import ui
 from ..host.memory import host_device, loaded_models
@@ -75,17 +75,24 @@ def chosen_preset(name: str, guidances: Guidances) -> Preset:
 
 
 def run(
-    node: NodeRun, field: Field4D, reference: Reference | None, guidances: Guidances, config: StageConfig
+    node: NodeRun,
+    field: Field4D | None,  # of the stage before
+    field_config: FieldConfig,  # see initial_field
+    reference: Reference | None,
+    guidances: Guidances,
+    config: StageConfig,
 ) -> Field4D:
     """Take the finished result of the same inputs, or continue from their snapshot, or begin."""
-    inputs = {"field": field, "config": config, "seed": node.seed, "guidances": guidances}  # where there is no graph
+    inputs = {  # where there is no graph
+        "field": field, "grid": field_config, "config": config, "seed": node.seed, "guidances": guidances,
+    }
     store = open_store(f"{node.stage}-{cache_key(node.graph, node.node_id, node.stage, reference, inputs)}")
     if node.resume == "restart":
         shutil.rmtree(store.folder, ignore_errors=True)
-    elif (finished := store.result(RESULT)) is not None:
+    elif (finished := store.usable_result(RESULT)) is not None:
         ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{usage(store)}")
         return finished
-    snapshot = _with_memory_of(config, store.newest())
+    snapshot = store.newest()
     progress = NodeProgress(node.stage, config.steps, 0 if snapshot is None else snapshot.step, node.node_id)
 
     def save(step: Step) -> None:
@@ -95,10 +102,11 @@ def run(
     monitor = RunMonitor(progress, save, INTERVALS)
     settings = Run(node.seed, host_device(), monitor.on_step, snapshot)
     with loaded_models(guidances), _advice(node.stage, guidances, config):
-        estimate = _memory_text(field, guidances, config)
+        estimate = _memory_text(field_config, guidances, config)
         progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
         with monitor.saving_on_error(FieldLostError):  # a snapshot of a lost field would only be lost again
-            result = optimise(node.stage, field, reference, guidances, config, settings)
+            start = initial_field(node.stage, field, field_config, config, node.seed)
+            result = optimise(node.stage, start, reference, guidances, config, settings)
     ui.show_text(node.node_id, f"{progress.summary()}\n{_finish(store, result) or usage(store)}")
     return result
 
@@ -126,11 +134,11 @@ def _advice(stage: str, guidances: Guidances, config: StageConfig) -> Iterator[N
         raise
 
 
-def _memory_text(field: Field4D, guidances: Guidances, config: StageConfig) -> str:
+def _memory_text(field_config: FieldConfig, guidances: Guidances, config: StageConfig) -> str:
     """Say how much memory the run needs, and what to do where that is more than there is. This never ends a run."""
     try:
         device = host_device()
-        estimate = estimate_memory(field.config, config, guidances, kernels_on(device))
+        estimate = estimate_memory(field_config, config, guidances, kernels_on(device))
         lack = shortfall(estimate, device, less_memory(*_less_memory(config, guidances)))
     except Exception:  # whatever a driver or a prior of another pack may say
         log.exception("Animate124: how much memory this run takes could not be estimated; it goes on.")
@@ -149,12 +157,3 @@ def _less_memory(config: StageConfig, guidances: Guidances) -> tuple[list[str], 
     resuming = [f"set 'memory' to {' or '.join(smaller)}"] if smaller else []
     models = ["give the guidances a smaller 'size' or unplug one"] if model_priors(guidances) else []
     return resuming, [*models, "take a smaller preset"]
-
-
-def _with_memory_of(config: StageConfig, snapshot: Snapshot | None) -> Snapshot | None:
-    """The snapshot with this run's memory setting, which changes how a result is reached and not the result."""
-    if snapshot is None:
-        return None
-    saved = snapshot.meta["config"]
-    render = {**saved["render"], "chunk": config.render.chunk}
-    return replace(snapshot, meta={**snapshot.meta, "config": {**saved, "render": render}})

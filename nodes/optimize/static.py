@@ -6,7 +6,7 @@ from typing import Any
 
 from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances
-from ...a124core.stages.optimise import initial_field, resolve_config
+from ...a124core.stages.optimise import resolve_config
 from .. import sockets
 from ..host.runtime import outside_inference
 from .cache_key import HIDDEN
@@ -50,5 +50,4 @@ class A124StaticOptimizer:
         node = NodeRun("static", preset, seed, resume, graph, unique_id)
         chosen = chosen_preset(preset, guidances)
         config = resolve_config(chosen.static, guidances, steps, memory)
-        field = initial_field("static", None, with_choices(chosen.field, field_config), config, seed)
-        return (run(node, field, reference, guidances, config),)
+        return (run(node, None, with_choices(chosen.field, field_config), reference, guidances, config),)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from ...a124core.runs.store import RunStore, modified
+from ...a124core.runs.store import FIELD_FORMAT, FileFormat, RunStore, modified
 from ..host.folders import output_folder
 
 LIMIT_GB = 8.0  # all folders together; the oldest go first; A124_SNAPSHOTS_GB says otherwise
 RESULT = "field.safetensors"
+SLOTS = ("a.safetensors", "b.safetensors")
 
 
-def open_store(key: str) -> RunStore:
+def open_store(key: str, slots: tuple[str, ...] = SLOTS, format: FileFormat = FIELD_FORMAT) -> RunStore:
     """Return the store of one run, by its cache key; using it makes it the youngest."""
     folder = output_folder() / "snapshots" / key
-    if folder.is_dir():
+    with suppress(OSError):  # not there yet, or read-only
         os.utime(folder)
-    return RunStore(folder, ("a.safetensors", "b.safetensors"))
+    return RunStore(folder, slots, format)
 
 
 def usage(store: RunStore) -> str:

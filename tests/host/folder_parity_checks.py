@@ -26,7 +26,7 @@ import torch  # noqa: E402
 
 rel_error, noise, random_image, view_at, SIZE = base.rel_error, base.noise, base.random_image, base.view_at, base.SIZE
 original, roles = (base.part(f"a124core.priors.diffusers.{name}") for name in ("original", "roles"))
-Numbers, OffloadPolicy = base.part("a124core.priors.released").Numbers, roles.OffloadPolicy
+RoleDefaults, OffloadPolicy = base.part("a124core.priors.defaults").RoleDefaults, roles.OffloadPolicy
 SD = {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
       "beta_schedule": "scaled_linear", "prediction_type": "epsilon"}
 FOLDERS = Path(tempfile.mkdtemp(prefix="folders-"))
@@ -34,7 +34,7 @@ TOKENIZER = Path(base.COMFYUI) / "comfy" / "sd1_tokenizer"  # CLIP's own vocabul
 
 
 def folder_prior(role, path, cfg, **options):
-    numbers = Numbers(cfg, weight=1.0, t_min=0.0, t_max=1.0, size=SIZE)
+    numbers = RoleDefaults(cfg, weight=1.0, t_min=0.0, t_max=1.0, size=SIZE)
     return roles.folder_prior(roles.RoleRequest(role, path, base.PROMPT, numbers, **options), OffloadPolicy())
 
 

@@ -72,7 +72,7 @@ def check_view():
     x, sigma = noise(1, 2, 4, 8, 8) * 2, torch.tensor([1.5])
     net = loaded.model.model
     with torch.inference_mode():
-        image = reference.on((1.0, 1.0, 1.0), SIZE).movedim(1, -1)
+        image = reference.composite(SIZE).movedim(1, -1)
         embedding = loaded.vision.encode_image(image).image_embeds.reshape(1, 1, 768).float()
         concat = loaded.vae.encode(image).float()
     denoised, by_hand = [], []

@@ -1,4 +1,4 @@
-"""From the host's pictures to the reference."""
+"""From the host's images to the reference."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Callable
 import pytest
 import torch
 
-Picture = tuple[torch.Tensor, torch.Tensor]
+Images = tuple[torch.Tensor, torch.Tensor]
 
 
-def made(call_node: Callable, nodes: dict, **inputs: object) -> object:
+def make_reference(call_node: Callable, nodes: dict, **inputs: object) -> object:
     return call_node(nodes["A124Reference"], **inputs)[0]
 
 
-def test_both_polarities_and_alpha_give_the_same_subject(nodes: dict, call_node: Callable, picture: Picture) -> None:
+def test_both_polarities_and_alpha_give_the_same_subject(nodes: dict, call_node: Callable, picture: Images) -> None:
     image, mask = picture
-    from_background = made(call_node, nodes, image=image, mask=mask)
-    from_subject = made(call_node, nodes, image=image, mask=1 - mask)
-    from_alpha = made(call_node, nodes, image=torch.cat([image, 1 - mask[..., None]], dim=-1))
+    from_background = make_reference(call_node, nodes, image=image, mask=mask)
+    from_subject = make_reference(call_node, nodes, image=image, mask=1 - mask)
+    from_alpha = make_reference(call_node, nodes, image=torch.cat([image, 1 - mask[..., None]], dim=-1))
     assert torch.equal(from_background.mask, from_subject.mask)
     assert torch.allclose(from_background.mask, from_alpha.mask)
     assert "background" in from_background.note and "subject" in from_subject.note
 
 
-def test_no_alpha_as_load_image_says_it_means_no_mask(nodes: dict, call_node: Callable, picture: Picture) -> None:
-    found = made(call_node, nodes, image=picture[0], mask=torch.zeros(1, 64, 64))
-    assert "plain background" in found.note
-    assert abs(float(found.mask.mean()) - float((1 - picture[1]).mean())) < 0.05
+def test_no_alpha_as_load_image_says_it_means_no_mask(nodes: dict, call_node: Callable, picture: Images) -> None:
+    reference = make_reference(call_node, nodes, image=picture[0], mask=torch.zeros(1, 64, 64))
+    assert "plain background" in reference.note
+    assert abs(float(reference.mask.mean()) - float((1 - picture[1]).mean())) < 0.05
 
 
-def test_the_cutout_is_an_image_of_the_host(nodes: dict, call_node: Callable, picture: Picture) -> None:
+def test_the_cutout_is_an_image_of_the_host(nodes: dict, call_node: Callable, picture: Images) -> None:
     cut = call_node(nodes["A124Reference"], image=picture[0], mask=picture[1])[1]
     assert cut.shape == (1, 512, 512, 3) and cut.dtype == torch.float32
     assert torch.equal(cut[0, 0, 0], torch.ones(3)), "white where nothing is"
@@ -38,25 +38,25 @@ def test_the_cutout_is_an_image_of_the_host(nodes: dict, call_node: Callable, pi
 
 
 def test_inputs_of_the_host_are_left_alone_and_results_can_be_trained_on(
-    nodes: dict, call_node: Callable, picture: Picture
+    nodes: dict, call_node: Callable, picture: Images
 ) -> None:
     with torch.inference_mode():  # as the host runs nodes
         image, mask = (p.clone() for p in picture)
         before = image.clone()
-        found = made(call_node, nodes, image=image, mask=mask)
+        reference = make_reference(call_node, nodes, image=image, mask=mask)
         assert torch.equal(image, before)
-    assert not found.image.is_inference() and not found.mask.is_inference()
+    assert not reference.image.is_inference() and not reference.mask.is_inference()
 
 
-def test_the_first_of_a_batch_is_taken(nodes: dict, call_node: Callable, picture: Picture) -> None:
+def test_the_first_of_a_batch_is_taken(nodes: dict, call_node: Callable, picture: Images) -> None:
     image, mask = picture
     batch = torch.cat([image, torch.rand(2, 64, 64, 3)])
-    alone = made(call_node, nodes, image=image, mask=mask)
-    assert torch.equal(made(call_node, nodes, image=batch, mask=mask.expand(3, -1, -1)).image, alone.image)
+    single = make_reference(call_node, nodes, image=image, mask=mask)
+    assert torch.equal(make_reference(call_node, nodes, image=batch, mask=mask.expand(3, -1, -1)).image, single.image)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (lambda i, m: {"image": i, "mask": torch.ones(1, 32, 64)}, "width and height"),
         (lambda i, m: {"image": i, "mask": torch.ones(1, 64, 64), "mask_marks": "subject"}, "mask is"),
@@ -66,18 +66,18 @@ def test_the_first_of_a_batch_is_taken(nodes: dict, call_node: Callable, picture
         (lambda i, m: {"image": i * float("nan"), "mask": m}, "NaN"),
         (lambda i, m: {"image": i[:0], "mask": m}, "empty"),
     ],
-    ids=["other aspect", "all subject", "all background", "no subject", "one pixel", "NaN", "no picture"],
+    ids=["other aspect", "all subject", "all background", "no subject", "one pixel", "NaN", "no image"],
 )
-def test_bad_pictures_are_refused_in_one_sentence(
-    nodes: dict, call_node: Callable, picture: Picture, change: Callable, words: str
+def test_bad_images_are_refused_in_one_sentence(
+    nodes: dict, call_node: Callable, picture: Images, change: Callable, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=words):
-        made(call_node, nodes, **change(*picture))
+    with pytest.raises(ValueError, match=message):
+        make_reference(call_node, nodes, **change(*picture))
 
 
-def test_the_example_picture_looks_like_load_image(nodes: dict, call_node: Callable) -> None:
+def test_the_example_image_is_like_load_image(nodes: dict, call_node: Callable) -> None:
     image, mask = call_node(nodes["A124ExamplePicture"])
     assert image.shape == (1, *mask.shape[1:], 3)
     assert float(mask[0, 0, 0]) == 1.0, "1 is transparent, as Load Image says it"
     assert 0.15 < float((1 - mask).mean()) < 0.4
-    assert "background" in made(call_node, nodes, image=image, mask=mask).note
+    assert "background" in make_reference(call_node, nodes, image=image, mask=mask).note

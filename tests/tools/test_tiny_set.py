@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.nn.functional import mse_loss, unfold
 
 from a124core.cameras.rig import make_cameras, reference_camera
-from a124core.priors.builtin import example_image
-from a124core.priors.builtin.scenes import Look, subject_named
-from a124core.priors.builtin.truth import Truth
+from a124core.priors.builtin import GroundTruth, example_image
+from a124core.priors.builtin.appearance import Appearance, get_subject
 from a124core.protocols import View
 from a124core.reference.reference import make_reference
 from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
@@ -73,7 +72,7 @@ def test_captions_say_the_colours_that_are_seen() -> None:
 def test_the_album_shows_what_the_truth_renders(album: Album) -> None:
     where = torch.tensor([[0, 1, 1]])
     (subject, motion), cameras = SMALL.trained[0], album.seen_from(where)
-    truth = Truth(Look(subject_named(subject), "reference", motion), 0.0)
+    truth = GroundTruth(Appearance(get_subject(subject), "reference", motion), 0.0)
     wanted, _ = truth.render(cameras, torch.tensor([0.5]), SMALL.size, (0.2, 0.4, 0.6))
     found = album.pictures(where, torch.tensor([False]), torch.tensor([[0.2, 0.4, 0.6]]))
     assert mse_loss(found, wanted) < 1e-3  # 30 dB: the truth is averaged from larger pictures

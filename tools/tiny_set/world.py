@@ -11,9 +11,15 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from a124core.cameras.rig import make_cameras, random_views
-from a124core.priors.builtin.palettes import PALETTES, coloured
-from a124core.priors.builtin.scenes import Look, moved, subject_named
-from a124core.priors.builtin.splat import spacing_for, splat
+from a124core.priors.builtin.appearance import (
+    PALETTES,
+    Appearance,
+    animated_points,
+    get_subject,
+    palette_colours,
+    splat,
+    surfel_spacing,
+)
 from a124core.protocols import Cameras
 from a124core.utils.files import atomic_write
 
@@ -77,13 +83,13 @@ def _views(count: int, rng: torch.Generator) -> Cameras:
 @torch.no_grad()
 def _combination(subject: str, motion: str, cameras: Cameras, world: World) -> Tensor:
     """(cameras, ticks + 1, 7, S, S) bytes. Points are moved once for all cameras of a moment."""
-    look = Look(subject_named(subject), "reference", motion)
+    appearance = Appearance(get_subject(subject), "reference", motion)
     side = world.size * FOLD
-    spacing = spacing_for(side, float(cameras.radius.min()), float(cameras.fovy.min()))
-    colours = torch.cat([coloured(look.subject, spacing, palette) for palette in PALETTES], dim=1)
+    spacing = surfel_spacing(side, float(cameras.radius.min()), float(cameras.fovy.min()))
+    colours = torch.cat([palette_colours(appearance.subject, spacing, palette) for palette in PALETTES], dim=1)
     moments = []
     for tick in range(world.ticks + 1):
-        points, normals = moved(look, spacing, torch.tensor([tick / world.ticks]), None)
+        points, normals = animated_points(appearance, spacing, torch.tensor([tick / world.ticks]))
         rows = [splat(points, normals, colours, cameras[i : i + 1], side) for i in range(len(cameras))]
         layers = torch.cat([torch.cat(row, dim=1) for row in rows])
         moments.append((avg_pool2d(layers, FOLD) * 255 + 0.5).clamp(0, 255).to(torch.uint8))

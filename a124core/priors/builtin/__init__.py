@@ -1,24 +1,24 @@
 """Built-in priors: exact denoisers over a bank of procedural moving scenes. No weights; the bank holds the answer.
 
 make_priors(reference, prompt, ...) -> BuiltInPriors: image, view, video, refine, upscale (Guidance each), truth,
-understood. example_image(subject, size) -> image, mask. SUBJECTS and MOTIONS: the words that are known.
-Reading order: surfaces -> body -> animals, things -> palettes; warps -> motions; splat; scenes -> bank -> denoisers
--> make. inflate turns a user's picture into a subject; words reads the prompt; recipe.py holds every number to tune.
+summary. example_image(subject, size) -> image, mask. SUBJECTS and MOTIONS: the names that a prompt can mean.
+Reading order: surfaces -> subject -> animals, objects; warps -> motions; appearance -> bank -> denoisers -> make.
+inflate turns a user's image into a subject; prompt reads the sentence; each file's head holds its numbers to tune.
 """
 
 from __future__ import annotations
 
+from .bank import GroundTruth
 from .make import BuiltInPriors, example_image, make_priors
-from .truth import Truth
-from .words import FROM_PROMPT, MOTIONS, SUBJECTS, understand
+from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
 
 __all__ = [
     "FROM_PROMPT",
     "MOTIONS",
     "SUBJECTS",
     "BuiltInPriors",
-    "Truth",
+    "GroundTruth",
     "example_image",
     "make_priors",
-    "understand",
+    "parse_prompt",
 ]

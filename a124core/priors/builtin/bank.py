@@ -1,4 +1,4 @@
-"""The bank: looks photographed from a fixed lattice of cameras at fixed ticks of time, kept as bytes once drawn."""
+"""Appearances rendered from world cameras: the bank of images that the priors choose from, and the ground truth."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from math import pi
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ...cameras.rig import make_cameras
 from ...protocols import Cameras, Shading
-from .recipe import CLOUD_BYTES, PHOTO_BYTES, TICKS
-from .scenes import STILL, Look, draw, turned_to_subject
-from .store import Store
+from .appearance import STILL, TICKS, Appearance, TensorCache, motion_gain, render_appearance, to_subject_frame
+from .motions import move
 
 # Rows of cameras: elevation, how many. About 20 degrees apart; the rows are staggered.
 LATTICE_ROWS = ((-36, 14), (-18, 18), (0, 18), (18, 18), (36, 14), (54, 10), (72, 6))
+IMAGE_BYTES = 220 * 2**20  # rendered images that stay cached; the oldest go first
+POINT_BYTES = 280 * 2**20  # moved points that stay cached
+
+SUPERSAMPLED_SIZE = 256  # pixels a side at which small images of the truth are rendered before they are averaged
+PATH_SPACING = 0.02  # world units between the points that measure the path
+PATH_TRAVEL = 0.03  # world units; a motion whose middle moves less than this has no path worth a figure
+TURNS = ("spin", "twist")  # their middle moves only as far as the subject is lopsided
 
 
-def lattice(reference: Cameras) -> Cameras:
-    """The cameras the bank knows: rows around the reference's azimuth, and the reference camera itself, first."""
+def camera_lattice(reference: Cameras) -> Cameras:
+    """Return the cameras of the bank: the reference camera first, then rows around its azimuth."""
     elevation, azimuth = [float(reference.elevation)], [float(reference.azimuth)]
     for row, (height, count) in enumerate(LATTICE_ROWS):
         for k in range(count):
@@ -32,86 +39,84 @@ def lattice(reference: Cameras) -> Cameras:
 
 @dataclass(frozen=True)
 class Bank:
-    """Pictures of looks, and the caches that make them fast."""
+    """Renders of appearances, cached as bytes at a fixed lattice of cameras and at fixed ticks of time."""
 
     reference: Cameras  # 1
     cameras: Cameras  # the lattice
-    photos: Store = field(default_factory=lambda: Store(PHOTO_BYTES), repr=False)
-    clouds: Store = field(default_factory=lambda: Store(CLOUD_BYTES), repr=False)
+    image_cache: TensorCache = field(default_factory=lambda: TensorCache(IMAGE_BYTES), repr=False)
+    point_cache: TensorCache = field(default_factory=lambda: TensorCache(POINT_BYTES), repr=False)
 
-    def layers(self, looks: list[Look], cameras: Cameras, time: Tensor, size: int, normals: bool) -> Tensor:
-        """(K, B, 4 or 7, size, size) premultiplied colour, alpha, premultiplied world normal; float on the CPU."""
-        own = turned_to_subject(cameras, float(self.reference.azimuth))
-        spots, ticks = self._spots(cameras), _ticks(time)
-        rows = [self._look_layers(look, own, time.cpu(), spots, ticks, size, normals) for look in looks]
-        layers = torch.stack(rows).float() / 255
-        if normals:  # bytes hold (n + alpha) / 2 in the subject's world
-            alpha = layers[:, :, 3:4]
-            n = layers[:, :, 4:] * 2 - alpha
-            a = float(self.reference.azimuth) * pi / 180
-            spin = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float32)
-            c, s = torch.tensor(a).cos(), torch.tensor(a).sin()
-            spin[0, 0], spin[0, 2], spin[2, 0], spin[2, 2] = c, s, -s, c
-            layers = torch.cat((layers[:, :, :4], torch.einsum("ij,kbjhw->kbihw", spin, n)), 2)
-        return layers
-
-    def pictures(
-        self, looks: list[Look], cameras: Cameras, time: Tensor, size: int, background: Tensor, shading: Shading
+    def images(
+        self, items: list[Appearance], cameras: Cameras, time: Tensor, size: int, background: Tensor, shading: Shading
     ) -> Tensor:  # (K, B, 3, size, size) in [0, 1]
-        """The looks as a renderer with this background and shading would show them."""
+        """Render K appearances as a renderer with this background and shading would."""
         shaded = shading.mode != "albedo" and not (shading.mode == "lambertian" and shading.ambient >= 1.0)
-        return shade(
-            self.layers(looks, cameras, time, size, shaded), background.cpu(), shading if shaded else Shading()
-        )
+        layers = self.layers(items, cameras, time, size, shaded)
+        return shade(layers, background.cpu(), shading if shaded else Shading())
 
-    def _look_layers(
-        self, look: Look, cameras: Cameras, time: Tensor, spots: list[int], ticks: list[int], size: int, normals: bool
+    def layers(self, items: list[Appearance], cameras: Cameras, time: Tensor, size: int, normals: bool) -> Tensor:
+        """Return premultiplied colour, alpha and premultiplied world normal (K, B, 4 or 7, size, size) on the CPU."""
+        time = time.cpu()
+        local = to_subject_frame(cameras, float(self.reference.azimuth))
+        slots = list(zip(self._lattice_indices(cameras), _ticks(time), strict=True))
+        layers = torch.stack([self._bytes(item, local, time, slots, size, normals) for item in items]).float() / 255
+        if not normals:
+            return layers
+        alpha = layers[:, :, 3:4]
+        n = layers[:, :, 4:] * 2 - alpha  # bytes hold (n + alpha) / 2 in the subject's frame
+        angle = torch.tensor(float(self.reference.azimuth) * pi / 180)
+        rotation = torch.eye(3)
+        rotation[0, 0] = rotation[2, 2] = angle.cos()
+        rotation[0, 2], rotation[2, 0] = angle.sin(), -angle.sin()
+        return torch.cat((layers[:, :, :4], torch.einsum("ij,kbjhw->kbihw", rotation, n)), 2)
+
+    def _bytes(
+        self, item: Appearance, cameras: Cameras, time: Tensor, slots: list[tuple[int, int]], size: int, normals: bool
     ) -> Tensor:
-        """Bytes (B, 4 or 7, size, size) of one look; what is missing is drawn in one batch."""
+        """Return one appearance as bytes (B, 4 or 7, size, size); what is not cached is rendered in one batch."""
         keys = [
-            (look.subject, look.palette, look.motion if tick else STILL, spot, tick, size)
-            if spot >= 0 and tick >= 0
+            (item.subject, item.palette, item.motion if tick else STILL, camera, tick, size)
+            if camera >= 0 and tick >= 0
             else None
-            for spot, tick in zip(spots, ticks, strict=True)
+            for camera, tick in slots
         ]
-        found = [self._get(key, normals) for key in keys]
-        missing = [i for i, f in enumerate(found) if f is None]
+        out = [self._cached(key, normals) for key in keys]
+        missing = [i for i, layers in enumerate(out) if layers is None]
         if missing:
             pick = torch.tensor(missing)
-            drawn = draw(look, cameras[pick], time[pick], size, normals, self.clouds)
+            layers = render_appearance(item, cameras[pick], time[pick], size, normals, self.point_cache)
             if normals:
-                drawn = torch.cat((drawn[:, :4], (drawn[:, 4:] + drawn[:, 3:4]) / 2), 1)
-            drawn = (drawn * 255 + 0.5).clamp(0, 255).to(torch.uint8)
-            for i, layer in zip(missing, drawn, strict=True):
-                found[i] = layer
+                layers = torch.cat((layers[:, :4], (layers[:, 4:] + layers[:, 3:4]) / 2), 1)
+            layers = (layers * 255 + 0.5).clamp(0, 255).to(torch.uint8)
+            for i, layer in zip(missing, layers, strict=True):
+                out[i] = layer
                 if keys[i] is not None:
-                    self.photos.put(keys[i], layer.clone())
-        return torch.stack(found)
+                    self.image_cache.put(keys[i], layer.clone())
+        return torch.stack(out)
 
-    def _get(self, key: tuple | None, normals: bool) -> Tensor | None:
-        found = self.photos.get(key) if key else None
-        if found is None or (normals and found[0].shape[0] == 4):
+    def _cached(self, key: tuple | None, normals: bool) -> Tensor | None:
+        entry = self.image_cache.get(key) if key else None
+        if entry is None or (normals and entry[0].shape[0] == 4):
             return None
-        return found[0] if normals else found[0][:4]
+        return entry[0] if normals else entry[0][:4]
 
-    def _spots(self, cameras: Cameras) -> list[int]:
-        """Index of each camera in the lattice, -1 for one that is not there."""
-        mine = torch.stack((self.cameras.elevation, self.cameras.azimuth, self.cameras.radius, self.cameras.fovy), 1)
-        given = torch.stack((cameras.elevation, cameras.azimuth, cameras.radius, cameras.fovy), 1).cpu()
-        apart = (given[:, None] - mine[None]).abs()
-        apart[..., 1] = ((apart[..., 1] + 180) % 360 - 180).abs()
-        gap, spot = apart.amax(-1).min(1)
-        return torch.where(gap < 1e-3, spot, -1).tolist()
+    def _lattice_indices(self, cameras: Cameras) -> list[int]:
+        """Return each camera's index in the lattice, -1 for one that is not in it."""
+        ours, theirs = (torch.stack((c.elevation, c.azimuth, c.radius, c.fovy), 1) for c in (self.cameras, cameras))
+        gaps = (theirs.cpu()[:, None] - ours[None]).abs()
+        gaps[..., 1] = ((gaps[..., 1] + 180) % 360 - 180).abs()
+        gap, index = gaps.amax(-1).min(1)
+        return torch.where(gap < 1e-3, index, -1).tolist()
 
 
 def _ticks(time: Tensor) -> list[int]:
-    """Tick of each time, -1 between ticks."""
+    """Return each time's tick, -1 between ticks."""
     near = (time * TICKS).round()
     return torch.where((time * TICKS - near).abs() < 1e-3, near.long(), -1).tolist()
 
 
 def shade(layers: Tensor, background: Tensor, shading: Shading) -> Tensor:
-    """Layers (K, B, C, h, w) -> (K, B, 3, h, w) over a colour (3,); the light model of the release."""
+    """Shade layers (K, B, C, h, w) over a colour (3,) to (K, B, 3, h, w); the light model of the release."""
     rgb, alpha = layers[:, :, :3], layers[:, :, 3:4]
     behind = (1 - alpha) * background.view(3, 1, 1)
     if shading.mode == "albedo":
@@ -128,3 +133,53 @@ def shade(layers: Tensor, background: Tensor, shading: Shading) -> Tensor:
     if shading.mode == "textureless":
         return (lit * alpha).expand_as(rgb) + behind
     return rgb * lit + behind
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The scene to be recovered: the subject in the reference colours under the requested motion."""
+
+    appearance: Appearance
+    azimuth: float  # degrees; where the subject's front points: the reference camera's azimuth
+
+    @property
+    def subject(self) -> str:
+        return self.appearance.subject.name
+
+    @property
+    def motion(self) -> str:
+        return self.appearance.motion
+
+    @property
+    def motion_has_path(self) -> bool:
+        """Check whether the middle of the subject travels, which it does not in a spin."""
+        if self.motion in TURNS:
+            return False
+        path = self.path(torch.linspace(0, 1, 33))
+        return bool((path - path[:1]).norm(dim=1).max() > PATH_TRAVEL)
+
+    def render(
+        self,
+        cameras: Cameras,
+        time: Tensor,
+        size: int,
+        background: tuple[float, float, float] | Tensor = (1.0, 1.0, 1.0),
+    ) -> tuple[Tensor, Tensor]:  # (B, 3, size, size) in [0, 1], (B, 1, size, size)
+        """Render images over a background colour, and their masks. Small ones are averaged from larger ones: one
+        rendered at 48 px is itself 31 dB from its ideal, and no result could score better than that."""
+        time = torch.as_tensor(time, dtype=torch.float32).cpu().expand(len(cameras))
+        fold = max(1, round(SUPERSAMPLED_SIZE / size))
+        local = to_subject_frame(cameras, self.azimuth)
+        layers = avg_pool2d(render_appearance(self.appearance, local, time, fold * size), fold)
+        behind = torch.as_tensor(background, dtype=torch.float32).cpu().view(3, 1, 1)
+        return layers[:, :3] + (1 - layers[:, 3:]) * behind, layers[:, 3:]
+
+    def path(self, times: Tensor) -> Tensor:  # (T, 3) world
+        """Return the mean of the subject's surface at each time."""
+        times = torch.as_tensor(times, dtype=torch.float32).cpu()
+        subject = self.appearance.subject
+        gain = motion_gain(subject, self.motion) if self.motion != STILL else 1.0
+        o = move(self.motion, subject.surfels(PATH_SPACING), times, subject.skeleton, gain)
+        x, y, z = o.points.mean(1).unbind(1)
+        a = torch.tensor(self.azimuth * pi / 180)
+        return torch.stack((a.cos() * x + a.sin() * z, y, a.cos() * z - a.sin() * x), 1)

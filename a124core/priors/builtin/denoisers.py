@@ -1,4 +1,4 @@
-"""The priors: exact denoisers of a bank of pictures. For one of K items the posterior mean is closed form."""
+"""The priors: exact denoisers of a bank of images. For one of K items the posterior mean is closed form."""
 
 from __future__ import annotations
 
@@ -10,130 +10,148 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...protocols import Cameras, Prior, View
+from .appearance import Appearance
 from .bank import Bank
-from .recipe import ENCODE_SCALE, FRONT_BIAS, NEVER
-from .scenes import Look
-from .tile import agreement
+
+ENCODE_SCALE = 3.0  # x0 = scale * (2 image - 1): shifts the noise so that it suits small images
+NEVER = -1e4  # log weight of an item that the caption or the token excludes
+FRONT_BIAS = -1.0  # image prior: log weight of front images at any camera, whatever side the text names (Janus)
+LUMINANCE = (0.299, 0.587, 0.114)
+SILHOUETTE = 0.25  # distance from the background (RGB, largest channel) at which a pixel surely is the object's
 
 
-def encode_pictures(image: Tensor, size: int, scale: float = ENCODE_SCALE) -> Tensor:
-    """(B, 3, H, W) in [0, 1] -> (B, 3, size, size) in [-scale, scale]; scale plays the part of a VAE's scale factor."""
+def encode_images(image: Tensor, size: int) -> Tensor:
+    """Encode (B, 3, H, W) in [0, 1] as (B, 3, size, size) in [-ENCODE_SCALE, ENCODE_SCALE], as a VAE scales latents."""
     if image.shape[-2:] != (size, size):
         image = interpolate(image, (size, size), mode="bilinear", align_corners=False)
-    return scale * (2 * image - 1)
+    return ENCODE_SCALE * (2 * image - 1)
 
 
-def posterior_weights(
+def encode_clip(image: Tensor, size: int) -> Tensor:
+    """Encode F frames (F, 3, H, W) as one item (1, 3, F, size, size)."""
+    return encode_images(image, size).transpose(0, 1)[None]
+
+
+def guided_mean(
     x_t: Tensor,  # (M, ...)
     items: Tensor,  # (K, M, ...)
     sigma: Tensor,  # (M,)
-    *log_weights: Tensor,  # each (K,) or (K, M): log prior weights
-) -> list[Tensor]:  # for each: (K, M), sums to 1 over K
-    """softmax over k of -|x_t - x_k|^2 / (2 sigma^2) + log weight: which item the noisy picture came from."""
-    distance = torch.stack([(x_t - item).square().flatten(1).sum(1) for item in items])
-    fit = -distance / (2 * sigma**2)
-    wide = (w if w.ndim == 2 else w[:, None] for w in log_weights)
-    return [torch.softmax(fit + w.to(fit), dim=0) for w in wide]
+    cond: Tensor,  # (K,) or (K, M) log prior weights
+    uncond: Tensor,
+    scale: float,
+) -> Tensor:  # (M, ...)
+    """Return cfg(uncond mean, cond mean, scale), mixed as weights: both means are linear in the same items.
 
-
-def guided_mean(x_t: Tensor, items: Tensor, sigma: Tensor, cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
-    """cfg(uncond mean, cond mean, scale), mixed as weights: both means are linear in the same items."""
+    The posterior over items is softmax over k of -|x_t - x_k|^2 / (2 sigma^2) + log prior weight.
+    """
     sigma = sigma.to(x_t).expand(x_t.shape[0])
-    if scale == 1.0:
-        (weights,) = posterior_weights(x_t, items, sigma, cond)
-    else:
-        c, u = posterior_weights(x_t, items, sigma, cond, uncond)
-        weights = u + scale * (c - u)
+    fit = -torch.stack([(x_t - item).square().flatten(1).sum(1) for item in items]) / (2 * sigma**2)
+
+    def posterior(log_weight: Tensor) -> Tensor:  # (K, M), sums to 1 over K
+        return torch.softmax(fit + (log_weight if log_weight.ndim == 2 else log_weight[:, None]).to(fit), dim=0)
+
+    weights = posterior(cond)
+    if scale != 1.0:
+        base = posterior(uncond)
+        weights = base + scale * (weights - base)
     return torch.einsum("km,km...->m...", weights, items)
 
 
-@dataclass(frozen=True)
-class _Setup:
-    """What all of them hold."""
+def condition_log_weight(
+    condition: Tensor,  # (B, 3, H, W) in [0, 1]
+    images: Tensor,  # (K, B, 3, h, w) in [0, 1]
+    background: Tensor,  # (3,)
+    grid: int,
+    std: float,
+    colour_std: float,
+) -> Tensor:  # (K, B)
+    """Return -sum |difference|^2 / (2 std^2) over grid x grid cells: luminance and silhouette at std, colour apart."""
+    a = _features(_reduced(condition, grid), background)
+    b = _features(_reduced(images.flatten(0, 1), grid), background).unflatten(0, images.shape[:2])
+    spread = a.new_tensor([std, std, colour_std, colour_std, colour_std]).view(5, 1, 1)
+    return -(((a - b) / spread).square()).flatten(2).sum(2) / 2
+
+
+def _features(image: Tensor, background: Tensor) -> Tensor:
+    """Split (B, 3, h, w) into luminance, silhouette, and colour without luminance (B, 5, h, w)."""
+    weights = image.new_tensor(LUMINANCE).view(3, 1, 1)
+    luminance = (image * weights).sum(1, keepdim=True)
+    contrast = (image - background.view(3, 1, 1)).abs().amax(1, keepdim=True)
+    return torch.cat((luminance, (contrast / SILHOUETTE).clamp_max(1), image - luminance), 1)
+
+
+def _reduced(image: Tensor, grid: int) -> Tensor:
+    return interpolate(image, (grid, grid), mode="area")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankPrior(Prior):
+    """Base of the built-in priors: the posterior mean over renders of the bank's appearances."""
 
     bank: Bank
-    looks: list[Look]
-    cond: Tensor  # (K,) log weight of each look when the condition is heard
+    items: list[Appearance]  # K
+    cond: Tensor  # (K,) log weight of each item under the condition
     sigmas: Tensor  # (T,) ascending
-    size: int
+    size: int  # side of the images, pixels
     cfg: float
-
-    @property
-    def heard(self) -> _Setup:
-        """Without what nobody asks for: at cfg 1 only the condition speaks, and what it excludes need not be drawn."""
-        if self.cfg != 1.0:
-            return self
-        kept = [k for k, weight in enumerate(self.cond.tolist()) if weight > NEVER]
-        return replace(self, looks=[self.looks[k] for k in kept], cond=self.cond[kept])
-
-
-@dataclass(frozen=True)
-class BankPrior(Prior):
-    """What the four have in common: the posterior mean over the bank's pictures, for pictures."""
-
-    setup: _Setup
     exact: ClassVar[bool] = True
 
     @property
-    def sigmas(self) -> Tensor:
-        return self.setup.sigmas
-
-    @property
     def cameras(self) -> Cameras:
-        return self.setup.bank.cameras
-
-    @property
-    def cfg(self) -> float:
-        return self.setup.cfg
+        return self.bank.cameras
 
     def with_cfg(self, scale: float) -> BankPrior:
-        return replace(self, setup=replace(self.setup, cfg=scale))
+        return replace(self, cfg=scale)
 
     def encode(self, image: Tensor) -> Tensor:
-        return encode_pictures(image, self.setup.size)
+        return encode_images(image, self.size)
+
+    def encoded_items(self, cameras: Cameras, view: View, like: Tensor) -> Tensor:
+        """Render and encode all items (K, B, 3, size, size), on the device of `like`."""
+        images = self.bank.images(self.items, cameras, view.time.cpu(), self.size, view.background, view.shading)
+        return (ENCODE_SCALE * (2 * images - 1)).to(like)
 
 
 @dataclass(frozen=True)
 class ImagePrior(BankPrior):
-    """Pictures of subjects at one time, chosen by caption; front pictures turn up at any camera (the Janus bias)."""
+    """Images of subjects at one time, chosen by caption; front images turn up at any camera (the Janus bias)."""
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        s = self.setup
-        sides = _items(s, view.cameras, view, x_t)
-        fronts = _items(s, _repeat(view.reference, len(view.cameras)), view, x_t)
-        cond = torch.cat((s.cond, s.cond + FRONT_BIAS))
-        uncond = torch.cat((torch.zeros_like(s.cond), torch.full_like(s.cond, FRONT_BIAS)))
-        return guided_mean(x_t, torch.cat((sides, fronts)), sigma, cond, uncond, s.cfg)
+        sides = self.encoded_items(view.cameras, view, x_t)
+        front = view.reference[torch.zeros(len(view.cameras), dtype=torch.long)]
+        items = torch.cat((sides, self.encoded_items(front, view, x_t)))
+        cond = torch.cat((self.cond, self.cond + FRONT_BIAS))
+        uncond = torch.cat((torch.zeros_like(self.cond), torch.full_like(self.cond, FRONT_BIAS)))
+        return guided_mean(x_t, items, sigma, cond, uncond, self.cfg)
 
 
 @dataclass(frozen=True)
 class ViewPrior(BankPrior):
-    """Pictures of subjects from the asked camera; hears the reference picture instead of text."""
+    """Images of subjects from the requested camera; conditioned on the reference image instead of text."""
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        s = self.setup
-        return guided_mean(x_t, _items(s, view.cameras, view, x_t), sigma, s.cond, torch.zeros_like(s.cond), s.cfg)
+        items = self.encoded_items(view.cameras, view, x_t)
+        return guided_mean(x_t, items, sigma, self.cond, torch.zeros_like(self.cond), self.cfg)
 
 
 @dataclass(frozen=True)
 class VideoPrior(BankPrior):
-    """Whole clips at given cameras and scene times, in drifted colours, chosen by caption."""
+    """Whole clips at the cameras and scene times of a view, in drifted colours, chosen by caption."""
 
     def encode(self, image: Tensor) -> Tensor:
-        return encode_pictures(image, self.setup.size).transpose(0, 1)[None]
+        return encode_clip(image, self.size)
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        s = self.setup
-        clips = _items(s, view.cameras, view, x_t).transpose(1, 2)[:, None]  # (K, 1, 3, F, h, w)
-        return guided_mean(x_t, clips, sigma, s.cond, torch.zeros_like(s.cond), s.cfg)
+        clips = self.encoded_items(view.cameras, view, x_t).transpose(1, 2)[:, None]  # (K, 1, 3, F, h, w)
+        return guided_mean(x_t, clips, sigma, self.cond, torch.zeros_like(self.cond), self.cfg)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TilePrior(BankPrior):
-    """Large pictures that agree with a small condition. Refine and upscale differ in looks and strictness."""
+    """Large images that agree with a small condition. Refine and upscale differ in items and tolerance."""
 
     grid: int  # side at which condition and items are compared
     std: float  # tolerance of luminance and silhouette
@@ -142,26 +160,19 @@ class TilePrior(BankPrior):
 
     @torch.no_grad()
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        s = self.setup
         if view.condition is None:
-            raise ValueError(
-                "a refine or upscale prior needs view.condition, the picture it repairs: pass (B, 3, H, W)."
-            )
-        heard = s.heard
-        items = _items(heard, view.cameras, view, x_t)
-        pictures = (items / ENCODE_SCALE + 1) / 2
-        agree = agreement(
-            view.condition.to(items), pictures, view.background.to(items), self.grid, self.std, self.colour_std
-        )
-        cond = heard.cond.to(items)[:, None] + agree
-        return guided_mean(x_t, items, sigma, cond, torch.zeros_like(cond), s.cfg)
+            raise ValueError("a refine or upscale prior needs view.condition, the image it repairs: pass (B, 3, H, W).")
+        prior = self._without_excluded()
+        items = prior.encoded_items(view.cameras, view, x_t)
+        condition, background = view.condition.to(items), view.background.to(items)
+        images = (items / ENCODE_SCALE + 1) / 2
+        agreement = condition_log_weight(condition, images, background, self.grid, self.std, self.colour_std)
+        cond = prior.cond.to(items)[:, None] + agreement
+        return guided_mean(x_t, items, sigma, cond, torch.zeros_like(cond), self.cfg)
 
-
-def _items(setup: _Setup, cameras: Cameras, view: View, like: Tensor) -> Tensor:
-    """(K, B, 3, size, size) encoded pictures of all looks, on the device of `like`."""
-    pictures = setup.bank.pictures(setup.looks, cameras, view.time.cpu(), setup.size, view.background, view.shading)
-    return (ENCODE_SCALE * (2 * pictures - 1)).to(like)
-
-
-def _repeat(camera: Cameras, count: int) -> Cameras:
-    return camera[torch.zeros(count, dtype=torch.long)]
+    def _without_excluded(self) -> TilePrior:
+        """Drop excluded items, which need not be rendered at scale 1: only the conditional weights count there."""
+        if self.cfg != 1.0:
+            return self
+        chosen = [k for k, weight in enumerate(self.cond.tolist()) if weight > NEVER]
+        return replace(self, items=[self.items[k] for k in chosen], cond=self.cond[chosen])

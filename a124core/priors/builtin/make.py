@@ -1,4 +1,4 @@
-"""Put it together: a reference and a sentence -> the five guidances and the truth."""
+"""Put it together: a reference and a sentence become five guidances and the ground truth."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ import torch
 from torch import Tensor
 
 from ...cameras.rig import reference_camera
-from ...protocols import Cameras, Guidance, Guidances, Prior, Shading
+from ...protocols import Guidance, Guidances, Prior, Shading
 from ...reference.reference import Reference, camera_of
+from ..defaults import BUILT_IN
 from ..noise import scaled_linear_sigmas
-from . import recipe
-from .bank import Bank, lattice
-from .body import Subject
-from .denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior, _Setup
-from .inflate import inflated, recognised
-from .recipe import NEVER, Numbers
-from .scenes import STILL, Look, draw, subject_named
-from .truth import Truth
-from .words import FROM_PROMPT, MOTIONS, SUBJECTS, understand
+from .appearance import STILL, Appearance, get_subject, render_appearance
+from .bank import Bank, GroundTruth, camera_lattice
+from .denoisers import NEVER, ImagePrior, TilePrior, VideoPrior, ViewPrior
+from .inflate import inflate, match_example
+from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
+from .subject import Subject
+
+MIN_RADIUS = 0.3  # of the camera to the scene's middle: 0.3 works, 0.1 takes more points than anyone waits for
+BANK_MOTIONS = 8  # motions of the subject in the bank, the requested one included
+BANK_OTHERS = 4  # other subjects in the bank, under the requested motion
+LIKENESS_STD = 0.15  # view prior: how far an image may be from the reference, per pixel and channel
+REFINE_GRID = 16  # side at which a condition is compared
+REFINE_STD = 0.15  # luminance and silhouette
+REFINE_COLOUR_STD = 0.45  # colour counts little, so that drift can be repaired
+UPSCALE_GRID = 24
+UPSCALE_STD = 0.06  # colour counts as much as anything: the condition's is preserved
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,13 @@ class BuiltInPriors:
     video: Guidance
     refine: Guidance
     upscale: Guidance
-    truth: Truth
+    truth: GroundTruth
     bank: Bank
-    understood: str  # for the user: which subject, which motion, what was guessed
+    summary: str  # for the user: which subject, which motion, what was guessed
 
     @property
     def guidances(self) -> Guidances:
-        """The four of the method."""
+        """Return the four of the method."""
         return Guidances(self.image, self.view, self.video, self.refine)
 
 
@@ -45,117 +53,104 @@ def make_priors(
     reference: Reference | None,
     prompt: str,
     motion: str = FROM_PROMPT,
-    picture_size: int = 48,
+    image_size: int = 48,
     tile_size: int = 96,
     subject: str | None = None,
     seed: int = 0,
 ) -> BuiltInPriors:
-    """Built-in priors for a reference picture and a prompt.
+    """Make built-in priors for a reference image and a prompt.
 
-    subject names a primitive; else the reference decides: an example picture is recognised, any other is inflated.
+    subject names a built-in one; else the reference decides: an example image is recognised, any other is inflated.
     Without a reference the prompt must name a subject. seed chooses the other subjects of the bank.
     """
-    read = understand(prompt, motion)
+    parsed = parse_prompt(prompt, motion)
     camera = camera_of(reference)
-    _check_distance(camera)
-    hero, what = _hero(reference, subject, read.subject)
-    bank = Bank(camera, lattice(camera))
-    others = _others(hero, seed)
-    motions = [read.motion, *(m for m in MOTIONS if m != read.motion)][: recipe.BANK_MOTIONS]
-    truth = Truth(Look(hero, "reference", read.motion), float(camera.azimuth))
-    sentence = f"{what} {read.sentence}"
-    crowd = [hero, *others]
-    target = _target(reference, truth, camera, picture_size)
-    setup = dict(bank=bank, sigmas=scaled_linear_sigmas())
-    stills = [Look(s, p, read.motion) for s in crowd for p in ("reference", "drifted")]
-    right = torch.tensor([0.0 if look.subject is hero else NEVER for look in stills])
-    image = ImagePrior(_Setup(looks=stills, cond=right, size=picture_size, cfg=recipe.IMAGE.cfg, **setup))
-    like = _likeness(bank, stills, camera, target)
-    view = ViewPrior(_Setup(looks=stills, cond=like, size=picture_size, cfg=recipe.VIEW.cfg, **setup))
-    clips = [Look(hero, "drifted", m) for m in motions] + [Look(s, "drifted", read.motion) for s in others]
+    if float(camera.radius) < MIN_RADIUS:
+        raise ValueError(
+            f"radius is {float(camera.radius):g}: the built-in priors render a scene of side 2 from {MIN_RADIUS:g} or "
+            "more away (1.8 is usual)."
+        )
+    main, source = _main_subject(reference, subject, parsed.subject)
+    truth = GroundTruth(Appearance(main, "reference", parsed.motion), float(camera.azimuth))
+    bank = Bank(camera, camera_lattice(camera))
+    priors = _priors(bank, truth, _other_subjects(main, seed), reference, (image_size, tile_size))
+    notes = {
+        "image": "Built-in image prior.",
+        "view": "Built-in view prior.",
+        "video": "Built-in video prior, in drifted colours.",
+        "refine": "Built-in refine prior, in the reference colours.",
+        "upscale": "Built-in upscale prior, keeps the colours of its condition.",
+    }
+    summary = f"{source} {parsed.sentence}"
+    guidances = {role: BUILT_IN[role].guidance(priors[role], f"{note} {summary}") for role, note in notes.items()}
+    return BuiltInPriors(**guidances, truth=truth, bank=bank, summary=summary)
+
+
+def _priors(
+    bank: Bank, truth: GroundTruth, others: list[Subject], reference: Reference | None, sizes: tuple[int, int]
+) -> dict[str, Prior]:
+    """Make the five priors by role, each over its own appearances of the bank; sizes: of images and of tiles."""
+    main, motion = truth.appearance.subject, truth.motion
+    motions = [motion, *(m for m in MOTIONS if m != motion)][:BANK_MOTIONS]
+    stills = [Appearance(s, p, motion) for s in (main, *others) for p in ("reference", "drifted")]
+    clips = [Appearance(main, "drifted", m) for m in motions] + [Appearance(s, "drifted", motion) for s in others]
+    tiles = [Appearance(clip.subject, "reference", clip.motion) for clip in clips]
+    both = [tile for pair in zip(tiles, clips, strict=True) for tile in pair]
+    images = dict(bank=bank, sigmas=scaled_linear_sigmas(), size=sizes[0])
+    large = images | dict(size=sizes[1])
+    cfg = {role: defaults.cfg for role, defaults in BUILT_IN.items()}
     caption = torch.tensor([0.0] + [NEVER] * (len(clips) - 1))
-    video = VideoPrior(_Setup(looks=clips, cond=caption, size=picture_size, cfg=recipe.VIDEO.cfg, **setup))
-    tiles = [Look(look.subject, "reference", look.motion) for look in clips]
-    token = torch.tensor([0.0 if look.subject is hero else NEVER for look in tiles])
-    refine = TilePrior(
-        _Setup(looks=tiles, cond=token, size=tile_size, cfg=recipe.REFINE.cfg, **setup),
-        recipe.TILE_SIZE,
-        recipe.TILE_STD,
-        recipe.TILE_COLOUR_STD,
-    )
-    everything = [t for pair in zip(tiles, clips, strict=True) for t in pair]
-    upscale = TilePrior(
-        _Setup(looks=everything, cond=torch.zeros(len(everything)), size=tile_size, cfg=recipe.UPSCALE.cfg, **setup),
-        recipe.UPSCALE_SIZE,
-        recipe.UPSCALE_STD,
-        recipe.UPSCALE_STD,
-    )
-    return BuiltInPriors(
-        image=_guidance(image, recipe.IMAGE, f"Built-in image prior. {sentence}"),
-        view=_guidance(view, recipe.VIEW, f"Built-in view prior. {sentence}"),
-        video=_guidance(video, recipe.VIDEO, f"Built-in video prior, in drifted colours. {sentence}"),
-        refine=_guidance(refine, recipe.REFINE, f"Built-in refine prior, in the reference colours. {sentence}"),
-        upscale=_guidance(
-            upscale, recipe.UPSCALE, f"Built-in upscale prior, keeps the colours it is given. {sentence}"
-        ),
-        truth=truth,
-        bank=bank,
-        understood=sentence,
-    )
+    target = reference.composite(sizes[0]) if reference else truth.render(bank.reference, torch.zeros(1), sizes[0])[0]
+    likeness = _likeness(bank, stills, target)
+    refine = dict(grid=REFINE_GRID, std=REFINE_STD, colour_std=REFINE_COLOUR_STD)
+    upscale = dict(grid=UPSCALE_GRID, std=UPSCALE_STD, colour_std=UPSCALE_STD)
+    return {
+        "image": ImagePrior(items=stills, cond=_only(main, stills), cfg=cfg["image"], **images),
+        "view": ViewPrior(items=stills, cond=likeness, cfg=cfg["view"], **images),
+        "video": VideoPrior(items=clips, cond=caption, cfg=cfg["video"], **images),
+        "refine": TilePrior(items=tiles, cond=_only(main, tiles), cfg=cfg["refine"], **large, **refine),
+        "upscale": TilePrior(items=both, cond=torch.zeros(len(both)), cfg=cfg["upscale"], **large, **upscale),
+    }
 
 
 def example_image(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Tensor]:
-    """Image (1, 3, size, size), white where nothing is, and mask (1, 1, size, size), from the reference camera."""
-    layers = draw(Look(subject_named(subject), "reference", STILL), reference_camera(), torch.zeros(1), size)
+    """Render an image (1, 3, size, size), white around the subject, and its mask, from the reference camera."""
+    appearance = Appearance(get_subject(subject), "reference", STILL)
+    layers = render_appearance(appearance, reference_camera(), torch.zeros(1), size)
     rgb, mask = layers[:, :3], layers[:, 3:]
     return torch.where(mask > 0, rgb / mask.clamp_min(1e-6), torch.ones_like(rgb)).clamp(0, 1), mask
 
 
-def _check_distance(camera: Cameras) -> None:
-    radius = float(camera.radius)
-    if radius < recipe.NEAREST:
-        raise ValueError(
-            f"radius is {radius:g}: the built-in priors draw a scene of side 2 from {recipe.NEAREST:g} or more away "
-            "(1.8 is usual)."
-        )
-
-
-def _guidance(prior: Prior, numbers: Numbers, note: str) -> Guidance:
-    return Guidance(prior, numbers.weight, numbers.t_min, numbers.t_max, numbers.t_max_end, numbers.form, note=note)
-
-
-def _hero(reference: Reference | None, named: str | None, read: str | None) -> tuple[Subject, str]:
-    """Who the scene is about, and a sentence that says so."""
-    if named is not None:
-        return subject_named(named), f"Subject: the built-in {named}."
+def _main_subject(
+    reference: Reference | None, requested: str | None, in_prompt: str | None
+) -> tuple[Subject, str]:
+    """Choose the scene's subject, and say in a sentence which it is."""
+    if requested is not None:
+        return get_subject(requested), f"Subject: the built-in {requested}."
     if reference is None:
-        if read is None:
-            raise ValueError(
-                f"no reference picture, and the prompt names no subject: use one of {', '.join(SUBJECTS)}."
-            )
-        return subject_named(read), f"Subject: the built-in {read}, read in the prompt."
-    name = recognised(reference)
+        if in_prompt is None:
+            raise ValueError(f"no reference image, and the prompt names no subject: use one of {', '.join(SUBJECTS)}.")
+        return get_subject(in_prompt), f"Subject: the built-in {in_prompt}, read in the prompt."
+    name = match_example(reference)
     if name is not None:
-        return subject_named(name), f"Subject: the built-in {name}, recognised by its example picture."
-    return inflated(reference), "Subject: your picture, inflated."
+        return get_subject(name), f"Subject: the built-in {name}, recognised by its example image."
+    return inflate(reference), "Subject: your image, inflated."
 
 
-def _others(hero: Subject, seed: int) -> list[Subject]:
-    """BANK_OTHERS other subjects, by seed."""
-    names = [n for n in SUBJECTS if n != hero.name]
+def _other_subjects(main: Subject, seed: int) -> list[Subject]:
+    """Choose BANK_OTHERS other subjects, by seed."""
+    names = [n for n in SUBJECTS if n != main.name]
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
-    return [subject_named(names[i]) for i in order[: recipe.BANK_OTHERS]]
+    return [get_subject(names[i]) for i in order[:BANK_OTHERS]]
 
 
-def _target(reference: Reference | None, truth: Truth, camera: Cameras, size: int) -> Tensor:
-    """The reference on white (1, 3, size, size); the truth's own picture where there is none."""
-    if reference is None:
-        return truth.render(camera, torch.zeros(1), size)[0]
-    return reference.on(torch.ones(3), size)
+def _only(subject: Subject, items: list[Appearance]) -> Tensor:
+    """Return log weights (K,) that exclude all other subjects."""
+    return torch.tensor([0.0 if item.subject is subject else NEVER for item in items])
 
 
-def _likeness(bank: Bank, looks: list[Look], camera: Cameras, target: Tensor) -> Tensor:
-    """Log weight (K,) of each look by its picture from the reference camera at time 0."""
-    pictures = bank.pictures(looks, camera, torch.zeros(1), target.shape[-1], torch.ones(3), Shading())
-    apart = (pictures[:, 0] - target.cpu()).square().flatten(1).sum(1)
-    return -(apart - apart.min()) / (2 * recipe.LIKENESS_STD**2)
+def _likeness(bank: Bank, items: list[Appearance], target: Tensor) -> Tensor:
+    """Return the log weight (K,) of each item by its image from the reference camera at time 0."""
+    images = bank.images(items, bank.reference, torch.zeros(1), target.shape[-1], torch.ones(3), Shading())
+    error = (images[:, 0] - target.cpu()).square().flatten(1).sum(1)
+    return -(error - error.min()) / (2 * LIKENESS_STD**2)

@@ -7,12 +7,15 @@ from math import pi
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 GOLDEN = 0.6180339887  # each row of samples starts this share of a step further round: no seams, no moire
 
+Triple = tuple[float, float, float]
+
 
 def chaikin(points: Tensor, rounds: int = 4) -> Tensor:
-    """Corner cutting: points (M, D) -> a smooth line through the same two ends."""
+    """Cut the corners of a polyline (M, D); its two ends stay."""
     for _ in range(rounds):
         a, b = points[:-1], points[1:]
         cut = torch.stack((0.75 * a + 0.25 * b, 0.25 * a + 0.75 * b), 1).flatten(0, 1)
@@ -20,41 +23,45 @@ def chaikin(points: Tensor, rounds: int = 4) -> Tensor:
     return points
 
 
-def turn(degrees: tuple[float, float, float]) -> Tensor:
-    """Rotation (3, 3): about x, then y, then z."""
-    x, y, z = (torch.tensor(float(d)) * pi / 180 for d in degrees)
-    one, zero = torch.tensor(1.0), torch.tensor(0.0)
-    rx = torch.stack((one, zero, zero, zero, x.cos(), -x.sin(), zero, x.sin(), x.cos())).view(3, 3)
-    ry = torch.stack((y.cos(), zero, y.sin(), zero, one, zero, -y.sin(), zero, y.cos())).view(3, 3)
-    rz = torch.stack((z.cos(), -z.sin(), zero, z.sin(), z.cos(), zero, zero, zero, one)).view(3, 3)
-    return rz @ ry @ rx
+def euler_rotation(degrees: Triple) -> Tensor:
+    """Return the rotation (3, 3) about x, then y, then z."""
+    rotation = torch.eye(3)
+    for axis in (2, 1, 0):
+        angle = torch.tensor(float(degrees[axis])) * pi / 180
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        step = torch.eye(3)
+        step[i, i] = step[j, j] = angle.cos()
+        step[i, j], step[j, i] = -angle.sin(), angle.sin()
+        rotation = rotation @ step
+    return rotation
 
 
-def along(line: Tensor, at: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Point and direction of a polyline (M, D) at arc lengths `at` (N,); lengths (M,) is its running length."""
-    i = torch.searchsorted(lengths, at.contiguous(), right=True).clamp(1, len(lengths) - 1)
+def polyline_at(line: Tensor, distance: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points and directions of a polyline (M, D) at `distance` (N,) along it; lengths is arc_lengths(line)."""
+    i = torch.searchsorted(lengths, distance.contiguous(), right=True).clamp(1, len(lengths) - 1)
     a, b = line[i - 1], line[i]
     step = (lengths[i] - lengths[i - 1]).clamp_min(1e-9)
-    share = ((at - lengths[i - 1]) / step).clamp(0, 1)
+    share = ((distance - lengths[i - 1]) / step).clamp(0, 1)
     return torch.lerp(a, b, share[:, None]), (b - a) / step[:, None]
 
 
-def running_length(line: Tensor) -> Tensor:
-    """(M, D) -> (M,) arc length from the first point."""
+def arc_lengths(line: Tensor) -> Tensor:
+    """Return the arc length (M,) from the first point of a polyline (M, D)."""
     steps = (line[1:] - line[:-1]).norm(dim=1)
     return torch.cat((steps.new_zeros(1), steps.cumsum(0)))
 
 
-def rows(spacing: float, perimeter: Tensor) -> tuple[Tensor, Tensor]:
-    """Which row and which share of the way round each sample has; perimeter (R,) of each of the R rows."""
+def ring_samples(spacing: float, perimeter: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each sample's ring and its share of a turn; perimeter (R,) of each of the R rings."""
     counts = (perimeter / spacing).ceil().clamp_min(4).long()
-    row = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    ring = torch.repeat_interleave(torch.arange(len(counts)), counts)
     first = counts.cumsum(0) - counts
-    place = torch.arange(len(row)) - first[row]
-    return row, ((place + row * GOLDEN) / counts[row]) % 1.0
+    position = torch.arange(len(ring)) - first[ring]
+    return ring, ((position + ring * GOLDEN) / counts[ring]) % 1.0
 
 
-def row_count(length: Tensor, spacing: float) -> int:
+def ring_count(length: Tensor, spacing: float) -> int:
+    """Return how many rings a surface of this length gets."""
     return max(4, int(torch.ceil(length / spacing)))
 
 
@@ -63,40 +70,39 @@ class Lathe:
     """A profile (radius, height) turned about its own y axis; the cross-section is a superellipse."""
 
     profile: Tensor  # (M, 2), from the bottom to the top, both ends at radius 0
-    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    tilt: tuple[float, float, float] = (0.0, 0.0, 0.0)  # degrees about x, y, z
-    flat: tuple[float, float] = (1.0, 1.0)  # stretch of the cross-section along x and z
+    centre: Triple = (0.0, 0.0, 0.0)
+    tilt: Triple = (0.0, 0.0, 0.0)  # degrees about x, y, z
+    flat: tuple[float, float] = (1.0, 1.0)  # scale of the cross-section along x and z
     power: float = 2.0  # 2: round; 4 and more: boxy
 
     def sample(self, spacing: float) -> tuple[Tensor, Tensor]:
-        """Points and outward normals (N, 3), about `spacing` apart."""
-        wide = torch.tensor([max(self.flat), 1.0])
-        lengths = running_length(self.profile * wide)
-        n = row_count(lengths[-1], spacing)
-        at = (torch.arange(n) + 0.5) / n * lengths[-1]
-        rh, slope = along(self.profile, at, lengths)
-        ring, ring_length = self._ring()
-        row, share = rows(spacing, rh[:, 0] * ring_length[-1])
-        cross, _ = along(ring, share * ring_length[-1], ring_length)
-        r, h = rh[row].unbind(1)
-        dr, dh = slope[row].unbind(1)
+        """Return points and outward normals (N, 3), about `spacing` apart."""
+        lengths = arc_lengths(self.profile * torch.tensor([max(self.flat), 1.0]))
+        n = ring_count(lengths[-1], spacing)
+        heights, slope = polyline_at(self.profile, (torch.arange(n) + 0.5) / n * lengths[-1], lengths)
+        outline, outline_lengths = self._outline()
+        ring, share = ring_samples(spacing, heights[:, 0] * outline_lengths[-1])
+        cross, _ = polyline_at(outline, share * outline_lengths[-1], outline_lengths)
+        r, h = heights[ring].unbind(1)
+        dr, dh = slope[ring].unbind(1)
         points = torch.stack((r * cross[:, 0], h, r * cross[:, 1]), 1)
         unit = cross / torch.tensor(self.flat)
         grad = unit.sign() * unit.abs() ** (self.power - 1) / torch.tensor(self.flat)
         normals = torch.stack((grad[:, 0] * dh, -dr, grad[:, 1] * dh), 1)
-        spin = turn(self.tilt)
-        return points @ spin.T + torch.tensor(self.centre), torch.nn.functional.normalize(normals @ spin.T, dim=1)
+        rotation = euler_rotation(self.tilt)
+        return points @ rotation.T + torch.tensor(self.centre), normalize(normals @ rotation.T, dim=1)
 
-    def _ring(self) -> tuple[Tensor, Tensor]:
+    def _outline(self) -> tuple[Tensor, Tensor]:
+        """Return the cross-section at radius 1 as a polyline, and its arc lengths."""
         angle = torch.linspace(0, 2 * pi, 257)
         c, s = angle.cos(), angle.sin()
-        ring = torch.stack((c.sign() * c.abs() ** (2 / self.power), s.sign() * s.abs() ** (2 / self.power)), 1)
-        ring = ring * torch.tensor(self.flat)
-        return ring, running_length(ring)
+        outline = torch.stack((c.sign() * c.abs() ** (2 / self.power), s.sign() * s.abs() ** (2 / self.power)), 1)
+        outline = outline * torch.tensor(self.flat)
+        return outline, arc_lengths(outline)
 
     def inside(self, points: Tensor) -> Tensor:
-        """(N,) bool: strictly inside the solid. Needs a profile whose height only rises."""
-        local = (points - torch.tensor(self.centre)) @ turn(self.tilt)
+        """Test which points lie strictly inside, (N,) bool; the profile's height must only rise."""
+        local = (points - torch.tensor(self.centre)) @ euler_rotation(self.tilt)
         r, h = self.profile.unbind(1)
         y = local[:, 1].contiguous()
         i = torch.searchsorted(h.contiguous(), y).clamp(1, len(h) - 1)
@@ -105,12 +111,13 @@ class Lathe:
         unit = (local[:, ::2] / torch.tensor(self.flat)).abs() ** self.power
         return (unit.sum(1) < (limit * 0.995) ** self.power) & (y > h[0]) & (y < h[-1])
 
-    def spheres(self) -> Tensor:
-        """Balls (3, 4) x, y, z, radius that stand for the solid where ambient light is judged."""
+    def occluders(self) -> Tensor:
+        """Return balls (3, 4), x, y, z, radius, that stand for the solid in ambient occlusion."""
         h = torch.linspace(0.2, 0.8, 3) * (self.profile[-1, 1] - self.profile[0, 1]) + self.profile[0, 1]
         near = (self.profile[:, 1][None] - h[:, None]).abs().argmin(1)
         radius = self.profile[near, 0] * min(self.flat)
-        centre = torch.stack((torch.zeros(3), h, torch.zeros(3)), 1) @ turn(self.tilt).T + torch.tensor(self.centre)
+        axis = torch.stack((torch.zeros(3), h, torch.zeros(3)), 1)
+        centre = axis @ euler_rotation(self.tilt).T + torch.tensor(self.centre)
         return torch.cat((centre, radius[:, None]), 1)
 
 
@@ -121,61 +128,62 @@ class Tube:
     path: Tensor  # (M, 3)
     radius: Tensor  # (M,)
 
+    @property
+    def _balls(self) -> Tensor:
+        """Return the path with its radii (M, 4)."""
+        return torch.cat((self.path, self.radius[:, None]), 1)
+
     def sample(self, spacing: float) -> tuple[Tensor, Tensor]:
-        """Points and outward normals (N, 3), about `spacing` apart."""
-        lengths = running_length(self.path)
+        """Return points and outward normals (N, 3), about `spacing` apart."""
+        lengths = arc_lengths(self.path)
         first, last = self.radius[0], self.radius[-1]
         whole = lengths[-1] + pi / 2 * (first + last)
-        n = row_count(whole * self._outer_stretch(lengths), spacing)
+        n = ring_count(whole * self._outer_stretch(lengths), spacing)
         s = (torch.arange(n) + 0.5) / n * whole - pi / 2 * first
-        line, tangent = along(torch.cat((self.path, self.radius[:, None]), 1), s.clamp(0, float(lengths[-1])), lengths)
+        line, tangent = polyline_at(self._balls, s.clamp(0, float(lengths[-1])), lengths)
         centre, radius = line[:, :3], line[:, 3]
         lean = torch.asin((-tangent[:, 3]).clamp(-0.95, 0.95))  # the envelope of the balls leans where they shrink
-        tangent = torch.nn.functional.normalize(tangent[:, :3], dim=1)
+        tangent = normalize(tangent[:, :3], dim=1)
         before, after = (s / first).clamp_max(0), ((s - lengths[-1]) / last).clamp_min(0)
         angle = lean + before * (1 + lean * 2 / pi) + after * (1 - lean * 2 / pi)
-        side, up = _frames(tangent)
-        row, share = rows(spacing, 2 * pi * radius * angle.cos())
+        side, up = _transported_frames(tangent)
+        ring, share = ring_samples(spacing, 2 * pi * radius * angle.cos())
         around = 2 * pi * share[:, None]
-        radial = around.cos() * side[row] + around.sin() * up[row]
-        normals = radial * angle.cos()[row, None] + tangent[row] * angle.sin()[row, None]
-        return centre[row] + radius[row, None] * normals, normals
+        radial = around.cos() * side[ring] + around.sin() * up[ring]
+        normals = radial * angle.cos()[ring, None] + tangent[ring] * angle.sin()[ring, None]
+        return centre[ring] + radius[ring, None] * normals, normals
 
     def _outer_stretch(self, lengths: Tensor) -> Tensor:
-        """How much longer than the path the outside of its tightest bend is, at most twice."""
-        way = torch.nn.functional.normalize(self.path[1:] - self.path[:-1], dim=1)
-        bend = (way[1:] - way[:-1]).norm(dim=1) / ((lengths[2:] - lengths[:-2]) / 2).clamp_min(1e-6)
+        """Return how much longer than the path the outside of its tightest bend is, at most twice."""
+        direction = normalize(self.path[1:] - self.path[:-1], dim=1)
+        bend = (direction[1:] - direction[:-1]).norm(dim=1) / ((lengths[2:] - lengths[:-2]) / 2).clamp_min(1e-6)
         return 1 + (bend * self.radius[1:-1]).max().clamp(max=1.0) if len(bend) else torch.tensor(1.0)
 
     def inside(self, points: Tensor) -> Tensor:
-        """(N,) bool: nearer to the path than the radius there."""
-        lengths = running_length(self.path)
+        """Test which points are nearer to the path than the radius there, (N,) bool."""
+        lengths = arc_lengths(self.path)
         count = max(2, int(torch.ceil(lengths[-1] / self.radius.min() * 4)))
-        line = along(
-            torch.cat((self.path, self.radius[:, None]), 1), torch.linspace(0, float(lengths[-1]), count), lengths
-        )
-        balls = line[0]
+        balls, _ = polyline_at(self._balls, torch.linspace(0, float(lengths[-1]), count), lengths)
         return ((torch.cdist(points, balls[:, :3]) / balls[:, 3]).min(1).values) < 0.97
 
-    def spheres(self) -> Tensor:
-        """Balls (3, 4) along the path."""
-        pick = torch.linspace(0.1, 0.9, 3).mul(len(self.path) - 1).round().long()
-        return torch.cat((self.path[pick], self.radius[pick, None]), 1)
+    def occluders(self) -> Tensor:
+        """Return balls (3, 4) along the path that stand for the tube in ambient occlusion."""
+        return self._balls[torch.linspace(0.1, 0.9, 3).mul(len(self.path) - 1).round().long()]
 
 
-def _frames(tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """Two unit vectors (R, 3) across each tangent, carried from row to row without twist."""
-    seed = torch.eye(3)[tangent[0].abs().argmin()]
+def _transported_frames(tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two unit vectors (R, 3) across each tangent, carried from row to row without twist."""
+    side = torch.eye(3)[tangent[0].abs().argmin()]
     sides = []
     for t in tangent:
-        seed = torch.nn.functional.normalize(seed - (seed @ t) * t, dim=0)
-        sides.append(seed)
-    side = torch.stack(sides)
-    return side, torch.linalg.cross(tangent, side)
+        side = normalize(side - (side @ t) * t, dim=0)
+        sides.append(side)
+    sides = torch.stack(sides)
+    return sides, torch.linalg.cross(tangent, sides)
 
 
 def ball(centre: tuple, radii: tuple, tilt: tuple = (0, 0, 0), power: float = 2.0) -> Lathe:
-    """An ellipsoid; with power 4 and more a rounded box with half sides `radii`."""
+    """Make an ellipsoid; with power 4 and more a rounded box with half sides `radii`."""
     angle = torch.linspace(-pi / 2, pi / 2, 97)
     c, s = angle.cos().clamp_min(0), angle.sin()
     profile = torch.stack((c ** (2 / power), s.sign() * s.abs() ** (2 / power)), 1)
@@ -185,25 +193,24 @@ def ball(centre: tuple, radii: tuple, tilt: tuple = (0, 0, 0), power: float = 2.
     return Lathe(profile, tuple(centre), tuple(tilt), (radii[0] / size, radii[2] / size), power)
 
 
-def turned(
-    outline: list, centre: tuple = (0, 0, 0), tilt: tuple = (0, 0, 0), flat: tuple = (1, 1), soft: int = 3
-) -> Lathe:
-    """A turned solid from a few (radius, height) corners, bottom to top, rounded by corner cutting."""
+def lathe(outline: list, rounds: int = 3) -> Lathe:
+    """Make a turned solid from a few (radius, height) corners, bottom to top, rounded by corner cutting."""
     points = torch.tensor([(0.0, outline[0][1]), *outline, (0.0, outline[-1][1])], dtype=torch.float32)
-    return Lathe(chaikin(points, soft), tuple(centre), tuple(tilt), tuple(flat))
+    return Lathe(chaikin(points, rounds))
 
 
 def tube(path: list, radius: float | list) -> Tube:
-    """A smooth tube through the first and the last corner of `path`, pulled by those between."""
+    """Make a smooth tube through the first and the last corner of `path`, pulled by those between."""
     points = chaikin(torch.tensor(path, dtype=torch.float32), 6)
-    given = torch.tensor(radius if isinstance(radius, list) else [radius, radius], dtype=torch.float32)
-    lengths = running_length(points)
-    at, _ = along(given[:, None], lengths / lengths[-1], torch.linspace(0, 1, len(given)))
-    return Tube(points, at[:, 0])
+    radii = torch.tensor(radius if isinstance(radius, list) else [radius, radius], dtype=torch.float32)
+    lengths = arc_lengths(points)
+    along, _ = polyline_at(radii[:, None], lengths / lengths[-1], torch.linspace(0, 1, len(radii)))
+    return Tube(points, along[:, 0])
 
 
 def ring(centre: tuple, radius: float, thick: float, tilt: tuple = (0, 0, 0)) -> Tube:
-    """A torus; untilted it lies flat."""
+    """Make a torus; untilted it lies flat."""
     angle = torch.linspace(0, 2 * pi, 65)
     circle = torch.stack((angle.cos(), torch.zeros(65), angle.sin()), 1) * radius
-    return Tube(circle @ turn(tilt).T + torch.tensor(centre, dtype=torch.float32), torch.full((65,), float(thick)))
+    centre = torch.tensor(centre, dtype=torch.float32)
+    return Tube(circle @ euler_rotation(tilt).T + centre, torch.full((65,), float(thick)))

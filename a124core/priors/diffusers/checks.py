@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..parameterization import sigma_table
+from ..noise import sigma_table
 from .load import check_class, read_config
 
 UNET2D, UNET3D = "UNet2DConditionModel", "UNet3DConditionModel"

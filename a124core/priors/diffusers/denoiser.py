@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...protocols import ModelPrior, View
+from ..latents import resize_images
 from ..parameterization import scale_input, sigma_to_timestep, to_x0
-from ..resized import resize_images
 from ..sds import apply_cfg
 from .checks import UNET2D, read_schedule
 from .load import load_part

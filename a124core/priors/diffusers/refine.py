@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...protocols import View
-from ..resized import resize_images
+from ..latents import resize_images
 from .denoiser import Conditioner, Conditioning
 from .load import read_config
 from .text import ViewText

@@ -9,7 +9,7 @@ import torch
 
 from ...protocols import Guidance
 from ...reference.reference import Reference
-from ..released import NOISE_LEVEL, Numbers
+from ..defaults import NOISE_LEVEL, RoleDefaults
 from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ..zero123_pose import ZERO123
 from .checks import UNET3D, check_control, check_unet, read_schedule
@@ -32,7 +32,7 @@ class RoleRequest:
     role: str  # one of ROLES
     path: Path  # a folder; of Zero123 also its original file
     prompt: str
-    numbers: Numbers
+    numbers: RoleDefaults
     control: Path | None = None  # refine: a tile ControlNet's folder; None: the paper's naive personalised prior
     reference: Reference | None = None  # view
     negative: str = ""
@@ -43,12 +43,7 @@ class RoleRequest:
 
 def folder_guidance(request: RoleRequest, policy: OffloadPolicy) -> Guidance:
     """Return the prior of a role with the role's numbers."""
-    prior = folder_prior(request, policy)
-    return as_guidance(prior, request.numbers, f"{request.role}: {request.path.name}")
-
-
-def as_guidance(prior: FolderPrior, n: Numbers, note: str) -> Guidance:
-    return Guidance(prior, n.weight, n.t_min, n.t_max, form=n.form, angle_weight=n.angle_weight, note=note)
+    return request.numbers.guidance(folder_prior(request, policy), f"{request.role}: {request.path.name}")
 
 
 def folder_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:

@@ -29,7 +29,6 @@ PREFIXES = {  # of the parts of the original file
     "vision": "cond_stage_model.model.visual.",
     "camera": "cc_projection.",
 }
-WHITE = (1.0, 1.0, 1.0)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's own
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 POSE_DIM = 4
@@ -68,7 +67,7 @@ def load_zero123(
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}: choose one of {', '.join(KINDS)}.")
     model = _from_file(path, policy) if path.is_file() else _from_folder(path, policy)
-    denoiser, encoder, image = model.denoiser, VaeEncoder(model.vae, policy), reference.on(WHITE, size).float()
+    denoiser, encoder, image = model.denoiser, VaeEncoder(model.vae, policy), reference.composite(size).float()
     with torch.no_grad():
         embedding, latents = embed_image(model.vision, image), encoder.unscaled(image).cpu()
     conditioner = PoseConditioner(embedding, latents, model.weight, model.bias, kind)

@@ -40,7 +40,7 @@ def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.Capt
     Image.new("RGB", (1, 1), "red").save(tmp_path / "dot.png")
     for changed, words in (
         ({"--image": tmp_path / "none.png"}, "not found"),
-        ({"--image": tmp_path / "text.png"}, "not a picture"),
+        ({"--image": tmp_path / "text.png"}, "not an image"),
         ({"--image": tmp_path / "noise.png"}, "--mask"),
         ({"--image": tmp_path / "dot.png"}, "1x1"),
         ({"--mask": tmp_path / "black.png"}, "empty"),

@@ -17,7 +17,7 @@ from a124core.cli.main import main
 from a124core.cli.models import Models, load_embedding, required_roles
 from a124core.cli.unused_options import unused_options
 from a124core.export.checkpoint import load_field
-from a124core.priors import released
+from a124core.priors.defaults import RELEASED, released_defaults
 from a124core.priors.diffusers.denoiser import FolderPrior
 from tests import tiny_originals as original
 from tests.tiny_folders import WIDTH
@@ -34,8 +34,8 @@ def picture(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks see 16 pixels a side."""
-    for role, found in released.BY_ROLE.items():
-        monkeypatch.setitem(released.BY_ROLE, role, replace(found, size=16))
+    for role, found in RELEASED.items():
+        monkeypatch.setitem(RELEASED, role, replace(found, size=16))
 
 
 def animate(picture: Path, out: Path, *more: object) -> int:
@@ -236,11 +236,11 @@ def test_what_changes_nothing_is_said_before_the_run(
 
 
 def test_the_paper_weighs_otherwise() -> None:
-    numbers = released.numbers
-    assert (numbers("image", "draft").weight, numbers("image", "paper").weight) == (0.025, 1.0)
-    assert [numbers("view", p, m).weight for p in ("released", "paper") for m in (False, True)] == [1, 40, 40, 40]
-    assert (numbers("refine", "released").cfg, numbers("refine", "paper").cfg) == (8.5, 7.5)
-    assert [numbers(role, "released").cfg for role in ("image", "view", "video")] == [101, 5, 101]
+    assert (released_defaults("image", "draft").weight, released_defaults("image", "paper").weight) == (0.025, 1.0)
+    views = [released_defaults("view", p, moving) for p in ("released", "paper") for moving in (False, True)]
+    assert [view.weight for view in views] == [1, 40, 40, 40]
+    assert (released_defaults("refine", "released").cfg, released_defaults("refine", "paper").cfg) == (8.5, 7.5)
+    assert [released_defaults(role, "released").cfg for role in ("image", "view", "video")] == [101, 5, 101]
 
 
 def test_out_of_memory_names_what_needs_less(

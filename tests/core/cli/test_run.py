@@ -135,7 +135,7 @@ def test_a_full_disk_does_not_end_a_run_that_only_wanted_a_snapshot(
 
     monkeypatch.setattr(RunStore, "save", full)
     assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 0
-    assert "The run goes on: snapshot not saved: the disk is full" in capsys.readouterr().err
+    assert "Snapshot not saved, the run goes on: the disk is full" in capsys.readouterr().err
 
 
 def test_resume_refuses_another_run(

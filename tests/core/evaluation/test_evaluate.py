@@ -1,4 +1,4 @@
-"""The exam, with discs drawn by a formula as truth and as results."""
+"""Evaluation, with discs rendered by a formula as truth and as results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from a124core.cameras.rig import angle_between, reference_camera
 from a124core.evaluation import evaluate as evaluation
 from a124core.evaluation.evaluate import Renderer, build_eval_set, evaluate, heldout_cameras, static_baseline
-from a124core.priors.builtin.bank import lattice
+from a124core.priors.builtin.bank import camera_lattice
 from a124core.protocols import Cameras
 
 
@@ -34,51 +34,51 @@ def disc(colour: tuple[float, float, float] = (0.8, 0.3, 0.2), rise: float = 0.4
 
 
 @pytest.fixture(scope="module")
-def exam() -> evaluation.EvalSet:
-    return build_eval_set(disc(), reference_camera(), lattice(reference_camera()), 32, 48)
+def eval_set() -> evaluation.EvalSet:
+    return build_eval_set(disc(), reference_camera(), camera_lattice(reference_camera()), 32, 48)
 
 
 def test_heldout_cameras_stay_away_from_training() -> None:
     for reference in (reference_camera(), reference_camera(10.0, 30.0, 2.0, 45.0)):
-        trained = lattice(reference)
+        trained = camera_lattice(reference)
         cameras = heldout_cameras(reference, trained)
         assert len(cameras) == 8
         gaps = torch.stack([angle_between(cameras, trained[k : k + 1]) for k in range(len(trained))]).amin(0)
         assert gaps.min() > 7.0  # degrees; the lattice's own cameras are about 20 apart
         apart = torch.stack([angle_between(cameras, cameras[k : k + 1]) for k in range(8)]) + 360 * torch.eye(8)
         assert apart.min() > 30.0
-        assert angle_between(cameras, reference).max() > 120.0  # the back is looked at
+        assert angle_between(cameras, reference).max() > 120.0  # the back is covered
         assert torch.equal(cameras.azimuth, heldout_cameras(reference, trained).azimuth)  # fixed
         assert (cameras.radius == reference.radius).all() and (cameras.fovy == reference.fovy).all()
 
 
-def test_the_truth_passes(exam: evaluation.EvalSet) -> None:
-    figures = evaluate(disc(), exam)
+def test_the_truth_passes(eval_set: evaluation.EvalSet) -> None:
+    metrics = evaluate(disc(), eval_set)
     best = {"psnr_heldout": 100, "psnr_heldout_256": 100, "psnr_object": 100, "psnr_reference": 100, "iou": 1,
-            "colour_error": 0, "motion_corr": 1, "motion_amplitude": 1, "detail": 1, "saturation": 1}  # fmt: skip
-    assert {name: round(figures[name], 3) for name in best} == best
+            "colour_error": 0, "motion_corr": 1, "motion_amplitude": 1, "detail": 1, "saturation": 1}
+    assert {name: round(metrics[name], 3) for name in best} == best
 
 
-def test_each_fault_shows_in_its_own_figure(exam: evaluation.EvalSet) -> None:
-    truth = evaluate(disc(), exam)
-    colour = evaluate(disc(colour=(0.7, 0.4, 0.3)), exam)
+def test_each_fault_shows_in_its_own_metric(eval_set: evaluation.EvalSet) -> None:
+    truth = evaluate(disc(), eval_set)
+    colour = evaluate(disc(colour=(0.7, 0.4, 0.3)), eval_set)
     assert 0.07 < colour["colour_error"] < 0.11 and colour["iou"] == 1 and colour["motion_corr"] > 0.999
     assert colour["saturation"] < 0.9
-    slow = evaluate(disc(rise=0.2), exam)
+    slow = evaluate(disc(rise=0.2), eval_set)
     assert slow["motion_corr"] > 0.99 and slow["motion_amplitude"] == pytest.approx(0.5, abs=0.03)
-    still = evaluate(static_baseline(disc()), exam)
+    still = evaluate(static_baseline(disc()), eval_set)
     assert still["motion_amplitude"] == 0 and still["psnr_first"] == truth["psnr_first"] and still["psnr_heldout"] < 25
 
 
 def test_a_still_truth_has_no_path() -> None:
-    exam = build_eval_set(disc(rise=0.0), reference_camera(), None, 24, 24)
-    figures = evaluate(disc(), exam)
-    assert figures["motion_corr"] is None and figures["motion_amplitude"] is None
+    eval_set = build_eval_set(disc(rise=0.0), reference_camera(), None, 24, 24)
+    metrics = evaluate(disc(), eval_set)
+    assert metrics["motion_corr"] is None and metrics["motion_amplitude"] is None
 
 
-def test_every_camera_and_time_is_asked(exam: evaluation.EvalSet) -> None:
-    assert len(exam.heldout.cameras) == 64
-    assert exam.heldout.time.unique().tolist() == pytest.approx([k / 7 for k in range(8)])
-    large = exam.large
+def test_every_camera_and_time_is_evaluated(eval_set: evaluation.EvalSet) -> None:
+    assert len(eval_set.heldout.cameras) == 64
+    assert eval_set.heldout.time.unique().tolist() == pytest.approx([k / 7 for k in range(8)])
+    large = eval_set.large
     assert len(large.cameras) == 16 and large.time.unique().numel() == 8
     assert len(torch.stack((large.cameras.azimuth, large.cameras.elevation)).unique(dim=1).T) == 8

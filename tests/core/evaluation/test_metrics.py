@@ -1,4 +1,4 @@
-"""Figures against numbers worked by hand."""
+"""Metrics against numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_high_frequency_sees_stripes_but_no_flat_or_slope() -> None:
 
 
 def test_centroid_is_the_mean_of_the_pixels() -> None:
-    found = metrics.centroid(torch.cat((square(8, 8), square(16, 0))))
-    assert torch.allclose(found, torch.tensor([[0.0, 0.0], [0.4, 0.4]]), atol=1e-6)
+    centres = metrics.centroid(torch.cat((square(8, 8), square(16, 0))))
+    assert torch.allclose(centres, torch.tensor([[0.0, 0.0], [0.4, 0.4]]), atol=1e-6)
 
 
 def test_paths() -> None:
@@ -67,7 +67,7 @@ def test_paths() -> None:
     assert metrics.path_amplitude(0.5 * truth + 3.0, truth) == pytest.approx(0.5, abs=1e-4)
     assert metrics.path_correlation(-truth, truth) == pytest.approx(-1.0, abs=1e-4)
     assert metrics.path_amplitude(truth.mean(0).expand_as(truth), truth) == pytest.approx(0.0, abs=1e-4)
-    assert metrics.path_correlation(truth, torch.zeros_like(truth)) is None  # a spin: the figure would be noise
+    assert metrics.path_correlation(truth, torch.zeros_like(truth)) is None  # a spin: the metric would be noise
     assert metrics.path_amplitude(truth, torch.zeros_like(truth)) is None
 
 

@@ -14,7 +14,7 @@ from a124core.prior_check.check import ALL_WELL, N_QUERIES, PriorCheck, check_pr
 from a124core.prior_check.probe import signal_and_noise
 from a124core.prior_check.views import ProbeViews
 from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
-from a124core.priors.builtin.scenes import Look
+from a124core.priors.builtin.appearance import Appearance
 from a124core.priors.clip import ClipPrior
 from a124core.protocols import Guidance, Guidances
 from a124core.reference.reference import Reference, make_reference
@@ -45,7 +45,7 @@ class Scene:
 
 def scene_of(subject: str, prompt: str) -> Scene:
     reference = make_reference(*example_image(subject, 96))
-    return Scene(reference, make_priors(reference, prompt, picture_size=16, tile_size=32))
+    return Scene(reference, make_priors(reference, prompt, image_size=16, tile_size=32))
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +100,12 @@ def test_a_refine_guidance_without_a_controlnet_is_a_note_not_an_alarm(scene: Sc
 
 def palette(guidance: Guidance, name: str) -> Guidance:
     """A tile prior whose images have other colours: no learned embedding."""
-    setup = guidance.prior.setup
-    looks = [Look(look.subject, name, look.motion) for look in setup.looks]
-    return replace(guidance, prior=replace(guidance.prior, setup=replace(setup, looks=looks)))
+    items = [Appearance(item.subject, name, item.motion) for item in guidance.prior.items]
+    return replace(guidance, prior=replace(guidance.prior, items=items))
 
 
 def unconditional(guidance: Guidance) -> Guidance:
-    setup = guidance.prior.setup
-    return replace(guidance, prior=replace(guidance.prior, setup=replace(setup, cond=torch.zeros_like(setup.cond))))
+    return replace(guidance, prior=replace(guidance.prior, cond=torch.zeros_like(guidance.prior.cond)))
 
 
 def scaled(guidance: Guidance, cfg: float) -> Guidance:
@@ -210,7 +208,7 @@ def test_out_of_memory_is_not_reported_as_a_wrong_wire(scene: Scene) -> None:
 def test_another_cfg_leaves_the_prior_alone(scene: Scene) -> None:
     prior = scene.priors.view.prior
     other = prior.with_cfg(7.0)
-    assert (prior.cfg, other.cfg) == (1.5, 7.0) and other.setup.bank is prior.setup.bank
+    assert (prior.cfg, other.cfg) == (1.5, 7.0) and other.bank is prior.bank
     assert wrong.Misfit(prior, wrong.correct).cfg is None
 
 

@@ -1,15 +1,20 @@
-"""The noise schedule against recorded values and a plain product; draws against counts."""
+"""Noise schedules against recorded values, a plain product and diffusers' schedulers; draws against counts."""
 
 import pytest
 import torch
 
-from a124core.priors.noise import alpha_bar, draw_timesteps, scaled_linear_sigmas
+from a124core.priors.noise import draw_timesteps, scaled_linear_sigmas, sigma_table
+from a124core.priors.parameterization import EPS, FLOW
+
+
+def alpha_bar(sigma: torch.Tensor) -> torch.Tensor:
+    return 1.0 / (1.0 + sigma**2)
 
 
 def test_alpha_bar_at_recorded_timesteps():
     table = alpha_bar(scaled_linear_sigmas())
-    found = [float(table[t]) for t in (20, 200, 400, 600, 800, 980)]
-    assert found == pytest.approx([0.981, 0.754, 0.425, 0.161, 0.037, 0.006], abs=6e-4)
+    values = [float(table[t]) for t in (20, 200, 400, 600, 800, 980)]
+    assert values == pytest.approx([0.981, 0.754, 0.425, 0.161, 0.037, 0.006], abs=6e-4)
 
 
 def test_sigmas_against_the_running_product():
@@ -50,3 +55,39 @@ def test_ranges_of_the_method(low, high, ends, rng):
 
 def test_a_range_of_one_level(rng):
     assert draw_timesteps(5, 0.3, 0.3, scaled_linear_sigmas(), rng).tolist() == [300] * 5
+
+
+CONFIGS = [
+    ("DDIMScheduler", {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}),  # SD 1, ModelScope
+    ("DDPMScheduler", {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear"}),  # x4 upscaler
+    ("DDPMScheduler", {"beta_schedule": "linear", "num_train_timesteps": 400}),
+    ("DDPMScheduler", {"beta_schedule": "squaredcos_cap_v2"}),
+    ("DDIMScheduler", {"trained_betas": [0.01, 0.02, 0.05], "num_train_timesteps": 3}),
+]
+
+
+@pytest.mark.parametrize(("name", "config"), CONFIGS)
+def test_tables_are_the_schedulers_own(name: str, config: dict) -> None:
+    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: its tables are compared here only")
+    theirs = getattr(diffusers, name)(**config).alphas_cumprod.double()
+    ours, kind = sigma_table({"_class_name": name, **config})
+    assert kind == EPS and ours.shape == theirs.shape and bool((ours.diff() > 0).all())
+    assert torch.allclose(1 / (1 + ours.double() ** 2), theirs, rtol=1e-3, atol=1e-7)
+
+
+def test_zero_terminal_and_flow_tables_are_the_schedulers_own() -> None:
+    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: its tables are compared here only")
+    config = CONFIGS[0][1] | {"rescale_betas_zero_snr": True}
+    theirs = diffusers.DDIMScheduler(**config).alphas_cumprod.double()
+    ours, _ = sigma_table(config)
+    assert torch.allclose(1 / (1 + ours.double() ** 2), theirs, rtol=2e-2, atol=1e-6)
+    flow = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    sigmas, kind = sigma_table({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0})
+    shares = flow.sigmas.flip(0).double().clamp(max=0.999)
+    assert kind == FLOW and torch.allclose(sigmas.double() / (1 + sigmas.double()), shares, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [{"prediction_type": "score"}, {"beta_schedule": "sigmoid"}])
+def test_schedules_nobody_published_are_refused(config: dict) -> None:
+    with pytest.raises(ValueError, match="is needed"):
+        sigma_table(config)

@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras, reference_camera
-from a124core.priors.noise import alpha_bar, scaled_linear_sigmas
+from a124core.priors.noise import scaled_linear_sigmas
 from a124core.priors.sds import apply_cfg, sds, sds_weight
 from a124core.protocols import Prior, View
+
+
+def alpha_bar(sigma: torch.Tensor) -> torch.Tensor:
+    return 1.0 / (1.0 + sigma**2)
 
 
 class Gaussian(Prior):
@@ -27,17 +31,17 @@ class Gaussian(Prior):
 
 
 class Broken(Gaussian):
-    """Answers with some, or only, numbers that are none."""
+    """Answers with some, or only, non-finite numbers."""
 
-    def __init__(self, all_of_them: bool) -> None:
+    def __init__(self, everywhere: bool) -> None:
         super().__init__()
-        self.all_of_them = all_of_them
+        self.everywhere = everywhere
 
     def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
         x0 = super().denoise(x_t, sigma, view).clone()
         x0[..., 0] = torch.nan
         x0[..., 1] = torch.inf
-        return torch.full_like(x0, torch.nan) if self.all_of_them else x0
+        return torch.full_like(x0, torch.nan) if self.everywhere else x0
 
 
 def view(count: int = 1) -> View:
@@ -116,15 +120,15 @@ def test_guidance_in_the_hosts_form():
     assert float(apply_cfg(uncond, cond, 101.0)) == float(released)
 
 
-def test_single_broken_numbers_count_as_nothing(rng):
+def test_single_non_finite_numbers_count_as_nothing(rng):
     x0, eps = torch.rand(1, 3, 4, 4, generator=rng), torch.randn(1, 3, 4, 4, generator=rng)
-    found = gradient(Broken(False), x0, Gaussian.sigmas[[300]], eps, "eps")
+    masked = gradient(Broken(False), x0, Gaussian.sigmas[[300]], eps, "eps")
     whole = gradient(Gaussian(), x0, Gaussian.sigmas[[300]], eps, "eps")
-    assert torch.equal(found[..., :2], torch.zeros_like(found[..., :2]))
-    torch.testing.assert_close(found[..., 2:], whole[..., 2:])
+    assert torch.equal(masked[..., :2], torch.zeros_like(masked[..., :2]))
+    torch.testing.assert_close(masked[..., 2:], whole[..., 2:])
 
 
-def test_a_guess_without_one_good_number_is_not_hidden(rng):
+def test_a_prediction_without_one_finite_number_is_not_hidden(rng):
     x0, eps = torch.rand(1, 3, 4, 4, generator=rng), torch.randn(1, 3, 4, 4, generator=rng)
     assert bool(gradient(Broken(True), x0, Gaussian.sigmas[[300]], eps, "eps").isnan().all())
 

@@ -1,4 +1,4 @@
-"""Every kind of picture file becomes the same tensor, and what was converted is said."""
+"""Every kind of image file becomes the same tensor, and conversions are noted."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ COLOURS[:10] = (200, 40, 20)
 COLOURS[10:, 15:] = (20, 60, 220)
 
 
-def saved(path: Path, picture: Image.Image, **options: object) -> Path:
-    picture.save(path, **options)
+def saved(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
     return path
 
 
@@ -28,28 +28,28 @@ def test_plain_rgb_needs_no_note(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "words"),
+    ("name", "mode", "message"),
     [("a.jpg", "CMYK", "CMYK"), ("a.png", "P", "palette"), ("a.png", "L", "grey"), ("a.png", "1", "grey"),
      ("a.tif", "LAB", "LAB"), ("a.webp", "RGB", ""), ("a.bmp", "RGB", "")],
-)  # fmt: skip
-def test_modes_are_converted(tmp_path: Path, name: str, mode: str, words: str) -> None:
-    picture = Image.fromarray(COLOURS)
+)
+def test_modes_are_converted(tmp_path: Path, name: str, mode: str, message: str) -> None:
+    source = Image.fromarray(COLOURS)
     if mode == "LAB":
         from PIL import ImageCms
 
         profiles = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
-        picture = ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
+        source = ImageCms.profileToProfile(source, *profiles, outputMode="LAB")
     else:
-        picture = picture.convert(mode)
-    image, _, note = read_image(saved(tmp_path / name, picture))
+        source = source.convert(mode)
+    image, _, note = read_image(saved(tmp_path / name, source))
     assert image.shape == (1, 3, 20, 30) and 0 <= image.min() and image.max() <= 1
-    assert words in note and bool(words) == bool(note)
+    assert message in note and bool(message) == bool(note)
 
 
 def test_transparency_becomes_alpha(tmp_path: Path) -> None:
     rgba = np.dstack((COLOURS, np.full((20, 30), 128, np.uint8)))
-    for name, picture in (("a.png", Image.fromarray(rgba)), ("b.png", Image.fromarray(rgba).convert("LA"))):
-        _, alpha, _ = read_image(saved(tmp_path / name, picture))
+    for name, source in (("a.png", Image.fromarray(rgba)), ("b.png", Image.fromarray(rgba).convert("LA"))):
+        _, alpha, _ = read_image(saved(tmp_path / name, source))
         assert torch.allclose(alpha, torch.full((1, 1, 20, 30), 128 / 255))
     palette = Image.fromarray(COLOURS).quantize(4)
     _, alpha, _ = read_image(saved(tmp_path / "p.png", palette, transparency=palette.getpixel((0, 0))))
@@ -63,7 +63,7 @@ def test_sixteen_bit_grey_keeps_its_steps(tmp_path: Path) -> None:
     assert "16-bit" in note and len(depth.unique()) == 600
 
 
-def test_phone_pictures_are_turned_upright(tmp_path: Path) -> None:
+def test_phone_images_are_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held turned by 90 degrees
     image, _, note = read_image(saved(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif))
@@ -79,7 +79,7 @@ def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
     assert image.mean() > 0.9 and "first of 3 frames" in note
 
 
-def test_large_pictures_are_reduced(tmp_path: Path) -> None:
+def test_large_images_are_reduced(tmp_path: Path) -> None:
     image, _, note = read_image(saved(tmp_path / "a.png", Image.new("RGB", (8000, 200), (255, 0, 0))))
     assert image.shape == (1, 3, round(200 * LARGEST / 8000), LARGEST) and "reduced from 8000x200" in note
 
@@ -97,9 +97,9 @@ def test_unusable_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:3000])
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "empty.png").write_bytes(b"")
-    unreadable = {"text.png": "not a picture", "empty.png": "not a picture", "cut.png": "damaged"}
+    unreadable = {"text.png": "not an image", "empty.png": "not an image", "cut.png": "damaged"}
     wrong = {"none.png": "not found", "": "folder", **unreadable}
-    for name, words in wrong.items():
-        with pytest.raises(ValueError, match=words) as refused:
+    for name, message in wrong.items():
+        with pytest.raises(ValueError, match=message) as refused:
             read_image(tmp_path / name)
         assert "\n" not in str(refused.value)

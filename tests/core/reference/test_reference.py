@@ -1,4 +1,4 @@
-"""Finding the subject, and what a reference shows of it."""
+"""Cutting the subject out, and a reference at other sizes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_polarity(marks: str, inverted: bool) -> None:
     assert ("background" if inverted else "subject") in reference.note or marks != "auto"
 
 
-def test_the_hosts_picture_without_alpha_has_no_mask() -> None:
+def test_the_hosts_image_without_alpha_has_no_mask() -> None:
     reference = make_reference(painted(disc()), torch.zeros(1, 64, 64))
     assert "plain background" in reference.note
     assert (reference.mask - disc()).abs().mean() < 0.02
@@ -71,7 +71,7 @@ def test_flood_is_what_a_stack_of_neighbours_reaches(rng: torch.Generator) -> No
     assert torch.equal(flood(passable), expected)
 
 
-def test_pads_to_a_centred_square_with_zeros_and_keeps_place_and_size() -> None:
+def test_pads_to_a_centred_square_with_zeros_and_keeps_position_and_size() -> None:
     mask = torch.zeros(1, 1, 40, 80)
     mask[..., 5:20, 60:70] = 1
     reference = make_reference(busy(40, 80), mask)
@@ -94,7 +94,7 @@ def test_no_background_bleeds_into_a_smaller_composite() -> None:
     """Black behind the cut-out, white under it: no dark fringe at any size."""
     reference = make_reference(painted(disc(), behind=(0.0, 0.0, 0.0)), disc())
     for size in (13, 48, SIDE, 150):
-        image, mask = reference.on((1.0, 1.0, 1.0), size), reference.mask_at(size)
+        image, mask = reference.composite(size), reference.mask_at(size)
         expected = torch.tensor(RED).view(1, 3, 1, 1) * mask + 1 - mask
         assert torch.allclose(image, expected, atol=1e-4)
 
@@ -116,7 +116,15 @@ def test_depth_is_stretched_inside_the_subject() -> None:
     assert flat.depth is None and "flat" in flat.note
 
 
-def test_conversions_are_said() -> None:
+def test_targets_are_the_composite_the_mask_and_the_depth_at_a_size() -> None:
+    reference = make_reference(busy(), disc(), depth=torch.linspace(0.2, 0.4, SIDE).expand(1, 3, SIDE, SIDE))
+    targets = reference.at(24, "cpu")
+    assert torch.equal(targets.image, reference.composite(24)) and torch.equal(targets.mask, reference.mask_at(24))
+    assert torch.equal(targets.depth, reference.depth_at(24))
+    assert make_reference(busy(), disc()).at(24, "cpu").depth is None
+
+
+def test_conversions_are_noted() -> None:
     reference = make_reference(busy(1200, 1600), disc(300, 400))
     assert reference.image.shape[-1] == 1024
     assert "reduced from 1600x1200" in reference.note and "resized" in reference.note
@@ -125,7 +133,7 @@ def test_conversions_are_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"mask": torch.zeros(1, 1, SIDE, SIDE)}, "empty"),
         ({"mask": torch.ones(1, 1, SIDE, SIDE)}, "full"),
@@ -140,6 +148,6 @@ def test_conversions_are_said() -> None:
         ({"depth": torch.rand(1, 1, 30, 90)}, "depth map is 90x30"),
     ],
 )
-def test_refusals_say_what_to_do(change: dict, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_refusals_say_what_to_do(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make_reference(**{"image": busy(), "mask": disc(), **change})

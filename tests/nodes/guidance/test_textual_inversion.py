@@ -67,7 +67,7 @@ def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(
     files: ModuleType, pack_module: Callable[[str], ModuleType]
 ) -> None:
     store = files.embedding_store("run")
-    assert store.newest() is None and store.result(files.RESULT) is None
+    assert store.newest() is None and store.usable_result(files.RESULT) is None
     snapshot_of = pack_module("a124core.inversion.learn").TokenSnapshot
     store.save(snapshot_of({"token": torch.ones(1, 4)}, {"step": 3}))
     assert store.newest().step == 3
@@ -75,7 +75,7 @@ def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(
     snapshot.write_bytes(snapshot.read_bytes()[:50])
     assert store.newest() is None, "a damaged file counts as absent"
     store.finish(files.RESULT, torch.ones(1, 4))
-    assert torch.equal(store.result(files.RESULT), torch.ones(1, 4)) and not snapshot.exists()
+    assert torch.equal(store.usable_result(files.RESULT), torch.ones(1, 4)) and not snapshot.exists()
 
 
 class Cancelled(BaseException):

@@ -8,15 +8,15 @@ import torch
 
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
-from a124core.priors.builtin.denoisers import guided_mean
-from a124core.priors.builtin.recipe import ENCODE_SCALE
-from a124core.priors.builtin.scenes import draw, turned_to_subject
+from a124core.priors.builtin.appearance import STILL, Appearance, get_subject, render_appearance, to_subject_frame
+from a124core.priors.builtin.bank import Bank, camera_lattice
+from a124core.priors.builtin.denoisers import ENCODE_SCALE, guided_mean
 from a124core.protocols import Prior, Shading, View
 
 
 @pytest.fixture(scope="module")
 def priors():
-    return make_priors(None, "a robot is waving", picture_size=24, tile_size=48)
+    return make_priors(None, "a robot is waving", image_size=24, tile_size=48)
 
 
 def view_of(priors, count=2, **more):
@@ -27,8 +27,8 @@ def view_of(priors, count=2, **more):
 
 
 def right(priors, view, size):
-    """The truth as the bank photographs it, encoded."""
-    image = priors.bank.pictures([priors.truth.look], view.cameras, view.time, size, view.background, Shading())[0]
+    """The truth as the bank renders it, encoded."""
+    image = priors.bank.images([priors.truth.appearance], view.cameras, view.time, size, view.background, Shading())[0]
     return ENCODE_SCALE * (2 * image - 1)
 
 
@@ -56,8 +56,8 @@ def test_posterior_mean_against_a_loop(sigma):
     x = items[1] + sigma * torch.randn(2, 3, 6, 6, generator=rng)
     cond, uncond = torch.tensor([0.0, -1.0, -30.0, 0.5, -1e4]), torch.zeros(5)
     sigmas = torch.full((2,), sigma)
-    got = guided_mean(x, items, sigmas, cond, uncond, 3.0)
-    assert torch.allclose(got.double(), by_hand(x, items, sigmas, cond, uncond, 3.0), atol=2e-3)
+    mean = guided_mean(x, items, sigmas, cond, uncond, 3.0)
+    assert torch.allclose(mean.double(), by_hand(x, items, sigmas, cond, uncond, 3.0), atol=2e-3)
 
 
 def test_scale_one_is_the_conditional_mean():
@@ -110,77 +110,66 @@ def test_the_video_prior_moves_rightly_in_wrong_colours(priors):
 
 def test_refine_repairs_the_drift_and_upscale_keeps_it(priors):
     view = view_of(priors)
-    looks = priors.video.prior.setup.looks[:1]
-    drifted = priors.bank.pictures(looks, view.cameras, view.time, 24, view.background, Shading())[0]
+    items = priors.video.prior.items[:1]
+    drifted = priors.bank.images(items, view.cameras, view.time, 24, view.background, Shading())[0]
     view = view.with_condition(drifted)
     x = priors.refine.prior.encode(drifted)
     sigma = torch.tensor([4.0, 4.0])
     noisy = x + 4 * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
     truth = right(priors, view, 48)
     wrong = ENCODE_SCALE * (
-        2 * priors.bank.pictures(looks, view.cameras, view.time, 48, view.background, Shading())[0] - 1
+        2 * priors.bank.images(items, view.cameras, view.time, 48, view.background, Shading())[0] - 1
     )
     assert (priors.refine.prior.denoise(noisy, sigma, view) - truth).abs().mean() < 0.02
     assert (priors.upscale.prior.denoise(noisy, sigma, view) - wrong).abs().mean() < 0.02
 
 
-def test_front_pictures_turn_up_at_the_back(priors):
+def test_front_images_turn_up_at_the_back(priors):
     """In a view as the static stage makes it, whose text names the side: what the view prior is needed for."""
     back = make_cameras(0.0, 180.0)
     front = right(priors, View(reference_camera(), reference_camera(), torch.zeros(1), torch.ones(3)), 24)
     view = View(back, reference_camera(), torch.zeros(1), torch.ones(3))
-    got = priors.image.prior.denoise(front, torch.tensor([0.5]), view)
-    assert (got - front).abs().mean() < 0.05
-    got = priors.view.prior.denoise(front, torch.tensor([0.5]), view)
-    assert (got - front).abs().mean() > 0.05
+    mean = priors.image.prior.denoise(front, torch.tensor([0.5]), view)
+    assert (mean - front).abs().mean() < 0.05
+    mean = priors.view.prior.denoise(front, torch.tensor([0.5]), view)
+    assert (mean - front).abs().mean() > 0.05
 
 
 @pytest.mark.parametrize("mode", ["lambertian", "textureless", "normal"])
 def test_shaded_items_follow_the_light(priors, mode):
     light = torch.nn.functional.normalize(torch.tensor([[0.3, 0.8, 0.5]] * 2), dim=1)
     view = view_of(priors, shading=Shading(mode, 0.3, light))
-    pictures = priors.bank.pictures(
-        priors.refine.prior.setup.looks[:2], view.cameras, view.time, 24, view.background, view.shading
+    images = priors.bank.images(
+        priors.refine.prior.items[:2], view.cameras, view.time, 24, view.background, view.shading
     )
-    assert pictures.shape == (2, 2, 3, 24, 24) and pictures.min() >= -1e-6 and pictures.max() <= 1 + 1e-6
+    assert images.shape == (2, 2, 3, 24, 24) and images.min() >= -1e-6 and images.max() <= 1 + 1e-6
     away = replace(view, shading=Shading(mode, 0.3, -light))
-    other = priors.bank.pictures(
-        priors.refine.prior.setup.looks[:2], away.cameras, away.time, 24, away.background, away.shading
+    other = priors.bank.images(
+        priors.refine.prior.items[:2], away.cameras, away.time, 24, away.background, away.shading
     )
-    assert torch.equal(pictures, other) == (mode == "normal")
+    assert torch.equal(images, other) == (mode == "normal")
 
 
 def test_normals_turn_with_the_reference():
     """A ball-like subject seen from its front has normals towards that camera, wherever the reference stands."""
-    from a124core.priors.builtin.bank import Bank, lattice
-    from a124core.priors.builtin.scenes import STILL, Look, subject_named
-
     for azimuth in (0.0, 70.0, -150.0):
         camera = reference_camera(azimuth=azimuth)
-        bank = Bank(camera, lattice(camera))
-        layers = bank.layers([Look(subject_named("panda"), "reference", STILL)], camera, torch.zeros(1), 24, True)[0, 0]
+        bank = Bank(camera, camera_lattice(camera))
+        panda = Appearance(get_subject("panda"), "reference", STILL)
+        layers = bank.layers([panda], camera, torch.zeros(1), 24, True)[0, 0]
         mean = layers[4:].sum((1, 2)) / layers[3].sum()
         a = math.radians(azimuth)
         assert mean @ torch.tensor([math.sin(a), 0.0, math.cos(a)]) > 0.5
 
 
-def test_cached_and_fresh_pictures_agree(priors):
-    view, looks = view_of(priors, 3), priors.refine.prior.setup.looks[:2]
+def test_cached_and_fresh_images_agree(priors):
+    view, items = view_of(priors, 3), priors.refine.prior.items[:2]
     args = (view.cameras, view.time, 24, view.background, Shading())
-    first, again = priors.bank.pictures(looks, *args), priors.bank.pictures(looks, *args)
+    first, again = priors.bank.images(items, *args), priors.bank.images(items, *args)
     assert torch.equal(first, again)
-    layers = draw(looks[0], turned_to_subject(view.cameras, 0.0), view.time, 24)
+    layers = render_appearance(items[0], to_subject_frame(view.cameras, 0.0), view.time, 24)
     fresh = layers[:, :3] + (1 - layers[:, 3:]) * view.background.view(3, 1, 1)
     assert (first[0] - fresh).abs().mean() < 0.004  # bytes and 16-bit points against floats
-
-
-def test_the_store_keeps_its_limit():
-    from a124core.priors.builtin.store import Store
-
-    store = Store(1000)
-    for k in range(10):
-        store.put(k, torch.zeros(300, dtype=torch.uint8))
-    assert store.kept <= 1000 and len(store) == 3 and store.get(9) is not None and store.get(0) is None
 
 
 def test_a_tile_prior_without_condition_says_what_it_needs(priors):
@@ -190,13 +179,11 @@ def test_a_tile_prior_without_condition_says_what_it_needs(priors):
 
 
 def test_the_lattice_holds_the_reference_camera():
-    from a124core.priors.builtin.bank import lattice
-
     for elevation, azimuth in ((0.0, 0.0), (18.0, 0.0), (25.0, 110.0)):
-        cameras = lattice(reference_camera(elevation, azimuth))
+        cameras = camera_lattice(reference_camera(elevation, azimuth))
         assert float(cameras.elevation[0]) == elevation and float(cameras.azimuth[0]) == azimuth
-        places = {
+        positions = {
             (round(float(e), 3), round(float(a) % 360, 3))
             for e, a in zip(cameras.elevation, cameras.azimuth, strict=True)
         }
-        assert len(places) == len(cameras) >= 64
+        assert len(positions) == len(cameras) >= 64

@@ -237,7 +237,7 @@ def test_view_parity(kind: str, models: Path, reference: Reference, view: View, 
     folder = models / FOLDERS["view"]
     prior = load_role("view", folder, cfg=5.0, size=SIZE, reference=reference, kind=kind)
     x_t, _, found = denoised(prior, view, rng)
-    shown = reference.on((1.0, 1.0, 1.0), SIZE)
+    shown = reference.composite(SIZE)
     pixels = torch.nn.functional.interpolate(shown, (28, 28), mode="bicubic", align_corners=True)
     mean, std = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])
     pixels = (pixels - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)

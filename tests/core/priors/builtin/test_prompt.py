@@ -2,7 +2,7 @@
 
 import pytest
 
-from a124core.priors.builtin import MOTIONS, SUBJECTS, make_priors, understand
+from a124core.priors.builtin import MOTIONS, SUBJECTS, make_priors, parse_prompt
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ from a124core.priors.builtin import MOTIONS, SUBJECTS, make_priors, understand
     ],
 )
 def test_reads(prompt, subject, motion):
-    read = understand(prompt)
-    assert (read.subject, read.motion, read.guessed) == (subject, motion, False)
+    parsed = parse_prompt(prompt)
+    assert (parsed.subject, parsed.motion, parsed.guessed) == (subject, motion, False)
 
 
 @pytest.mark.parametrize(
@@ -45,40 +45,40 @@ def test_reads(prompt, subject, motion):
     ],
 )
 def test_captions_of_the_benchmark_mean_what_they_say(caption, motion):
-    read = understand(caption)
-    assert (read.motion, read.guessed) == (motion, False)
+    parsed = parse_prompt(caption)
+    assert (parsed.motion, parsed.guessed) == (motion, False)
 
 
 @pytest.mark.parametrize("caption", ["a lighting candle", "a lion is roaring", "a monkey riding a bike"])
 def test_a_caption_outside_the_vocabulary_is_guessed_and_says_so(caption):
-    assert understand(caption).guessed
+    assert parse_prompt(caption).guessed
 
 
 def test_a_misspelt_motion_is_guessed_and_said():
-    read = understand("a duck is jumpping and bouncng")
-    assert read.motion in ("jump", "bounce")
-    read = understand("a duck danceing")
-    assert read.motion == "dance"
+    parsed = parse_prompt("a duck is jumpping and bouncng")
+    assert parsed.motion in ("jump", "bounce")
+    parsed = parse_prompt("a duck danceing")
+    assert parsed.motion == "dance"
 
 
 def test_an_unknown_motion_falls_back_and_lists_the_known_ones():
-    read = understand("a duck contemplates philosophy")
-    assert read.guessed and read.motion in MOTIONS
-    assert all(m in read.sentence for m in MOTIONS)
+    parsed = parse_prompt("a duck contemplates philosophy")
+    assert parsed.guessed and parsed.motion in MOTIONS
+    assert all(m in parsed.sentence for m in MOTIONS)
 
 
 def test_the_motion_argument_overrides():
-    assert understand("a duck is dancing", "jump").motion == "jump"
+    assert parse_prompt("a duck is dancing", "jump").motion == "jump"
     with pytest.raises(ValueError, match="sway"):
-        understand("a duck", "explode")
+        parse_prompt("a duck", "explode")
 
 
 def test_vocabulary_is_large_enough():
     assert len(SUBJECTS) >= 8 and len(MOTIONS) >= 8
     for motion in MOTIONS:
-        assert understand(f"a thing, {motion}").motion == motion
+        assert parse_prompt(f"a thing, {motion}").motion == motion
     for subject in SUBJECTS:
-        assert understand(f"a {subject}").subject == subject
+        assert parse_prompt(f"a {subject}").subject == subject
 
 
 def test_no_reference_and_no_subject_is_refused():
@@ -87,5 +87,5 @@ def test_no_reference_and_no_subject_is_refused():
 
 
 def test_the_truth_knows_whether_its_motion_has_a_path():
-    assert make_priors(None, "a robot bounces", picture_size=16, tile_size=32).truth.motion_has_path
-    assert not make_priors(None, "a robot spins", picture_size=16, tile_size=32).truth.motion_has_path
+    assert make_priors(None, "a robot bounces", image_size=16, tile_size=32).truth.motion_has_path
+    assert not make_priors(None, "a robot spins", image_size=16, tile_size=32).truth.motion_has_path
