@@ -69,7 +69,7 @@ def orientation(
     normals: Tensor,  # (N, 3) unit
     directions: Tensor,  # (N, 3) of the rays, any length
 ) -> Tensor:  # scalar, sum
-    """Penalise normals that face away from the camera from the camera (Ref-NeRF eq. 11): w max(n . d, 0)^2. Divide by N."""
+    """Penalise normals that face away from the camera (Ref-NeRF eq. 11): w max(n . d, 0)^2. Divide by N."""
     away = (normals * functional.normalize(directions, dim=-1)).sum(-1).clamp(min=0.0)
     return (weights.detach() * away.square()).sum()
 

@@ -30,7 +30,7 @@ MODE = "paper"  # the reference picture only where a clip starts at 0: else "nev
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is changed, by fields of RunOptions; and which stages it shares with the full method."""
+    """One line of the table: what is changed, by fields of RunOptions; and the stages it shares with the full method."""
 
     name: str
     options: dict[str, Any]
@@ -134,7 +134,7 @@ def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list
 
 
 def _row_figures(row: Row, prepared: PreparedRun, eval_set: EvalSet, shared: dict[str, Field4D]) -> Figures:
-    """Run the stages that the row does not share, and evaluate the last field; also the static one, for its geometry."""
+    """Run the stages that the row does not share; evaluate the last field, and the static one for its geometry."""
     metrics: Figures = {}
     field = None
     for stage in row.stages:

@@ -136,7 +136,9 @@ def memory_lines(prepared: PreparedRun, stage: str) -> list[str]:
 
 def less_memory(memory: str) -> str:
     """Name what needs less memory than this run."""
-    return "a smaller preset (--preset draft or demo)" if memory == "low" else "--memory low (and --resume, if a step was done)"
+    if memory == "low":
+        return "a smaller preset (--preset draft or demo)"
+    return "--memory low, and --resume if a step was done"
 
 
 def run_stage(
