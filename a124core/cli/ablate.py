@@ -30,7 +30,7 @@ MODE = "paper"  # the reference picture only where a clip starts at 0: else "nev
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is changed, by fields of RunOptions; and the stages it shares with the full method."""
+    """One line of the table: what is changed, by fields of RunOptions; and the stages it shares with the full run."""
 
     name: str
     options: dict[str, Any]
