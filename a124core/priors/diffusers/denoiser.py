@@ -71,8 +71,7 @@ class Denoiser:
         return to_x0(apply_cfg(uncond, cond, cfg), x, s, self.prediction_type)
 
     def _cond_uncond(self, x: Tensor, timestep: Tensor, c: Conditioning) -> tuple[Tensor, Tensor]:
-        """Return the conditional and the unconditional output; both get the ControlNet's residuals (release), which do
-        not depend on the text, so they are computed once."""
+        """Return the conditional and the unconditional output; both get the same ControlNet residuals (release)."""
         residuals = self._control_residuals(x, timestep, c)
         concat = c.concat_latents or (None, None)
         if self.policy.split_cfg:
