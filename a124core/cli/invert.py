@@ -25,7 +25,7 @@ from ..utils.text import count_noun
 from .folder import created_folder
 from .machine import available_device
 from .prepare import check_writable
-from .progress import Interrupted, advance, interrupted_if, interruptible, nothing_kept_unless, step_bar
+from .progress import Interrupted, advance, interrupted_if, interruptible, plain_interrupt_unless, step_bar
 
 INTERVALS = Intervals(snapshot=120.0, preview=10.0, preview_last=True)
 SUFFIX = ".safetensors"
@@ -116,7 +116,7 @@ def _learn(
     monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
     run = Run(seed, on_step=monitor.on_step, resume=snapshot)
     try:
-        with nothing_kept_unless(lambda: store.newest() is not None), interruptible(progress):
+        with plain_interrupt_unless(lambda: store.newest() is not None), interruptible(progress):
             with monitor.saving_on_error():
                 return learn_token(image, model, config, run)
     except BaseException as error:

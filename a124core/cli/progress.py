@@ -126,7 +126,7 @@ def interruptible(front_end: Any) -> Iterator[None]:  # with an attribute `stop`
 
 
 @contextmanager
-def nothing_kept_unless(resumable: Callable[[], bool]) -> Iterator[None]:
+def plain_interrupt_unless(resumable: Callable[[], bool]) -> Iterator[None]:
     """Turn Interrupted into KeyboardInterrupt where nothing could be kept to resume from, as on a full disk."""
     try:
         yield

@@ -19,7 +19,7 @@ from .folder import RunFolder, created_folder
 from .machine import peak_memory_mb
 from .outputs import write_results
 from .prepare import TILE, PreparedRun, RunOptions, check_writable, prepare, required_disk, run_identity
-from .progress import INTERVALS, TerminalProgress, interrupted_if, interruptible, nothing_kept_unless
+from .progress import INTERVALS, TerminalProgress, interrupted_if, interruptible, plain_interrupt_unless
 from .report import Report, StageReport, report_dict
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ class _Pipeline:
         snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
         monitor = RunMonitor(self.progress, self.progress.save, INTERVALS)
         with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
-            with nothing_kept_unless(self.folder.resumable):
+            with plain_interrupt_unless(self.folder.resumable):
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
                     field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot)
         store.finish(f"{stage}.safetensors", field, {"stage": stage})

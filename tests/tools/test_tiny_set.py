@@ -71,17 +71,17 @@ def test_captions_say_the_colours_that_are_seen() -> None:
 
 def test_the_album_shows_what_the_truth_renders(album: Album) -> None:
     where = torch.tensor([[0, 1, 1]])
-    (subject, motion), cameras = SMALL.trained[0], album.seen_from(where)
+    (subject, motion), cameras = SMALL.trained[0], album.cameras_at(where)
     truth = GroundTruth(Appearance(get_subject(subject), "reference", motion), 0.0)
     wanted, _ = truth.render(cameras, torch.tensor([0.5]), SMALL.size, (0.2, 0.4, 0.6))
-    found = album.pictures(where, torch.tensor([False]), torch.tensor([[0.2, 0.4, 0.6]]))
+    found = album.images(where, torch.tensor([False]), torch.tensor([[0.2, 0.4, 0.6]]))
     assert mse_loss(found, wanted) < 1e-3  # 30 dB: the truth is averaged from larger pictures
-    drifted = album.pictures(where, torch.tensor([True]), torch.tensor([[0.2, 0.4, 0.6]]))
+    drifted = album.images(where, torch.tensor([True]), torch.tensor([[0.2, 0.4, 0.6]]))
     assert mse_loss(drifted, wanted) > 2 * mse_loss(found, wanted)
 
 
 def test_the_first_camera_is_the_reference_and_cameras_belong_to_their_pictures(album: Album) -> None:
-    seen = album.seen_from(torch.tensor([[0, 0], [1, 0], [1, 1]]))
+    seen = album.cameras_at(torch.tensor([[0, 0], [1, 0], [1, 1]]))
     assert seen.azimuth[:2].tolist() == [0, 0] and seen.elevation[:2].tolist() == [0, 0]
     assert float(seen.azimuth[2]) == float(album.cameras[1].azimuth[1])
 

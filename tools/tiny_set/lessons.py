@@ -101,8 +101,8 @@ def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         for row, faded in zip(rows, drifted.tolist(), strict=True):
             subject, motion = desk.scene(row)
             texts.append(caption(subject, None if row[2] == 0 else motion, faded, text_rng))
-        embeddings = sided_text(desk, encoder, texts, desk.album.seen_from(rows), rng)
-        x0 = desk.latents(desk.album.pictures(rows, drifted, torch.rand(course.batch, 3, generator=rng)))
+        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), rng)
+        x0 = desk.latents(desk.album.images(rows, drifted, torch.rand(course.batch, 3, generator=rng)))
         x_t, timestep, v = desk.noisy(x0, rng)
         return mse_loss(unet(x_t, timestep, embeddings).sample, v)
 
@@ -130,13 +130,13 @@ def view_lesson(desk: Desk, unet: nn.Module, seer: nn.Module, camera: nn.Module,
         source = target.clone()
         source[:, 1] = desk.random_rows(count, rng)[:, 1] * (torch.rand(count, generator=rng) >= FRONT_SHARE)
         drifted = torch.rand(count, generator=rng) < 0.5
-        condition = desk.album.pictures(source, drifted, torch.ones(count, 3))
-        pose = pose_vector(desk.album.seen_from(target), desk.album.seen_from(source))
+        condition = desk.album.images(source, drifted, torch.ones(count, 3))
+        pose = pose_vector(desk.album.cameras_at(target), desk.album.cameras_at(source))
         embeddings = torch.cat((seer((condition - mean) / std).image_embeds, pose), 1)
         mask = desk.condition_mask(count, rng)
         token = camera(embeddings)[:, None] * mask.view(-1, 1, 1)
         concat_latents = desk.raw_latents(condition) * mask.view(-1, 1, 1, 1)  # not scaled, as Zero123 was trained
-        x0 = desk.latents(desk.album.pictures(target, drifted, torch.rand(count, 3, generator=rng)))
+        x0 = desk.latents(desk.album.images(target, drifted, torch.rand(count, 3, generator=rng)))
         x_t, timestep, v = desk.noisy(x0, rng)
         return mse_loss(unet(torch.cat((x_t, concat_latents), 1), timestep, token).sample, v)
 
@@ -152,11 +152,11 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         rows = desk.random_rows(count, rng)
         first = torch.randint(2, (count,), generator=rng)
         texts = [prompt(*desk.scene(row)) + DYNAMIC_SUFFIX for row in rows]
-        embeddings = sided_text(desk, encoder, texts, desk.album.seen_from(rows), rng)
+        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), rng)
         frames = rows[:, None].repeat(1, ticks, 1)
         frames[..., 2] = first[:, None] + torch.arange(ticks)
         ground = torch.rand(count, 3, generator=rng)[:, None].expand(-1, ticks, -1)
-        image = desk.album.pictures(
+        image = desk.album.images(
             frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), ground.flatten(0, 1)
         )
         x0 = desk.latents(image).unflatten(0, (count, ticks)).transpose(1, 2)
@@ -178,10 +178,10 @@ def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: 
         text_rng = _text_rng(rng)
         texts = [caption(*desk.scene(p), bool(d), text_rng) for p, d in zip(rows, drifted, strict=True)]
         with torch.no_grad():
-            embeddings = sided_text(desk, encoder, texts, desk.album.seen_from(rows), rng)
+            embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), rng)
             fixed = desk.read(encoder, [CONTROL_TEXT]).expand(count, -1, -1)
-        hint = degraded(desk.album.pictures(rows, faded, ground), rng)
-        x_t, timestep, v = desk.noisy(desk.latents(desk.album.pictures(rows, drifted, ground)), rng)
+        hint = degraded(desk.album.images(rows, faded, ground), rng)
+        x_t, timestep, v = desk.noisy(desk.latents(desk.album.images(rows, drifted, ground)), rng)
         down, middle = control(x_t, timestep, fixed, controlnet_cond=hint, return_dict=False)
         guess = unet(
             x_t, timestep, embeddings, down_block_additional_residuals=down, mid_block_additional_residual=middle

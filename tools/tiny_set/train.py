@@ -46,7 +46,7 @@ def _desk(config: Config, work: Path, tokenizer: Path, say: Say) -> lessons.Desk
     blind = lessons.Desk(config, album, None, None, Tensor())
     rng = torch.Generator().manual_seed(config.seed)
     rows = blind.random_rows(PATCHES, rng)
-    examples = album.pictures(rows, torch.rand(PATCHES, generator=rng) < 0.5, torch.rand(PATCHES, 3, generator=rng))
+    examples = album.images(rows, torch.rand(PATCHES, generator=rng) < 0.5, torch.rand(PATCHES, 3, generator=rng))
     reader = CLIPTokenizer.from_pretrained(str(tokenizer))
     return lessons.Desk(config, album, linear_vae(examples), reader, models.schedule().alphas_cumprod)
 

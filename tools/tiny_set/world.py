@@ -36,29 +36,29 @@ class Album:
     cameras: list[Cameras]  # for each combination
     layers: Tensor  # (combinations, cameras, ticks + 1, 7, S, S) bytes: two palettes, premultiplied, and coverage
 
-    def pictures(self, where: Tensor, drifted: Tensor, background: Tensor) -> Tensor:
-        """where (B, 3) combination, camera, tick; drifted (B,) bool; background (B, 3) -> (B, 3, S, S) in [0, 1]."""
-        found = self.layers[where[:, 0], where[:, 1], where[:, 2]].float() / 255
-        colour = torch.where(drifted.view(-1, 1, 1, 1), found[:, 3:6], found[:, :3])
-        return colour + (1 - found[:, 6:]) * background.view(-1, 3, 1, 1)
+    def images(self, rows: Tensor, drifted: Tensor, background: Tensor) -> Tensor:
+        """rows (B, 3) of combination, camera, tick; drifted (B,) bool; background (B, 3) -> (B, 3, S, S) in [0, 1]."""
+        pixels = self.layers[rows[:, 0], rows[:, 1], rows[:, 2]].float() / 255
+        colour = torch.where(drifted.view(-1, 1, 1, 1), pixels[:, 3:6], pixels[:, :3])
+        return colour + (1 - pixels[:, 6:]) * background.view(-1, 3, 1, 1)
 
-    def seen_from(self, where: Tensor) -> Cameras:
-        """where (B, 2 or 3) -> B cameras."""
+    def cameras_at(self, rows: Tensor) -> Cameras:
+        """rows (B, 2 or 3) -> B cameras."""
         numbers = torch.stack(
             [torch.stack([*vars(c).values()], -1) for c in self.cameras]
         )  # (combinations, cameras, 4)
-        return Cameras(*numbers[where[:, 0], where[:, 1]].unbind(-1))
+        return Cameras(*numbers[rows[:, 0], rows[:, 1]].unbind(-1))
 
 
 def album_in(folder: Path, world: World, seed: int, say: Callable[[str], None]) -> Album:
     """The album, drawn once: an interrupted training finds it in folder/album.pt."""
-    path, of = folder / "album.pt", {**asdict(world), "seed": seed}
-    kept = torch.load(path, weights_only=True) if path.is_file() else None
-    if kept is not None and kept["of"] == of:
-        return Album(world, [Cameras(**row) for row in kept["cameras"]], kept["layers"])
+    path, identity = folder / "album.pt", {**asdict(world), "seed": seed}
+    saved = torch.load(path, weights_only=True) if path.is_file() else None
+    if saved is not None and saved["of"] == identity:
+        return Album(world, [Cameras(**row) for row in saved["cameras"]], saved["layers"])
     album = photograph(world, seed, say)
     with atomic_write(path) as temporary:
-        torch.save({"of": of, "cameras": [vars(c) for c in album.cameras], "layers": album.layers}, temporary)
+        torch.save({"of": identity, "cameras": [vars(c) for c in album.cameras], "layers": album.layers}, temporary)
     return album
 
 
@@ -82,15 +82,15 @@ def _views(count: int, rng: torch.Generator) -> Cameras:
 
 @torch.no_grad()
 def _combination(subject: str, motion: str, cameras: Cameras, world: World) -> Tensor:
-    """(cameras, ticks + 1, 7, S, S) bytes. Points are moved once for all cameras of a moment."""
+    """(cameras, ticks + 1, 7, S, S) bytes. Points are moved once for all cameras of a time."""
     appearance = Appearance(get_subject(subject), "reference", motion)
     side = world.size * FOLD
     spacing = surfel_spacing(side, float(cameras.radius.min()), float(cameras.fovy.min()))
     colours = torch.cat([palette_colours(appearance.subject, spacing, palette) for palette in PALETTES], dim=1)
-    moments = []
+    frames = []
     for tick in range(world.ticks + 1):
         points, normals = animated_points(appearance, spacing, torch.tensor([tick / world.ticks]))
         rows = [splat(points, normals, colours, cameras[i : i + 1], side) for i in range(len(cameras))]
         layers = torch.cat([torch.cat(row, dim=1) for row in rows])
-        moments.append((avg_pool2d(layers, FOLD) * 255 + 0.5).clamp(0, 255).to(torch.uint8))
-    return torch.stack(moments, dim=1)
+        frames.append((avg_pool2d(layers, FOLD) * 255 + 0.5).clamp(0, 255).to(torch.uint8))
+    return torch.stack(frames, dim=1)
