@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
-from a124core.protocols import Field
+from a124core.priors.noise import scaled_linear_sigmas
+from a124core.protocols import Cameras, Field, Prior, View
 
 EVERYWHERE = Occupancy(torch.ones(1, 4, 4, 4), 0.5)  # every cell is occupied at all times
 
@@ -25,6 +26,21 @@ class FunctionField(Field):
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         return self.function(xyz, time)
+
+
+@dataclass
+class PixelPrior(Prior):
+    """A prior whose x0 is the image itself, the identity as its denoiser. clip: F images are one item."""
+
+    cameras: Cameras | None = None
+    clip: bool = False
+    sigmas = scaled_linear_sigmas()
+
+    def encode(self, image: Tensor) -> Tensor:
+        return image.transpose(0, 1)[None] if self.clip else image
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
+        return x_t
 
 
 def with_occupancy(field: Any, size: int, slices: int, updates: int) -> Any:

@@ -35,7 +35,7 @@ def page(equipped: Any, browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     page.set_default_timeout(PATIENCE)
     page.goto(f"http://127.0.0.1:{equipped.port}/")
-    page.wait_for_function("window.app?.graph && window.LiteGraph?.registered_node_types?.A124Render")
+    page.wait_for_function("() => window.app?.graph && window.LiteGraph?.registered_node_types?.A124Render")
     yield page
     page.close()
 

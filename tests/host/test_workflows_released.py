@@ -27,7 +27,7 @@ FILES = {  # inputs whose values are files of a user's
     **AT_HAND,
 }
 SECONDS = 120.0  # the machine may be busy
-READY = "window.app?.graph && window.app.extensionManager && window.LiteGraph?.registered_node_types?.A124Render"
+READY = "() => window.app?.graph && window.app.extensionManager && window.LiteGraph?.registered_node_types?.A124Render"
 
 
 def released(form: str, name: str) -> dict:

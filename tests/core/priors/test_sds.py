@@ -6,24 +6,19 @@ import torch
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.noise import scaled_linear_sigmas
 from a124core.priors.sds import apply_cfg, sds, sds_weight
-from a124core.protocols import Prior, View
+from a124core.protocols import View
+from tests.fakes import PixelPrior
 
 
 def alpha_bar(sigma: torch.Tensor) -> torch.Tensor:
     return 1.0 / (1.0 + sigma**2)
 
 
-class Gaussian(Prior):
+class Gaussian(PixelPrior):
     """Data distributed as N(mean, std^2): the exact denoiser."""
-
-    sigmas = scaled_linear_sigmas()
-    cameras = None
 
     def __init__(self, mean: float = 0.3, std: float = 0.1) -> None:
         self.mean, self.std = mean, std
-
-    def encode(self, image: torch.Tensor) -> torch.Tensor:
-        return image
 
     def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
         s = sigma.reshape(-1, *[1] * (x_t.ndim - 1)) ** 2

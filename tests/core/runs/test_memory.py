@@ -13,14 +13,14 @@ from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, Guidances, ModelPrior, Prior, Shading, Step, View
+from a124core.protocols import Guidance, Guidances, ModelPrior, Shading, Step, View
 from a124core.render.render import render
 from a124core.render.sample import camera_rays, sample_rays
 from a124core.runs import memory
 from a124core.runs.memory import estimate_memory, graph_bytes, shortfall
 from a124core.stages.config import FineConfig, StageConfig
 from a124core.stages.presets import preset
+from tests.fakes import PixelPrior
 from tests.stage_runs import run_stage
 
 FIELD = replace(preset("demo").field, time_grids=5, log2_hashmap_size=12)
@@ -36,17 +36,8 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
-class Grey(Prior):
-    """Everything is grey. clip: pictures are one item."""
-
-    cameras: Cameras | None = None
-    sigmas = scaled_linear_sigmas()
-
-    def __init__(self, clip: bool = False) -> None:
-        self.clip = clip
-
-    def encode(self, image: Tensor) -> Tensor:
-        return image.transpose(0, 1)[None] if self.clip else image
+class Grey(PixelPrior):
+    """Everything is grey."""
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         return torch.full_like(x_t, 0.5)
@@ -69,7 +60,7 @@ def small(config: StageConfig, **picture: object) -> StageConfig:
 
 
 def run(stage: str, config: StageConfig, on_step: object = None) -> None:
-    image, clip = (Guidance(Grey(of), 1.0, 0.1, 0.9) for of in (False, True))
+    image, clip = (Guidance(Grey(clip=clip), 1.0, 0.1, 0.9) for clip in (False, True))
     if stage == "static":
         run_stage(stage, config, Guidances(image=image), FIELD, on_step=on_step)
     elif stage == "coarse":

@@ -10,12 +10,12 @@ import torch
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
 from a124core.priors.clip import clip_guidance
-from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Cameras, Guidance, Guidances, Prior, View
+from a124core.protocols import Cameras, Guidance, Guidances, View
 from a124core.stages.coarse import MIN_TIME_TV, RefineFn, RefineTerm, clip_batches, with_min_time_tv
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
 from a124core.stages.render_batch import RenderedImages
+from tests.fakes import PixelPrior
 
 CPU = torch.device("cpu")
 CONFIG = CoarseConfig(
@@ -25,25 +25,19 @@ CAMERA = reference_camera()
 
 
 @dataclass
-class Witness(Prior):
-    """Agrees with everything and remembers what it was shown."""
+class Recorder(PixelPrior):
+    """Keep the view of every call."""
 
-    cameras: Cameras | None = None
-    clip: bool = False
-    seen: list[View] = field(default_factory=list)
-    sigmas: torch.Tensor = field(default_factory=scaled_linear_sigmas)
-
-    def encode(self, image: torch.Tensor) -> torch.Tensor:
-        return image.transpose(0, 1)[None] if self.clip else image
+    views: list[View] = field(default_factory=list)
 
     def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
-        self.seen.append(view)
+        self.views.append(view)
         return x_t
 
 
-def walk(video: Witness | None, view: Witness | None, refine_fn: RefineFn | None = None, steps: int = 40) -> list:
+def walk(video: Recorder | None, view: Recorder | None, refine_fn: RefineFn | None = None, steps: int = 40) -> list:
     """Run the losses of some steps; -> the batches of every step."""
-    view, video = (None if w is None else Guidance(w, 1.0, 0.1, 0.9) for w in (view, video))
+    view, video = (None if p is None else Guidance(p, 1.0, 0.1, 0.9) for p in (view, video))
     batch_fn = clip_batches(None, Guidances(view=view, video=video), CONFIG, CPU, refine_fn)
     rng, batches = torch.Generator().manual_seed(0), []
     for step in range(1, steps + 1):
@@ -55,21 +49,21 @@ def walk(video: Witness | None, view: Witness | None, refine_fn: RefineFn | None
 
 
 def test_the_clip_is_shown_from_its_camera_and_the_first_frame_from_all_sides() -> None:
-    video, view = Witness(CAMERA, clip=True), Witness()
+    video, view = Recorder(CAMERA, clip=True), Recorder()
     walk(video, view)
-    assert len(video.seen) == 40 and all(len(v.time) == 4 for v in video.seen)
-    assert all(float(v.cameras.azimuth.abs().max()) == 0.0 for v in video.seen)
-    assert 8 <= len(view.seen) <= 32 and all(v.time.tolist() == [0.0] for v in view.seen)
-    assert torch.cat([v.cameras.azimuth for v in view.seen]).std() > 40
-    assert all(v.shading.mode == "albedo" for v in video.seen), "a clip shows its own light"
-    assert any(v.shading.mode != "albedo" for v in view.seen)
+    assert len(video.views) == 40 and all(len(v.time) == 4 for v in video.views)
+    assert all(float(v.cameras.azimuth.abs().max()) == 0.0 for v in video.views)
+    assert 8 <= len(view.views) <= 32 and all(v.time.tolist() == [0.0] for v in view.views)
+    assert torch.cat([v.cameras.azimuth for v in view.views]).std() > 40
+    assert all(v.shading.mode == "albedo" for v in video.views), "a clip shows its own light"
+    assert any(v.shading.mode != "albedo" for v in view.views)
 
 
 def test_the_view_prior_keeps_its_own_cameras() -> None:
     lattice = make_cameras([0.0, 0.0, 0.0], [0.0, 120.0, -120.0])
-    view = Witness(lattice)
-    walk(Witness(CAMERA, clip=True), view)
-    assert {float(v.cameras.azimuth[0]) for v in view.seen} == {0.0, 120.0, -120.0}
+    view = Recorder(lattice)
+    walk(Recorder(CAMERA, clip=True), view)
+    assert {float(v.cameras.azimuth[0]) for v in view.views} == {0.0, 120.0, -120.0}
 
 
 def test_a_repair_prior_is_not_confined_either() -> None:
@@ -79,16 +73,16 @@ def test_a_repair_prior_is_not_confined_either() -> None:
         asked.append(view)
         return RefineTerm(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
 
-    walk(Witness(CAMERA, clip=True), None, refine_fn=refine_fn)
+    walk(Recorder(CAMERA, clip=True), None, refine_fn=refine_fn)
     assert torch.cat([v.cameras.azimuth for v in asked]).std() > 40
 
 
 def test_a_clip_alone_needs_no_second_picture() -> None:
-    assert all(len(batches) == 1 for batches in walk(Witness(CAMERA, clip=True), None))
+    assert all(len(batches) == 1 for batches in walk(Recorder(CAMERA, clip=True), None))
 
 
 def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
-    clip, free = (Guidance(Witness(cameras, clip=True), 1.0, 0.1, 0.9) for cameras in (CAMERA, None))
+    clip, free = (Guidance(Recorder(cameras, clip=True), 1.0, 0.1, 0.9) for cameras in (CAMERA, None))
     assert with_min_time_tv(CONFIG, clip).losses.time_tv == MIN_TIME_TV > CONFIG.losses.time_tv
     strong = replace(CONFIG, losses=replace(CONFIG.losses, time_tv=5.0))
     assert with_min_time_tv(strong, clip) is strong and with_min_time_tv(CONFIG, free) is CONFIG
@@ -97,11 +91,11 @@ def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
 @pytest.mark.parametrize("cameras", [None, make_cameras([0.0] * 3, [0.0, 120.0, -120.0])])
 def test_others_share_one_clip_and_draw_as_before(cameras: Cameras | None) -> None:
     """One batch a step, and the view prior sees the first frame of the video prior's own clip."""
-    video, view = Witness(cameras, clip=True), Witness()
+    video, view = Recorder(cameras, clip=True), Recorder()
     assert all(len(batches) == 1 for batches in walk(video, view))
-    firsts = [v for v in video.seen if v.time[0] == 0.0]
-    shared = [v for v in firsts if any(torch.equal(v.cameras.azimuth[:1], w.cameras.azimuth) for w in view.seen)]
-    assert len(shared) == len(view.seen)
+    firsts = [v for v in video.views if v.time[0] == 0.0]
+    shared = [v for v in firsts if any(torch.equal(v.cameras.azimuth[:1], w.cameras.azimuth) for w in view.views)]
+    assert len(shared) == len(view.views)
 
 
 def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:
@@ -110,4 +104,4 @@ def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:
     clip = clip_guidance(mask.expand(-1, 3, -1, -1).clone(), mask, None, size=16)
     built_in = make_priors(None, "a robot is waving", image_size=16, tile_size=32)
     assert auto_preset([built_in.view, clip]) == "demo" and auto_preset([clip, None]) == "demo"
-    assert auto_preset([clip, replace(built_in.view, prior=Witness())]) == "draft"
+    assert auto_preset([clip, replace(built_in.view, prior=Recorder())]) == "draft"

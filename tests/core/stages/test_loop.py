@@ -11,7 +11,6 @@ from a124core.cameras.rig import make_cameras, pixel_rays, reference_camera
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
 from a124core.render.clip import render_clip
 from a124core.stages.config import (
@@ -27,6 +26,7 @@ from a124core.stages.fine import refined_frames
 from a124core.stages.gradients import backward
 from a124core.stages.render_batch import RenderedImages, novel_batch
 from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
+from tests.fakes import PixelPrior
 from tests.stage_runs import run_stage
 
 FIELD = FieldConfig(
@@ -56,17 +56,8 @@ STATIC = StaticConfig(**SHARED, steps=60, masked_levels=0)
 MOVING = {**SHARED, "steps": 60, "time": TimeConfig(ticks=8, frames=4)}
 
 
-class Ball(Prior):
-    """The exact denoiser of one clip: a ball that rises, coloured by its normal. clip: F pictures are one item."""
-
-    cameras: Cameras | None = None
-    sigmas = scaled_linear_sigmas()
-
-    def __init__(self, clip: bool) -> None:
-        self.clip = clip
-
-    def encode(self, image: torch.Tensor) -> torch.Tensor:
-        return image.transpose(0, 1)[None] if self.clip else image
+class Ball(PixelPrior):
+    """The exact denoiser of one clip: a ball that rises, coloured by its normal."""
 
     def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
         return self.encode(self.picture(view.cameras, view.time, x_t.shape[-1], view.background))
