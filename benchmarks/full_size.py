@@ -59,7 +59,7 @@ WARM_UP = 1  # steps before those that are counted: what is loaded or compiled a
 PLACES = {
     "networks": [(Denoiser, "denoise")],
     "VAE, forwards": [(VaeEncoder, "unscaled")],
-    "VAE, backwards": [(latents._ByParts, "backward")],
+    "VAE, backwards": [(latents._CheckpointedEncode, "backward")],
     "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_images")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],
     "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],

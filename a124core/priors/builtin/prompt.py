@@ -11,7 +11,7 @@ FROM_PROMPT = "from the prompt"
 DEFAULT_MOTION = "sway"  # suits anything that stands
 MIN_SIMILARITY = 0.75  # share of letters two words must have in common to be taken for one another
 
-SUBJECT_WORDS: dict[str, tuple[str, ...]] = {
+SUBJECT_SYNONYMS: dict[str, tuple[str, ...]] = {
     "snowman": ("snowman", "snow man", "frosty"),
     "robot": ("robot", "android", "droid", "bot"),
     "duck": ("duck", "duckling", "chick", "bird", "goose"),
@@ -24,7 +24,7 @@ SUBJECT_WORDS: dict[str, tuple[str, ...]] = {
     "teapot": ("teapot", "kettle", "tea pot", "pot"),
     "frog": ("frog", "toad"),
 }
-_MOTION_WORDS = {
+_MOTION_SYNONYMS = {
     "jump": "jump leap vault pounce hurdle",
     "bounce": "bounce hop bob bouncy dribble spring skip",
     "sway": "sway bend lean swing wind breeze sag wilt drift blow",
@@ -38,10 +38,10 @@ _MOTION_WORDS = {
     "twist": "twist wring shake shiver wriggle wiggle writhe swivel",
     "rock": "rock tip tilt wobble teeter totter seesaw stagger shudder",
 }
-MOTION_WORDS: dict[str, tuple[str, ...]] = {motion: tuple(words.split()) for motion, words in _MOTION_WORDS.items()}
+MOTION_SYNONYMS: dict[str, tuple[str, ...]] = {m: tuple(synonyms.split()) for m, synonyms in _MOTION_SYNONYMS.items()}
 
-SUBJECTS = tuple(SUBJECT_WORDS)
-MOTIONS = tuple(MOTION_WORDS)
+SUBJECTS = tuple(SUBJECT_SYNONYMS)
+MOTIONS = tuple(MOTION_SYNONYMS)
 IRREGULAR = {
     "flew": "fly", "flown": "fly", "flies": "fly", "swung": "swing", "spun": "spin", "ran": "run", "bent": "bend",
     "leapt": "leap", "blew": "blow", "shook": "shake", "swam": "swim", "sang": "sing", "ate": "eat",
@@ -78,15 +78,15 @@ def parse_prompt(prompt: str, motion: str = FROM_PROMPT) -> ParsedPrompt:
     """Read subject and motion; `motion` other than "from the prompt" overrides the text."""
     tokens = re.findall(r"[a-z]+", prompt.lower())
     pairs = [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
-    subject, _ = _first_match(pairs + tokens, SUBJECT_WORDS)
+    subject, _ = _first_match(pairs + tokens, SUBJECT_SYNONYMS)
     if motion != FROM_PROMPT:
         if motion not in MOTIONS:
             raise ValueError(f"motion is {motion!r}: use {FROM_PROMPT!r} or one of {', '.join(MOTIONS)}.")
         return ParsedPrompt(subject, motion, False, f"Motion {motion!r}, as chosen.")
-    match, token = _first_match(tokens, MOTION_WORDS)
+    match, token = _first_match(tokens, MOTION_SYNONYMS)
     if match:
         return ParsedPrompt(subject, match, False, f"Motion {match!r}, from the word {token!r}.")
-    rest = [t for t in tokens if t not in FILLER and not _first_match([t], SUBJECT_WORDS)[0]]
+    rest = [t for t in tokens if t not in FILLER and not _first_match([t], SUBJECT_SYNONYMS)[0]]
     guess, word = _nearest_motion(rest)
     reason = f"{word!r} is most similar to it" if word else "no word names a motion"
     known = ", ".join(MOTIONS)
@@ -96,8 +96,8 @@ def parse_prompt(prompt: str, motion: str = FROM_PROMPT) -> ParsedPrompt:
 
 def _first_match(tokens: list[str], table: dict[str, tuple[str, ...]]) -> tuple[str | None, str]:
     """Return the name of the first token whose stem is in the table, and the token; the order of the text decides."""
-    stems = {stem(w): name for name, words in table.items() for w in words}
-    stems |= {w: name for name, words in table.items() for w in words if " " in w}
+    stems = {stem(w): name for name, synonyms in table.items() for w in synonyms}
+    stems |= {w: name for name, synonyms in table.items() for w in synonyms if " " in w}
     for token in tokens:
         name = stems.get(token) or stems.get(stem(token))
         if name:
@@ -110,8 +110,8 @@ def _nearest_motion(tokens: list[str]) -> tuple[str, str]:
     candidates = (
         (SequenceMatcher(None, stem(token), stem(word)).ratio(), motion, token)
         for token in tokens
-        for motion, words in MOTION_WORDS.items()
-        for word in words
+        for motion, synonyms in MOTION_SYNONYMS.items()
+        for word in synonyms
         if min(len(token), len(word)) >= 4
     )
     similarity, motion, token = max(candidates, key=itemgetter(0), default=(0.0, "", ""))

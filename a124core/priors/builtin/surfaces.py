@@ -138,7 +138,7 @@ class Tube:
         lengths = arc_lengths(self.path)
         first, last = self.radius[0], self.radius[-1]
         whole = lengths[-1] + pi / 2 * (first + last)
-        n = ring_count(whole * self._outer_stretch(lengths), spacing)
+        n = ring_count(whole * self._bend_factor(lengths), spacing)
         s = (torch.arange(n) + 0.5) / n * whole - pi / 2 * first
         line, tangent = polyline_at(self._balls, s.clamp(0, float(lengths[-1])), lengths)
         centre, radius = line[:, :3], line[:, 3]
@@ -153,7 +153,7 @@ class Tube:
         normals = radial * angle.cos()[ring, None] + tangent[ring] * angle.sin()[ring, None]
         return centre[ring] + radius[ring, None] * normals, normals
 
-    def _outer_stretch(self, lengths: Tensor) -> Tensor:
+    def _bend_factor(self, lengths: Tensor) -> Tensor:
         """Return how much longer than the path the outside of its tightest bend is, at most twice."""
         direction = normalize(self.path[1:] - self.path[:-1], dim=1)
         bend = (direction[1:] - direction[:-1]).norm(dim=1) / ((lengths[2:] - lengths[:-2]) / 2).clamp_min(1e-6)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-MIN_STRETCH = 0.15  # a rotation that would fold space over keeps at least this
+MIN_JACOBIAN = 0.15  # a rotation that would fold space over keeps at least this
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def displace(o: OrientedPoints, height: ScalarField, axis: int = 1) -> OrientedP
     points[..., axis] += height.value
     if height.grad is None:
         return OrientedPoints(points, o.normals)
-    share = o.normals[..., axis] / (1 + height.grad[..., axis]).clamp_min(MIN_STRETCH)
+    share = o.normals[..., axis] / (1 + height.grad[..., axis]).clamp_min(MIN_JACOBIAN)
     return OrientedPoints(points, normalize(o.normals - height.grad * share[..., None], dim=-1))
 
 
@@ -80,7 +80,7 @@ def rotate(o: OrientedPoints, angle: ScalarField, axis: int, about: Tensor) -> O
     if angle.grad is not None:
         unit = torch.eye(3)[axis].to(p)
         a = torch.linalg.cross(unit.expand_as(p), p)
-        fold = (1 + (a * angle.grad).sum(-1)).clamp_min(MIN_STRETCH)
+        fold = (1 + (a * angle.grad).sum(-1)).clamp_min(MIN_JACOBIAN)
         n = normalize(n - angle.grad * ((a * n).sum(-1) / fold)[..., None], dim=-1)
     return OrientedPoints(_rotated(p, angle.value, axis) + about, _rotated(n, angle.value, axis))
 
