@@ -83,7 +83,7 @@ def test_two_eyes_make_a_film_twice_as_wide(balls, tmp_path: Path) -> None:
 
 
 def flicker(field, playback: Playback, frames: int) -> tuple[float, float]:  # at the seam, largest inside
-    cameras, time = sample_path(StaticCamera(), frames, field.config.loop, playback)
+    cameras, time = sample_path(StaticCamera(), frames, field.loop, playback)
     image = render_clip(field, cameras, time, 48, normals=False).image
     steps = (image.roll(-1, 0) - image).abs().mean((1, 2, 3))
     return float(steps[-1]), float(steps[:-1].max())
