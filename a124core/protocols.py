@@ -96,8 +96,8 @@ class Field(Protocol):
         """Where it takes points and times."""
         return torch.device("cpu")
 
-    def to(self, device: torch.device | str) -> Field:
-        """Return the same field on a device; itself where it holds no tensors."""
+    def to(self, device: torch.device | str | None) -> Field:
+        """Return the same field on a device (None: where it is); itself where it holds no tensors."""
         return self
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

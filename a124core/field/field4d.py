@@ -78,7 +78,8 @@ class Field4D(Field):
         hidden = F.linear(features, self.mlp["w1"], self.mlp["b1"]).relu()
         return F.linear(hidden, self.mlp["w2"], self.mlp["b2"]), hidden
 
-    def to(self, device: torch.device | str) -> Field4D:
+    def to(self, device: torch.device | str | None) -> Field4D:
+        device = device or self.device
         occupancy = None if self.occupancy is None else self.occupancy.to(device)
         mlp = {key: value.to(device) for key, value in self.mlp.items()}
         return replace(self, table=self.table.to(device), mlp=mlp, occupancy=occupancy)
