@@ -1,7 +1,6 @@
-"""Every loss that is not score distillation, as functions of their arguments. Weights are applied where a stage sums.
+"""Every loss but score distillation, as functions of their arguments. Stages apply the weights.
 
-Losses over samples return sums: a picture rendered in chunks adds them up and divides by its number of samples once.
-"""
+Losses over samples return sums: an image rendered in chunks adds them up and divides by its number of samples once."""
 
 from __future__ import annotations
 
@@ -12,9 +11,9 @@ from torch.nn import functional
 from .kernels import temporal_tv
 
 BLUR_TAPS = 9  # side of the blur of normal_blur (release)
-BLUR_STD = 1.7  # its standard deviation, pixels (what OpenCV gives 9 taps)
-WEIGHT_FLOOR = 1e-5  # entropy sees weights in [floor, 1 - floor] (release)
-CONSTANT = 1e-10  # values of order one whose variance is below this are rounding noise around a constant
+BLUR_STD = 1.7  # its standard deviation, pixels (OpenCV's for 9 taps)
+WEIGHT_FLOOR = 1e-5  # entropy clamps weights to [floor, 1 - floor] (release)
+CONSTANT = 1e-10  # values of order one with a variance below this (std 1e-5) are rounding noise around a constant
 TV_LEVELS = 16.0  # both forms of the release divide by the number of levels of its grid
 
 
@@ -29,7 +28,7 @@ def mask(opacity: Tensor, target: Tensor) -> Tensor:  # (B, 1, H, W) twice -> sc
 
 
 def _unit_range(values: Tensor, valid: Tensor) -> Tensor:  # any shape, bool -> like values
-    """Min-max normalised over the valid values; a constant becomes 0 instead of 0 / 0."""
+    """Min-max normalise over the valid values; a constant becomes 0 instead of 0 / 0."""
     low = torch.where(valid, values, torch.inf).amin()
     high = torch.where(valid, values, -torch.inf).amax()
     span = high - low
@@ -38,7 +37,7 @@ def _unit_range(values: Tensor, valid: Tensor) -> Tensor:  # any shape, bool -> 
 
 
 def pearson(a: Tensor, b: Tensor, inside: Tensor) -> Tensor:  # (N,), (N,), (N,) bool -> scalar in [-1, 1]
-    """Correlation over the chosen entries, of order one; 0, with zero gradient, where either is constant (std 1e-5)."""
+    """Return the correlation over the entries inside, of order one; 0, with zero gradient, if either is constant."""
     n = inside.sum().clamp(min=1)
     a, b = (torch.where(inside, v - torch.where(inside, v, 0.0).sum() / n, 0.0) for v in (a, b))
     usable = ((a * a).sum() > n * CONSTANT) & ((b * b).sum() > n * CONSTANT)
@@ -49,9 +48,8 @@ def pearson(a: Tensor, b: Tensor, inside: Tensor) -> Tensor:  # (N,), (N,), (N,)
 def depth(rendered: Tensor, near_bright: Tensor, target_mask: Tensor) -> Tensor:  # (1, 1, H, W) each -> scalar
     """Eq. 4, depth: (1 - Pearson) / 2 over masked pixels, so only the shape of the relief counts, not its scale.
 
-    rendered: z-depth, 0 where a ray met nothing. near_bright: a depth picture in [0, 1], near = 1, as depth
-    estimators write it; it is turned over here. A constant on either side costs 1/2 and moves nothing.
-    """
+    rendered: z-depth, 0 along empty rays. near_bright: a depth map in [0, 1], near = 1, as depth estimators write it,
+    which is inverted here. A constant on either side costs 1/2 and has no gradient."""
     inside = target_mask > 0.5
     prediction = _unit_range(rendered, rendered.detach() > 0)
     target = _unit_range(1.0 - near_bright, inside)
@@ -59,7 +57,7 @@ def depth(rendered: Tensor, near_bright: Tensor, target_mask: Tensor) -> Tensor:
 
 
 def entropy(weights: Tensor) -> Tensor:  # (N,) compositing weights -> scalar, sum
-    """Binary entropy in bits of every sample's weight: pushes each towards 0 or 1. Divide by N."""
+    """Sum the binary entropy of every sample's weight in bits, which pushes each towards 0 or 1. Divide by N."""
     w = weights.clamp(WEIGHT_FLOOR, 1.0 - WEIGHT_FLOOR)
     return -(w * w.log2() + (1.0 - w) * (1.0 - w).log2()).sum()
 
@@ -75,7 +73,7 @@ def orientation(
 
 
 def normal_tv(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] -> scalar
-    """Mean squared difference of vertical neighbours plus that of horizontal ones."""
+    """Return the mean squared difference of vertical neighbours plus that of horizontal ones."""
     down = (normal[:, :, 1:] - normal[:, :, :-1]).square().mean()
     across = (normal[..., 1:] - normal[..., :-1]).square().mean()
     return down + across
@@ -97,37 +95,36 @@ def blur(image: Tensor, kernel: Tensor, border: str = "replicate") -> Tensor:  #
 
 
 def normal_blur(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] -> scalar
-    """MSE of the normal image against its own 9 x 9 Gaussian blur; both sides carry gradient. The border is mirrored,
-    or repeated where the image is smaller than the kernel."""
+    """Return the MSE of the normal image against its own 9 x 9 Gaussian blur; both sides carry gradient. The border is
+    mirrored, or repeated where the image is smaller than the kernel."""
     x = torch.arange(BLUR_TAPS, device=normal.device, dtype=normal.dtype) - BLUR_TAPS // 2
     kernel = torch.exp(-x.square() / (2 * BLUR_STD**2))  # gaussian_kernel rounds otherwise
     border = "reflect" if min(normal.shape[-2:]) > BLUR_TAPS // 2 else "replicate"
     return functional.mse_loss(normal, blur(normal, kernel / kernel.sum(), border))
 
 
-def _neighbour_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
+def _time_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
     """Sum over pairs of neighbouring grids of mean_N of the squared distance, over 16 times the number of pairs."""
     if grids.shape[0] < 2:
         raise ValueError("temporal TV needs at least 2 time grids; a still field has 1: leave its weight at 0.")
-    share, closed = time_tv_pairs(*grids.shape[:2], loop)
-    return share * temporal_tv(grids.flatten(1), closed)
+    weight, closed = time_tv_pairs(*grids.shape[:2], loop)
+    return weight * temporal_tv(grids.flatten(1), closed)
 
 
-def time_tv_pairs(grids: int, rows: int, loop: bool) -> tuple[float, bool]:
-    """How much one squared distance of neighbours counts, and whether the last grid neighbours the first."""
-    closed = loop and grids > 2
-    return 1.0 / (TV_LEVELS * (grids - 1 + int(closed)) * rows), closed
+def time_tv_pairs(n_grids: int, n_rows: int, loop: bool) -> tuple[float, bool]:
+    """Return the weight of one squared distance of neighbours, and whether the last grid neighbours the first."""
+    closed = loop and n_grids > 2
+    return 1.0 / (TV_LEVELS * (n_grids - 1 + int(closed)) * n_rows), closed
 
 
 def time_tv_tables(table: Tensor, loop: bool = False) -> Tensor:  # (T, rows, 2) -> scalar
     """Eq. 2 on table entries: 1 / (16 pairs) sum_k mean_rows |E_k - E_{k+1}|^2 (the older release's form).
 
     loop: the last grid also neighbours the first, one more pair. The paper's upper index runs one too far: T grids
-    have T - 1 pairs. The factor 1/16 is the release's, which divides by its number of levels.
-    """
-    return _neighbour_tv(table, loop)
+    have T - 1 pairs. The factor 1/16 is the release's, which divides by its number of levels."""
+    return _time_tv(table, loop)
 
 
 def time_tv_samples(features: Tensor, loop: bool = False) -> Tensor:  # (T, N, C) -> scalar
-    """The newer release's form: the same on features encoded at N points of the cube, the same points for all grids."""
-    return _neighbour_tv(features, loop)
+    """Eq. 2 on features encoded at N points of the cube, the same for all grids (the newer release's form)."""
+    return _time_tv(features, loop)

@@ -1,4 +1,4 @@
-"""The nouns that field, renderer, priors and stages share. Everything meets at two of them: Field and Prior."""
+"""The types that field, renderer, priors and stages share. Two of them are contracts: Field and Prior."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cameras:
         return self.elevation.shape[0]
 
     def __getitem__(self, index: slice | Tensor) -> Cameras:
-        """The chosen cameras; index is a slice, a mask or a tensor of indices, so that B stays a dimension."""
+        """Select cameras by a slice, a mask or a tensor of indices, so that B stays a dimension."""
         return Cameras(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def to(self, device: torch.device | str) -> Cameras:
@@ -44,7 +44,7 @@ class Pinholes:
         return self.c2w.shape[0]
 
     def __getitem__(self, index: slice | Tensor) -> Pinholes:
-        """The chosen pictures; F stays a dimension."""
+        """Select images; F stays a dimension."""
         return Pinholes(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def to(self, device: torch.device | str) -> Pinholes:
@@ -60,7 +60,7 @@ class Shading:
     """How density gradients and albedo become colour. mode is one of SHADING_MODES."""
 
     mode: str = "albedo"
-    ambient: float = 1.0  # share of light that comes from everywhere
+    ambient: float = 1.0  # share of ambient light
     light: Tensor | None = None  # (B, 3) unit vectors towards the light; None where the mode needs none
 
     def __post_init__(self) -> None:
@@ -93,11 +93,11 @@ class Field(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where it takes points and times."""
+        """The device that it is evaluated on."""
         return torch.device("cpu")
 
-    def to(self, device: torch.device | str) -> Field:
-        """Return the same field on a device; itself where it holds no tensors."""
+    def to(self, device: torch.device | str | None) -> Field:
+        """Return the same field on a device (None: where it is); itself where it holds no tensors."""
         return self
 
     def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

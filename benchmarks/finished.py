@@ -46,7 +46,8 @@ def scene_of(about: dict[str, str]) -> PreparedRun:  # what the demo wrote into 
 def film(field: Field4D, camera: Cameras) -> Tensor:
     """render --frames 16, without the file."""
     cameras = orbit(16, 10.0, float(camera.radius), float(camera.fovy))
-    return clip_module.render_clip(field, cameras, torch.linspace(0.0, 1.0, 16), 256, normals=False).image
+    options = clip_module.ImageOptions(256, normals=False)
+    return clip_module.render_clip(field, cameras, torch.linspace(0.0, 1.0, 16), options).image
 
 
 def sheet(field: Field4D, camera: Cameras) -> Tensor:

@@ -17,7 +17,7 @@ from ..cameras.rig import angle_between, make_cameras
 from ..field.field4d import Field4D
 from ..protocols import Cameras
 from ..reference.segment import resize
-from ..render.clip import render_clip
+from ..render.clip import ImageOptions, render_clip
 from .metrics import (
     centroid,
     colour_error,
@@ -184,7 +184,7 @@ def field_renderer(field: Field4D, device: torch.device | str | None = None) -> 
 
     def result(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
         fold = 2 if size < LARGE else 1
-        clip = render_clip(field, cameras, time, fold * size, SAMPLES, normals=False, device=device)
+        clip = render_clip(field.to(device), cameras, time, ImageOptions(fold * size, SAMPLES, normals=False))
         return tuple(avg_pool2d(layer, fold) for layer in (clip.image, clip.mask))
 
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -45,10 +46,6 @@ class Field4D(Field):
         out = mlp(self._features(xyz, time), *(self.mlp[key] for key in MLP_KEYS))
         return density_of(out[:, 0], xyz, self.config), torch.sigmoid(out[:, 1:])
 
-    def density(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N,)
-        """Return the density alone."""
-        return self(xyz, time)[0]
-
     def density_gradient(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)
         """Return d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
         out, hidden = self._mlp(self._features(xyz, time))
@@ -78,27 +75,23 @@ class Field4D(Field):
         hidden = F.linear(features, self.mlp["w1"], self.mlp["b1"]).relu()
         return F.linear(hidden, self.mlp["w2"], self.mlp["b2"]), hidden
 
-    def to(self, device: torch.device | str) -> Field4D:
-        occupancy = None if self.occupancy is None else self.occupancy.to(device)
-        mlp = {key: value.to(device) for key, value in self.mlp.items()}
-        return replace(self, table=self.table.to(device), mlp=mlp, occupancy=occupancy)
+    def to(self, device: torch.device | str | None) -> Field4D:
+        device = device or self.device
+        return self._converted(lambda value: value.to(device), device)
 
     def fork(self, device: torch.device | str = "cpu") -> Field4D:
         """Return a copy that shares no memory with this one, with every tensor ready to be trained."""
-        mlp = {key: _leaf(value, device) for key, value in self.mlp.items()}
-        occupancy = None if self.occupancy is None else self.occupancy.to(device)
-        return replace(self, table=_leaf(self.table, device), mlp=mlp, occupancy=occupancy)
+        return self._converted(lambda value: value.detach().to(device, copy=True).requires_grad_(True), device)
 
     def at_rest(self) -> Field4D:
         """Return a detached copy on the CPU that shares no memory: what nodes pass on."""
-        mlp = {key: value.detach().cpu().clone() for key, value in self.mlp.items()}
-        occupancy = None if self.occupancy is None else self.occupancy.to("cpu")
-        table = self.table.detach().cpu().clone()
-        return replace(self, table=table, mlp=mlp, occupancy=occupancy, masked_levels=0)
+        return replace(self._converted(lambda value: value.detach().cpu().clone(), "cpu"), masked_levels=0)
 
-
-def _leaf(value: Tensor, device: torch.device | str) -> Tensor:
-    return value.detach().to(device, copy=True).requires_grad_(True)
+    def _converted(self, convert: Callable[[Tensor], Tensor], device: torch.device | str) -> Field4D:
+        """Convert table and MLP, and move the occupancy."""
+        occupancy = None if self.occupancy is None else self.occupancy.to(device)
+        mlp = {key: convert(value) for key, value in self.mlp.items()}
+        return replace(self, table=convert(self.table), mlp=mlp, occupancy=occupancy)
 
 
 def new_field(config: FieldConfig, rng: torch.Generator) -> Field4D:

@@ -103,15 +103,7 @@ def time_slice(time: Tensor, slices: int) -> Tensor:  # (R,) in [0, 1] -> (R,) i
 
 def bounding_box(binary: Tensor) -> Tensor:  # (S, G, G, G) bool -> (2, 3) corners, x y z
     """Return the smallest box around all cells that are set; the whole cube if there are none."""
-    any_slice = binary.any(dim=0)
-    size = any_slice.shape[-1]
-    corners = []
-    for axis in (2, 1, 0):
-        others = [a for a in range(3) if a != axis]
-        line = torch.nonzero(any_slice.any(dim=others[1]).any(dim=others[0]))
-        if line.numel() == 0:
-            return torch.tensor([[-1.0] * 3, [1.0] * 3], device=binary.device)
-        corners.append((line.min(), line.max() + 1))
-    low = torch.stack([c[0] for c in corners]).float()
-    high = torch.stack([c[1] for c in corners]).float()
-    return torch.stack((low, high)) * (2.0 / size) - 1.0
+    cells = torch.nonzero(binary.any(dim=0)).flip(1)  # (N, 3) x y z
+    if len(cells) == 0:
+        return torch.tensor([[-1.0] * 3, [1.0] * 3], device=binary.device)
+    return torch.stack((cells.amin(0), cells.amax(0) + 1)).float() * (2.0 / binary.shape[-1]) - 1.0

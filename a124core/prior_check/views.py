@@ -11,7 +11,7 @@ from torch import Tensor
 from ..cameras.rig import make_cameras, nearest_cameras
 from ..protocols import Cameras, Field, View
 from ..reference.reference import Reference, camera_of
-from ..render.clip import render_clip
+from ..render.clip import ImageOptions, render_clip
 from .probe import ProbeInput
 
 SIDES = {"front": 0.0, "side": 90.0, "back": 180.0}  # azimuth from the reference camera, degrees
@@ -27,7 +27,7 @@ def render_views(field: Field, device: torch.device | str = "cpu") -> RenderFn:
     """Return a function that renders the field on white."""
 
     def render(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        clip = render_clip(field, cameras, time, size, SAMPLES, WHITE, device=device, normals=False)
+        clip = render_clip(field.to(device), cameras, time, ImageOptions(size, SAMPLES, WHITE, normals=False))
         return clip.image, clip.mask
 
     return render

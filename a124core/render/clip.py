@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..field.density import normals_from
-from ..field.occupancy import OccupancyMask, field_occupancy
+from ..field.occupancy import field_occupancy
 from ..kernels import accumulate
 from ..protocols import Cameras, Field, Pinholes, Shading
 from ..utils.progress import OnProgress
 from .empty_space import is_worthwhile, tighten_occupancy
 from .render import Render, render
-from .sample import DIAGONAL, Rays, camera_rays, sample_rays
+from .sample import DIAGONAL, Samples, camera_rays, sample_rays
 
 MIN_OPACITY = 1e-3  # below it the depth of a pixel goes to 0
 MIN_WEIGHT = 1e-5  # of a sample whose normal counts: a hundred lighter ones stay under half a level of 255
@@ -34,20 +34,26 @@ class RenderedClip:
     normal: Tensor  # (F, 3, H, W) (n + 1) / 2 in world axes, opacity-weighted
 
 
+@dataclass(frozen=True)
+class ImageOptions:
+    """How finished images are rendered."""
+
+    size: int | tuple[int, int]  # side of a square, or H, W
+    n_steps: int | None = None  # across the cube's diagonal; None: PREVIEW_SAMPLES
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    normals: bool = True  # False: they are 0, and rendering is faster
+
+
 def render_clip(
     field: Field,
     cameras: Cameras | Pinholes,  # F cameras
     time: Tensor,  # (F,)
-    size: int | tuple[int, int],  # side of a square, or H, W
-    n_steps: int | None = None,
-    background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    options: ImageOptions,
     on_progress: OnProgress | None = None,  # in frames, called also between chunks of a frame
-    device: torch.device | str | None = None,
-    normals: bool = True,
 ) -> RenderedClip:
-    """Render images with ambient light only. Parts of the field that are not worth sampling are skipped."""
+    """Render images with ambient light only, on the field's device. Empty space is skipped where that is faster."""
     frames = []
-    for frame in render_frames(field, cameras, time, size, n_steps, background, device, normals, on_progress):
+    for frame in render_frames(field, cameras, time, options, on_progress):
         frames.append((frame.image, frame.mask, frame.depth, frame.normal))
     return RenderedClip(*(torch.cat(planes) for planes in zip(*frames, strict=True)))
 
@@ -56,17 +62,11 @@ def render_frames(
     field: Field,
     cameras: Cameras | Pinholes,  # F cameras
     time: Tensor,  # (F,)
-    size: int | tuple[int, int],
-    n_steps: int | None = None,
-    background: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    device: torch.device | str | None = None,
-    normals: bool = True,
+    options: ImageOptions,
     on_progress: OnProgress | None = None,  # in frames, called also between chunks of a frame
 ) -> Iterator[RenderedClip]:  # F clips of one frame
-    """Render the same image by image: written as they come, a whole film needs no memory."""
-    if device is not None:
-        field = field.to(device)
-    n_steps = n_steps or PREVIEW_SAMPLES
+    """Render the same image by image: a film that is written meanwhile needs the memory of one."""
+    n_steps, size = options.n_steps or PREVIEW_SAMPLES, options.size
     trained = field_occupancy(field).mask()
     n_images, masks = images_per_time(time), {}
     for k in range(len(cameras)):
@@ -79,7 +79,8 @@ def render_frames(
             masks[now] = tighten_occupancy(field, trained, now, n_steps) if tighten else trained
         parts = []
         for i in range(0, len(rays), CHUNK):
-            parts.append(_render_chunk(field, rays[i : i + CHUNK], masks[now], n_steps, background, normals))
+            samples = sample_rays(rays[i : i + CHUNK], masks[now], n_steps)
+            parts.append(_render_chunk(field, samples, options))
             if on_progress is not None:
                 on_progress(k, len(cameras), "")
         yield _frame(parts, size if isinstance(size, int) else size[0], DIAGONAL / n_steps)
@@ -104,12 +105,9 @@ def _frame(parts: list[tuple[Tensor, Tensor, Tensor, Tensor]], height: int, step
 
 
 @torch.no_grad()
-def _render_chunk(
-    field: Field, rays: Rays, occupancy_mask: OccupancyMask, n_steps: int, background: tuple[float, ...], normals: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    colour = torch.tensor(background, device=rays.origins.device)
-    result = render(field, sample_rays(rays, occupancy_mask, n_steps), colour, Shading())
-    normal = _visible_normals(field, result) if normals else torch.zeros_like(result.image)
+def _render_chunk(field: Field, samples: Samples, options: ImageOptions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    result = render(field, samples, torch.tensor(options.background, device=field.device), Shading())
+    normal = _visible_normals(field, result) if options.normals else torch.zeros_like(result.image)
     return result.image, result.opacity, result.depth, normal
 
 

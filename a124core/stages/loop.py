@@ -13,7 +13,7 @@ from ..cameras.rig import make_cameras
 from ..field.field4d import Field4D
 from ..field.occupancy import OccupancyMask, empty_occupancy, update_occupancy
 from ..protocols import Cameras, Run, Step
-from ..render.clip import render_clip
+from ..render.clip import ImageOptions, render_clip
 from . import snapshot as snapshots
 from .config import RenderConfig, StageConfig
 from .gradients import backward, gradient_norms
@@ -154,4 +154,4 @@ def preview_images(field: Field4D, reference: Cameras, progress: float, config: 
     cameras = make_cameras(elevation, azimuth, float(reference.radius[0]), float(reference.fovy[0]))
     size = min(PREVIEW_SIZE, 2 * config.size)
     samples = min(config.samples, PREVIEW_STEPS)
-    return render_clip(field, cameras, torch.full((2,), time), size, n_steps=samples, normals=False).image
+    return render_clip(field, cameras, torch.full((2,), time), ImageOptions(size, n_steps=samples, normals=False)).image

@@ -8,7 +8,7 @@ from ...a124core.cameras.paths import CameraPath, sample_path
 from ...a124core.cameras.rig import to_pinholes
 from ...a124core.export.images.film import BACKGROUNDS
 from ...a124core.field.field4d import Field4D
-from ...a124core.render.clip import render_clip
+from ...a124core.render.clip import ImageOptions, render_clip
 from ...a124core.utils.device import check_memory
 from .. import sockets
 from ..host import ui
@@ -63,10 +63,8 @@ class A124Render:
         needed = frames * size * size * to_pinholes(views[:1]).eyes * PIXEL_BYTES
         advice = "render fewer or smaller ones, or use Export film or frames"
         check_memory(needed, f"a batch of {frames} images", advice)
-        clip = render_clip(
-            field, views, time, size, background=BACKGROUNDS[background],
-            on_progress=ui.progress_callback(unique_id), device=host_device(),
-        )
+        options = ImageOptions(size, background=BACKGROUNDS[background])
+        clip = render_clip(field.to(host_device()), views, time, options, ui.progress_callback(unique_id))
         depth = to_depth_image(clip.depth, clip.mask)
         image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))
         return image, to_mask(clip.mask), depth, normal

@@ -19,7 +19,7 @@ from scipy.ndimage import binary_erosion
 from a124core.cameras.rig import make_cameras
 from a124core.export.mesh import FORMATS, MeshOptions, export_mesh
 from a124core.protocols import Field
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 from tests.fakes import EVERYWHERE
 
 HERE = Path(__file__).resolve().parent
@@ -117,7 +117,8 @@ def _check_colours(image: Path) -> None:
     """Blender's render has the renderer's colours: neither darker nor brighter."""
     theirs = np.asarray(Image.open(image).convert("RGB")) / 255.0
     camera = make_cameras(0.0, torch.zeros(1), 1.8, 40.0)
-    ours = render_clip(Lollipop(), camera, torch.zeros(1), len(theirs), normals=False).image[0].permute(1, 2, 0).numpy()
+    clip = render_clip(Lollipop(), camera, torch.zeros(1), ImageOptions(len(theirs), normals=False))
+    ours = clip.image[0].permute(1, 2, 0).numpy()
     both = (ours.min(-1) < 0.9) & (theirs.min(-1) < 0.9)
     inside = binary_erosion(both, iterations=2)  # off the outline, where each blends with the white in its own way
     assert inside.sum() > 500

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import make_cameras
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 from tests.fakes import FunctionField, with_occupancy
 
 # Centre, radius, colour. Nothing is symmetric, so that a mirrored picture cannot pass for the right one.
@@ -52,7 +52,7 @@ figure, two_balls = (with_occupancy(FunctionField(f), 32, 4, 2) for f in (_figur
 def rendered(elevation: float, azimuth: float, radius: float, time: float, size: int) -> Tensor:  # (3, size, size)
     """Our renderer's own picture of the figure."""
     cameras = make_cameras([elevation], [azimuth], radius)
-    return render_clip(figure, cameras, torch.tensor([time]), size, normals=False).image[0]
+    return render_clip(figure, cameras, torch.tensor([time]), ImageOptions(size, normals=False)).image[0]
 
 
 def psnr(a: Tensor, b: Tensor) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...cameras.paths import CameraPath, Playback, sample_path
 from ...cameras.rig import to_pinholes
 from ...protocols import Field
-from ...render.clip import RenderedClip, render_frames
+from ...render.clip import ImageOptions, RenderedClip, render_frames
 from ...utils.device import check_memory
 from ...utils.progress import OnProgress
 from ...utils.text import count_noun
@@ -67,8 +67,8 @@ def export_film(
     transparent = options.background is None and suffix in WITH_ALPHA
     background = BLACK if transparent else options.background or WHITE
     _check_memory(suffix, options, to_pinholes(views[:1]).eyes)
-    frames = render_frames(field, views, time, options.size, background=background, device=device, normals=False,
-                           on_progress=on_progress)
+    image = ImageOptions(options.size, background=background, normals=False)
+    frames = render_frames(field.to(device), views, time, image, on_progress)
     write_video(path, (_pixels(clip, transparent) for clip in check_visible(frames)), options.fps)
 
 

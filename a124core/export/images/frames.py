@@ -15,7 +15,7 @@ from ...cameras.paths import CameraPath, sample_path
 from ...cameras.rig import to_pinholes
 from ...cameras.transforms import check_written_here, write_transforms
 from ...protocols import Cameras, Field, Pinholes
-from ...render.clip import RenderedClip, render_frames
+from ...render.clip import ImageOptions, RenderedClip, render_frames
 from ...utils.files import atomic_folder
 from ...utils.progress import OnProgress
 from ...utils.validate import plain_name
@@ -63,7 +63,7 @@ def render_rgbd(
     device: torch.device | str | None,
 ) -> Iterator[RenderedClip]:
     """Render frame by frame on black, so that colour is premultiplied by alpha."""
-    frames = render_frames(field, cameras, time, size, background=BLACK, device=device, on_progress=on_progress)
+    frames = render_frames(field.to(device), cameras, time, ImageOptions(size, background=BLACK), on_progress)
     return check_visible(frames)
 
 

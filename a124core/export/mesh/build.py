@@ -76,7 +76,7 @@ def build(
 ) -> MeshBuild:
     """Extract, register, colour and measure the surfaces; refuse what would not fit after the first one."""
     require("trimesh", "trimesh", "to measure meshes")
-    field = field if device is None else field.to(device)
+    field = field.to(device)
     times = frame_times(field, options)
     registrations = len(times) - 1 if tracked else 0  # the template needs none
     progress = ProgressCounter(2 * len(times) + registrations, on_progress, text="locating the object")

@@ -63,8 +63,7 @@ def bake_volume(
     device: torch.device | str | None = None,
 ) -> Volume:
     """Query the field at the centres of the cells of its occupied box; a scene that never moves becomes one frame."""
-    if device is not None:
-        field = field.to(device)
+    field = field.to(device)
     occupancy, loop = field_occupancy(field), field.loop
     times = frame_times(options.frames, loop)
     mask = occupancy.mask()

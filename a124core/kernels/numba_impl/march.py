@@ -39,15 +39,9 @@ def _march(origins, directions, slices, binary, first, count, jitter, step, near
 
 
 def march(
-    origins: Tensor,  # (R, 3)
-    directions: Tensor,  # (R, 3)
-    ray_slice: Tensor,  # (R,)
-    binary: Tensor,  # (S, G, G, G) bool
-    aabb: Tensor,  # (2, 3)
-    step: float,
-    jitter: Tensor,  # (R,)
+    origins: Tensor, directions: Tensor, ray_slice: Tensor, binary: Tensor, aabb: Tensor, step: float, jitter: Tensor,
     near: float = 0.2,
-) -> tuple[Tensor, Tensor]:  # ray indices (N,) ascending, start of each step (N,)
+) -> tuple[Tensor, Tensor]:
     """As torch_impl.march.march."""
     first, count = ray_steps(origins, directions, aabb, step, jitter, near)
     _check(count, ray_slice, len(binary))

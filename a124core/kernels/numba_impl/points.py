@@ -75,14 +75,8 @@ def _shade(cells, colours, bits, fold, out):
 
 
 def splat_points(
-    points: Tensor,  # (B, 3, N)
-    normals: Tensor,  # (B, 3, N)
-    colours: Tensor,  # (N, C) or (B, N, C)
-    c2w: Tensor,  # (B, 4, 4)
-    radius: Tensor,  # (B,)
-    focal: Tensor,  # (B,) in cells
-    size: int,
-) -> Tensor:  # (B, C + 1, size, size) premultiplied colour, alpha
+    points: Tensor, normals: Tensor, colours: Tensor, c2w: Tensor, radius: Tensor, focal: Tensor, size: int
+) -> Tensor:
     """As torch_impl.points.splat_points. Threads share the images."""
     bits = max(1, (points.shape[2] - 1).bit_length())
     steps, width = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * MARGIN

@@ -255,23 +255,13 @@ class _EncodeBackward(torch.autograd.Function):
         return (_EncodeForward.apply(gradient, *ctx.saved_tensors, *ctx.options).to(ctx.dtype), *[None] * 6)
 
 
-def encode_grid(
-    table: Tensor,  # (T, rows, 2)
-    xyz: Tensor,  # (N, 3) in [-1, 1]
-    time: Tensor,  # (N,) in [0, 1]
-    levels: tuple[Level, ...],
-    loop: bool = False,
-) -> Tensor:  # (N, 2 * len(levels))
+def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
     """As torch_impl.grid.encode_grid."""
     return _EncodeForward.apply(table, xyz, time, levels, loop, False)
 
 
 def encode_grid_gradient(
-    table: Tensor,  # (T, rows, 2)
-    xyz: Tensor,  # (N, 3)
-    time: Tensor,  # (N,)
-    levels: tuple[Level, ...],
-    loop: bool = False,
-) -> Tensor:  # (3, N, 2 * len(levels))
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False
+) -> Tensor:
     """As torch_impl.grid.encode_grid_gradient."""
     return _EncodeForward.apply(table, xyz, time, levels, loop, True)

@@ -60,15 +60,9 @@ def _march(
 
 
 def march(
-    origins: Tensor,  # (R, 3)
-    directions: Tensor,  # (R, 3)
-    ray_slice: Tensor,  # (R,)
-    binary: Tensor,  # (S, G, G, G) bool
-    aabb: Tensor,  # (2, 3)
-    step: float,
-    jitter: Tensor,  # (R,)
+    origins: Tensor, directions: Tensor, ray_slice: Tensor, binary: Tensor, aabb: Tensor, step: float, jitter: Tensor,
     near: float = 0.2,
-) -> tuple[Tensor, Tensor]:  # ray indices (N,) ascending, start of each step (N,)
+) -> tuple[Tensor, Tensor]:
     """As torch_impl.march.march, without a (rays, steps) table: memory is that of the samples."""
     first, count = ray_steps(origins, directions, aabb, step, jitter, near)
     n_rays = origins.shape[0]

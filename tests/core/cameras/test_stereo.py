@@ -12,7 +12,7 @@ from a124core.cameras.rig import make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo, two_eyes
 from a124core.export.images.alpha import surface_depth
 from a124core.protocols import Pinholes
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 
 SIZE, EYES = 96, 0.12
 
@@ -48,17 +48,17 @@ def test_both_eyes_meet_at_the_middle_of_the_scene() -> None:
 
 def test_a_pair_is_what_each_eye_renders_alone(balls) -> None:
     pair, time = Stereo(StaticCamera(10.0, 20.0), EYES)(2)
-    together = render_clip(balls, pair, time, (24, 32), normals=False)
+    together = render_clip(balls, pair, time, ImageOptions((24, 32), normals=False))
     assert together.image.shape == (2, 3, 24, 64) and together.depth.shape == (2, 1, 24, 64)
     for eye, part in ((0, slice(0, 32)), (1, slice(32, 64))):
         one = Pinholes(pair.c2w[:, eye : eye + 1], pair.fovy, pair.centre[:, eye : eye + 1])
-        alone = render_clip(balls, one, time, (24, 32), normals=False)
+        alone = render_clip(balls, one, time, ImageOptions((24, 32), normals=False))
         assert torch.allclose(alone.image, together.image[..., part], atol=1e-6)
 
 
 def test_disparity_is_what_depth_says(balls) -> None:
     pair, time = Stereo(StaticCamera(15.0, 30.0), EYES)(1)
-    clip = render_clip(balls, pair, time, SIZE, normals=False)
+    clip = render_clip(balls, pair, time, ImageOptions(SIZE, normals=False))
     depth = surface_depth(clip)[0, 0]
     left, right = depth[:, :SIZE], depth[:, SIZE:]
     focal = SIZE / (2 * math.tan(math.radians(20.0)))

@@ -13,7 +13,7 @@ from a124core.field.density import density_of, normals_from
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.grid import grid_levels
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 from benchmarks.released_port import central_difference
 from tests.fakes import FunctionField
 
@@ -89,10 +89,10 @@ def test_from_static_is_the_same_image_at_every_time(rng: torch.Generator) -> No
     moving = from_static(still, time_grids=5, slices=4)
     assert moving.table.shape[0] == 5 and moving.config.time_grids == 5
     cameras = make_cameras([0.0, 30.0, -20.0], [0.0, 70.0, 200.0])
-    before = render_clip(still, cameras, torch.zeros(3), 16).image
+    before = render_clip(still, cameras, torch.zeros(3), ImageOptions(16)).image
     assert (before < 0.99).any()
     for time in (0.0, 0.37, 1.0):
-        after = render_clip(moving, cameras, torch.full((3,), time), 16).image
+        after = render_clip(moving, cameras, torch.full((3,), time), ImageOptions(16)).image
         torch.testing.assert_close(after, before, atol=1e-6, rtol=0)
 
 

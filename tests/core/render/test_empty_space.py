@@ -17,7 +17,7 @@ from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy, OccupancyMask, empty_occupancy, time_slice, update_occupancy
 from a124core.protocols import Field, Shading
 from a124core.render import clip as clip_module
-from a124core.render.clip import MAX_TIMES, PREVIEW_SAMPLES, RenderedClip, render_clip
+from a124core.render.clip import MAX_TIMES, PREVIEW_SAMPLES, ImageOptions, RenderedClip, render_clip
 from a124core.render.empty_space import (
     MAX_CELLS,
     estimate_samples,
@@ -89,7 +89,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> Callable[[Field, list[float]], tupl
         time, clips = torch.tensor(times).repeat_interleave(3), []
         for tighten in (True, False):
             monkeypatch.setattr(clip_module, "is_worthwhile", lambda *_, tighten=tighten: tighten)
-            clips.append(render_clip(field, cameras, time, SIZE))
+            clips.append(render_clip(field, cameras, time, ImageOptions(SIZE)))
         return clips[0], clips[1]
 
     return rendered
@@ -293,7 +293,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], list[float]]:
 def test_all_images_of_a_time_share_one_mask(fast: Field4D, calls: tuple[list[float], list[float]]) -> None:
     """As in an evaluation: each camera sees all times in turn."""
     cameras = make_cameras(0.0, [0.0, 0.0, 90.0, 90.0] * 4)
-    render_clip(fast, cameras, torch.tensor([0.25, 0.75] * 8), 96, normals=False)
+    render_clip(fast, cameras, torch.tensor([0.25, 0.75] * 8), ImageOptions(96, normals=False))
     assert calls == ([0.25, 0.75], [0.25, 0.75])
 
 
@@ -302,5 +302,6 @@ def test_a_mask_that_will_not_be_cached_counts_for_one_image(fast: Field4D, call
     for times, tightened in ((MAX_TIMES, MAX_TIMES), (MAX_TIMES + 1, 0)):
         calls[1].clear()
         there = torch.linspace(0.0, 1.0, times)
-        render_clip(fast, make_cameras(0.0, [0.0] * 2 * times), torch.cat((there, there.flip(0))), TWICE, 64)
+        cameras, time = make_cameras(0.0, [0.0] * 2 * times), torch.cat((there, there.flip(0)))
+        render_clip(fast, cameras, time, ImageOptions(TWICE, 64))
         assert len(calls[1]) == tightened

@@ -11,7 +11,7 @@ from a124core.cameras.rig import make_cameras
 from a124core.field.occupancy import Occupancy
 from a124core.kernels import accumulate, render_weights
 from a124core.protocols import Shading
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 from a124core.render.render import render, shade
 from a124core.render.sample import DIAGONAL, camera_rays, sample_rays
 from tests.fakes import FunctionField, with_occupancy
@@ -106,7 +106,8 @@ def test_normals_of_a_soft_ball_point_outwards() -> None:
     def soft(xyz, time):
         return 30.0 * torch.sigmoid((RADIUS - xyz.norm(dim=1)) * 40), torch.full_like(xyz, 0.5)
 
-    clip = render_clip(FunctionField(soft), make_cameras([0.0, 0.0], [0.0, 90.0]), torch.zeros(2), 33, n_steps=256)
+    cameras = make_cameras([0.0, 0.0], [0.0, 90.0])
+    clip = render_clip(FunctionField(soft), cameras, torch.zeros(2), ImageOptions(33, n_steps=256))
     torch.testing.assert_close(clip.normal[0, :, 16, 16], torch.tensor([0.5, 0.5, 1.0]), atol=0.05, rtol=0)
     torch.testing.assert_close(clip.normal[1, :, 16, 16], torch.tensor([1.0, 0.5, 0.5]), atol=0.05, rtol=0)
 
@@ -114,7 +115,7 @@ def test_normals_of_a_soft_ball_point_outwards() -> None:
 def test_a_clip_moves_and_reports_frames() -> None:
     calls: list[tuple[int, int, str]] = []
     cameras, time = make_cameras(0.0, [0.0, 0.0]), torch.tensor([0.0, 1.0])
-    clip = render_clip(ball, cameras, time, 32, 128, on_progress=lambda *call: calls.append(call))
+    clip = render_clip(ball, cameras, time, ImageOptions(32, 128), on_progress=lambda *call: calls.append(call))
     rows = torch.arange(32.0)[:, None]
     height = [float((m[0] * rows).sum() / m[0].sum()) for m in clip.mask]
     assert height[1] < height[0] - 4  # row numbers fall as it rises
@@ -126,6 +127,7 @@ def test_the_reference_camera_sees_plus_x_on_its_right() -> None:
     def right_half(xyz, time):
         return 400.0 * ((xyz.norm(dim=1) < RADIUS) & (xyz[:, 0] > 0)).float(), torch.zeros_like(xyz)
 
-    clip = render_clip(FunctionField(right_half), make_cameras(0.0, 0.0), torch.zeros(1), 32, 128, normals=False)
+    field, options = FunctionField(right_half), ImageOptions(32, 128, normals=False)
+    clip = render_clip(field, make_cameras(0.0, 0.0), torch.zeros(1), options)
     mask = clip.mask[0, 0]
     assert mask[:, 17:].sum() > 50 and mask[:, :15].sum() < 1

@@ -12,7 +12,7 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 from a124core.stages.config import (
     CoarseConfig,
     FineConfig,
@@ -93,7 +93,8 @@ def error(field: Field4D, time: float) -> float:
     cameras = make_cameras([0.0, 20.0, -10.0], [15.0, 130.0, 250.0])
     times = torch.full((3,), time)
     wanted = VIEW.prior.picture(cameras, times, 16, torch.ones(3))
-    return float((render_clip(field, cameras, times, 16, 48, normals=False).image - wanted).square().mean())
+    image = render_clip(field, cameras, times, ImageOptions(16, 48, normals=False)).image
+    return float((image - wanted).square().mean())
 
 
 def test_static_reaches_the_prior(still: Field4D) -> None:
@@ -122,7 +123,7 @@ def test_fine_repairs_towards_its_prior(still: Field4D) -> None:
     config = FineConfig(**{**MOVING, "background": "white", "steps": 30})
     fine = run_stage("fine", config, Guidances(refine=refine), coarse)
     cameras, time = make_cameras(0.0, 30.0), torch.tensor([0.4])
-    was, now = (render_clip(f, cameras, time, 16, 48, normals=False) for f in (coarse, fine))
+    was, now = (render_clip(f, cameras, time, ImageOptions(16, 48, normals=False)) for f in (coarse, fine))
     inside = was.mask > 0.9
     change = [float((now.image - was.image)[:, c : c + 1][inside].mean()) for c in range(3)]
     assert change[2] < -0.15 and abs(change[0]) < 0.5 * -change[2], change

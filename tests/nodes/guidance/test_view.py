@@ -61,7 +61,7 @@ def rendered_ball(pack_module: Callable[[str], ModuleType], x: float, azimuth: f
 
     size = 64
     camera = cameras.make_cameras(0.0, azimuth)
-    clip = render.render_clip(FunctionField(ball), camera, torch.zeros(1), size, normals=False)
+    clip = render.render_clip(FunctionField(ball), camera, torch.zeros(1), render.ImageOptions(size, normals=False))
     mask = clip.mask[0, 0]
     column = ((torch.arange(size) + 0.5) / size * 2 - 1)[None]
     front = float((clip.depth[0, 0] * mask).sum() / mask.sum())

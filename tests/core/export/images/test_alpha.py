@@ -6,7 +6,7 @@ import torch
 
 from a124core.cameras.rig import make_cameras, pixel_rays
 from a124core.export.images.alpha import surface_depth, surface_normal, unpremultiply
-from a124core.render.clip import PREVIEW_SAMPLES, render_clip
+from a124core.render.clip import PREVIEW_SAMPLES, ImageOptions, render_clip
 from a124core.render.sample import DIAGONAL
 
 STEP = DIAGONAL / PREVIEW_SAMPLES
@@ -25,7 +25,7 @@ def test_straight_colour_comes_back_over_any_background() -> None:
 
 def test_depth_and_normals_are_the_balls_own(balls) -> None:
     cameras = make_cameras([0.0, 25.0], [0.0, 70.0])
-    clip = render_clip(balls, cameras, torch.tensor([0.0, 0.0]), 48, background=(0.0, 0.0, 0.0))
+    clip = render_clip(balls, cameras, torch.tensor([0.0, 0.0]), ImageOptions(48, background=(0.0, 0.0, 0.0)))
     depth, normal = surface_depth(clip), surface_normal(clip)
     origins, directions = pixel_rays(cameras, (48, 48))
     points = origins + depth.reshape(2, -1, 1) * directions

@@ -19,7 +19,7 @@ from a124core.export.images.film import FilmOptions, export_film
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.render.clip import render_clip
+from a124core.render.clip import ImageOptions, render_clip
 from a124core.utils import files
 
 SMALL = {"size": (32, 40)}
@@ -40,7 +40,7 @@ def test_webm_has_alpha_when_it_is_decoded(balls, tmp_path: Path) -> None:
         stream = film.streams.video[0]
         assert stream.metadata["alpha_mode"] == "1" and stream.average_rate == 30
     cameras, time = Orbit()(5)
-    clip = render_clip(balls, cameras, time, (32, 40), background=(0.0, 0.0, 0.0), normals=False)
+    clip = render_clip(balls, cameras, time, ImageOptions((32, 40), background=(0.0, 0.0, 0.0), normals=False))
     read = np.stack(list(decoded(tmp_path / "a.webm"))) / 255.0
     assert read.shape == (5, 32, 40, 4)
     alpha = clip.mask[:, 0].numpy()
@@ -84,7 +84,7 @@ def test_two_eyes_make_a_film_twice_as_wide(balls, tmp_path: Path) -> None:
 
 def flicker(field, playback: Playback, frames: int) -> tuple[float, float]:  # at the seam, largest inside
     cameras, time = sample_path(StaticCamera(), frames, field.loop, playback)
-    image = render_clip(field, cameras, time, 48, normals=False).image
+    image = render_clip(field, cameras, time, ImageOptions(48, normals=False)).image
     steps = (image.roll(-1, 0) - image).abs().mean((1, 2, 3))
     return float(steps[-1]), float(steps[:-1].max())
 

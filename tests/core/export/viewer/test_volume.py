@@ -80,9 +80,8 @@ def test_what_never_moves_is_kept_once() -> None:
 
 
 def test_a_loop_leaves_its_last_time_to_the_first(rng: torch.Generator) -> None:
-    config = FieldConfig(
-        time_grids=4, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=10, hidden=8, loop=True
-    )
+    sizes = {"levels": 2, "base_resolution": 4, "max_resolution": 8, "log2_hashmap_size": 10, "hidden": 8}
+    config = FieldConfig(time_grids=4, loop=True, **sizes)
     field = new_field(config, rng)
     field.table.uniform_(-2.0, 2.0, generator=rng)  # as good as trained: it moves
     field = replace(field, occupancy=update_occupancy(empty_occupancy(8, 2, 1.0), field, 1.0, rng))
