@@ -21,6 +21,7 @@ from a124core.reference.reference import Reference, make_reference
 from a124core.render import render as renderer
 from a124core.stages import fine, gradients, loop
 from a124core.stages.config import Preset
+from a124core.stages.loop import STAGES
 from a124core.stages.optimise import initial_field, optimise
 from a124core.stages.presets import PRESETS, preset
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
@@ -39,7 +40,6 @@ PLACES = {
     "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],
     "optimiser": [(loop, "adam_step")],
 }
-STAGES = ("static", "coarse", "fine")
 StageRun = Callable[[OnStep, int], Field4D]
 WARM_UP = 5  # steps that are not counted
 

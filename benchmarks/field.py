@@ -91,9 +91,9 @@ def _seconds(field: Field4D | StraightPort, make: Callable, normals: bool, args:
 def show(numbers: dict[str, Any]) -> None:
     options, count, floor = numbers["options"], numbers["counted"], numbers["floor"]
     print(f"{options['samples']} samples of {options['frames']} moments, {options['time_grids']} time grids, at most "
-          f"2^{options['log2_rows']} rows a level, {options['device']}, {torch.get_num_threads()} threads")  # fmt: skip
+          f"2^{options['log2_rows']} rows a level, {options['device']}, {torch.get_num_threads()} threads")
     print(f"floor: {count['rows'] / 1e6:.1f} M rows, {count['bytes'] / 1e9:.2f} GB, "
-          f"{count['operations'] / 1e9:.1f} Gflop: {floor * 1e3:.1f} ms when measured row by row")  # fmt: skip
+          f"{count['operations'] / 1e9:.1f} Gflop: {floor * 1e3:.1f} ms when measured row by row")
     for what, times in numbers["seconds"].items():
         print(f"\n{what:<24}{'ms':>10}{'faster':>10}{'of the floor':>15}")
         for name, spent in times.items():

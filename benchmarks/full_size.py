@@ -46,7 +46,7 @@ ZERO123_XL = SD15 | {"in_channels": 8, "sample_size": 32}
 CONTROL = {"cross_attention_dim": 768, "attention_head_dim": 8}
 MODELSCOPE = {"cross_attention_dim": 1024, "attention_head_dim": 64, "sample_size": 32}
 VAE = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
-       "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}  # fmt: skip
+       "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
 NETWORKS = {
     "image": ("UNet2DConditionModel", SD15),
     "view": ("UNet2DConditionModel", ZERO123_XL),

@@ -20,6 +20,7 @@ from a124core.cli.machine import machine, versions
 from a124core.priors.builtin import example_image, make_priors
 from a124core.protocols import Run, Step
 from a124core.reference.reference import make_reference
+from a124core.stages.loop import STAGES
 from a124core.stages.optimise import initial_field, optimise
 from a124core.stages.presets import PRESETS, preset
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
@@ -27,7 +28,6 @@ from a124core.utils.files import atomic_write
 
 from .measure import all_kernels
 
-STAGES = ("static", "coarse", "fine")
 WARM_UP = 5  # steps
 ROWS = 20  # operations shown
 

@@ -145,7 +145,7 @@ def show(grids: dict[int, dict[str, float]], sizes: dict[int, dict[str, float]],
         each, first_each = (v["seconds"] / max(v["samples"], 1.0) for v in (spent, base))
         print(f"  {size:<8}{spent['samples'] / spent['rays']:>16.1f}{spent['seconds'] * 1e3:>12.0f}"
               f"{spent['rays'] / base['rays']:>9.1f}x{spent['seconds'] / base['seconds']:>9.1f}x"
-              f"{each / first_each:>17.2f}x")  # fmt: skip
+              f"{each / first_each:>17.2f}x")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ LAYERS = {
     "evaluation": 4, "prior_check": 4, "runs": 4,
     "cli": 5,
     "__main__": 6,
-}  # fmt: skip
+}
 # Where a part of layer 2 is allowed to know another, and why.
 KNOWN = {
     ("render", "field"): "the marcher asks the field's occupancy where to sample",

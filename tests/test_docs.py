@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-         *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "web" / "docs").glob("*.md"))]  # fmt: skip
+         *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "web" / "docs").glob("*.md"))]
 FOLDERS = ("a124core", "nodes", "tests", "tools", "web", "docs", "benchmarks", "workflows", "locales")
 
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")

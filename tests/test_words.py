@@ -29,7 +29,7 @@ BANNED = {
     "suspicion": "warning", "suspicions": "warnings", "tell": "message", "told": "conditioning, embeddings",
     "unheard": "unused", "wanted": "expected, requested, target", "wish": "request", "wishes": "options",
     "words": "embeddings, tokens, options, labels",
-}  # fmt: skip
+}
 BANNED_WHOLE = ("much", "of", "some", "spots", "what", "where", "who")  # as a whole name
 
 # What people see and saved workflows hold: these names stay.
@@ -38,12 +38,6 @@ FINAL_IN = "nodes"  # inputs of nodes are parameters there
 # Honest uses: (file, name) -> why.
 HONEST = {
     ("tools/tiny_set/words.py", "words"): "words of a vocabulary, which become tokens",
-    ("a124core/priors/builtin/prompt.py", "SUBJECT_WORDS"): "words that a prompt may have",
-    ("a124core/priors/builtin/prompt.py", "MOTION_WORDS"): "the same",
-    ("a124core/priors/builtin/prompt.py", "_MOTION_WORDS"): "the same",
-    ("a124core/priors/builtin/prompt.py", "words"): "the same",
-    ("a124core/priors/builtin/warps.py", "MIN_STRETCH"): "how much space is stretched",
-    ("a124core/priors/builtin/surfaces.py", "_outer_stretch"): "the same of a surface",
 }
 
 

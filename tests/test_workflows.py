@@ -68,7 +68,7 @@ def test_there_are_workflows_with_a_picture_each() -> None:
     assert [f.stem for f in FILES] == [
         "01_quickstart", "02_rewire_motion", "03_native_paper", "04_mixed_priors", "05_clip_driven", "06_refine_only",
         "07_export_and_view", "08_diffusers_folders",
-    ]  # fmt: skip
+    ]
     for file in FILES:
         assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"
 

@@ -143,7 +143,7 @@ def test_every_release_is_there_in_both_forms() -> None:
     assert NAMES[:8] == [
         "01_quickstart", "02_rewire_motion", "03_native_paper", "04_mixed_priors", "05_clip_driven", "06_refine_only",
         "07_export_and_view", "08_diffusers_folders",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

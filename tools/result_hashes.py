@@ -70,7 +70,7 @@ DEMO = ("demo", "--steps-scale", "0.1")
 DRAFT = (*OWN, IMAGE, "--preset", "draft", "--steps-scale", "0.0225")
 STILL = ("--skip", "coarse", "--skip", "fine")
 OTHERWISE = ("--no-view-prior", "--refine", "upscale", "--sampling", "never-zero", "--reference-mode", "released",
-             "--condition", "current render")  # fmt: skip
+             "--condition", "current render")
 ONE_STEP = ("--steps-scale", "0.0001")
 RUNS = (
     Run("demo", DEMO, whole=True),
@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", type=Path, help="also write the hashes to this file")
     p.add_argument("--long", action="store_true", help="released and paper too")
     p.add_argument("--only", nargs="+", default=[], choices=[run.name for run in RUNS], metavar="NAME",
-                   help="these runs alone, of %(choices)s; exports go with demo")  # fmt: skip
+                   help="these runs alone, of %(choices)s; exports go with demo")
     p.add_argument("--compare", nargs=2, type=Path, metavar="FOLDER", help="largest differences of two --out folders")
     p.add_argument("--compare-json", nargs=2, metavar="FILE", help="differences of two --json files")
     return p
@@ -193,7 +193,7 @@ class Program:
             return subprocess.Popen(
                 [self.python, "-m", "a124core", *arguments], cwd=self.repo, env=environment(kernels), stdout=log,
                 stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            )
 
 
 def environment(kernels: str) -> dict[str, str]:
@@ -226,7 +226,7 @@ def items(out: Path) -> Iterator[tuple[str, Path]]:
 def write_image(path: Path) -> None:
     """A toy on plain white, soft at its edges, as PNG: a body, a head, an arm to each side."""
     shapes = ((0.5, 0.63, 0.2, 0.24, (200, 60, 40)), (0.5, 0.3, 0.15, 0.15, (240, 200, 60)),
-              (0.24, 0.55, 0.13, 0.05, (40, 80, 200)), (0.76, 0.55, 0.13, 0.05, (40, 160, 80)))  # fmt: skip
+              (0.24, 0.55, 0.13, 0.05, (40, 80, 200)), (0.76, 0.55, 0.13, 0.05, (40, 160, 80)))
     rows = []
     for y in range(SIDE):
         row = bytearray([0])  # PNG: this row is not filtered
@@ -239,9 +239,9 @@ def write_image(path: Path) -> None:
             row += bytes(round(value) for value in colour)
         rows.append(bytes(row))
     chunks = ((b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows))),
-              (b"IEND", b""))  # fmt: skip
+              (b"IEND", b""))
     parts = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-             for kind, data in chunks)  # fmt: skip
+             for kind, data in chunks)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
 
 

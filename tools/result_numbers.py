@@ -237,7 +237,7 @@ def read_obj(path: Path) -> Values:
     faces = [re.findall(r"\d+", " ".join(line[1:])) for line in lines if line[:1] == ["f"]]
     other = "\n".join(" ".join(line) for line in lines if line and line[0] not in ("v", "vn", "f"))
     return {PLACE: points[:, :3], "colours": points[:, 3:], "normals": normals, INDEX: np.array(faces, np.int64),
-            TEXT: other}  # fmt: skip
+            TEXT: other}
 
 
 def read_usd(path: Path) -> Values:

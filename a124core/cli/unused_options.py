@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from ..priors.builtin import FROM_PROMPT
+from ..stages.loop import STAGES
 from ..utils.text import unused_note
 from .models import PUBLIC_MODELS, add_model_args, required_roles
-from .prepare import STAGES
 
 
 def unused_options(options: argparse.Namespace) -> str:

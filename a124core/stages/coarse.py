@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import moving_views, nearest_cameras
+from ..field.field4d import Field4D
 from ..protocols import Cameras, Guidance, Guidances, Shading, View
 from ..reference.reference import Reference, camera_of
 from .clip_times import ClipTimes, sample_clip_times
@@ -53,14 +54,14 @@ class ClipSupervision:
 
 
 def coarse_batches(
-    reference: Reference | None, guidances: Guidances, config: CoarseConfig, device: torch.device
+    field: Field4D, reference: Reference | None, guidances: Guidances, config: CoarseConfig, device: torch.device
 ) -> BatchFn:
     """Eq. 5: L_SDS-T + L_TV always; L_rec and the view prior where a clip starts at time 0. None is left out."""
     if reference is None and guidances.view is None and guidances.video is None:
         raise ValueError(
             "nothing tells the coarse stage how to move: connect a video guidance (or a reference or view guidance)."
         )
-    return clip_batches(reference, replace(guidances, image=None, refine=None), config, device)
+    return clip_batches(reference, guidances, config, device)
 
 
 def clip_batches(
@@ -72,6 +73,7 @@ def clip_batches(
 ) -> BatchFn:
     """Render for the moving stages: a clip for the video prior, its first frame for the view prior, the reference."""
     camera = camera_of(reference)
+    targets = None if reference is None else reference.at(config.render.reference_size, device)
     supervisions = clip_supervisions(guidances, refine_fn)
     unguided = guidances.video is None and guidances.view is None and refine_fn is None
 
@@ -79,9 +81,9 @@ def clip_batches(
         times = sample_clip_times(config.time, rng)
         at_reference, at_novel = renders(step, config, times.starts_at_zero)
         result = []
-        if reference is not None and (at_reference or unguided):
-            result.append(reference_batch(reference, config, rng, device))
-        if at_novel or reference is None:
+        if targets is not None and (at_reference or unguided):
+            result.append(reference_batch(camera, targets, config, rng, device))
+        if at_novel or targets is None:
             result += [batch for supervision in supervisions for batch in _clip(step, times, supervision, rng)]
         return result
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -16,9 +15,9 @@ from .config import CoarseConfig, StageConfig
 from .fine import fine_batches
 from .loop import optimise_field
 from .presets import with_memory
-from .render_batch import BatchFn
 from .static import static_batches
 
+BATCHES = {"static": static_batches, "coarse": coarse_batches, "fine": fine_batches}
 USED = {"static": ("image", "view"), "coarse": ("view", "video"), "fine": ("view", "video", "refine")}  # Eq. 4 to 6
 
 
@@ -31,9 +30,8 @@ def optimise(
     run: Run,
 ) -> Field4D:  # on the CPU
     """Run one stage. Whatever is None is left out; ValueError if nothing is left to supervise it."""
-    build: Callable[..., BatchFn] = {"static": static_batches, "coarse": coarse_batches, "fine": fine_batches}[stage]
-    start = (field,) if stage == "fine" else ()
-    batch_fn = build(*start, reference, guidances, config, torch.device(run.device))
+    used = used_guidances(stage, guidances)
+    batch_fn = BATCHES[stage](field, reference, used, config, torch.device(run.device))
     return optimise_field(stage, field, config, batch_fn, camera_of(reference), run)
 
 

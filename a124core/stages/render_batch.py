@@ -13,7 +13,7 @@ from ..cameras.rig import random_views
 from ..priors.noise import draw_timesteps
 from ..priors.sds import sds
 from ..protocols import Cameras, Guidance, Shading, View
-from ..reference.reference import Reference
+from ..reference.reference import ReferenceTargets
 from ..render.sample import Rays, camera_rays
 from .config import StageConfig
 from .schedules import guidance_weights, t_high
@@ -48,25 +48,26 @@ BatchFn = Callable[[int, torch.Generator], list[RenderBatch]]  # step, random nu
 
 
 def reference_batch(
-    reference: Reference, config: StageConfig, rng: torch.Generator, device: torch.device
+    camera: Cameras,  # the reference's
+    targets: ReferenceTargets,  # at config.render.reference_size
+    config: StageConfig,
+    rng: torch.Generator,
+    device: torch.device,
 ) -> RenderBatch:
     """Render the reference view at time 0 on white, all rays shifted together (released: std 1e-3)."""
     size = config.render.reference_size
-    rays = camera_rays(reference.camera, torch.zeros(1), size, torch.rand(size * size, generator=rng))
+    rays = camera_rays(camera, torch.zeros(1), size, torch.rand(size * size, generator=rng))
     shift = torch.randn(2, 3, generator=rng) * config.reference_jitter
     rays = to_device(Rays(rays.origins + shift[0], rays.directions + shift[1], rays.time, rays.jitter), device)
-    target = reference.composite(size).to(device)
-    mask = reference.mask_at(size).to(device)
-    depth = None if reference.depth is None else reference.depth_at(size).to(device)
-    weights = config.losses
+    weights, mask = config.losses, targets.mask
 
     def loss_fn(rendered: RenderedImages) -> dict[str, Tensor]:
         terms = {
-            "rgb": weights.rgb * losses.rgb(rendered.image, target, (mask > 0.5).to(mask)),
+            "rgb": weights.rgb * losses.rgb(rendered.image, targets.image, (mask > 0.5).to(mask)),
             "mask": weights.mask * losses.mask(rendered.opacity, mask),
         }
-        if depth is not None and weights.depth > 0:
-            terms["depth"] = weights.depth * losses.depth(rendered.depth, depth, mask)
+        if targets.depth is not None and weights.depth > 0:
+            terms["depth"] = weights.depth * losses.depth(rendered.depth, targets.depth, mask)
         return terms
 
     return RenderBatch(rays, size, torch.ones(3, device=device), Shading(), None, loss_fn)

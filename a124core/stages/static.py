@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import nearest_cameras
+from ..field.field4d import Field4D
 from ..protocols import Guidances, View
 from ..reference.reference import Reference, camera_of
 from .config import StaticConfig
@@ -25,7 +26,7 @@ from .schedules import background, renders, shading
 
 
 def static_batches(
-    reference: Reference | None, guidances: Guidances, config: StaticConfig, device: torch.device
+    field: Field4D, reference: Reference | None, guidances: Guidances, config: StaticConfig, device: torch.device
 ) -> BatchFn:
     """L = L_SDS(image) + L_SDS(view) + L_rec (paper, static stage). Whatever is None is left out."""
     image, view = guidances.image, guidances.view
@@ -34,14 +35,15 @@ def static_batches(
             "nothing tells the static stage what to make: connect a reference, an image guidance or a view guidance."
         )
     camera = camera_of(reference)
+    targets = None if reference is None else reference.at(config.render.reference_size, device)
     allowed = allowed_cameras([image, view])
 
     def batches(step: int, rng: torch.Generator) -> list[RenderBatch]:
         at_reference, at_novel = renders(step, config)
         result = []
-        if reference is not None and (at_reference or not (image or view)):
-            result.append(reference_batch(reference, config, rng, device))
-        if (image or view) and (at_novel or reference is None):
+        if targets is not None and (at_reference or not (image or view)):
+            result.append(reference_batch(camera, targets, config, rng, device))
+        if (image or view) and (at_novel or targets is None):
             result.append(_novel(step, rng))
         return result
 

@@ -41,7 +41,7 @@ class A124FieldConfig:
                     "The end of the scene joins its start, so that the clip loops."
                 )}),
             }
-        }  # fmt: skip
+        }
 
     def make(self, backbone: str, index_mode: str, levels: int, time_grids: int, loop: bool) -> tuple[dict[str, Any]]:
         chosen = {"index_mode": index_mode, "levels": levels, "time_grids": time_grids, "loop": loop}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 SMALL = {"frames": 3, "fps": 12.0, "width": 48, "height": 32, "background": "transparent", "plays": 1,
-         "ping_pong": False, "views": 2}  # fmt: skip
+         "ping_pong": False, "views": 2}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def asked(cut: Any) -> Any:
 
 @pytest.mark.parametrize(("form", "suffix", "plays"), [
     ("MP4", ".mp4", True), ("WebM", ".webm", True), ("GIF", ".gif", False), ("PNG frames", ".png", False),
-])  # fmt: skip
+])
 def test_the_node_shows_what_it_wrote(host: Any, asked: Any, form: str, suffix: str, plays: bool) -> None:
     shown = host.run(asked(format=form, name=f"shown/{suffix[1:]}"))["outputs"]["100"]
     assert list(shown["animated"]) == [plays]

@@ -95,7 +95,7 @@ def test_pictures_and_numbers_in_folders(tmp_path: Path) -> None:
     found = {d.group: d for d in compared(tmp_path / "a", tmp_path / "b")}
     assert {what: (d.differing, d.files, d.largest) for what, d in found.items()} == {
         "frames/*.png": (1, 2, 3.0), "depth.png": (1, 1, 3.0), "cameras.json": (1, 1, 0.5),
-    }  # fmt: skip
+    }
     assert "1 texts differ" in found["cameras.json"].location
     (tmp_path / "b" / "depth.png").unlink()
     assert math.isinf({d.group: d for d in compared(tmp_path / "a", tmp_path / "b")}["depth.png"].largest)
@@ -112,13 +112,13 @@ def write_meshes(folder: Path, points: np.ndarray, faces: np.ndarray) -> None:
                       {"bufferView": 1, "componentType": 5126, "count": len(points), "type": "VEC3"}],
         "bufferViews": [{"byteOffset": 0, "byteLength": 4 * faces.size, "target": 34963},
                         {"byteOffset": 4 * faces.size, "byteLength": rows.nbytes, "target": 34962}],
-    }  # fmt: skip
+    }
     text = json.dumps(document).encode()
     head = struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + len(data), len(text), 0x4E4F534A)
     (folder / "scene.glb").write_bytes(head + text + struct.pack("<II", len(data), 0x004E4942) + data)
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}",
              *(f"property float {axis}" for axis in "xyz"), f"element face {len(faces)}",
-             "property list uchar int vertex_indices", "end_header", ""]  # fmt: skip
+             "property list uchar int vertex_indices", "end_header", ""]
     corners = b"".join(b"\3" + face.astype("<i4").tobytes() for face in faces)
     (folder / "scene.ply").write_bytes("\n".join(lines).encode() + rows.tobytes() + corners)
     lines = [f"v {x} {y} {z} 1 0 0" for x, y, z in points] + ["f " + " ".join(map(str, face + 1)) for face in faces]

@@ -51,7 +51,7 @@ def save_eyes(folder: Path, size: int) -> None:
     about = {
         "image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": size},
         "crop_size": {"height": size, "width": size}, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
-    }  # fmt: skip
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 

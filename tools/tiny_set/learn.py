@@ -64,7 +64,7 @@ def rate_at(step: int, course: Course) -> float:
 def _one_step(
     lesson: Lesson, rng: torch.Generator, weights: list[nn.Parameter], adam: torch.optim.Optimizer, rate: float,
     role: str, step: int,
-) -> float:  # fmt: skip
+) -> float:
     adam.zero_grad(set_to_none=True)
     loss = lesson(rng)
     if not loss.isfinite():

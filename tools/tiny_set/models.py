@@ -19,7 +19,7 @@ def schedule() -> Any:
     return DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
         steps_offset=1, prediction_type="v_prediction",
-    )  # fmt: skip
+    )
 
 
 def text_encoder(nets: Nets, vocabulary: int) -> Any:
@@ -30,7 +30,7 @@ def text_encoder(nets: Nets, vocabulary: int) -> Any:
         vocab_size=vocabulary, hidden_size=nets.text_width, intermediate_size=2 * nets.text_width,
         num_hidden_layers=nets.text_layers, num_attention_heads=nets.heads, projection_dim=nets.text_width,
         max_position_embeddings=nets.text_length, bos_token_id=end - 1, eos_token_id=end, pad_token_id=end,
-    ))  # fmt: skip
+    ))
 
 
 def image_encoder(nets: Nets, world: World) -> Any:
@@ -39,7 +39,7 @@ def image_encoder(nets: Nets, world: World) -> Any:
     return CLIPVisionModelWithProjection(CLIPVisionConfig(
         hidden_size=nets.text_width, intermediate_size=2 * nets.text_width, num_hidden_layers=nets.text_layers,
         num_attention_heads=nets.heads, projection_dim=nets.text_width, image_size=world.size, patch_size=nets.patch,
-    ))  # fmt: skip
+    ))
 
 
 def unet(nets: Nets, world: World, channels: int = 4) -> Any:

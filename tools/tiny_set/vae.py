@@ -46,7 +46,7 @@ def _empty() -> Any:
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
         block_out_channels=(WIDTH, WIDTH), layers_per_block=1, norm_num_groups=1, latent_channels=LATENTS,
         sample_size=32, scaling_factor=SCALING,
-    )  # fmt: skip
+    )
     for module in vae.modules():
         if not isinstance(module, nn.GroupNorm):
             for parameter in module.parameters(recurse=False):

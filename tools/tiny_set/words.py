@@ -16,7 +16,7 @@ COLOURS = ("natural", "faded")  # adjectives of the reference and of the drifted
 DOING = {
     "jump": "jumping", "sway": "swaying", "squash": "squashing", "walk": "walking", "rock": "rocking",
     "bounce": "bouncing",
-}  # fmt: skip
+}
 START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
 
 

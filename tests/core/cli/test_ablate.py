@@ -34,7 +34,7 @@ def test_every_row_once_and_shared_stages_only_once(monkeypatch: pytest.MonkeyPa
 
 def test_the_table_shows_means_and_differences() -> None:
     rows = [{"row": row.name, "scene": "a b", "seed": s, "psnr_heldout": 20.0 + s + k, "motion_corr": None}
-            for k, row in enumerate(ROWS) for s in (0, 1)]  # fmt: skip
+            for k, row in enumerate(ROWS) for s in (0, 1)]
     lines = markdown(rows, 3.0).splitlines()
     assert next(line for line in lines if line.startswith("| full")).startswith("| full | 20.5 |")
     assert next(line for line in lines if line.startswith("| no view")).startswith("| no view prior | 21.5 (+1.0) |")

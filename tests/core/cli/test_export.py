@@ -56,7 +56,7 @@ def test_folders_are_named_by_their_format(field: Path, tmp_path: Path) -> None:
     assert run(field, "--format", "capture", "--out", tmp_path / "c", *CAPTURE) == 0
     assert len(list((tmp_path / "c" / "images").iterdir())) == 4
     assert run(field, "--format", "frames", "--out", tmp_path / "f", "--cameras", tmp_path / "c" / "transforms.json",
-               "--size", 24) == 0  # fmt: skip
+               "--size", 24) == 0
     assert len(list((tmp_path / "f" / "depth").iterdir())) == 4, "as many as the file has"
 
 
@@ -132,7 +132,7 @@ def test_eyes_pace_and_still_cameras(field: Path, tmp_path: Path) -> None:
 def test_bad_input_is_one_sentence_and_code_2(
     field: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch,
     wrong: list[str], words: str,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(field, *wrong) == 2
     said = capsys.readouterr().err
@@ -144,11 +144,11 @@ def test_bad_input_is_one_sentence_and_code_2(
     (["--out", "a.html", "--resolution", "16", "--time", "0.5", "--cameras", "still"], "html: --cameras, --time."),
     (["--out", "a.gif", *FILM, "--faces", "300"], "gif: --faces."),
     (["--out", "a.glb", "--resolution", "16", "--frames", "1", "--ping-pong"], "glb: --ping-pong."),
-])  # fmt: skip
+])
 def test_what_a_format_has_no_use_for_is_named_as_a_node_names_it(
     field: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch,
     asked: list[str], words: str,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(field, *asked) == 0
     said = capsys.readouterr().out

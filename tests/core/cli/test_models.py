@@ -251,7 +251,8 @@ def test_out_of_memory_names_what_needs_less(
 
     monkeypatch.setattr(FolderPrior, "denoise", out_of_memory)
     assert animate(picture, tmp_path / "out", "--models", models, "--skip", "coarse", "--skip", "fine") == 1
-    assert "the static stage is out of memory: start it again with --memory low." in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "static stage is out of memory: start it again with --memory low, and --resume if a step was done." in error
 
 
 def test_an_embedding_without_a_name_has_its_files(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from a124core.runs.store import RunStore
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
-           "colour_error", "iou", "detail", "saturation"}  # fmt: skip
+           "colour_error", "iou", "detail", "saturation"}
 
 
 def run(*arguments: object) -> int:

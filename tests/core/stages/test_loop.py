@@ -43,7 +43,7 @@ FIELD = FieldConfig(
 PICTURES = RenderConfig(
     size=16, reference_size=16, samples=48, occupancy_size=16, occupancy_slices=4, occupancy_every=8,
     occupancy_decay=0.6, occupancy_threshold=1.0,
-)  # fmt: skip
+)
 BARE = LossWeights(entropy=0.0, orientation=0.0, normal_tv=0.0, normal_blur=0.0)
 SHARED = {
     "render": PICTURES,

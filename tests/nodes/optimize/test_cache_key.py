@@ -23,7 +23,7 @@ PROMPT = {
             "model": ["6", 0],
         },
     },
-}  # fmt: skip
+}
 WORD = {
     "1": {"class_type": "A124TextualInversion", "inputs": {"init_word": "toy", "name": "fox", "chunk": 2, "seed": 0}}
 }
@@ -57,7 +57,7 @@ def test_it_is_what_the_result_depends_on(of: Callable, reference: Any) -> None:
     different = [
         changed(PROMPT, "3", seed=1), changed(PROMPT, "3", steps=9), changed(PROMPT, "2", mask_marks="subject"),
         changed(PROMPT, "1", image="x.png"), changed(PROMPT, "2", mask=["1", 0]),
-    ]  # fmt: skip
+    ]
     assert len({base, of(PROMPT, reference=reference), *map(of, different)}) == 7
 
 

@@ -140,7 +140,7 @@ def test_an_error_leaves_a_snapshot(
 def test_out_of_memory_names_the_guidances_size_where_models_are_asked(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, nodes: dict[str, type],
     call_node: Callable, memory: str,
-) -> None:  # fmt: skip
+) -> None:
     """Whatever ran out: the encoder at the guidance's size wants more than a render."""
     guidance = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying")[0]
     native = HoldsModels(guidance.prior)
@@ -259,7 +259,7 @@ def test_the_node_says_what_the_run_will_hold_before_it_begins(
 def test_every_stage_counts_the_field_that_it_is_given(
     nodes: dict[str, type], call_node: Callable, reference: Any, pack_module: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     optimizer, found = pack_module("nodes.optimize.run"), []
     count = optimizer.estimate_memory
 

@@ -88,7 +88,7 @@ def test_the_hosts_own_types_are_used_where_it_has_them(
 
     types = SimpleNamespace(
         File3D=lambda source, file_format="": ("File3D", source, file_format), MESH=mesh_of
-    )  # fmt: skip
+    )
     outputs = pack_module("nodes.host.types")
     monkeypatch.setattr(outputs, "host_module", lambda name: SimpleNamespace(Types=types) if "api" in name else None)
     path = workspace / "a.glb"
