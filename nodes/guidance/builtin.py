@@ -20,10 +20,8 @@ class A124BuiltInPriors:
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
-    RETURN_TYPES = (
-        sockets.IMAGE_GUIDANCE, sockets.VIEW_GUIDANCE, sockets.VIDEO_GUIDANCE, sockets.REFINE_GUIDANCE
-    )
-    RETURN_NAMES = ("image guidance", "view guidance", "video guidance", "refine guidance")
+    RETURN_TYPES = sockets.GUIDANCES
+    RETURN_NAMES = sockets.GUIDANCE_NAMES
     OUTPUT_TOOLTIPS = (
         "Matches single renders to the prompt. For the static stage.",
         "Matches other views to your picture. For all stages.",

@@ -39,10 +39,8 @@ class A124DiffusersGuidance:
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 diffusers", "zero123", "ModelScope", "stable diffusion", "folder", "guidance", "4D"]
-    RETURN_TYPES = (
-        sockets.IMAGE_GUIDANCE, sockets.VIEW_GUIDANCE, sockets.VIDEO_GUIDANCE, sockets.REFINE_GUIDANCE
-    )
-    RETURN_NAMES = ("image guidance", "view guidance", "video guidance", "refine guidance")
+    RETURN_TYPES = sockets.GUIDANCES
+    RETURN_NAMES = sockets.GUIDANCE_NAMES
     OUTPUT_TOOLTIPS = (
         "With role image. Otherwise nothing, as if unplugged.",
         "With role view. Otherwise nothing, as if unplugged.",

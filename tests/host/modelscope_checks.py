@@ -112,8 +112,8 @@ def loaded_and_unloaded():
     before = x0(model)
     loaded = [m.model is model for m in management.current_loaded_models].count(True)
     management.unload_all_models()
-    left = [m.model is model for m in management.current_loaded_models].count(True)
-    return {"loaded": loaded, "left": left, "again": rel_error(x0(model), before), "bytes": model.model_size(),
+    still_loaded = [m.model is model for m in management.current_loaded_models].count(True)
+    return {"loaded": loaded, "left": still_loaded, "again": rel_error(x0(model), before), "bytes": model.model_size(),
             "required": model.memory_required([2, 4, 16, 32, 32])}
 
 

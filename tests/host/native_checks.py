@@ -70,13 +70,13 @@ def random_image(seed, count=1, size=SIZE):
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-def disc_reference(elevation=0.0, green=0.2, blue=0.1):
+def disc_reference(elevation=0.0):
     """Return the reference of a red disc."""
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     disc = ((y - 31.5) ** 2 + (x - 31.5) ** 2 < 20**2).float()[None, None]
-    image = torch.cat([disc, green * disc, blue * disc], dim=1)
+    image = torch.cat([disc, 0.2 * disc, 0.1 * disc], dim=1)
     make = part("a124core.reference.reference").make_reference
-    return make(image, disc, None, None, "subject", False, elevation, 0.0, 1.8, 40.0)
+    return make(image, disc, mask_marks="subject", camera=cameras([0.0], elevation))
 
 
 def rel_error(a, b):

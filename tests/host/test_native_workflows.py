@@ -1,6 +1,6 @@
-"""Every shipped workflow against the host's own schemas; those that want models run to the end with synthetic ones.
+"""Every shipped workflow against the host's own schemas; those that need models run to the end with synthetic ones.
 
-Lowered against a user's run: steps, batch, the size of the pictures that models and Render see, and the depth of the
+Lowered against a user's run: steps, batch, the size of the images of models and Render, and the depth of the
 UNets (see tiny_models.py). The preset stays what the workflow says.
 """
 
@@ -21,7 +21,7 @@ NATIVE = [file.stem for file in WORKFLOWS if file.stem[:2] in ("03", "04", "05",
 FOLDERS = "A124DiffusersGuidance"  # its menu is empty here
 NOTES = ("MarkdownNote", "Note")
 PLAIN = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-FILES = {"ckpt_name", "control_net_name", "file"}  # lists of what is at hand; so are the ModelScope loader's
+FILES = {"ckpt_name", "control_net_name", "file"}  # lists of installed files; so are the ModelScope loader's
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
 def test_a_workflow_fits_the_hosts_schemas(schemas: dict, file: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_workflow_with_folders_runs_to_the_end(with_folders: Any, cut: Any, 
 
 
 def runs_to_the_end(host: Any, prompt: dict) -> None:
-    """A film and a field are written."""
+    """Run a prompt that writes a film and a field."""
     entry = host.run(prompt, 1800)
     saved = next(key for key, node in prompt.items() if node["class_type"] == "SaveVideo")
     video = entry["outputs"][saved]["images"][0]
@@ -91,7 +91,7 @@ def runs_to_the_end(host: Any, prompt: dict) -> None:
     assert list((host.base / "output/animate124").glob(f"{prefix}_*.safetensors"))
 
 
-def test_a_cancelled_run_with_models_goes_on_to_the_same_field(
+def test_a_cancelled_run_with_models_resumes_to_the_same_field(
     equipped: Any, cut: Any, with_tiny_models: Any, connect: Any
 ) -> None:
     prompt = static_of(with_tiny_models(cut("03_native_paper", seed=7)), steps=STEPS)
@@ -119,29 +119,29 @@ STEPS = 20
 
 
 def static_of(prompt: dict, steps: int) -> dict:
-    """The static optimizer of a prompt with what it needs, and its field saved."""
+    """Return the static optimizer of a prompt with its ancestors, and its field saved."""
     key = next(k for k, node in prompt.items() if node["class_type"] == "A124StaticOptimizer")
-    kept, asked = {}, [key]
-    while asked:
-        at = asked.pop()
-        kept[at] = prompt[at]
-        asked += [v[0] for v in prompt[at]["inputs"].values() if isinstance(v, list) and v[0] not in kept]
-    kept["static"] = kept.pop(key)
-    kept["static"]["inputs"] |= {"steps": steps, "resume": "auto"}
-    kept["save"] = {"class_type": "A124SaveField", "inputs": {"field": ["static", 0], "name": "cancelled"}}
-    return kept
+    ancestors, queue = {}, [key]
+    while queue:
+        node_id = queue.pop()
+        ancestors[node_id] = node = prompt[node_id]
+        queue += [v[0] for v in node["inputs"].values() if isinstance(v, list) and v[0] not in ancestors]
+    ancestors["static"] = ancestors.pop(key)
+    ancestors["static"]["inputs"] |= {"steps": steps, "resume": "auto"}
+    ancestors["save"] = {"class_type": "A124SaveField", "inputs": {"field": ["static", 0], "name": "cancelled"}}
+    return ancestors
 
 
 def wait_for_step(ws: Any, step: int, seconds: float = 600) -> int:
-    """The first step of the static optimizer at or behind the one that is asked for."""
-    end, seen = time.monotonic() + seconds, 0
+    """Return the first reported step of the static optimizer that is not before the given one."""
+    end, read = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         ws.read(1.0)
-        for kind, data in ws.events[seen:]:
+        for kind, data in ws.events[read:]:
             assert kind != "execution_error", data
             if kind == "progress" and data["node"] == "static" and data["value"] >= step:
                 return data["value"]
-        seen = len(ws.events)
+        read = len(ws.events)
     raise AssertionError(ws.events[-3:])
 
 
@@ -150,6 +150,6 @@ def newest_field(host: Any) -> Path:
 
 
 def tensors_of(path: Path) -> bytes:
-    """Everything behind the header of a safetensors file."""
+    """Return everything after the header of a safetensors file."""
     content = path.read_bytes()
     return content[8 + int.from_bytes(content[:8], "little") :]

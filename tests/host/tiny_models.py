@@ -83,7 +83,7 @@ def clip_l(seed, width=768, layers=12, vocabulary=49408):
     inner = 4 * width
     parts = {"layer_norm1": (width,), "layer_norm2": (width,), "mlp.fc1": (inner, width), "mlp.fc2": (width, inner)}
     parts |= {f"self_attn.{p}_proj": (width, width) for p in ("q", "k", "v", "out")}
-    found = {
+    weights = {
         "embeddings.token_embedding.weight": noise(vocabulary, width),
         "embeddings.position_embedding.weight": noise(77, width),
         "final_layer_norm.weight": noise(width) + 1,
@@ -92,9 +92,9 @@ def clip_l(seed, width=768, layers=12, vocabulary=49408):
     for part, shape in parts.items():
         weight, bias = noise(*shape) + (1 if len(shape) == 1 else 0), noise(shape[0])
         for layer in range(layers):
-            found[f"encoder.layers.{layer}.{part}.weight"] = weight.clone()
-            found[f"encoder.layers.{layer}.{part}.bias"] = bias.clone()
-    return {f"cond_stage_model.transformer.text_model.{k}": v for k, v in found.items()}
+            weights[f"encoder.layers.{layer}.{part}.weight"] = weight.clone()
+            weights[f"encoder.layers.{layer}.{part}.bias"] = bias.clone()
+    return {f"cond_stage_model.transformer.text_model.{k}": v for k, v in weights.items()}
 
 
 def clip_vision(seed, width=1024, layers=24):
@@ -106,10 +106,10 @@ def clip_vision(seed, width=1024, layers=24):
     def noise(*shape):
         return (torch.randn(shape, generator=rng) * 0.02).half()
 
-    found = {"class_embedding": noise(width), "conv1.weight": noise(width, 3, 14, 14), "proj": noise(width, 768)}
-    found["positional_embedding"] = noise(257, width)
+    weights = {"class_embedding": noise(width), "conv1.weight": noise(width, 3, 14, 14), "proj": noise(width, 768)}
+    weights["positional_embedding"] = noise(257, width)
     for name in ("ln_pre", "ln_post"):
-        found |= {f"{name}.weight": noise(width) + 1, f"{name}.bias": noise(width)}
+        weights |= {f"{name}.weight": noise(width) + 1, f"{name}.bias": noise(width)}
     block = {
         "attn.in_proj_weight": noise(3 * width, width), "attn.in_proj_bias": noise(3 * width),
         "attn.out_proj.weight": noise(width, width), "attn.out_proj.bias": noise(width),
@@ -119,8 +119,8 @@ def clip_vision(seed, width=1024, layers=24):
         "ln_2.weight": noise(width) + 1, "ln_2.bias": noise(width),
     }
     for layer in range(layers):
-        found |= {f"transformer.resblocks.{layer}.{name}": value for name, value in block.items()}
-    return {f"cond_stage_model.model.visual.{name}": value for name, value in found.items()}
+        weights |= {f"transformer.resblocks.{layer}.{name}": value for name, value in block.items()}
+    return {f"cond_stage_model.model.visual.{name}": value for name, value in weights.items()}
 
 
 def lora(seed):
@@ -178,6 +178,6 @@ def save(save_file, path: Path, weights) -> None:
 if __name__ == "__main__":
     from pack_in_host import enter_host
 
-    where, target = sys.argv[1], Path(sys.argv[2])
-    enter_host(where)
+    comfyui, target = sys.argv[1], Path(sys.argv[2])
+    enter_host(comfyui)
     write(target)
