@@ -1,4 +1,4 @@
-"""The field alone, there and back: density, colour and normals of N samples, and the gradient of its numbers.
+"""The field alone, forward and backward: density, colour and normals of N samples, and the gradient of its numbers.
 
     python -m benchmarks.field [--samples 50000] [--frames 16] [--time-grids 64] [--log2-rows 16] [--device cuda]
 
@@ -37,7 +37,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.field", description=__doc__)
     parser.add_argument("--samples", type=int, default=50_000)
-    parser.add_argument("--frames", type=int, default=16, help="moments that the samples see")
+    parser.add_argument("--frames", type=int, default=16, help="distinct times of the samples")
     parser.add_argument("--time-grids", type=int, default=64)
     parser.add_argument("--log2-rows", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
@@ -47,7 +47,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def measured(args: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of every way to ask, with and without normals, and of the floor."""
+    """Time every implementation, with and without normals, and the floor."""
     config = FieldConfig(time_grids=args.time_grids, log2_hashmap_size=args.log2_rows)
     rng = torch.Generator().manual_seed(0)
     field = new_field(config, rng).fork(args.device)
@@ -68,8 +68,8 @@ def maker(samples: int, frames: int, device: str, rng: torch.Generator) -> Calla
 
     def make() -> tuple[Tensor, Tensor]:
         xyz = torch.rand(samples, 3, generator=rng) * 2.0 - 1.0
-        moments = torch.rand(frames, generator=rng)
-        time = moments.repeat_interleave(-(-samples // frames))[:samples]
+        times = torch.rand(frames, generator=rng)
+        time = times.repeat_interleave(-(-samples // frames))[:samples]
         return xyz.to(device), time.to(device)
 
     return make
@@ -90,12 +90,12 @@ def _seconds(field: Field4D | StraightPort, make: Callable, normals: bool, args:
 
 def show(numbers: dict[str, Any]) -> None:
     options, count, floor = numbers["options"], numbers["counted"], numbers["floor"]
-    print(f"{options['samples']} samples of {options['frames']} moments, {options['time_grids']} time grids, at most "
+    print(f"{options['samples']} samples of {options['frames']} times, {options['time_grids']} time grids, at most "
           f"2^{options['log2_rows']} rows a level, {options['device']}, {torch.get_num_threads()} threads")
     print(f"floor: {count['rows'] / 1e6:.1f} M rows, {count['bytes'] / 1e9:.2f} GB, "
           f"{count['operations'] / 1e9:.1f} Gflop: {floor * 1e3:.1f} ms when measured row by row")
-    for what, times in numbers["seconds"].items():
-        print(f"\n{what:<24}{'ms':>10}{'faster':>10}{'of the floor':>15}")
+    for query, times in numbers["seconds"].items():
+        print(f"\n{query:<24}{'ms':>10}{'faster':>10}{'of the floor':>15}")
         for name, spent in times.items():
             print(f"  {name:<22}{spent * 1e3:>10.1f}{times[BASELINE] / spent:>9.1f}x{spent / floor:>14.1f}x")
 

@@ -1,4 +1,4 @@
-"""Finished pictures of a field of the demo, with a look for the air of each moment and without:
+"""Finished images of a field of the demo, with empty space skipped and without:
 python -m benchmarks.finished output/demo/field.safetensors"""
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ LEVEL = 1 / 255
 
 
 @contextmanager
-def no_look() -> Iterator[None]:
-    """Every sample that training's cells allow, as before."""
+def with_training_cells() -> Iterator[None]:
+    """Sample all cells that training kept."""
     with patch.object(clip_module, "is_worthwhile", lambda *_: False):
         yield
 
 
-def scene_of(about: dict[str, str]) -> PreparedRun:  # what the demo wrote into the file
+def demo_scene(about: dict[str, str]) -> PreparedRun:  # what the demo wrote into the file
     """The built-in scene that the field learned."""
     image, mask = example_image(about["subject"], DEMO_SIZE)
     reference = make_reference(image, mask, mask_marks="subject")
@@ -59,26 +59,27 @@ def sheet(field: Field4D, camera: Cameras) -> Tensor:
 
 
 def table(field: Field4D, scene: PreparedRun) -> Iterator[str]:
-    """Seconds of each work, without and with, and how far the pictures are apart."""
-    clock, exam = clock_for("cpu"), eval_set_of(scene)
-    works: dict[str, Callable[[], Tensor | dict]] = {
+    """Time each task without and with, and compare the images."""
+    clock, eval_set = clock_for("cpu"), eval_set_of(scene)
+    tasks: dict[str, Callable[[], Tensor | dict]] = {
         "film, 16 frames of 256 px": lambda: film(field, scene.camera),
-        "contact sheet, 18 pictures": lambda: sheet(field, scene.camera),
-        "grading": lambda: evaluate(field_renderer(field), exam),
+        "contact sheet, 18 images": lambda: sheet(field, scene.camera),
+        "evaluation": lambda: evaluate(field_renderer(field), eval_set),
     }
     film(field, scene.camera)  # warms up
-    for name, work in works.items():
+    for name, task in tasks.items():
         began = clock()
-        with no_look():
-            old = work()
+        with with_training_cells():
+            old = task()
         between = clock()
-        new = work()
+        new = task()
         ended = clock()
         line = f"{name}: {between - began:.2f} s without, {ended - between:.2f} s with"
         if isinstance(new, Tensor):
-            apart = (new - old).abs().amax(dim=1)
-            line += f"; {int((apart > LEVEL).sum())} of {apart.numel()} pixels differ by more than a level of 255"
-            line += f", the most {float(apart.max()) / LEVEL:.2f}"
+            difference = (new - old).abs().amax(dim=1)
+            count = int((difference > LEVEL).sum())
+            line += f"; {count} of {difference.numel()} pixels differ by more than a level of 255"
+            line += f", the most {float(difference.max()) / LEVEL:.2f}"
         else:
             most = max(abs(new[key] - old[key]) for key in new if new[key] is not None)
             line += f"; no figure differs by more than {most:.1g}"
@@ -89,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("field", help="field.safetensors of a demo")
     field, about = read_field(parser.parse_args().field)
-    for line in table(field, scene_of(about)):
+    for line in table(field, demo_scene(about)):
         print(line, flush=True)
 
 

@@ -28,7 +28,7 @@ from a124core.utils.device import best_device, keep_freed_pages
 from .field import maker
 from .measure import median_seconds, save
 
-FIELD, DENSE = "field, there and back", "Adam + temporal TV, dense"
+FIELD, DENSE = "field, forward and backward", "Adam + temporal TV, dense"
 APART = "TV backwards, then torch's Adam"  # the named baseline of the dense update
 RAYS = 4096  # rendered at once with a graph
 STEPS = 256  # across the cube's diagonal
@@ -63,11 +63,11 @@ def by_grids(time_grids: int, args: argparse.Namespace) -> dict[str, float]:
     rng = torch.Generator().manual_seed(0)
     field = new_field(FieldConfig(time_grids=time_grids, log2_hashmap_size=args.log2_rows), rng).fork(args.device)
     make = maker(args.samples, 16, args.device, rng)
-    found = {FIELD: median_seconds(make, _there_and_back(field), args.device, args.repeats)}
+    seconds = {FIELD: median_seconds(make, _forward_and_backward(field), args.device, args.repeats)}
     if time_grids > 1:
         for name, update in ((APART, _apart(field)), (DENSE, _in_one(field))):
-            found[name] = median_seconds(tuple, update, args.device, args.repeats)
-    return found
+            seconds[name] = median_seconds(tuple, update, args.device, args.repeats)
+    return seconds
 
 
 def _apart(field: Field4D) -> Callable[[], None]:
@@ -95,8 +95,8 @@ def _in_one(field: Field4D) -> Callable[[], None]:
     return run
 
 
-def _there_and_back(field: Field4D) -> Callable[[Tensor, Tensor], None]:
-    """The gradient is added to the one that is there, as a step's shots do: no new table is filled with zeros."""
+def _forward_and_backward(field: Field4D) -> Callable[[Tensor, Tensor], None]:
+    """Add the gradient to the existing one, as a step's batches do: no new table is filled with zeros."""
     field.table.grad = torch.zeros_like(field.table)
 
     def run(xyz: Tensor, time: Tensor) -> None:
@@ -113,21 +113,21 @@ def by_size(size: int, args: argparse.Namespace) -> dict[str, float]:
     cells = update_occupancy(empty_occupancy(CELLS, 1, LIMIT), still, 1.0, rng)
     field = from_static(replace(still, occupancy=cells), 8, 8).fork(args.device)
     mask, white = field.occupancy.mask(), torch.ones(3, device=args.device)
-    placed = []
+    counts = []
 
     def frame() -> tuple:
         azimuth = 360.0 * float(torch.rand(1, generator=rng))
         return (camera_rays(make_cameras(0.0, azimuth, 1.8, 40.0).to(args.device), torch.rand(1, generator=rng), size),)
 
     def run(rays: Any) -> None:
-        placed.append(0)
+        counts.append(0)
         for i in range(0, len(rays), RAYS):
             result = render(field, sample_rays(rays[i : i + RAYS], mask, STEPS), white, Shading())
-            placed[-1] += result.n_marched
+            counts[-1] += result.n_marched
             result.image.mean().backward()
 
     seconds = median_seconds(frame, run, args.device, args.repeats)
-    return {"seconds": seconds, "rays": size * size, "samples": sum(placed[1:]) / args.repeats}
+    return {"seconds": seconds, "rays": size * size, "samples": sum(counts[1:]) / args.repeats}
 
 
 def show(grids: dict[int, dict[str, float]], sizes: dict[int, dict[str, float]], args: argparse.Namespace) -> None:
