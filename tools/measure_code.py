@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE, CLI, NODES, TESTS = "a124core", "a124core/cli", "nodes", "tests"
 SHORT, MANY = 40, 7  # lines of a short file; parameters that need no excuse
 KERNELS = ("triton", "numba")
-SKIPPED = {".venv", "__pycache__", "output", "runs", "node_modules"}
+SKIPPED = {".venv", "__pycache__", "node_modules"}  # anywhere; and at the root, what runs leave there:
+LEFT_BY_RUNS = {"output", "runs"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -99,7 +100,8 @@ def measured(repo: Path) -> Measures:
 
 
 def python_files(repo: Path) -> list[Path]:
-    return sorted(f for f in repo.rglob("*.py") if not SKIPPED & set(f.relative_to(repo).parts))
+    names = ((file, file.relative_to(repo).parts) for file in repo.rglob("*.py"))
+    return sorted(file for file, parts in names if not SKIPPED & set(parts) and parts[0] not in LEFT_BY_RUNS)
 
 
 def read(repo: Path, file: Path) -> Source:
