@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -22,7 +23,11 @@ if config.DISABLE_JIT:
 
 def compiled(function: Callable) -> Any:
     """Compile a kernel at its first call and keep it on disk for the next start where anything can be written. Numba
-    forgets it when its own file changes only: a kernel must not use numbers of another file."""
+    forgets it when its own file changes only: a kernel must not use numbers of another file.
+
+    What is kept holds the name under which the pack was imported, a path in the host and a124core on a command line,
+    and cannot be read under another: each name has files of its own."""
+    function.__qualname__ += f"_{zlib.crc32(function.__module__.encode()):08x}"
     try:
         return njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # nowhere to write

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,30 @@ def test_a_child_makes_threads_of_its_own() -> None:
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
     assert numba_threads._pool(2) is before
+
+
+def test_kernels_are_kept_for_each_name_of_the_pack(tmp_path: Path) -> None:
+    """The command line and the host import one folder under two names: neither loses what it compiled to the other."""
+    unwanted = shutil.ignore_patterns("__pycache__")
+    for module in ("__init__.py", "kernels", "utils"):
+        source, copy = ROOT / "a124core" / module, tmp_path / "pack" / "a124core" / module
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, copy, ignore=unwanted) if source.is_dir() else shutil.copy(source, copy)
+    (tmp_path / "pack" / "__init__.py").touch()
+
+    def march(path: Path, package: str) -> tuple[int, int]:  # kernels read from disk, and compiled
+        code = (
+            f"import torch; from {package}.kernels.numba_impl import march as m\n"
+            "rays = torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]])\n"
+            "cells, box = torch.ones(1, 4, 4, 4, dtype=torch.bool), torch.tensor([[-1.0] * 3, [1.0] * 3])\n"
+            "m.march(*rays, torch.zeros(1, dtype=torch.long), cells, box, 0.1, torch.zeros(1))\n"
+            "print(sum(m._march.stats.cache_hits.values()), sum(m._march.stats.cache_misses.values()))"
+        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=True, timeout=120)
+        hits, misses = map(int, done.stdout.split())
+        return hits, misses
+
+    ways = (tmp_path, "pack.a124core"), (tmp_path / "pack", "a124core")
+    assert [march(*way) for way in ways] == [(0, 1), (0, 1)]
+    assert [march(*way) for way in ways] == [(1, 0), (1, 0)]
