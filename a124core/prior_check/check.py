@@ -47,6 +47,15 @@ class PriorCheck:
         self.warnings += [s for s in present if s not in self.warnings]
         return bool(present)
 
+    def record(self, role: str, name: str, value: float) -> bool:
+        """Keep a figure, warn where it is outside its limits, and return whether it is."""
+        self.figures.setdefault(role, {})[name] = value
+        return self.warn(warnings.outside_limits(role, name, value))
+
+    def stop(self, role: str) -> None:
+        """Mark in the sheet that a prior could not be queried further."""
+        self.rows.append((f"{role}: stopped", [GREY]))
+
     @property
     def report(self) -> str:
         lines = [f"- {sentence}" for sentence in self.warnings] or [ALL_WELL]
@@ -93,8 +102,8 @@ def check_priors(
         except (ValueError, RuntimeError, TypeError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
-            results.warn(warnings.query_failed(role, error))
-            results.rows.append((f"{role}: stopped", [GREY]))
+            results.warn(f"The {role} guidance fails: {error}")
+            results.stop(role)
     return results
 
 
@@ -118,8 +127,7 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
         return True
     a, b = opacity > 0.5, target > 0.5
     overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
-    results.warn(warnings.field_mismatch(overlap))
-    results.figures["field"] = {"overlap": overlap}
+    results.record("field", "overlap", overlap)
     return overlap >= TRUSTED_OVERLAP
 
 
@@ -134,13 +142,13 @@ def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding
     images = [*(item.image for item in inputs), colour_card(len(inputs[0].image), views.size)]
     latents = [probe.encode(image) for image in images]
     preview, std = LatentPreview(latents, images), float(latents[-1].float().std())
-    results.figures[role] = {"latent std": std, "explained": preview.explained}
     if (bad := max(map(non_finite_share, latents))) > 0.0:
         results.warn(warnings.not_finite(role, bad, 0.0, 0.0))
-        results.rows.append((f"{role}: stopped", [GREY]))
+        results.stop(role)
         return
     usable = _check_outputs(probe, inputs, latents, preview, results)
-    results.warn(warnings.latents_out_of_scale(role, std), warnings.latents_uninformative(role, preview.explained))
+    results.record(role, "latent std", std)
+    results.record(role, "explained", preview.explained)
     if usable and _check_denoising(probe, views, inputs[0], preview, results) and role == "view" and field_trusted:
         _check_pose(probe, views, results)
 
@@ -164,7 +172,7 @@ def _check_outputs(
             if share == NOISE_LEVELS[1]:
                 saturation = max(saturation, contrast(output) / max(contrast(x0), 0.1))
         results.rows.append((item.label, images))
-    results.figures[role]["saturation"] = saturation
+    results.figures[role] = {"saturation": saturation}
     if results.warn(warnings.not_finite(role, *worst)):
         return False
     results.warn(warnings.cfg_out_of_range(role, probe.prior.cfg, probe.prior.exact, saturation))
@@ -179,8 +187,7 @@ def _check_denoising(
     front = (views.reference_input() if role in ("view", "refine") else None) or first
     front = with_condition(front) if role == "refine" else front
     x0, denoised = probe.denoised_reference(front)
-    figures["contrast"] = contrast(denoised) / max(contrast(x0), 1e-12)
-    if contrast(x0) > 1e-6 and results.warn(warnings.flat_output(role, figures["contrast"])):
+    if contrast(x0) > 1e-6 and results.record(role, "contrast", contrast(denoised) / contrast(x0)):
         return False
     signal, noise = zip(*probe.denoising_response(denoised, front.view), strict=True)
     figures |= {f"signal {level}": value for level, value in zip(NOISE_LEVELS, signal, strict=True)}
@@ -188,18 +195,12 @@ def _check_denoising(
     if results.warn(warnings.wrong_prediction_type(role, signal, noise)):
         return False
     if (change := probe.prompt_sensitivity(x0, front.view)) is not None:
-        figures["prompt"] = change
-        results.warn(warnings.prompt_ignored(role, change))
-    if role in warnings.DRIFT and views.reference is not None:
-        figures["drift"] = colour_drift(preview, x0, denoised, views.reference.mask)
-        results.warn(warnings.wrong_subject(role, figures["drift"]))
+        results.record(role, "prompt", change)
+    if role in ("view", "refine") and views.reference is not None:
+        results.record(role, "drift", colour_drift(preview, x0, denoised, views.reference.mask))
     if role == "refine" and probe.prior.reads_condition:
-        figures["condition"] = probe.condition_sensitivity(front)
-        results.warn(warnings.condition_ignored(figures["condition"]))
-    if role == "view":
-        figures["pose"] = probe.pose_sensitivity(x0, front.view)
-        return not results.warn(warnings.pose_ignored(figures["pose"]))
-    return True
+        results.record(role, "condition", probe.condition_sensitivity(front))
+    return role != "view" or not results.record(role, "pose", probe.pose_sensitivity(x0, front.view))
 
 
 def _check_pose(probe: Probe, views: ProbeViews, results: PriorCheck) -> None:
