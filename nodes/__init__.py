@@ -1,15 +1,12 @@
 """The extension: one line for each node id. Ids, input names and the order of widgets never change."""
 
 from .guidance.builtin import A124BuiltInPriors
-from .guidance.clip import A124ClipGuidance
 from .guidance.diffusers import A124DiffusersGuidance
-from .guidance.image import A124ImageGuidance
 from .guidance.modelscope_loader import A124ModelScopeLoader
 from .guidance.prior_check import A124PriorCheck
-from .guidance.refine import A124RefineGuidance
+from .guidance.text_models import A124ImageGuidance, A124RefineGuidance, A124UpscaleGuidance, A124VideoGuidance
 from .guidance.textual_inversion import A124TextualInversion
-from .guidance.upscale import A124UpscaleGuidance
-from .guidance.video import A124VideoGuidance
+from .guidance.video_clip import A124ClipGuidance
 from .guidance.view import A124ViewGuidance
 from .optimize.coarse import A124CoarseOptimizer
 from .optimize.field_config import A124FieldConfig

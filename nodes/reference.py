@@ -9,6 +9,7 @@ from ..a124core.priors.builtin import SUBJECTS, example_image
 from ..a124core.reference.reference import make_reference
 from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
+from .declarations import NODE_ID, choice, flag, number, outputs, socket
 from .host import ui
 from .host.images import from_images, from_masks, to_image, to_mask
 from .host.runtime import outside_inference
@@ -16,23 +17,21 @@ from .host.runtime import outside_inference
 CUTOUT_SIZE = 512  # pixels a side of the cut-out image
 
 
+@outputs(
+    ("image", "IMAGE", "The picture, on white where nothing is."),
+    ("mask", "MASK", "1 where the picture is transparent, as Load Image gives it."),
+)
 class A124ExamplePicture:
     """Provide an example image, as Load Image would."""
 
     DESCRIPTION = "A ready-made picture with its mask, to try the pack before you use your own."
     CATEGORY = "Animate124/1 Picture"
     SEARCH_ALIASES = ["animate124 example", "4D", "image to 3D", "sample picture", "demo image"]
-    RETURN_TYPES = ("IMAGE", "MASK")
-    RETURN_NAMES = ("image", "mask")
-    OUTPUT_TOOLTIPS = (
-        "The picture, on white where nothing is.",
-        "1 where the picture is transparent, as Load Image gives it.",
-    )
     FUNCTION = "make"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
-        return {"required": {"subject": (list(SUBJECTS), {"tooltip": "What the picture shows."})}}
+        return {"required": {"subject": choice(SUBJECTS, "What the picture shows.")}}
 
     @outside_inference
     def make(self, subject: str) -> tuple[Tensor, Tensor]:
@@ -40,6 +39,12 @@ class A124ExamplePicture:
         return to_image(image), 1.0 - to_mask(mask)
 
 
+@outputs(
+    ("reference", sockets.REFERENCE, (
+        "The subject, its mask and its camera. Connect it to every optimizer and to the built-in priors."
+    )),
+    ("cut-out", "IMAGE", "The subject on white: look at it before you wait for a result."),
+)
 class A124Reference:
     """Cut the subject out and set the camera the image was taken from."""
 
@@ -49,49 +54,38 @@ class A124Reference:
     )
     CATEGORY = "Animate124/1 Picture"
     SEARCH_ALIASES = ["animate124 picture", "4D", "image to 3D", "NeRF", "animate", "cut out", "subject"]
-    RETURN_TYPES = (sockets.REFERENCE, "IMAGE")
-    RETURN_NAMES = ("reference", "cut-out")
-    OUTPUT_TOOLTIPS = (
-        "The subject, its mask and its camera. Connect it to every optimizer and to the built-in priors.",
-        "The subject on white: look at it before you wait for a result.",
-    )
     FUNCTION = "make"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
-        angle = {"min": -180.0, "max": 180.0, "step": 1.0, "default": 0.0, "advanced": True}
         return {
             "required": {
-                "image": ("IMAGE", {"tooltip": "The picture. Of a batch or an animation the first one is taken."}),
-                "mask_marks": (list(MASK_MARKS), {"tooltip": (
+                "image": socket("IMAGE", "The picture. Of a batch or an animation the first one is taken."),
+                "mask_marks": choice(MASK_MARKS, (
                     "What white in the mask means. Load Image marks the background, removal nodes the subject. "
                     "auto: the side that owns the border is background."
-                )}),
-                "recentre": ("BOOLEAN", {"default": False, "advanced": True, "tooltip": (
+                )),
+                "recentre": flag((
                     "Frame the subject in the middle. Use it when the subject is small or off to one side."
-                )}),
-                "elevation": ("FLOAT", {**angle, "min": -80.0, "max": 80.0, "tooltip": (
+                ), advanced=True),
+                "elevation": number(0.0, -80.0, 80.0, 1.0, (
                     "Degrees that the camera looked down from. 0: from straight ahead."
-                )}),
-                "azimuth": ("FLOAT", {**angle, "tooltip": (
+                ), advanced=True),
+                "azimuth": number(0.0, -180.0, 180.0, 1.0, (
                     "Degrees that the camera stood to the side. 0: the subject faces the camera."
-                )}),
-                "radius": ("FLOAT", {
-                    "default": 1.8, "min": 1.0, "max": 6.0, "step": 0.05, "advanced": True,
-                    "tooltip": "Distance of the camera. The scene reaches from -1 to 1.",
-                }),
-                "fovy": ("FLOAT", {
-                    "default": 40.0, "min": 10.0, "max": 90.0, "step": 1.0, "advanced": True,
-                    "tooltip": "Field of view from top to bottom, degrees.",
-                }),
+                ), advanced=True),
+                "radius": number(1.8, 1.0, 6.0, 0.05, (
+                    "Distance of the camera. The scene reaches from -1 to 1."
+                ), advanced=True),
+                "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees.", advanced=True),
             },
             "optional": {
-                "mask": ("MASK", {"tooltip": (
+                "mask": socket("MASK", (
                     "Where the subject is. Without one, transparency or a plain background is used."
-                )}),
-                "depth": ("IMAGE", {"tooltip": "A depth map of the picture, near = bright. It improves the shape."}),
+                )),
+                "depth": socket("IMAGE", "A depth map of the picture, near = bright. It improves the shape."),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
 
     @outside_inference

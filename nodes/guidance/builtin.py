@@ -7,18 +7,19 @@ from typing import Any
 from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, make_priors
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
+from ..declarations import NODE_ID, choice, socket, text
 from ..host import ui
 from ..host.runtime import outside_inference
+from .widgets import GuidanceNode
 
 
-class A124BuiltInPriors:
+class A124BuiltInPriors(GuidanceNode):
     """Four guidances that need no download and no GPU."""
 
     DESCRIPTION = (
         "The four priors of the method without any download. They know a small vocabulary of subjects and motions and "
         "reproduce it exactly: good for learning the pack and for testing, but they generate nothing new."
     )
-    CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
     RETURN_TYPES = sockets.GUIDANCES
     RETURN_NAMES = sockets.GUIDANCE_NAMES
@@ -28,26 +29,25 @@ class A124BuiltInPriors:
         "Matches the motion of clips to the prompt. For the coarse and the fine stage.",
         "Restores the details of your picture. For the fine stage.",
     )
-    FUNCTION = "make"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "prompt": ("STRING", {"multiline": True, "default": "a panda is dancing", "tooltip": (
+                "prompt": text("a panda is dancing", (
                     "What happens, in plain words: a subject and its motion."
-                )}),
-                "motion": ([FROM_PROMPT, *MOTIONS], {"default": FROM_PROMPT, "tooltip": (
+                ), multiline=True),
+                "motion": choice([FROM_PROMPT, *MOTIONS], (
                     "The motion. Choose one to override the prompt."
-                )}),
+                ), default=FROM_PROMPT),
             },
             "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": (
+                "reference": socket(sockets.REFERENCE, (
                     "Your picture. An example picture is recognised; any other cut-out is inflated to a solid and "
                     "moved. The prompt then only chooses the motion."
-                )}),
+                )),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
 
     @outside_inference

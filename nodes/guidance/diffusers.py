@@ -12,12 +12,12 @@ from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.stages.presets import MEMORY
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
+from ..declarations import unused_options
 from ..host import model_folders as host
 from ..host import ui
 from ..host.embeddings import read_embeddings
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
-from ..result.unused_options import unused_options
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")

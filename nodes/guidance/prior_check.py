@@ -8,12 +8,19 @@ from ...a124core.prior_check.check import check_priors
 from ...a124core.prior_check.views import ProbeViews, render_views
 from ...a124core.protocols import Guidance, Guidances
 from .. import sockets
+from ..declarations import NODE_ID, field, integer, outputs, socket, text
 from ..host import ui
 from ..host.images import to_image
 from ..host.memory import host_device, loaded_models
 from ..host.runtime import outside_inference
 
 
+@outputs(
+    ("sheet", "IMAGE", (
+        "For each guidance and view: the render, and its noisy input and prediction at three noise levels."
+    )),
+    ("report", "STRING", "One sentence for each warning with what to do, or that there is none."),
+)
 class A124PriorCheck:
     """Every connected guidance on renders of the scene."""
 
@@ -23,12 +30,6 @@ class A124PriorCheck:
     )
     CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 check", "debug guidance", "test priors", "score distillation", "what is wrong", "4D"]
-    RETURN_TYPES = ("IMAGE", "STRING")
-    RETURN_NAMES = ("sheet", "report")
-    OUTPUT_TOOLTIPS = (
-        "For each guidance and view: the render, and its noisy input and prediction at three noise levels.",
-        "One sentence for each warning with what to do, or that there is none.",
-    )
     FUNCTION = "check"
     OUTPUT_NODE = True
 
@@ -36,34 +37,28 @@ class A124PriorCheck:
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "size": ("INT", {"default": 128, "min": 32, "max": 512, "step": 8, "tooltip": (
-                    "Width and height of the renders in pixels. 128 as released."
-                )}),
-                "embedding": ("STRING", {"default": "", "tooltip": (
+                "size": integer(128, 32, 512, "Width and height of the renders in pixels. 128 as released.", step=8),
+                "embedding": text("", (
                     "The learned embedding of your subject, if there is one (wire the name from Textual inversion): "
                     "the refine guidance's prompt must contain it."
-                )}),
+                )),
             },
             "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": (
-                    "Your picture. Without a field only its own view is checked."
-                )}),
-                "field": (sockets.FIELD, {"tooltip": (
+                "reference": socket(sockets.REFERENCE, "Your picture. Without a field only its own view is checked."),
+                "field": field(
                     "The scene, from the static stage or later. Only with it are side, back and the pose of the view "
                     "guidance checked."
-                )}),
-                "image_guidance": (sockets.IMAGE_GUIDANCE, {"tooltip": "To be checked, on single renders."}),
-                "view_guidance": (sockets.VIEW_GUIDANCE, {"tooltip": (
-                    "To be checked with its pose, on single renders."
-                )}),
-                "video_guidance": (sockets.VIDEO_GUIDANCE, {"tooltip": (
+                ),
+                "image_guidance": socket(sockets.IMAGE_GUIDANCE, "To be checked, on single renders."),
+                "view_guidance": socket(sockets.VIEW_GUIDANCE, "To be checked with its pose, on single renders."),
+                "video_guidance": socket(sockets.VIDEO_GUIDANCE, (
                     "To be checked, on clips of 8 frames; the sheet has the middle one."
-                )}),
-                "refine_guidance": (sockets.REFINE_GUIDANCE, {"tooltip": (
+                )),
+                "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
                     "To be checked with the image that it repairs, on single frames."
-                )}),
+                )),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
 
     @outside_inference

@@ -4,50 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.priors.zero123_pose import STABLE_ZERO123, ZERO123
+from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.protocols import Guidance
 from .. import sockets
+from ..declarations import choice, outputs, socket
 from ..host.runtime import outside_inference
 from ..host.view import view_prior
-from . import widgets as guidance_widgets
+from .widgets import GuidanceNode, cfg, noise, size, weight
 
 
-class A124ViewGuidance:
+@outputs(("view guidance", sockets.VIEW_GUIDANCE, "Matches other views to your picture. For all stages."))
+class A124ViewGuidance(GuidanceNode):
     """A Zero123 checkpoint as the view prior of all stages."""
 
     DESCRIPTION = (
         "Zero123 predicts an object from another side. It keeps the shape from growing a second face (the Janus "
         "problem). Load it with Image Only Checkpoint Loader (img2vid model)."
     )
-    CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 view guidance", "zero123", "stable zero123", "novel view", "Janus", "4D"]
-    RETURN_TYPES = (sockets.VIEW_GUIDANCE,)
-    RETURN_NAMES = ("view guidance",)
-    OUTPUT_TOOLTIPS = ("Matches other views to your picture. For all stages.",)
-    FUNCTION = "make"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "model": ("MODEL", {"tooltip": "Zero123, Zero123-XL or Stable-Zero123."}),
-                "clip_vision": ("CLIP_VISION", {"tooltip": "The CLIP_VISION of the same checkpoint."}),
-                "vae": ("VAE", {"tooltip": "The VAE of the same checkpoint."}),
-                "kind": ([ZERO123, STABLE_ZERO123], {"tooltip": (
+                "model": socket("MODEL", "Zero123, Zero123-XL or Stable-Zero123."),
+                "clip_vision": socket("CLIP_VISION", "The CLIP_VISION of the same checkpoint."),
+                "vae": socket("VAE", "The VAE of the same checkpoint."),
+                "kind": choice(KINDS, (
                     "Which of the two the file is: they read the fourth number of the pose differently (Zero123 and "
                     "XL: the change of distance; Stable-Zero123: the picture's own elevation)."
-                )}),
-                "cfg": guidance_widgets.cfg(5.0, "5 in the paper and as released."),
-                "weight": guidance_widgets.weight(1.0, (
+                )),
+                "cfg": cfg(5.0, "5 in the paper and as released."),
+                "weight": weight(1.0, (
                     "Weight of this guidance, times the angle to the picture's camera over 180 degrees. 1 goes with "
                     "draft and released in the static stage, 40 in the coarse and fine stage; 40 with paper."
                 )),
-                **guidance_widgets.noise(0.2, 0.6),
-                "size": guidance_widgets.size(256),
+                **noise(0.2, 0.6),
+                "size": size(256),
             },
-            "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Required."}),
-            },
+            "optional": {"reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required.")},
         }
 
     @outside_inference

@@ -1,54 +1,57 @@
-"""Inputs that the guidance nodes share, with the method's numbers and where they come from."""
+"""What the guidance nodes share: inputs with the method's numbers and where they come from."""
 
 from __future__ import annotations
 
+from ..declarations import Spec, integer, number, socket, text
 
-def models(model: str) -> dict[str, tuple]:
+
+class GuidanceNode:
+    """A node that makes a guidance."""
+
+    CATEGORY = "Animate124/2 Priors"
+    FUNCTION = "make"
+
+
+def models(model: str) -> dict[str, Spec]:
     """Return MODEL, CLIP and VAE, as a checkpoint loader gives them."""
     return {
-        "model": ("MODEL", {"tooltip": model}),
-        "clip": ("CLIP", {"tooltip": "The CLIP of the same checkpoint."}),
-        "vae": ("VAE", {"tooltip": "The VAE of the same checkpoint: the gradient goes through a copy of its encoder."}),
+        "model": socket("MODEL", model),
+        "clip": socket("CLIP", "The CLIP of the same checkpoint."),
+        "vae": socket("VAE", "The VAE of the same checkpoint: the gradient goes through a copy of its encoder."),
     }
 
 
-def prompt(default: str, tooltip: str) -> tuple:
-    return ("STRING", {"multiline": True, "default": default, "tooltip": tooltip})
+def prompt(default: str, tooltip: str) -> Spec:
+    return text(default, tooltip, multiline=True)
 
 
-def cfg(default: float, source: str = "") -> tuple:
+def cfg(default: float, source: str = "") -> Spec:
     reason = source or (
         "101 is no mistake: score distillation needs it to converge to one result, and the release's 100 is added to "
         "the conditional prediction, which is 101 in ComfyUI's form."
     )
-    return ("FLOAT", {
-        "default": default, "min": 1.0, "max": 1000.0, "step": 0.5,
-        "tooltip": f"Strength of classifier-free guidance, uncond + cfg (cond - uncond). {reason}",
-    })
+    tooltip = f"Strength of classifier-free guidance, uncond + cfg (cond - uncond). {reason}"
+    return number(default, 1.0, 1000.0, 0.5, tooltip)
 
 
-def weight(default: float, tooltip: str) -> tuple:
-    return ("FLOAT", {"default": default, "min": 0.0, "max": 1e4, "step": 0.001, "tooltip": tooltip})
+def weight(default: float, tooltip: str) -> Spec:
+    return number(default, 0.0, 1e4, 0.001, tooltip)
 
 
-def noise(low: float, high: float, source: str = "as released") -> dict[str, tuple]:
+def noise(low: float, high: float, source: str = "as released") -> dict[str, Spec]:
     """Return the range of noise levels, as shares of the schedule; source: where the two numbers are from."""
-    limits = {"min": 0.0, "max": 1.0, "step": 0.01}
     return {
-        "t_min": ("FLOAT", {"default": low, **limits, "tooltip": (
+        "t_min": number(low, 0.0, 1.0, 0.01, (
             f"Lowest noise level that is drawn, as a share of the schedule. {low} {source}."
-        )}),
-        "t_max": ("FLOAT", {"default": high, **limits, "tooltip": (
+        )),
+        "t_max": number(high, 0.0, 1.0, 0.01, (
             f"Highest noise level that is drawn. {high} {source}. Lower it when the result is over-saturated."
-        )}),
+        )),
     }
 
 
-def size(default: int, source: str = "as released") -> tuple:
-    return ("INT", {
-        "default": default, "min": 64, "max": 2048, "step": 64,
-        "tooltip": (
-            f"Renders are resized to this many pixels for the MODEL. {default} {source}; smaller is faster and needs "
-            "less memory."
-        ),
-    })
+def size(default: int, source: str = "as released") -> Spec:
+    return integer(default, 64, 2048, (
+        f"Renders are resized to this many pixels for the MODEL. {default} {source}; smaller is faster and needs less "
+        "memory."
+    ), step=64)

@@ -77,12 +77,14 @@ def image_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: 
     return NativePrior(model, vae, _view_text(model, clip, vae, prompt, STATIC_SUFFIX), cfg, size)
 
 
-def refine_prior(model: Any, clip: Any, vae: Any, control: Any, prompt: str, cfg: float, size: int) -> NativePrior:
+def refine_prior(
+    model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: int, control_net: Any = None
+) -> NativePrior:
     """Return a text-to-image MODEL as the prior of single frames, controlled by a tile ControlNet if there is one."""
     text: Conditioner = _view_text(model, clip, vae, prompt, DYNAMIC_SUFFIX)
-    if control is not None:
-        check_control(model, control)
-        text = TileConditioner(text, control, encode_text(clip, CONTROL_TEXT), vae, size)
+    if control_net is not None:
+        check_control(model, control_net)
+        text = TileConditioner(text, control_net, encode_text(clip, CONTROL_TEXT), vae, size)
     return NativePrior(model, vae, text, cfg, size)
 
 

@@ -9,6 +9,7 @@ from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, Stat
 from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
+from ..declarations import choice, number, outputs, socket, text
 from ..host.file_stamps import file_stamps
 from ..host.folders import resolve_user_file
 
@@ -16,64 +17,54 @@ KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
 EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
 
 
+@outputs(("cameras", sockets.CAMERAS, "Connect it to Render or Export frames."))
 class A124Cameras:
     """Makes a camera path for any number of frames."""
 
     DESCRIPTION = "The camera's path around the scene, for any number of frames."
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 camera", "orbit", "turntable", "camera path", "4D"]
-    RETURN_TYPES = (sockets.CAMERAS,)
-    RETURN_NAMES = ("cameras",)
-    OUTPUT_TOOLTIPS = ("Connect it to Render or Export frames.",)
     FUNCTION = "make"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "kind": (list(KINDS), {"tooltip": (
+                "kind": choice(KINDS, (
                     "orbit: around the object while it moves. turntable: around it while the scene is frozen at "
                     "'moment'. reference: the image's own camera, at rest. spline: through the keyframes. "
                     "camera_info: exactly the connected camera. file: cameras from a file."
-                )}),
-                "elevation": ("FLOAT", {"default": 0.0, "min": -80.0, "max": 80.0, "step": 1.0, "tooltip": (
-                    "Degrees from above. For orbit and turntable."
-                )}),
-                "azimuth": ("FLOAT", {"default": 0.0, "min": -360.0, "max": 360.0, "step": 1.0, "tooltip": (
+                )),
+                "elevation": number(0.0, -80.0, 80.0, 1.0, "Degrees from above. For orbit and turntable."),
+                "azimuth": number(0.0, -360.0, 360.0, 1.0, (
                     "Degrees to the side at which orbit and turntable begin. 0: the image's side."
-                )}),
-                "radius": ("FLOAT", {"default": 1.8, "min": 1.0, "max": 6.0, "step": 0.05, "tooltip": (
-                    "Distance. The image was taken from 1.8."
-                )}),
-                "fovy": ("FLOAT", {"default": 40.0, "min": 10.0, "max": 90.0, "step": 1.0, "tooltip": (
-                    "Field of view from top to bottom, degrees. The image's is 40."
-                )}),
-                "turns": ("FLOAT", {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05, "tooltip": (
-                    "Rounds of orbit and turntable. Negative: the other way."
-                )}),
-                "moment": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
+                )),
+                "radius": number(1.8, 1.0, 6.0, 0.05, "Distance. The image was taken from 1.8."),
+                "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees. The image's is 40."),
+                "turns": number(1.0, -10.0, 10.0, 0.05, "Rounds of orbit and turntable. Negative: the other way."),
+                "moment": number(0.0, 0.0, 1.0, 0.01, (
                     "Scene time at which turntable is frozen: 0 is the image's, 1 the end."
-                )}),
-                "keyframes": ("STRING", {"multiline": True, "default": EXAMPLE_SPLINE, "tooltip": (
+                )),
+                "keyframes": text(EXAMPLE_SPLINE, (
                     "For spline, one key a line: 'time: azimuth elevation radius', time from 0 to 1, angles in degrees."
-                )}),
+                ), multiline=True),
             },
             "optional": {
-                "reference": (sockets.REFERENCE, {"tooltip": (
+                "reference": socket(sockets.REFERENCE, (
                     "Whose camera 'reference' takes. Needed only when its camera was changed."
-                )}),
-                "camera_info": ("LOAD3D_CAMERA", {"tooltip": (
+                )),
+                "camera_info": socket("LOAD3D_CAMERA", (
                     "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth. With "
                     "kind camera_info, position, target, turn and field of view are taken as they are."
-                )}),
-                "eye_distance": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
+                )),
+                "eye_distance": number(0.0, 0.0, 1.0, 0.01, (
                     "Above 0: two eyes, so far from each other, in images side by side for a headset or a 3D screen. "
                     "0.06 is comfortable at distance 1.8."
-                )}),
-                "file": ("STRING", {"default": "", "tooltip": (
+                )),
+                "file": text("", (
                     "For file: a transforms.json or camera_path.json of nerfstudio, or a JSON list of keys, in the "
                     "input folder or in output/animate124."
-                )}),
+                )),
             },
         }
 

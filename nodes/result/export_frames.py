@@ -10,13 +10,13 @@ from ...a124core.export.images.film import BACKGROUNDS, FilmOptions, export_film
 from ...a124core.export.images.frames import export_frames
 from ...a124core.field.field4d import Field4D
 from .. import sockets
+from ..declarations import NODE_ID, choice, field, flag, integer, number, outputs, socket, unused_options
 from ..host import ui
 from ..host.folders import output_reference
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..host.types import to_video
-from . import names
-from .unused_options import unused_options
+from .saving import SavingNode, free_path, name_input, saved
 
 FILMS = {"MP4": ".mp4", "WebM": ".webm", "GIF": ".gif", "WebP": ".webp"}
 FRAMES, DATA_SET = "PNG frames", "data set"
@@ -27,70 +27,58 @@ UNUSED = {  # inputs without effect on a format; on films: views
 ANIMATED = (".mp4", ".webm", ".webp")  # what the host's pages play as a video; a GIF plays as an image
 
 
-class A124ExportFrames:
+@outputs(
+    ("path", "STRING", "The film, or the folder."),
+    ("video", "VIDEO", "The film, for nodes that take videos: of MP4 and WebM."),
+)
+class A124ExportFrames(SavingNode):
     """Writes a film of any length and rate, or image files for other programs."""
 
     DESCRIPTION = (
         "Writes the scene to output/animate124 as a film, as images with alpha, depth, normals and cameras, or as a "
         "data set for NeRF and Gaussian-splat trainers."
     )
-    CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 export", "4D", "save video", "transparent video", "transforms.json", "nerfstudio",
                       "gaussian splatting", "depth"]
-    RETURN_TYPES = ("STRING", "VIDEO")
-    RETURN_NAMES = ("path", "video")
-    OUTPUT_TOOLTIPS = ("The film, or the folder.", "The film, for nodes that take videos: of MP4 and WebM.")
-    OUTPUT_NODE = True
-    FUNCTION = "export"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
-                "format": ([*FILMS, FRAMES, DATA_SET], {"tooltip": (
+                "field": field(),
+                "format": choice([*FILMS, FRAMES, DATA_SET], (
                     "WebM, GIF and WebP can be transparent. PNG frames: images with alpha, depth, normals, masks and "
                     "transforms.json along the cameras. data set: cameras all around, each at every time."
-                )}),
-                "frames": ("INT", {"default": 48, "min": 1, "max": 100000, "tooltip": (
+                )),
+                "frames": integer(48, 1, 100000, (
                     "Frames of the film, whatever the scene was trained with. In a data set: times."
-                )}),
-                "fps": ("FLOAT", {"default": 16.0, "min": 0.1, "max": 240.0, "step": 0.1, "tooltip": (
+                )),
+                "fps": number(16.0, 0.1, 240.0, 0.1, (
                     "Frames a second. frames / fps is the film's length. A GIF takes at most 50."
-                )}),
-                "width": ("INT", {"default": 512, "min": 16, "max": 4096, "step": 2, "tooltip": (
-                    "Pixels. Two eyes make the image twice as wide."
-                )}),
-                "height": ("INT", {"default": 512, "min": 16, "max": 4096, "step": 2, "tooltip": (
+                )),
+                "width": integer(512, 16, 4096, "Pixels. Two eyes make the image twice as wide.", step=2),
+                "height": integer(512, 16, 4096, (
                     "Pixels. The field of view goes from top to bottom, so a wider image shows more at the sides."
-                )}),
-                "background": (["transparent", *BACKGROUNDS], {"tooltip": (
+                ), step=2),
+                "background": choice(["transparent", *BACKGROUNDS], (
                     "Behind the subject. MP4 cannot be transparent: it is white then. PNG always is."
-                )}),
-                "plays": ("INT", {"default": 1, "min": 1, "max": 100, "tooltip": (
-                    "How many times the scene plays during the film."
-                )}),
-                "ping_pong": ("BOOLEAN", {"default": False, "tooltip": (
+                )),
+                "plays": integer(1, 1, 100, "How many times the scene plays during the film."),
+                "ping_pong": flag(
                     "Play there and back, so that the film repeats without a jump. A looped scene does so anyway."
-                )}),
-                "views": ("INT", {"default": 24, "min": 2, "max": 2000, "tooltip": (
+                ),
+                "views": integer(24, 2, 2000, (
                     "For data set: cameras around the scene. Every eighth is kept for testing."
-                )}),
-                "name": ("STRING", {"default": "film", "tooltip": (
-                    "Name of the file or folder in output/animate124; a number is appended, nothing is overwritten."
-                )}),
+                )),
+                "name": name_input("film", "file or folder"),
             },
             "optional": {
-                "cameras": (sockets.CAMERAS, {"tooltip": (
+                "cameras": socket(sockets.CAMERAS, (
                     "From where it is rendered. Without: once around. A data set has cameras of its own."
-                )}),
+                )),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
-
-    @classmethod
-    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
-        return names.usable_name(name)
 
     @outside_inference
     def export(
@@ -98,7 +86,7 @@ class A124ExportFrames:
         plays: int, ping_pong: bool, views: int, name: str, cameras: CameraPath | None = None,
         unique_id: str | None = None,
     ) -> dict:
-        path = names.free_path(name, FILMS.get(format, ""))
+        path = free_path(name, FILMS.get(format, ""))
         on_progress, device = ui.progress_callback(unique_id), host_device()
         if format == DATA_SET:
             export_capture(field, path, CaptureOptions(views, frames, (height, width)), on_progress, device)
@@ -109,7 +97,7 @@ class A124ExportFrames:
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
                   "cameras": cameras}
         note = unused_options(type(self), format, UNUSED.get(format, ("views",)), chosen)
-        ui.show_text(unique_id, f"{note} {names.saved(path)}".strip())
+        ui.show_text(unique_id, f"{note} {saved(path)}".strip())
         return {"ui": _preview(path), "result": (str(path), to_video(path))}
 
 

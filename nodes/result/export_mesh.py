@@ -4,81 +4,67 @@ from __future__ import annotations
 
 from ...a124core.export.mesh import FORMATS, MeshOptions, export_mesh
 from ...a124core.field.field4d import Field4D
-from .. import sockets
+from ..declarations import NODE_ID, choice, field, flag, integer, number, outputs, unused_options
 from ..host import ui
 from ..host.folders import output_relative_path, ui_3d
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..host.types import to_file_3d, to_mesh
-from . import names
-from .unused_options import unused_options
+from .saving import SavingNode, free_path, name_input, saved
 
 GLB_ONLY = ("texture", "quantise")
 
 
-class A124ExportMesh:
+@outputs(
+    ("path", "STRING", "The file below the output folder: connect it to model_file of Preview 3D."),
+    ("file", "FILE_3D", "The same file, for nodes that take 3D files."),
+    ("mesh", "MESH", "The first frame, for nodes that take meshes."),
+)
+class A124ExportMesh(SavingNode):
     """Write moving meshes into the host's output folder."""
 
     DESCRIPTION = (
         "Turns the scene into a moving mesh with colours and saves it to output/animate124: an animated GLB for "
         "Blender, game engines and Preview 3D, or USD, or a file for each frame."
     )
-    CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 mesh", "export GLB", "save 3D", "USD", "PLY", "OBJ", "4D", "marching cubes"]
-    RETURN_TYPES = ("STRING", "FILE_3D", "MESH")
-    RETURN_NAMES = ("path", "file", "mesh")
-    OUTPUT_TOOLTIPS = (
-        "The file below the output folder: connect it to model_file of Preview 3D.",
-        "The same file, for nodes that take 3D files.",
-        "The first frame, for nodes that take meshes.",
-    )
-    OUTPUT_NODE = True
-    FUNCTION = "export"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "field": (sockets.FIELD, {"tooltip": "The scene to turn into a mesh."}),
-                "format": (list(FORMATS), {"tooltip": (
+                "field": field("The scene to turn into a mesh."),
+                "format": choice(FORMATS, (
                     "animated GLB: one mesh that moves. flip-book GLB: a mesh for each frame, for scenes whose parts "
                     "join and come apart. USD: needs usd-core. PLY and OBJ: a folder with a file for each frame."
-                )}),
-                "frames": ("INT", {"default": 16, "min": 1, "max": 1000, "tooltip": (
+                )),
+                "frames": integer(16, 1, 1000, (
                     "How many meshes over the whole scene. An animated GLB moves smoothly between them; 1: a still."
-                )}),
-                "fps": ("FLOAT", {"default": 8.0, "min": 0.1, "max": 120.0, "step": 0.1, "tooltip": (
+                )),
+                "fps": number(8.0, 0.1, 120.0, 0.1, (
                     "Frames a second when it plays. A loop or a flip-book of 16 frames at 8 lasts two seconds; an "
                     "animated GLB that does not loop ends with its last frame, an eighth of a second earlier."
-                )}),
-                "resolution": ("INT", {"default": 96, "min": 16, "max": 512, "step": 8, "tooltip": (
+                )),
+                "resolution": integer(96, 16, 512, (
                     "Grid steps along the object's longest side for extracting the surface. Twice as many take eight "
                     "times as long."
-                )}),
-                "faces": ("INT", {"default": 10000, "min": 100, "max": 2000000, "step": 100, "tooltip": (
-                    "At most this many triangles."
-                )}),
-                "texture": ("INT", {"default": 0, "min": 0, "max": 4096, "step": 64, "tooltip": (
+                ), step=8),
+                "faces": integer(10000, 100, 2000000, "At most this many triangles.", step=100),
+                "texture": integer(0, 0, 4096, (
                     "Side of a texture image for the colours, pixels (GLB only). 0: a colour at each vertex, which "
                     "every viewer shows."
-                )}),
-                "quantise": ("BOOLEAN", {"default": False, "tooltip": (
+                ), step=64),
+                "quantise": flag(
                     "A smaller GLB: positions in 16 bits, normals in 8. Blender, three.js and Preview 3D read it; some "
                     "older programs do not."
-                )}),
-                "name": ("STRING", {"default": "mesh", "tooltip": (
-                    "Name of the file in output/animate124; a number is appended, nothing is overwritten."
-                )}),
-                "moment": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
+                ),
+                "name": name_input("mesh"),
+                "moment": number(0.0, 0.0, 1.0, 0.01, (
                     "Scene time of a still, with frames at 1: 0 is the time of the reference image, 1 the end."
-                )}),
+                )),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
-
-    @classmethod
-    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
-        return names.usable_name(name)
 
     @outside_inference
     def export(
@@ -86,12 +72,12 @@ class A124ExportMesh:
         quantise: bool, name: str, moment: float = 0.0, unique_id: str | None = None,
     ) -> dict:
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
-        path = names.free_path(name, FORMATS[format].suffix)
+        path = free_path(name, FORMATS[format].suffix)
         report = export_mesh(field, path, format, options, ui.progress_callback(unique_id), host_device())
         values = {"texture": texture, "quantise": quantise, "moment": moment}
         unused = (*(() if path.suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"
-        parts = (report.summary(), unused_options(type(self), kind, unused, values), names.saved(path))
+        parts = (report.summary(), unused_options(type(self), kind, unused, values), saved(path))
         text = " ".join(filter(None, parts))
         ui.show_text(unique_id, text)
         result = (output_relative_path(path), to_file_3d(path), to_mesh(report.mesh))

@@ -11,6 +11,7 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.render.clip import ImageOptions, render_clip
 from ...a124core.utils.device import check_memory
 from .. import sockets
+from ..declarations import NODE_ID, choice, field, integer, outputs, socket
 from ..host import ui
 from ..host.images import to_depth_image, to_image, to_mask
 from ..host.memory import host_device
@@ -19,6 +20,12 @@ from ..host.runtime import outside_inference
 PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendered, then as the four outputs
 
 
+@outputs(
+    ("image", "IMAGE", "One image a frame."),
+    ("mask", "MASK", "1 where the subject is."),
+    ("depth", "IMAGE", "Near = bright, over the whole clip; black where nothing is."),
+    ("normal", "IMAGE", "Surface directions as colours, in the scene's axes."),
+)
 class A124Render:
     """Renders images, masks, depth and normals of a scene from any cameras."""
 
@@ -27,31 +34,23 @@ class A124Render:
     )
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 render", "4D", "NeRF", "orbit video", "depth map", "normal map"]
-    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE", "IMAGE")
-    RETURN_NAMES = ("image", "mask", "depth", "normal")
-    OUTPUT_TOOLTIPS = (
-        "One image a frame.",
-        "1 where the subject is.",
-        "Near = bright, over the whole clip; black where nothing is.",
-        "Surface directions as colours, in the scene's axes.",
-    )
     FUNCTION = "render"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
         return {
             "required": {
-                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
-                "cameras": (sockets.CAMERAS, {"tooltip": "From where it is rendered."}),
-                "frames": ("INT", {"default": 32, "min": 1, "max": 1024, "tooltip": (
+                "field": field(),
+                "cameras": socket(sockets.CAMERAS, "From where it is rendered."),
+                "frames": integer(32, 1, 1024, (
                     "How many images. They cover the whole scene, so more frames play slower and smoother."
-                )}),
-                "size": ("INT", {"default": 256, "min": 16, "max": 2048, "step": 8, "tooltip": (
+                )),
+                "size": integer(256, 16, 2048, (
                     "Width and height of an image, pixels. Two eyes make it twice as wide."
-                )}),
-                "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject."}),
+                ), step=8),
+                "background": choice(BACKGROUNDS, "The colour behind the subject."),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
 
     @outside_inference

@@ -12,33 +12,31 @@ from ...a124core.export.viewer.volume import VolumeOptions
 from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
 from ...a124core.field.field4d import Field4D
 from ...a124core.utils.files import atomic_write
-from .. import sockets
+from ..declarations import NODE_ID, Spec, choice, field, integer, number, outputs
 from ..host import ui
 from ..host.folders import output_folder, output_reference
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
-from . import names
+from .saving import SavingNode, free_path, name_input, saved
 
 PREVIEWS = "viewer"  # in output/animate124: the host empties its temp folder, and saved workflows reopen previews
 MAX_PREVIEW_BYTES = 2**30  # of all baked scenes together; the oldest are deleted first
 
 
-def viewer_widgets() -> dict[str, tuple]:
+def viewer_widgets() -> dict[str, Spec]:
     """Return inputs by name. Saved workflows store their values by position: append, never insert."""
     return {
-        "resolution": ("INT", {"default": 64, "min": 8, "max": 256, "step": 8, "tooltip": (
+        "resolution": integer(64, 8, 256, (
             "Cells along the longest side of the subject. 64 is quick, 128 is sharp, more wants a good graphics card."
-        )}),
-        "frames": ("INT", {"default": 32, "min": 1, "max": 256, "tooltip": (
+        ), step=8),
+        "frames": integer(32, 1, 256, (
             "Times that are baked; the viewer blends neighbours. Twice the field's time grids loses nothing."
-        )}),
-        "megabytes": ("FLOAT", {"default": 32.0, "min": 0.1, "max": 500.0, "step": 0.1, "tooltip": (
+        )),
+        "megabytes": number(32.0, 0.1, 500.0, 0.1, (
             "Largest size of the baked scene. Its resolution is lowered until it fits."
-        )}),
-        "seconds": ("FLOAT", {"default": 3.0, "min": 0.1, "max": 600.0, "step": 0.1, "tooltip": (
-            "How long one pass through the scene takes at speed 1."
-        )}),
-        "background": (list(BACKGROUNDS), {"tooltip": "The colour behind the subject when the viewer opens."}),
+        )),
+        "seconds": number(3.0, 0.1, 600.0, 0.1, "How long one pass through the scene takes at speed 1."),
+        "background": choice(BACKGROUNDS, "The colour behind the subject when the viewer opens."),
     }
 
 
@@ -61,13 +59,7 @@ class A124Preview4D:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
-                **viewer_widgets(),
-            },
-            "hidden": {"unique_id": "UNIQUE_ID"},
-        }
+        return {"required": {"field": field(), **viewer_widgets()}, "hidden": NODE_ID}
 
     @outside_inference
     def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
@@ -94,40 +86,23 @@ def store_preview(folder: Path, packed: bytes) -> Path:
     return path
 
 
-class A124ExportViewer:
+@outputs(("path", "STRING", "Where the file is."))
+class A124ExportViewer(SavingNode):
     """Writes a page that anyone can open, without ComfyUI and without a network."""
 
     DESCRIPTION = "Saves the scene with its viewer as one HTML file in output/animate124: double-click it, send it."
-    CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 export", "HTML", "4D viewer", "share", "web page"]
-    RETURN_TYPES = ("STRING",)
-    RETURN_NAMES = ("path",)
-    OUTPUT_TOOLTIPS = ("Where the file is.",)
-    OUTPUT_NODE = True
-    FUNCTION = "export"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "field": (sockets.FIELD, {"tooltip": "The scene, from any optimizer or from Load field."}),
-                "name": ("STRING", {"default": "viewer", "tooltip": (
-                    "Name of the file in output/animate124; a number is appended, nothing is overwritten."
-                )}),
-                **viewer_widgets(),
-            },
-            "hidden": {"unique_id": "UNIQUE_ID"},
-        }
-
-    @classmethod
-    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
-        return names.usable_name(name)
+        widgets = {"field": field(), "name": name_input("viewer"), **viewer_widgets()}
+        return {"required": widgets, "hidden": NODE_ID}
 
     @outside_inference
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
         options = viewer_options(**widgets)
-        path = names.free_path(name, ".html")
+        path = free_path(name, ".html")
         size = export_html(field, path, options, ui.progress_callback(unique_id), host_device())
-        text = f"{names.saved(path)} ({size / 1e6:.1f} MB)"
+        text = f"{saved(path)} ({size / 1e6:.1f} MB)"
         ui.show_text(unique_id, text)
         return {"ui": {"text": [text]}, "result": (str(path),)}

@@ -1,20 +1,35 @@
-"""Names of the files that nodes write: validated when a job is queued, numbered when it is done."""
+"""What nodes that write files share: the name, validated when a job is queued and numbered when it is done."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ...a124core.utils.validate import plain_name
+from ..declarations import Spec, text
 from ..host.folders import output_folder, output_relative_path
 
 
-def usable_name(name: str | None) -> bool | str:
-    """Return True, or why nothing can be saved under this name, for VALIDATE_INPUTS. None comes by a wire: only the run
-    can tell."""
-    try:
-        return name is None or bool(_checked_prefix(name))
-    except ValueError as error:
-        return str(error)
+def name_input(default: str, target: str = "file") -> Spec:
+    """Declare the name under which a node saves its target."""
+    return text(default, (
+        f"Name of the {target} in output/animate124; a number is appended, nothing is overwritten."
+    ))
+
+
+class SavingNode:
+    """A node that writes a file or folder of a chosen name into our output folder."""
+
+    CATEGORY = "Animate124/4 Result"
+    OUTPUT_NODE = True
+    FUNCTION = "export"
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
+        """Return True, or why nothing can be saved under this name. None comes by a wire: only the run can tell."""
+        try:
+            return name is None or bool(_checked_prefix(name))
+        except ValueError as error:
+            return str(error)
 
 
 def free_path(prefix: str, suffix: str) -> Path:

@@ -10,64 +10,62 @@ from torch import Tensor
 from ...a124core.priors.clip import CLIP, clip_guidance
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
+from ..declarations import NODE_ID, choice, integer, number, outputs, socket
 from ..host import ui
 from ..host.images import from_images, from_masks
 from ..host.runtime import outside_inference
+from .widgets import GuidanceNode
 
 
-class A124ClipGuidance:
+@outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
+    "Matches the motion to the clip. Connect it to the coarse (and the fine) optimizer."
+)))
+class A124ClipGuidance(GuidanceNode):
     """The exact prior of one clip."""
 
     DESCRIPTION = (
         "Your own clip drives the motion: frames from Wan, LTX, AnimateDiff, a phone or any other node, from the "
         "camera of your picture. It guides that side only, so connect a view guidance for the others."
     )
-    CATEGORY = "Animate124/2 Priors"
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
-    RETURN_TYPES = (sockets.VIDEO_GUIDANCE,)
-    RETURN_NAMES = ("video guidance",)
-    OUTPUT_TOOLTIPS = ("Matches the motion to the clip. Connect it to the coarse (and the fine) optimizer.",)
-    FUNCTION = "make"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
-        share = {"min": 0.0, "max": 1.0, "step": 0.01, "advanced": True}
         return {
             "required": {
-                "images": ("IMAGE", {"tooltip": (
+                "images": socket("IMAGE", (
                     "The clip's frames in order. The first is the beginning of the scene and should look like your "
                     "picture, the last is its end. The camera must not move."
-                )}),
-                "mask_marks": (list(MASK_MARKS), {"tooltip": (
+                )),
+                "mask_marks": choice(MASK_MARKS, (
                     "What white in the masks means. auto: the side that owns the border is background."
-                )}),
-                "size": ("INT", {"default": 64, "min": 16, "max": 512, "step": 8, "tooltip": (
+                )),
+                "size": integer(64, 16, 512, (
                     "Side, in pixels, at which renders are compared with the clip. Near the size that the preset "
                     "renders (demo 48, draft 64, released 128)."
-                )}),
-                "weight": ("FLOAT", {
-                    "default": CLIP.weight, "min": 0.0, "max": 1.0, "step": 1e-6, "round": False,
-                    "tooltip": "Weight of this guidance. More: the motion follows the clip more closely.",
-                }),
-                "t_min": ("FLOAT", {**share, "default": CLIP.t_min, "tooltip": (
+                ), step=8),
+                "weight": number(CLIP.weight, 0.0, 1.0, 1e-6, (
+                    "Weight of this guidance. More: the motion follows the clip more closely."
+                ), round=False),
+                "t_min": number(CLIP.t_min, 0.0, 1.0, 0.01, (
                     "Lowest noise level that is drawn, as a share of the schedule. A clip is exact at any noise, so "
                     "the range only scales the gradient."
-                )}),
-                "t_max": ("FLOAT", {**share, "default": CLIP.t_max, "tooltip": (
+                ), advanced=True),
+                "t_max": number(CLIP.t_max, 0.0, 1.0, 0.01, (
                     "Highest noise level that is drawn, as a share of the schedule."
-                )}),
+                ), advanced=True),
             },
             "optional": {
-                "mask": ("MASK", {"tooltip": (
+                "mask": socket("MASK", (
                     "Where the subject is, one mask for each frame. Without one, transparency or a plain background "
                     "is used."
-                )}),
-                "reference": (sockets.REFERENCE, {"tooltip": (
+                )),
+                "reference": socket(sockets.REFERENCE, (
                     "The picture the clip begins with: its camera is the clip's, and the node warns if the two do not "
                     "look alike."
-                )}),
+                )),
             },
-            "hidden": {"unique_id": "UNIQUE_ID"},
+            "hidden": NODE_ID,
         }
 
     @outside_inference
