@@ -17,7 +17,7 @@ from a124core.cli.run import eval_set_of, run_stage
 from a124core.evaluation.evaluate import EvalSet, evaluate, field_renderer, static_baseline
 from a124core.field.field4d import Field4D
 from a124core.priors.builtin import example_image
-from a124core.priors.clip import clip_guidance
+from a124core.priors.video_clip import clip_guidance
 from a124core.protocols import Guidance
 from a124core.reference.reference import make_reference
 from a124core.utils.device import best_device, keep_freed_pages

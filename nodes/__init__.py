@@ -8,10 +8,8 @@ from .guidance.text_models import A124ImageGuidance, A124RefineGuidance, A124Ups
 from .guidance.textual_inversion import A124TextualInversion
 from .guidance.video_clip import A124ClipGuidance
 from .guidance.view import A124ViewGuidance
-from .optimize.coarse import A124CoarseOptimizer
 from .optimize.field_config import A124FieldConfig
-from .optimize.fine import A124FineOptimizer
-from .optimize.static import A124StaticOptimizer
+from .optimize.stages import A124CoarseOptimizer, A124FineOptimizer, A124StaticOptimizer
 from .reference import A124ExamplePicture, A124Reference
 from .result.cameras import A124Cameras
 from .result.export_frames import A124ExportFrames

@@ -13,12 +13,11 @@ from ..cameras.paths import CameraPath, FixedTime, Orbit, Playback, StaticCamera
 from ..cameras.rig import FOVY, RADIUS
 from ..cameras.stereo import DEFAULT_EYE_DISTANCE, Stereo
 from ..cameras.transforms import read_camera_file
-from ..export.images.film import BACKGROUNDS as COLOURS
-from ..export.images.film import FilmOptions
+from ..export.images.film import BACKGROUND_COLOURS, FilmOptions
 from ..utils.progress import OnProgress
 
 FRAMES = 48  # where neither the command nor a file of cameras says how many
-BACKGROUNDS = {"transparent": None, **COLOURS}
+FILM_BACKGROUNDS = {"transparent": None, **BACKGROUND_COLOURS}
 
 
 def add_camera_args(p: argparse.ArgumentParser) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..export.checkpoint import load_field
-from ..export.images.film import WHITE, export_film
+from ..export.images.film import export_film
 from ..export.images.frames import export_frames
 from ..export.images.video import SUFFIXES
+from ..reference.reference import WHITE
 from .camera_args import camera_path_from_args, film_options_from_args, progress_bar
 from .folder import created_folder
 from .machine import available_device

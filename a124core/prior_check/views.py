@@ -10,14 +10,13 @@ from torch import Tensor
 
 from ..cameras.rig import make_cameras, nearest_cameras
 from ..protocols import Cameras, Field, View
-from ..reference.reference import Reference, camera_of
+from ..reference.reference import WHITE, Reference, camera_of
 from ..render.clip import ImageOptions, render_clip
 from .probe import ProbeInput
 
-SIDES = {"front": 0.0, "side": 90.0, "back": 180.0}  # azimuth from the reference camera, degrees
+AZIMUTHS = {"front": 0.0, "side": 90.0, "back": 180.0}  # azimuth from the reference camera, degrees
 FRAMES = 8  # of a clip; its middle is scene time 0.5
 SAMPLES = 128  # steps across the cube
-WHITE = (1.0, 1.0, 1.0)
 
 # cameras (B), times (B,), size -> image (B, 3, S, S), opacity (B, 1, S, S)
 RenderFn = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]
@@ -76,7 +75,7 @@ class ProbeViews:
         if role == "refine" and self.render is not None:
             time = torch.full((1,), 0.5)
         used: list[tuple[float, float]] = []
-        for label, azimuth in SIDES.items():
+        for label, azimuth in AZIMUTHS.items():
             camera = self.camera_at(azimuth, allowed)
             angles = (float(camera.azimuth), float(camera.elevation))
             if angles in used or (self.render is None and used):

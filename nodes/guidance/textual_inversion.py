@@ -19,12 +19,13 @@ from ...a124core.runs.monitor import Intervals, RunMonitor
 from ...a124core.runs.store import RunStore
 from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
+from ..declarations import RUN_ID
 from ..host import inversion as host_inversion
 from ..host import ui
+from ..host.cache_key import cache_key
 from ..host.images import from_images, to_preview_image
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
-from ..optimize.cache_key import HIDDEN, cache_key
 from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class A124TextualInversion:
                     "The raw picture, with its background, to learn from in place of the cut-out, as the release does."
                 )}),
             },
-            "hidden": HIDDEN,
+            "hidden": RUN_ID,
         }
 
     @outside_inference

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...a124core.priors.clip import CLIP, clip_guidance
+from ...a124core.priors.video_clip import VIDEO_CLIP, clip_guidance
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, choice, integer, number, outputs, socket
@@ -44,14 +44,14 @@ class A124ClipGuidance(GuidanceNode):
                     "Side, in pixels, at which renders are compared with the clip. Near the size that the preset "
                     "renders (demo 48, draft 64, released 128)."
                 ), step=8),
-                "weight": number(CLIP.weight, 0.0, 1.0, 1e-6, (
+                "weight": number(VIDEO_CLIP.weight, 0.0, 1.0, 1e-6, (
                     "Weight of this guidance. More: the motion follows the clip more closely."
                 ), round=False),
-                "t_min": number(CLIP.t_min, 0.0, 1.0, 0.01, (
+                "t_min": number(VIDEO_CLIP.t_min, 0.0, 1.0, 0.01, (
                     "Lowest noise level that is drawn, as a share of the schedule. A clip is exact at any noise, so "
                     "the range only scales the gradient."
                 ), advanced=True),
-                "t_max": number(CLIP.t_max, 0.0, 1.0, 0.01, (
+                "t_max": number(VIDEO_CLIP.t_max, 0.0, 1.0, 0.01, (
                     "Highest noise level that is drawn, as a share of the schedule."
                 ), advanced=True),
             },
@@ -75,7 +75,7 @@ class A124ClipGuidance(GuidanceNode):
     ) -> dict:
         frames, alpha = from_images(images)
         masks = None if mask is None else from_masks(mask)
-        numbers = replace(CLIP, weight=weight, t_min=t_min, t_max=t_max)
+        numbers = replace(VIDEO_CLIP, weight=weight, t_min=t_min, t_max=t_max)
         guidance = clip_guidance(frames, masks, alpha, reference, size, mask_marks, numbers)
         ui.show_text(unique_id, guidance.note)
         return {"ui": {"text": [guidance.note]}, "result": (guidance,)}

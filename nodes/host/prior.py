@@ -20,10 +20,10 @@ class NativePrior(ModelPrior):
     """MODEL, VAE and conditioner as a Prior. Nothing is loaded before the first denoise; close() restores the MODEL."""
 
     def __init__(
-        self, model: Any, vae: Any, conditioner: Conditioner, cfg: float, size: int, is_clip: bool = False
+        self, model: Any, vae: Any, conditioner: Conditioner, cfg: float, size: int, is_video_clip: bool = False
     ) -> None:
         check_vae(model, vae)
-        self.vae, self.conditioner, self.size, self.is_clip = vae, conditioner, size, is_clip
+        self.vae, self.conditioner, self.size, self.is_video_clip = vae, conditioner, size, is_video_clip
         self.reads_condition = conditioner.reads_condition
         self.denoiser = HostDenoiser(model, conditioner.conds, cfg)
         self.sigmas = self.denoiser.sigmas
@@ -35,7 +35,7 @@ class NativePrior(ModelPrior):
         if self.encoder is None:
             self.encoder = private_encoder(self.vae)
         image = resize_images(image, self.size)
-        return self.scale(self.encoder.encode_clip(image) if self.is_clip else self.encoder.encode_images(image))
+        return self.scale(self.encoder.encode_clip(image) if self.is_video_clip else self.encoder.encode_images(image))
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         """x_t like x0, sigma (items,) -> x0_hat, with the MODEL's patches and classifier-free guidance."""
@@ -92,7 +92,7 @@ def video_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: 
     """Return a text-to-video MODEL as the prior of whole clips."""
     check_vae(model, vae)
     check_video(model, vae)
-    return NativePrior(model, vae, _view_text(model, clip, vae, prompt, DYNAMIC_SUFFIX), cfg, size, is_clip=True)
+    return NativePrior(model, vae, _view_text(model, clip, vae, prompt, DYNAMIC_SUFFIX), cfg, size, is_video_clip=True)
 
 
 def _view_text(model: Any, clip: Any, vae: Any, prompt: str, suffix: str) -> ViewText:

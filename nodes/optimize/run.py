@@ -22,8 +22,8 @@ from ...a124core.stages.optimise import initial_field, optimise
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
 from ...a124core.utils.device import is_out_of_memory
 from ..host import ui
+from ..host.cache_key import Graph, cache_key
 from ..host.memory import host_device, loaded_models
-from .cache_key import Graph, cache_key
 from .progress import NodeProgress
 from .store import RESULT, open_store, trim, usage
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...a124core.cameras.paths import CameraPath, Orbit, Playback
 from ...a124core.export.images.capture import CaptureOptions, export_capture
-from ...a124core.export.images.film import BACKGROUNDS, FilmOptions, export_film
+from ...a124core.export.images.film import BACKGROUND_COLOURS, FilmOptions, export_film
 from ...a124core.export.images.frames import export_frames
 from ...a124core.field.field4d import Field4D
 from .. import sockets
@@ -60,7 +60,7 @@ class A124ExportFrames(SavingNode):
                 "height": integer(512, 16, 4096, (
                     "Pixels. The field of view goes from top to bottom, so a wider image shows more at the sides."
                 ), step=2),
-                "background": choice(["transparent", *BACKGROUNDS], (
+                "background": choice(["transparent", *BACKGROUND_COLOURS], (
                     "Behind the subject. MP4 cannot be transparent: it is white then. PNG always is."
                 )),
                 "plays": integer(1, 1, 100, "How many times the scene plays during the film."),
@@ -91,7 +91,8 @@ class A124ExportFrames(SavingNode):
         if format == DATA_SET:
             export_capture(field, path, CaptureOptions(views, frames, (height, width)), on_progress, device)
         else:
-            film = FilmOptions(frames, fps, (height, width), BACKGROUNDS.get(background), Playback(plays, ping_pong))
+            colour = BACKGROUND_COLOURS.get(background)  # None: transparent
+            film = FilmOptions(frames, fps, (height, width), colour, Playback(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
             write(field, path, cameras or Orbit(), film, on_progress, device)
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,

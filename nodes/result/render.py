@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...a124core.cameras.paths import CameraPath, sample_path
 from ...a124core.cameras.rig import to_pinholes
-from ...a124core.export.images.film import BACKGROUNDS
+from ...a124core.export.images.film import BACKGROUND_COLOURS
 from ...a124core.field.field4d import Field4D
 from ...a124core.render.clip import ImageOptions, render_clip
 from ...a124core.utils.device import check_memory
@@ -48,7 +48,7 @@ class A124Render:
                 "size": integer(256, 16, 2048, (
                     "Width and height of an image, pixels. Two eyes make it twice as wide."
                 ), step=8),
-                "background": choice(BACKGROUNDS, "The colour behind the subject."),
+                "background": choice(BACKGROUND_COLOURS, "The colour behind the subject."),
             },
             "hidden": NODE_ID,
         }
@@ -62,7 +62,7 @@ class A124Render:
         needed = frames * size * size * to_pinholes(views[:1]).eyes * PIXEL_BYTES
         advice = "render fewer or smaller ones, or use Export film or frames"
         check_memory(needed, f"a batch of {frames} images", advice)
-        options = ImageOptions(size, background=BACKGROUNDS[background])
+        options = ImageOptions(size, background=BACKGROUND_COLOURS[background])
         clip = render_clip(field.to(host_device()), views, time, options, ui.progress_callback(unique_id))
         depth = to_depth_image(clip.depth, clip.mask)
         image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))

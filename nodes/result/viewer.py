@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ...a124core.export.images.film import BACKGROUNDS
+from ...a124core.export.images.film import BACKGROUND_COLOURS
 from ...a124core.export.viewer.html import export_html
 from ...a124core.export.viewer.volume import VolumeOptions
 from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
@@ -36,7 +36,7 @@ def viewer_widgets() -> dict[str, Spec]:
             "Largest size of the baked scene. Its resolution is lowered until it fits."
         )),
         "seconds": number(3.0, 0.1, 600.0, 0.1, "How long one pass through the scene takes at speed 1."),
-        "background": choice(BACKGROUNDS, "The colour behind the subject when the viewer opens."),
+        "background": choice(BACKGROUND_COLOURS, "The colour behind the subject when the viewer opens."),
     }
 
 
@@ -44,7 +44,7 @@ def viewer_options(
     resolution: int, frames: int, megabytes: float, seconds: float, background: str
 ) -> VolumeOptions:
     """Convert widget values to the core's options."""
-    return VolumeOptions(resolution, frames, megabytes, seconds, BACKGROUNDS[background])
+    return VolumeOptions(resolution, frames, megabytes, seconds, BACKGROUND_COLOURS[background])
 
 
 class A124Preview4D:

@@ -84,7 +84,7 @@ def control_net() -> Path:
 
 def compared(native, folder, view, shape):
     """Latents of the same image, and x0_hat of the same noisy ones at three noise levels."""
-    image = random_image(21, 3 if native.is_clip else shape[0], native.size)
+    image = random_image(21, 3 if native.is_video_clip else shape[0], native.size)
     latents = rel_error(folder.encode(image), native.encode(image))
     denoised = []
     for step in (30, 400, 900):

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...cameras.paths import CameraPath, Playback, sample_path
 from ...cameras.rig import to_pinholes
 from ...protocols import Field
+from ...reference.reference import WHITE
 from ...render.clip import ImageOptions, RenderedClip, render_frames
 from ...utils.device import check_memory
 from ...utils.progress import OnProgress
@@ -22,8 +23,8 @@ from .video import MAX_FPS, write_video
 
 WITH_ALPHA = (".webm", ".gif", ".webp")
 BUFFERED_BYTES = {".gif": 1, ".webp": 4}  # of each pixel, in formats that are written when all frames are there
-WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
-BACKGROUNDS = {"white": WHITE, "black": BLACK, "grey": (0.5, 0.5, 0.5), "green": (0.0, 1.0, 0.0)}
+BLACK = (0.0, 0.0, 0.0)
+BACKGROUND_COLOURS = {"white": WHITE, "black": BLACK, "grey": (0.5, 0.5, 0.5), "green": (0.0, 1.0, 0.0)}
 SIDE_LIMITS = (16, 4096)  # pixels
 MAX_FRAMES = 100_000
 VISIBLE_OPACITY = 0.02  # below it a pixel shows nothing

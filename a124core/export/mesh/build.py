@@ -77,7 +77,7 @@ def build(
     """Extract, register, colour and measure the surfaces; refuse what would not fit after the first one."""
     require("trimesh", "trimesh", "to measure meshes")
     field = field.to(device)
-    times = frame_times(field, options)
+    times = mesh_times(field, options)
     registrations = len(times) - 1 if tracked else 0  # the template needs none
     progress = ProgressCounter(2 * len(times) + registrations, on_progress, text="locating the object")
     surface = fit_surface(field, times, options.resolution, progress.report)
@@ -105,7 +105,7 @@ def build(
     return MeshBuild(sequence, surface, times[: len(frames)], errors, between, colour_errors, notes)
 
 
-def frame_times(field: Field, options: MeshOptions) -> np.ndarray:  # (F,) in [0, 1]
+def mesh_times(field: Field, options: MeshOptions) -> np.ndarray:  # (F,) in [0, 1]
     """Return times spread over the whole scene; the end of a loop, which is its start, is left out."""
     if options.time is not None or options.frames == 1:
         return np.array([options.time or 0.0])

@@ -142,18 +142,18 @@ class FolderPrior(ModelPrior):
         conditioner: Conditioner,
         cfg: float,
         size: int,  # pixels a side that the networks get
-        is_clip: bool = False,
+        is_video_clip: bool = False,
     ) -> None:
         if size % encoder.factor:
             raise ValueError(f"size is {size}: this model needs a multiple of {encoder.factor} pixels.")
         self.denoiser, self.encoder, self.conditioner = denoiser, encoder, conditioner
-        self.cfg, self.size, self.is_clip = cfg, size, is_clip
+        self.cfg, self.size, self.is_video_clip = cfg, size, is_video_clip
         self.sigmas, self.reads_condition = denoiser.sigmas, conditioner.reads_condition
 
     def encode(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w); a clip becomes one item (1, C, F, h, w)."""
         latents = self.encoder(resize_images(image, self.size))
-        return latents.movedim(0, 1)[None] if self.is_clip else latents
+        return latents.movedim(0, 1)[None] if self.is_video_clip else latents
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
         """x_t like x0, sigma (items,) -> x0_hat, classifier-free guidance in the standard form."""

@@ -78,11 +78,11 @@ def video_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     folder, n = request.path, request.numbers
     if unet_file(folder) is not None:
         parts = load_modelscope(folder, request.prompt + DYNAMIC_SUFFIX, request.negative, policy)
-        return FolderPrior(*parts, n.cfg, n.size, is_clip=True)
+        return FolderPrior(*parts, n.cfg, n.size, is_video_clip=True)
     unet = check_unet(folder, "video")
     text = load_view_text(folder, unet, request.prompt, DYNAMIC_SUFFIX, request.negative)
     denoiser = load_denoiser(folder, policy, UNET3D)
-    return FolderPrior(denoiser, load_vae(folder, policy), text, n.cfg, n.size, is_clip=True)
+    return FolderPrior(denoiser, load_vae(folder, policy), text, n.cfg, n.size, is_video_clip=True)
 
 
 def refine_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
-from a124core.cli.export import add_export_args, check_request
-from a124core.cli.export_request import ExportRequest
+from a124core.cli.export import add_export_args, check_options
+from a124core.cli.export_formats import FORMATS
 from a124core.cli.main import main
-from a124core.cli.writers import WRITERS
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
@@ -67,14 +67,14 @@ def test_all_writes_one_of_each_that_can_be(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert run(field, "--format", "all", "--out", "../all", *SMALL) == 0, "here a folder above is no bad name"
-    assert len(list((tmp_path / "all").iterdir())) == len(WRITERS) - 1
+    assert len(list((tmp_path / "all").iterdir())) == len(FORMATS) - 1
     assert "pip install usd-core" in capsys.readouterr().err
 
 
 def test_all_goes_on_after_one_that_fails_and_says_so_at_the_end(
     field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("a124core.cli.export.WRITERS", {k: WRITERS[k] for k in ("frames", "gif", "webp")})
+    monkeypatch.setattr("a124core.cli.export.FORMATS", {k: FORMATS[k] for k in ("frames", "gif", "webp")})
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames" / "notes.txt").write_text("mine")
     assert run(field, "--format", "all", "--out", tmp_path, *FILM) == 2
@@ -87,13 +87,13 @@ def test_a_format_is_not_held_to_the_limits_of_another() -> None:
     words = argparse.ArgumentParser()
     add_export_args(words)
 
-    def checked(form: str, *said: str) -> ExportRequest:
-        return check_request(words.parse_args(["field", "--out", "x", *said]), form)
+    def checked(form: str, *said: str) -> dict[str, Any]:
+        return check_options(words.parse_args(["field", "--out", "x", *said]), form)
 
-    assert checked("mp4", "--frames", "300").film.frames == 300
-    assert checked("glb", "--resolution", "320").mesh.resolution == 320
-    assert checked("html", "--resolution", "8").viewer.resolution == 8
-    assert checked("html", "--fps", "16").viewer.seconds == 2.0, "32 frames, where nobody says how many"
+    assert checked("mp4", "--frames", "300")["mp4"][1].frames == 300
+    assert checked("glb", "--resolution", "320")["glb"].resolution == 320
+    assert checked("html", "--resolution", "8")["html"].resolution == 8
+    assert checked("html", "--fps", "16")["html"].seconds == 2.0, "32 frames, where nobody says how many"
     with pytest.raises(ValueError, match="^html: frames is 300"):
         checked("all", "--frames", "300")
 

@@ -56,7 +56,7 @@ def test_all_stages_run_with_a_learned_embedding(
     denoise = FolderPrior.denoise
 
     def counted(self: FolderPrior, *args: object) -> torch.Tensor:
-        used.add(type(self.conditioner).__name__ + str(self.is_clip))
+        used.add(type(self.conditioner).__name__ + str(self.is_video_clip))
         return denoise(self, *args)
 
     monkeypatch.setattr(FolderPrior, "denoise", counted)

@@ -15,7 +15,7 @@ from a124core.prior_check.probe import signal_and_noise
 from a124core.prior_check.views import ProbeViews
 from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
 from a124core.priors.builtin.appearance import Appearance
-from a124core.priors.clip import ClipPrior
+from a124core.priors.video_clip import ClipPrior
 from a124core.protocols import Guidance, Guidances
 from a124core.reference.reference import Reference, make_reference
 from tests.core import misfits as wrong

@@ -9,7 +9,7 @@ import torch
 
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
-from a124core.priors.clip import clip_guidance
+from a124core.priors.video_clip import clip_guidance
 from a124core.protocols import Cameras, Guidance, Guidances, View
 from a124core.stages.coarse import MIN_TIME_TV, RefineFn, RefineTerm, clip_batches, with_min_time_tv
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig

@@ -45,7 +45,7 @@ def test_a_link_that_leads_out_of_the_folder(nodes: dict[str, type], workspace: 
 
 
 def test_where_it_was_saved_has_no_dot_behind_it(workspace: Path, pack_module: Callable[[str], ModuleType]) -> None:
-    saved = pack_module("nodes.result.names").saved
+    saved = pack_module("nodes.result.saving").saved
     (workspace / "film_00001_").mkdir(parents=True)
     assert saved(workspace.resolve() / "film_00001_") == "Saved in the output folder as animate124/film_00001_/"
     assert saved(workspace.resolve() / "a_00001_.glb") == "Saved in the output folder as animate124/a_00001_.glb"

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ...a124core import __version__
-from ..host.file_stamps import file_stamps
+from .file_stamps import file_stamps
 
-HIDDEN = {"graph": "DYNPROMPT", "unique_id": "UNIQUE_ID"}  # inputs by which the host gives a node its graph
 FREE_INPUTS = ("resume", "memory")  # of our nodes: how to get there, not where
 FREE_OF = {"A124TextualInversion": ("chunk", "name")}
 

@@ -5,8 +5,8 @@ import torch
 
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin.denoisers import ENCODE_SCALE
-from a124core.priors.clip import clip_guidance
 from a124core.priors.sds import sds
+from a124core.priors.video_clip import clip_guidance
 from a124core.protocols import Cameras, Prior, View
 from a124core.reference.reference import Reference
 

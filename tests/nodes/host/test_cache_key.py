@@ -32,7 +32,7 @@ WORD = {
 @pytest.fixture
 def of(pack_module: Callable[[str], ModuleType], queued: type) -> Callable[..., str]:
     """Identity of a node of a prompt."""
-    identity = pack_module("nodes.optimize.cache_key").cache_key
+    identity = pack_module("nodes.host.cache_key").cache_key
 
     def ask(prompt: dict, node: str = "3", reference: Any = None, **added: dict) -> str:
         return identity(queued(prompt, added), node, "static", reference, {"anything": object()})
@@ -83,7 +83,7 @@ def test_nodes_of_an_expansion_are_known_by_their_own_inputs(of: Callable) -> No
 
 
 def test_what_cannot_be_told_apart_is_never_found_again(of: Callable, pack_module: Callable, reference: Any) -> None:
-    identity = pack_module("nodes.optimize.cache_key").cache_key
+    identity = pack_module("nodes.host.cache_key").cache_key
     model = object()  # a host's MODEL, of which only the class has a name
     known, unknown = ([identity(None, None, "static", reference, {"m": m}) for _ in range(2)] for m in ("a", model))
     assert known[0] == known[1] and unknown[0] != unknown[1]

@@ -25,7 +25,7 @@ from .builtin.denoisers import encode_clip
 from .defaults import BUILT_IN, RoleDefaults
 from .noise import scaled_linear_sigmas
 
-CLIP = replace(BUILT_IN["video"], t_max_end=None)  # a clip's answer is the same at any noise: nothing to anneal
+VIDEO_CLIP = replace(BUILT_IN["video"], t_max_end=None)  # a clip's answer is the same at any noise: nothing to anneal
 MIN_MOTION = 1.5e-3  # a mean change of premultiplied values below this from the first frame on is a still image
 MIN_OVERLAP = 0.5  # IoU of silhouettes below which the first frame is not the reference image
 
@@ -61,7 +61,7 @@ def clip_guidance(
     reference: Reference | None = None,  # the clip's camera is its camera, and its silhouette is compared
     size: int = 64,  # side at which renders are compared with the clip
     mask_marks: str = "auto",
-    numbers: RoleDefaults = CLIP,
+    numbers: RoleDefaults = VIDEO_CLIP,
 ) -> Guidance:
     """Make the video guidance of one clip; each frame is cut out, padded to a square and reduced, as references are."""
     image, mask = _check_frames(image, mask)

@@ -1,0 +1,135 @@
+"""3 to 5: the optimizers of the three stages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from ...a124core.field.config import FieldConfig
+from ...a124core.field.field4d import Field4D
+from ...a124core.protocols import Guidances
+from ...a124core.stages.config import CONDITIONS
+from ...a124core.stages.optimise import resolve_config
+from .. import sockets
+from ..declarations import RUN_ID, choice, field, outputs, socket
+from ..host.runtime import outside_inference
+from .field_config import with_choices
+from .run import NodeRun, chosen_preset, run, widgets
+
+
+class Optimizer:
+    """One stage, from the field of the stage before."""
+
+    stage: ClassVar[str]
+    CATEGORY = "Animate124/3 Optimize"
+    FUNCTION = "optimise"
+
+    @outside_inference
+    def optimise(
+        self, preset: str, memory: str, steps: int, seed: int, resume: str, field: Field4D | None = None,
+        condition: str | None = None, reference: Any = None, image_guidance: Any = None, view_guidance: Any = None,
+        video_guidance: Any = None, refine_guidance: Any = None, field_config: dict[str, Any] | None = None,
+        graph: Any = None, unique_id: str | None = None,
+    ) -> tuple[Field4D]:
+        guidances = Guidances(image_guidance, view_guidance, video_guidance, refine_guidance)
+        node = NodeRun(self.stage, preset, seed, resume, graph, unique_id)
+        chosen = chosen_preset(preset, guidances)
+        stage = getattr(chosen, self.stage)
+        config = resolve_config(
+            replace(stage, condition=condition) if condition else stage, guidances, steps, memory
+        )
+        grid = self.grid(chosen.field, field, field_config)
+        return (run(node, field, grid, reference, guidances, config),)
+
+    def grid(self, preset: FieldConfig, field: Field4D | None, chosen: dict[str, Any] | None) -> FieldConfig:
+        """Return how the stage's field is stored: as its preset and the field config say."""
+        return with_choices(preset, chosen)
+
+
+@outputs(("field", sockets.FIELD, "The scene at rest. Connect it to the coarse optimizer, or render it."))
+class A124StaticOptimizer(Optimizer):
+    """Stage 1."""
+
+    DESCRIPTION = (
+        "Builds the shape at rest: it fits your picture from the front and the priors supervise all other views."
+    )
+    SEARCH_ALIASES = ["animate124 static", "4D", "image to 3D", "NeRF", "shape", "score distillation", "SDS"]
+    stage = "static"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": widgets(),
+            "optional": {
+                "reference": socket(sockets.REFERENCE, "The picture that the front must match."),
+                "image_guidance": socket(sockets.IMAGE_GUIDANCE, "Supervises single images by the prompt."),
+                "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views by the picture."),
+                "field_config": socket(sockets.FIELD_CONFIG, "How the scene is stored. Not needed as a rule."),
+            },
+            "hidden": RUN_ID,
+        }
+
+
+@outputs(("field", sockets.FIELD, "The moving scene. Connect it to the fine optimizer, or render it."))
+class A124CoarseOptimizer(Optimizer):
+    """Stage 2."""
+
+    DESCRIPTION = (
+        "Teaches the shape to move as the video prior says, while its first frame keeps looking like your picture."
+    )
+    SEARCH_ALIASES = ["animate124 coarse", "4D", "animate", "motion", "dynamic NeRF", "score distillation", "SDS"]
+    stage = "coarse"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {"field": field("The scene at rest, from the static optimizer."), **widgets()},
+            "optional": {
+                "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
+                "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
+                "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Judges clips: this wire decides how it moves."),
+                "field_config": socket(sockets.FIELD_CONFIG, (
+                    "Of its choices the time grids and the loop count here. Not needed as a rule."
+                )),
+            },
+            "hidden": RUN_ID,
+        }
+
+    def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any] | None) -> FieldConfig:
+        """Return how the moving field is stored: a loop stays one."""
+        return with_choices(replace(preset, loop=field.config.loop), chosen)
+
+
+@outputs(("field", sockets.FIELD, "The finished scene: render it, save it, export it."))
+class A124FineOptimizer(Optimizer):
+    """Stage 3."""
+
+    DESCRIPTION = "Repairs colour and detail of the moving scene, so that every frame looks like your picture again."
+    SEARCH_ALIASES = ["animate124 fine", "4D", "refine", "detail", "ControlNet tile", "score distillation", "SDS"]
+    stage = "fine"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "field": field("The moving scene, from the coarse optimizer."),
+                **widgets(),
+                "condition": choice(CONDITIONS, (
+                    "What the refine guidance repairs. frozen coarse: the scene as it came in (the method). "
+                    "current render: the scene as it is now (for comparison)."
+                )),
+            },
+            "optional": {
+                "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
+                "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
+                "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Keeps the motion while details change."),
+                "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
+                    "Supervises detail against the picture: this wire repairs the colours."
+                )),
+            },
+            "hidden": RUN_ID,
+        }
+
+    def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any] | None) -> FieldConfig:
+        """Return how the field is stored already."""
+        return field.config
