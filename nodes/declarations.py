@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..a124core.utils.text import unused_note
 from . import sockets
@@ -12,6 +12,20 @@ Spec = tuple[Any, dict[str, Any]]  # socket type or choices, options
 
 NODE_ID = {"unique_id": "UNIQUE_ID"}  # hidden input: where progress and text are shown
 RUN_ID = {"graph": "DYNPROMPT", **NODE_ID}  # hidden inputs by which the host gives a node its graph
+
+
+class Node:
+    """A node whose inputs are the same whenever the host asks."""
+
+    REQUIRED: ClassVar[dict[str, Spec]] = {}
+    OPTIONAL: ClassVar[dict[str, Spec]] = {}
+    HIDDEN: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict]:
+        """Return the inputs in the host's groups."""
+        groups = {"required": cls.REQUIRED, "optional": cls.OPTIONAL, "hidden": cls.HIDDEN}
+        return {name: dict(group) for name, group in groups.items() if group}
 
 
 def socket(kind: str, tooltip: str) -> Spec:

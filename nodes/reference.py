@@ -9,7 +9,7 @@ from ..a124core.priors.builtin import SUBJECTS, example_image
 from ..a124core.reference.reference import make_reference
 from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
-from .declarations import NODE_ID, choice, flag, number, outputs, socket
+from .declarations import NODE_ID, Node, choice, flag, number, outputs, socket
 from .host import ui
 from .host.images import from_images, from_masks, to_image, to_mask
 from .host.runtime import outside_inference
@@ -21,17 +21,14 @@ CUTOUT_SIZE = 512  # pixels a side of the cut-out image
     ("image", "IMAGE", "The picture, on white where nothing is."),
     ("mask", "MASK", "1 where the picture is transparent, as Load Image gives it."),
 )
-class A124ExamplePicture:
+class A124ExamplePicture(Node):
     """Provide an example image, as Load Image would."""
 
     DESCRIPTION = "A ready-made picture with its mask, to try the pack before you use your own."
     CATEGORY = "Animate124/1 Picture"
     SEARCH_ALIASES = ["animate124 example", "4D", "image to 3D", "sample picture", "demo image"]
     FUNCTION = "make"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {"required": {"subject": choice(SUBJECTS, "What the picture shows.")}}
+    REQUIRED = {"subject": choice(SUBJECTS, "What the picture shows.")}
 
     @outside_inference
     def make(self, subject: str) -> tuple[Tensor, Tensor]:
@@ -45,7 +42,7 @@ class A124ExamplePicture:
     )),
     ("cut-out", "IMAGE", "The subject on white: look at it before you wait for a result."),
 )
-class A124Reference:
+class A124Reference(Node):
     """Cut the subject out and set the camera the image was taken from."""
 
     DESCRIPTION = (
@@ -55,38 +52,29 @@ class A124Reference:
     CATEGORY = "Animate124/1 Picture"
     SEARCH_ALIASES = ["animate124 picture", "4D", "image to 3D", "NeRF", "animate", "cut out", "subject"]
     FUNCTION = "make"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "image": socket("IMAGE", "The picture. Of a batch or an animation the first one is taken."),
-                "mask_marks": choice(MASK_MARKS, (
-                    "What white in the mask means. Load Image marks the background, removal nodes the subject. "
-                    "auto: the side that owns the border is background."
-                )),
-                "recentre": flag((
-                    "Frame the subject in the middle. Use it when the subject is small or off to one side."
-                ), advanced=True),
-                "elevation": number(0.0, -80.0, 80.0, 1.0, (
-                    "Degrees that the camera looked down from. 0: from straight ahead."
-                ), advanced=True),
-                "azimuth": number(0.0, -180.0, 180.0, 1.0, (
-                    "Degrees that the camera stood to the side. 0: the subject faces the camera."
-                ), advanced=True),
-                "radius": number(1.8, 1.0, 6.0, 0.05, (
-                    "Distance of the camera. The scene reaches from -1 to 1."
-                ), advanced=True),
-                "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees.", advanced=True),
-            },
-            "optional": {
-                "mask": socket("MASK", (
-                    "Where the subject is. Without one, transparency or a plain background is used."
-                )),
-                "depth": socket("IMAGE", "A depth map of the picture, near = bright. It improves the shape."),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "image": socket("IMAGE", "The picture. Of a batch or an animation the first one is taken."),
+        "mask_marks": choice(MASK_MARKS, (
+            "What white in the mask means. Load Image marks the background, removal nodes the subject. auto: the side "
+            "that owns the border is background."
+        )),
+        "recentre": flag((
+            "Frame the subject in the middle. Use it when the subject is small or off to one side."
+        ), advanced=True),
+        "elevation": number(0.0, -80.0, 80.0, 1.0, (
+            "Degrees that the camera looked down from. 0: from straight ahead."
+        ), advanced=True),
+        "azimuth": number(0.0, -180.0, 180.0, 1.0, (
+            "Degrees that the camera stood to the side. 0: the subject faces the camera."
+        ), advanced=True),
+        "radius": number(1.8, 1.0, 6.0, 0.05, "Distance of the camera. The scene reaches from -1 to 1.", advanced=True),
+        "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees.", advanced=True),
+    }
+    OPTIONAL = {
+        "mask": socket("MASK", "Where the subject is. Without one, transparency or a plain background is used."),
+        "depth": socket("IMAGE", "A depth map of the picture, near = bright. It improves the shape."),
+    }
+    HIDDEN = NODE_ID
 
     @outside_inference
     def make(

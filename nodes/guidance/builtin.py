@@ -29,26 +29,19 @@ class A124BuiltInPriors(GuidanceNode):
         "Matches the motion of clips to the prompt. For the coarse and the fine stage.",
         "Restores the details of your picture. For the fine stage.",
     )
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "prompt": text("a panda is dancing", (
-                    "What happens, in plain words: a subject and its motion."
-                ), multiline=True),
-                "motion": choice([FROM_PROMPT, *MOTIONS], (
-                    "The motion. Choose one to override the prompt."
-                ), default=FROM_PROMPT),
-            },
-            "optional": {
-                "reference": socket(sockets.REFERENCE, (
-                    "Your picture. An example picture is recognised; any other cut-out is inflated to a solid and "
-                    "moved. The prompt then only chooses the motion."
-                )),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "prompt": text("a panda is dancing", "What happens, in plain words: a subject and its motion.", multiline=True),
+        "motion": choice([FROM_PROMPT, *MOTIONS], (
+            "The motion. Choose one to override the prompt."
+        ), default=FROM_PROMPT),
+    }
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, (
+            "Your picture. An example picture is recognised; any other cut-out is inflated to a solid and moved. The "
+            "prompt then only chooses the motion."
+        )),
+    }
+    HIDDEN = NODE_ID
 
     @outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:

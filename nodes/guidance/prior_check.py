@@ -8,7 +8,7 @@ from ...a124core.prior_check.check import check_priors
 from ...a124core.prior_check.views import ProbeViews, render_views
 from ...a124core.protocols import Guidance, Guidances
 from .. import sockets
-from ..declarations import NODE_ID, field, integer, outputs, socket, text
+from ..declarations import NODE_ID, Node, field, integer, outputs, socket, text
 from ..host import ui
 from ..host.images import to_image
 from ..host.memory import host_device, loaded_models
@@ -21,7 +21,7 @@ from ..host.runtime import outside_inference
     )),
     ("report", "STRING", "One sentence for each warning with what to do, or that there is none."),
 )
-class A124PriorCheck:
+class A124PriorCheck(Node):
     """Every connected guidance on renders of the scene."""
 
     DESCRIPTION = (
@@ -32,34 +32,29 @@ class A124PriorCheck:
     SEARCH_ALIASES = ["animate124 check", "debug guidance", "test priors", "score distillation", "what is wrong", "4D"]
     FUNCTION = "check"
     OUTPUT_NODE = True
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "size": integer(128, 32, 512, "Width and height of the renders in pixels. 128 as released.", step=8),
-                "embedding": text("", (
-                    "The learned embedding of your subject, if there is one (wire the name from Textual inversion): "
-                    "the refine guidance's prompt must contain it."
-                )),
-            },
-            "optional": {
-                "reference": socket(sockets.REFERENCE, "Your picture. Without a field only its own view is checked."),
-                "field": field(
-                    "The scene, from the static stage or later. Only with it are side, back and the pose of the view "
-                    "guidance checked."
-                ),
-                "image_guidance": socket(sockets.IMAGE_GUIDANCE, "To be checked, on single renders."),
-                "view_guidance": socket(sockets.VIEW_GUIDANCE, "To be checked with its pose, on single renders."),
-                "video_guidance": socket(sockets.VIDEO_GUIDANCE, (
-                    "To be checked, on clips of 8 frames; the sheet has the middle one."
-                )),
-                "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
-                    "To be checked with the image that it repairs, on single frames."
-                )),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "size": integer(128, 32, 512, "Width and height of the renders in pixels. 128 as released.", step=8),
+        "embedding": text("", (
+            "The learned embedding of your subject, if there is one (wire the name from Textual inversion): the refine "
+            "guidance's prompt must contain it."
+        )),
+    }
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, "Your picture. Without a field only its own view is checked."),
+        "field": field(
+            "The scene, from the static stage or later. Only with it are side, back and the pose of the view guidance "
+            "checked."
+        ),
+        "image_guidance": socket(sockets.IMAGE_GUIDANCE, "To be checked, on single renders."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "To be checked with its pose, on single renders."),
+        "video_guidance": socket(sockets.VIDEO_GUIDANCE, (
+            "To be checked, on clips of 8 frames; the sheet has the middle one."
+        )),
+        "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
+            "To be checked with the image that it repairs, on single frames."
+        )),
+    }
+    HIDDEN = NODE_ID
 
     @outside_inference
     def check(

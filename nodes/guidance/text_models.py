@@ -43,24 +43,19 @@ class A124ImageGuidance(TextGuidance):
     SEARCH_ALIASES = ["animate124 image guidance", "score distillation", "SDS", "DreamFusion", "stable diffusion", "4D"]
     prior = staticmethod(image_prior)
     note = "{prompt} (any MODEL)"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                **models("A text-to-image MODEL, with its LoRAs: SD 1.5, SD 2, SDXL ..."),
-                "prompt": prompt("a high-resolution DSLR image of a panda", (
-                    "What is in the image, standing still. ', 8k, good quality' and the side of the view (front, side "
-                    "or back view) are added, as released."
-                )),
-                "cfg": cfg(101.0),
-                "weight": weight(0.025, (
-                    "Weight of this guidance. 0.025 goes with the presets draft and released, 1 with paper."
-                )),
-                **noise(0.2, 0.6),
-                "size": size(512),
-            }
-        }
+    REQUIRED = {
+        **models("A text-to-image MODEL, with its LoRAs: SD 1.5, SD 2, SDXL ..."),
+        "prompt": prompt("a high-resolution DSLR image of a panda", (
+            "What is in the image, standing still. ', 8k, good quality' and the side of the view (front, side or back "
+            "view) are added, as released."
+        )),
+        "cfg": cfg(101.0),
+        "weight": weight(0.025, (
+            "Weight of this guidance. 0.025 goes with the presets draft and released, 1 with paper."
+        )),
+        **noise(0.2, 0.6),
+        "size": size(512),
+    }
 
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
@@ -75,21 +70,16 @@ class A124VideoGuidance(TextGuidance):
     )
     SEARCH_ALIASES = ["animate124 video guidance", "ModelScope", "Wan", "text to video", "score distillation", "4D"]
     prior = staticmethod(video_prior)
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                **models("ModelScope from this pack's loader, or a native text-to-video MODEL (Wan)."),
-                "prompt": prompt("a panda is dancing", (
-                    "What happens. ', high-resolution, 8k, good quality' is added, as released."
-                )),
-                "cfg": cfg(101.0),
-                "weight": weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
-                **noise(0.02, 0.98),
-                "size": size(256),
-            }
-        }
+    REQUIRED = {
+        **models("ModelScope from this pack's loader, or a native text-to-video MODEL (Wan)."),
+        "prompt": prompt("a panda is dancing", (
+            "What happens. ', high-resolution, 8k, good quality' is added, as released."
+        )),
+        "cfg": cfg(101.0),
+        "weight": weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
+        **noise(0.02, 0.98),
+        "size": size(256),
+    }
 
 
 @outputs(("refine guidance", sockets.REFINE_GUIDANCE, "Restores the details of your picture. For the fine stage."))
@@ -104,28 +94,23 @@ class A124RefineGuidance(TextGuidance):
     SEARCH_ALIASES = ["animate124 refine guidance", "ControlNet tile", "textual inversion", "score distillation", "4D"]
     prior = staticmethod(refine_prior)
     form = "clean"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                **models("A text-to-image MODEL, with its LoRAs: SD 1.5 in the paper."),
-                "prompt": prompt("a panda is dancing", (
-                    "The prompt, best with your subject's embedding in it: 'a embedding:name is dancing'. "
-                    "', high-resolution, 8k, good quality' is added, as released."
-                )),
-                "cfg": cfg(8.5, "The release's 7.5 is 8.5 in ComfyUI's form; the paper prints 7.5."),
-                "weight": weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
-                **noise(0.2, 0.8),
-                "size": size(1024),
-            },
-            "optional": {
-                "control_net": socket("CONTROL_NET", (
-                    "A tile ControlNet of the MODEL's family (control_v11f1e_sd15_tile). It gets renders of the frozen "
-                    "coarse result. Leave it out for the paper's naive personalised prior."
-                )),
-            },
-        }
+    REQUIRED = {
+        **models("A text-to-image MODEL, with its LoRAs: SD 1.5 in the paper."),
+        "prompt": prompt("a panda is dancing", (
+            "The prompt, best with your subject's embedding in it: 'a embedding:name is dancing'. ', high-resolution, "
+            "8k, good quality' is added, as released."
+        )),
+        "cfg": cfg(8.5, "The release's 7.5 is 8.5 in ComfyUI's form; the paper prints 7.5."),
+        "weight": weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
+        **noise(0.2, 0.8),
+        "size": size(1024),
+    }
+    OPTIONAL = {
+        "control_net": socket("CONTROL_NET", (
+            "A tile ControlNet of the MODEL's family (control_v11f1e_sd15_tile). It gets renders of the frozen coarse "
+            "result. Leave it out for the paper's naive personalised prior."
+        )),
+    }
 
 
 @outputs(("refine guidance", sockets.REFINE_GUIDANCE, "Sharpens the frames. For the fine stage."))
@@ -139,22 +124,17 @@ class A124UpscaleGuidance(TextGuidance):
     SEARCH_ALIASES = ["animate124 upscale guidance", "x4 upscaler", "super resolution", "score distillation", "4D"]
     prior = staticmethod(upscale_prior)
     form = "clean"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                **models("The SD x4 upscaler (x4-upscaler-ema)."),
-                "prompt": prompt("a panda is dancing", (
-                    "What is in the frames. ', high-resolution, 8k, good quality' is added."
-                )),
-                "cfg": cfg(9.0, "The upscaler's own default; the paper prints none."),
-                "weight": weight(1.0, "Weight of this guidance. 1, as the tile ControlNet's."),
-                **noise(0.2, 0.8, "as for the tile ControlNet, for the paper prints none"),
-                "size": size(512, "is four times the released render"),
-                "noise_level": integer(20, 0, 350, (
-                    "Noise level of the low-resolution image that it enlarges: more leaves it more freedom. 20 is the "
-                    "upscaler's own default."
-                )),
-            }
-        }
+    REQUIRED = {
+        **models("The SD x4 upscaler (x4-upscaler-ema)."),
+        "prompt": prompt("a panda is dancing", (
+            "What is in the frames. ', high-resolution, 8k, good quality' is added."
+        )),
+        "cfg": cfg(9.0, "The upscaler's own default; the paper prints none."),
+        "weight": weight(1.0, "Weight of this guidance. 1, as the tile ControlNet's."),
+        **noise(0.2, 0.8, "as for the tile ControlNet, for the paper prints none"),
+        "size": size(512, "is four times the released render"),
+        "noise_level": integer(20, 0, 350, (
+            "Noise level of the low-resolution image that it enlarges: more leaves it more freedom. 20 is the "
+            "upscaler's own default."
+        )),
+    }

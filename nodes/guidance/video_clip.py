@@ -28,45 +28,39 @@ class A124ClipGuidance(GuidanceNode):
         "camera of your picture. It guides that side only, so connect a view guidance for the others."
     )
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "images": socket("IMAGE", (
-                    "The clip's frames in order. The first is the beginning of the scene and should look like your "
-                    "picture, the last is its end. The camera must not move."
-                )),
-                "mask_marks": choice(MASK_MARKS, (
-                    "What white in the masks means. auto: the side that owns the border is background."
-                )),
-                "size": integer(64, 16, 512, (
-                    "Side, in pixels, at which renders are compared with the clip. Near the size that the preset "
-                    "renders (demo 48, draft 64, released 128)."
-                ), step=8),
-                "weight": number(VIDEO_CLIP.weight, 0.0, 1.0, 1e-6, (
-                    "Weight of this guidance. More: the motion follows the clip more closely."
-                ), round=False),
-                "t_min": number(VIDEO_CLIP.t_min, 0.0, 1.0, 0.01, (
-                    "Lowest noise level that is drawn, as a share of the schedule. A clip is exact at any noise, so "
-                    "the range only scales the gradient."
-                ), advanced=True),
-                "t_max": number(VIDEO_CLIP.t_max, 0.0, 1.0, 0.01, (
-                    "Highest noise level that is drawn, as a share of the schedule."
-                ), advanced=True),
-            },
-            "optional": {
-                "mask": socket("MASK", (
-                    "Where the subject is, one mask for each frame. Without one, transparency or a plain background "
-                    "is used."
-                )),
-                "reference": socket(sockets.REFERENCE, (
-                    "The picture the clip begins with: its camera is the clip's, and the node warns if the two do not "
-                    "look alike."
-                )),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "images": socket("IMAGE", (
+            "The clip's frames in order. The first is the beginning of the scene and should look like your picture, "
+            "the last is its end. The camera must not move."
+        )),
+        "mask_marks": choice(MASK_MARKS, (
+            "What white in the masks means. auto: the side that owns the border is background."
+        )),
+        "size": integer(64, 16, 512, (
+            "Side, in pixels, at which renders are compared with the clip. Near the size that the preset renders (demo "
+            "48, draft 64, released 128)."
+        ), step=8),
+        "weight": number(VIDEO_CLIP.weight, 0.0, 1.0, 1e-6, (
+            "Weight of this guidance. More: the motion follows the clip more closely."
+        ), round=False),
+        "t_min": number(VIDEO_CLIP.t_min, 0.0, 1.0, 0.01, (
+            "Lowest noise level that is drawn, as a share of the schedule. A clip is exact at any noise, so the range "
+            "only scales the gradient."
+        ), advanced=True),
+        "t_max": number(VIDEO_CLIP.t_max, 0.0, 1.0, 0.01, (
+            "Highest noise level that is drawn, as a share of the schedule."
+        ), advanced=True),
+    }
+    OPTIONAL = {
+        "mask": socket("MASK", (
+            "Where the subject is, one mask for each frame. Without one, transparency or a plain background is used."
+        )),
+        "reference": socket(sockets.REFERENCE, (
+            "The picture the clip begins with: its camera is the clip's, and the node warns if the two do not look "
+            "alike."
+        )),
+    }
+    HIDDEN = NODE_ID
 
     @outside_inference
     def make(

@@ -22,28 +22,23 @@ class A124ViewGuidance(GuidanceNode):
         "problem). Load it with Image Only Checkpoint Loader (img2vid model)."
     )
     SEARCH_ALIASES = ["animate124 view guidance", "zero123", "stable zero123", "novel view", "Janus", "4D"]
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "model": socket("MODEL", "Zero123, Zero123-XL or Stable-Zero123."),
-                "clip_vision": socket("CLIP_VISION", "The CLIP_VISION of the same checkpoint."),
-                "vae": socket("VAE", "The VAE of the same checkpoint."),
-                "kind": choice(KINDS, (
-                    "Which of the two the file is: they read the fourth number of the pose differently (Zero123 and "
-                    "XL: the change of distance; Stable-Zero123: the picture's own elevation)."
-                )),
-                "cfg": cfg(5.0, "5 in the paper and as released."),
-                "weight": weight(1.0, (
-                    "Weight of this guidance, times the angle to the picture's camera over 180 degrees. 1 goes with "
-                    "draft and released in the static stage, 40 in the coarse and fine stage; 40 with paper."
-                )),
-                **noise(0.2, 0.6),
-                "size": size(256),
-            },
-            "optional": {"reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required.")},
-        }
+    REQUIRED = {
+        "model": socket("MODEL", "Zero123, Zero123-XL or Stable-Zero123."),
+        "clip_vision": socket("CLIP_VISION", "The CLIP_VISION of the same checkpoint."),
+        "vae": socket("VAE", "The VAE of the same checkpoint."),
+        "kind": choice(KINDS, (
+            "Which of the two the file is: they read the fourth number of the pose differently (Zero123 and XL: the "
+            "change of distance; Stable-Zero123: the picture's own elevation)."
+        )),
+        "cfg": cfg(5.0, "5 in the paper and as released."),
+        "weight": weight(1.0, (
+            "Weight of this guidance, times the angle to the picture's camera over 180 degrees. 1 goes with draft and "
+            "released in the static stage, 40 in the coarse and fine stage; 40 with paper."
+        )),
+        **noise(0.2, 0.6),
+        "size": size(256),
+    }
+    OPTIONAL = {"reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required.")}
 
     @outside_inference
     def make(

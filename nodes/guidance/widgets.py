@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..declarations import Spec, integer, number, socket, text
+from ..declarations import Node, Spec, integer, number, socket, text
 
 
-class GuidanceNode:
+class GuidanceNode(Node):
     """A node that makes a guidance."""
 
     CATEGORY = "Animate124/2 Priors"

@@ -11,18 +11,19 @@ from ...a124core.protocols import Guidances
 from ...a124core.stages.config import CONDITIONS
 from ...a124core.stages.optimise import resolve_config
 from .. import sockets
-from ..declarations import RUN_ID, choice, field, outputs, socket
+from ..declarations import RUN_ID, Node, choice, field, outputs, socket
 from ..host.runtime import outside_inference
 from .field_config import with_choices
 from .run import NodeRun, chosen_preset, run, widgets
 
 
-class Optimizer:
+class Optimizer(Node):
     """One stage, from the field of the stage before."""
 
     stage: ClassVar[str]
     CATEGORY = "Animate124/3 Optimize"
     FUNCTION = "optimise"
+    HIDDEN = RUN_ID
 
     @outside_inference
     def optimise(
@@ -55,19 +56,13 @@ class A124StaticOptimizer(Optimizer):
     )
     SEARCH_ALIASES = ["animate124 static", "4D", "image to 3D", "NeRF", "shape", "score distillation", "SDS"]
     stage = "static"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": widgets(),
-            "optional": {
-                "reference": socket(sockets.REFERENCE, "The picture that the front must match."),
-                "image_guidance": socket(sockets.IMAGE_GUIDANCE, "Supervises single images by the prompt."),
-                "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views by the picture."),
-                "field_config": socket(sockets.FIELD_CONFIG, "How the scene is stored. Not needed as a rule."),
-            },
-            "hidden": RUN_ID,
-        }
+    REQUIRED = widgets()
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, "The picture that the front must match."),
+        "image_guidance": socket(sockets.IMAGE_GUIDANCE, "Supervises single images by the prompt."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views by the picture."),
+        "field_config": socket(sockets.FIELD_CONFIG, "How the scene is stored. Not needed as a rule."),
+    }
 
 
 @outputs(("field", sockets.FIELD, "The moving scene. Connect it to the fine optimizer, or render it."))
@@ -79,21 +74,18 @@ class A124CoarseOptimizer(Optimizer):
     )
     SEARCH_ALIASES = ["animate124 coarse", "4D", "animate", "motion", "dynamic NeRF", "score distillation", "SDS"]
     stage = "coarse"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {"field": field("The scene at rest, from the static optimizer."), **widgets()},
-            "optional": {
-                "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
-                "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
-                "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Judges clips: this wire decides how it moves."),
-                "field_config": socket(sockets.FIELD_CONFIG, (
-                    "Of its choices the time grids and the loop count here. Not needed as a rule."
-                )),
-            },
-            "hidden": RUN_ID,
-        }
+    REQUIRED = {
+        "field": field("The scene at rest, from the static optimizer."),
+        **widgets(),
+    }
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
+        "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Judges clips: this wire decides how it moves."),
+        "field_config": socket(sockets.FIELD_CONFIG, (
+            "Of its choices the time grids and the loop count here. Not needed as a rule."
+        )),
+    }
 
     def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any] | None) -> FieldConfig:
         """Return how the moving field is stored: a loop stays one."""
@@ -107,28 +99,22 @@ class A124FineOptimizer(Optimizer):
     DESCRIPTION = "Repairs colour and detail of the moving scene, so that every frame looks like your picture again."
     SEARCH_ALIASES = ["animate124 fine", "4D", "refine", "detail", "ControlNet tile", "score distillation", "SDS"]
     stage = "fine"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "field": field("The moving scene, from the coarse optimizer."),
-                **widgets(),
-                "condition": choice(CONDITIONS, (
-                    "What the refine guidance repairs. frozen coarse: the scene as it came in (the method). "
-                    "current render: the scene as it is now (for comparison)."
-                )),
-            },
-            "optional": {
-                "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
-                "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
-                "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Keeps the motion while details change."),
-                "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
-                    "Supervises detail against the picture: this wire repairs the colours."
-                )),
-            },
-            "hidden": RUN_ID,
-        }
+    REQUIRED = {
+        "field": field("The moving scene, from the coarse optimizer."),
+        **widgets(),
+        "condition": choice(CONDITIONS, (
+            "What the refine guidance repairs. frozen coarse: the scene as it came in (the method). current render: "
+            "the scene as it is now (for comparison)."
+        )),
+    }
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
+        "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Keeps the motion while details change."),
+        "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
+            "Supervises detail against the picture: this wire repairs the colours."
+        )),
+    }
 
     def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any] | None) -> FieldConfig:
         """Return how the field is stored already."""

@@ -9,7 +9,7 @@ from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, Stat
 from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
-from ..declarations import choice, number, outputs, socket, text
+from ..declarations import Node, choice, number, outputs, socket, text
 from ..host.file_stamps import file_stamps
 from ..host.folders import resolve_user_file
 
@@ -18,55 +18,48 @@ EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
 
 
 @outputs(("cameras", sockets.CAMERAS, "Connect it to Render or Export frames."))
-class A124Cameras:
+class A124Cameras(Node):
     """Makes a camera path for any number of frames."""
 
     DESCRIPTION = "The camera's path around the scene, for any number of frames."
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 camera", "orbit", "turntable", "camera path", "4D"]
     FUNCTION = "make"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "kind": choice(KINDS, (
-                    "orbit: around the object while it moves. turntable: around it while the scene is frozen at "
-                    "'moment'. reference: the image's own camera, at rest. spline: through the keyframes. "
-                    "camera_info: exactly the connected camera. file: cameras from a file."
-                )),
-                "elevation": number(0.0, -80.0, 80.0, 1.0, "Degrees from above. For orbit and turntable."),
-                "azimuth": number(0.0, -360.0, 360.0, 1.0, (
-                    "Degrees to the side at which orbit and turntable begin. 0: the image's side."
-                )),
-                "radius": number(1.8, 1.0, 6.0, 0.05, "Distance. The image was taken from 1.8."),
-                "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees. The image's is 40."),
-                "turns": number(1.0, -10.0, 10.0, 0.05, "Rounds of orbit and turntable. Negative: the other way."),
-                "moment": number(0.0, 0.0, 1.0, 0.01, (
-                    "Scene time at which turntable is frozen: 0 is the image's, 1 the end."
-                )),
-                "keyframes": text(EXAMPLE_SPLINE, (
-                    "For spline, one key a line: 'time: azimuth elevation radius', time from 0 to 1, angles in degrees."
-                ), multiline=True),
-            },
-            "optional": {
-                "reference": socket(sockets.REFERENCE, (
-                    "Whose camera 'reference' takes. Needed only when its camera was changed."
-                )),
-                "camera_info": socket("LOAD3D_CAMERA", (
-                    "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth. With "
-                    "kind camera_info, position, target, turn and field of view are taken as they are."
-                )),
-                "eye_distance": number(0.0, 0.0, 1.0, 0.01, (
-                    "Above 0: two eyes, so far from each other, in images side by side for a headset or a 3D screen. "
-                    "0.06 is comfortable at distance 1.8."
-                )),
-                "file": text("", (
-                    "For file: a transforms.json or camera_path.json of nerfstudio, or a JSON list of keys, in the "
-                    "input folder or in output/animate124."
-                )),
-            },
-        }
+    REQUIRED = {
+        "kind": choice(KINDS, (
+            "orbit: around the object while it moves. turntable: around it while the scene is frozen at 'moment'. "
+            "reference: the image's own camera, at rest. spline: through the keyframes. camera_info: exactly the "
+            "connected camera. file: cameras from a file."
+        )),
+        "elevation": number(0.0, -80.0, 80.0, 1.0, "Degrees from above. For orbit and turntable."),
+        "azimuth": number(0.0, -360.0, 360.0, 1.0, (
+            "Degrees to the side at which orbit and turntable begin. 0: the image's side."
+        )),
+        "radius": number(1.8, 1.0, 6.0, 0.05, "Distance. The image was taken from 1.8."),
+        "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees. The image's is 40."),
+        "turns": number(1.0, -10.0, 10.0, 0.05, "Rounds of orbit and turntable. Negative: the other way."),
+        "moment": number(0.0, 0.0, 1.0, 0.01, "Scene time at which turntable is frozen: 0 is the image's, 1 the end."),
+        "keyframes": text(EXAMPLE_SPLINE, (
+            "For spline, one key a line: 'time: azimuth elevation radius', time from 0 to 1, angles in degrees."
+        ), multiline=True),
+    }
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, (
+            "Whose camera 'reference' takes. Needed only when its camera was changed."
+        )),
+        "camera_info": socket("LOAD3D_CAMERA", (
+            "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth. With kind "
+            "camera_info, position, target, turn and field of view are taken as they are."
+        )),
+        "eye_distance": number(0.0, 0.0, 1.0, 0.01, (
+            "Above 0: two eyes, so far from each other, in images side by side for a headset or a 3D screen. 0.06 is "
+            "comfortable at distance 1.8."
+        )),
+        "file": text("", (
+            "For file: a transforms.json or camera_path.json of nerfstudio, or a JSON list of keys, in the input "
+            "folder or in output/animate124."
+        )),
+    }
 
     @classmethod
     def IS_CHANGED(cls, file: str = "", **others: Any) -> str:

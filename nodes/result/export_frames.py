@@ -10,7 +10,7 @@ from ...a124core.export.images.film import BACKGROUND_COLOURS, FilmOptions, expo
 from ...a124core.export.images.frames import export_frames
 from ...a124core.field.field4d import Field4D
 from .. import sockets
-from ..declarations import NODE_ID, choice, field, flag, integer, number, outputs, socket, unused_options
+from ..declarations import choice, field, flag, integer, number, outputs, socket, unused_options
 from ..host import ui
 from ..host.folders import output_reference
 from ..host.memory import host_device
@@ -40,45 +40,37 @@ class A124ExportFrames(SavingNode):
     )
     SEARCH_ALIASES = ["animate124 export", "4D", "save video", "transparent video", "transforms.json", "nerfstudio",
                       "gaussian splatting", "depth"]
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "field": field(),
-                "format": choice([*FILMS, FRAMES, DATA_SET], (
-                    "WebM, GIF and WebP can be transparent. PNG frames: images with alpha, depth, normals, masks and "
-                    "transforms.json along the cameras. data set: cameras all around, each at every time."
-                )),
-                "frames": integer(48, 1, 100000, (
-                    "Frames of the film, whatever the scene was trained with. In a data set: times."
-                )),
-                "fps": number(16.0, 0.1, 240.0, 0.1, (
-                    "Frames a second. frames / fps is the film's length. A GIF takes at most 50."
-                )),
-                "width": integer(512, 16, 4096, "Pixels. Two eyes make the image twice as wide.", step=2),
-                "height": integer(512, 16, 4096, (
-                    "Pixels. The field of view goes from top to bottom, so a wider image shows more at the sides."
-                ), step=2),
-                "background": choice(["transparent", *BACKGROUND_COLOURS], (
-                    "Behind the subject. MP4 cannot be transparent: it is white then. PNG always is."
-                )),
-                "plays": integer(1, 1, 100, "How many times the scene plays during the film."),
-                "ping_pong": flag(
-                    "Play there and back, so that the film repeats without a jump. A looped scene does so anyway."
-                ),
-                "views": integer(24, 2, 2000, (
-                    "For data set: cameras around the scene. Every eighth is kept for testing."
-                )),
-                "name": name_input("film", "file or folder"),
-            },
-            "optional": {
-                "cameras": socket(sockets.CAMERAS, (
-                    "From where it is rendered. Without: once around. A data set has cameras of its own."
-                )),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "field": field(),
+        "format": choice([*FILMS, FRAMES, DATA_SET], (
+            "WebM, GIF and WebP can be transparent. PNG frames: images with alpha, depth, normals, masks and "
+            "transforms.json along the cameras. data set: cameras all around, each at every time."
+        )),
+        "frames": integer(48, 1, 100000, (
+            "Frames of the film, whatever the scene was trained with. In a data set: times."
+        )),
+        "fps": number(16.0, 0.1, 240.0, 0.1, (
+            "Frames a second. frames / fps is the film's length. A GIF takes at most 50."
+        )),
+        "width": integer(512, 16, 4096, "Pixels. Two eyes make the image twice as wide.", step=2),
+        "height": integer(512, 16, 4096, (
+            "Pixels. The field of view goes from top to bottom, so a wider image shows more at the sides."
+        ), step=2),
+        "background": choice(["transparent", *BACKGROUND_COLOURS], (
+            "Behind the subject. MP4 cannot be transparent: it is white then. PNG always is."
+        )),
+        "plays": integer(1, 1, 100, "How many times the scene plays during the film."),
+        "ping_pong": flag(
+            "Play there and back, so that the film repeats without a jump. A looped scene does so anyway."
+        ),
+        "views": integer(24, 2, 2000, "For data set: cameras around the scene. Every eighth is kept for testing."),
+        "name": name_input("film", "file or folder"),
+    }
+    OPTIONAL = {
+        "cameras": socket(sockets.CAMERAS, (
+            "From where it is rendered. Without: once around. A data set has cameras of its own."
+        )),
+    }
 
     @outside_inference
     def export(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...a124core.export.mesh import FORMATS, MeshOptions, export_mesh
 from ...a124core.field.field4d import Field4D
-from ..declarations import NODE_ID, choice, field, flag, integer, number, outputs, unused_options
+from ..declarations import choice, field, flag, integer, number, outputs, unused_options
 from ..host import ui
 from ..host.folders import output_relative_path, ui_3d
 from ..host.memory import host_device
@@ -28,43 +28,37 @@ class A124ExportMesh(SavingNode):
         "Blender, game engines and Preview 3D, or USD, or a file for each frame."
     )
     SEARCH_ALIASES = ["animate124 mesh", "export GLB", "save 3D", "USD", "PLY", "OBJ", "4D", "marching cubes"]
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "field": field("The scene to turn into a mesh."),
-                "format": choice(FORMATS, (
-                    "animated GLB: one mesh that moves. flip-book GLB: a mesh for each frame, for scenes whose parts "
-                    "join and come apart. USD: needs usd-core. PLY and OBJ: a folder with a file for each frame."
-                )),
-                "frames": integer(16, 1, 1000, (
-                    "How many meshes over the whole scene. An animated GLB moves smoothly between them; 1: a still."
-                )),
-                "fps": number(8.0, 0.1, 120.0, 0.1, (
-                    "Frames a second when it plays. A loop or a flip-book of 16 frames at 8 lasts two seconds; an "
-                    "animated GLB that does not loop ends with its last frame, an eighth of a second earlier."
-                )),
-                "resolution": integer(96, 16, 512, (
-                    "Grid steps along the object's longest side for extracting the surface. Twice as many take eight "
-                    "times as long."
-                ), step=8),
-                "faces": integer(10000, 100, 2000000, "At most this many triangles.", step=100),
-                "texture": integer(0, 0, 4096, (
-                    "Side of a texture image for the colours, pixels (GLB only). 0: a colour at each vertex, which "
-                    "every viewer shows."
-                ), step=64),
-                "quantise": flag(
-                    "A smaller GLB: positions in 16 bits, normals in 8. Blender, three.js and Preview 3D read it; some "
-                    "older programs do not."
-                ),
-                "name": name_input("mesh"),
-                "moment": number(0.0, 0.0, 1.0, 0.01, (
-                    "Scene time of a still, with frames at 1: 0 is the time of the reference image, 1 the end."
-                )),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "field": field("The scene to turn into a mesh."),
+        "format": choice(FORMATS, (
+            "animated GLB: one mesh that moves. flip-book GLB: a mesh for each frame, for scenes whose parts join and "
+            "come apart. USD: needs usd-core. PLY and OBJ: a folder with a file for each frame."
+        )),
+        "frames": integer(16, 1, 1000, (
+            "How many meshes over the whole scene. An animated GLB moves smoothly between them; 1: a still."
+        )),
+        "fps": number(8.0, 0.1, 120.0, 0.1, (
+            "Frames a second when it plays. A loop or a flip-book of 16 frames at 8 lasts two seconds; an animated GLB "
+            "that does not loop ends with its last frame, an eighth of a second earlier."
+        )),
+        "resolution": integer(96, 16, 512, (
+            "Grid steps along the object's longest side for extracting the surface. Twice as many take eight times as "
+            "long."
+        ), step=8),
+        "faces": integer(10000, 100, 2000000, "At most this many triangles.", step=100),
+        "texture": integer(0, 0, 4096, (
+            "Side of a texture image for the colours, pixels (GLB only). 0: a colour at each vertex, which every "
+            "viewer shows."
+        ), step=64),
+        "quantise": flag(
+            "A smaller GLB: positions in 16 bits, normals in 8. Blender, three.js and Preview 3D read it; some older "
+            "programs do not."
+        ),
+        "name": name_input("mesh"),
+        "moment": number(0.0, 0.0, 1.0, 0.01, (
+            "Scene time of a still, with frames at 1: 0 is the time of the reference image, 1 the end."
+        )),
+    }
 
     @outside_inference
     def export(

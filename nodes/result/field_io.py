@@ -7,7 +7,7 @@ from pathlib import Path
 from ...a124core.export.checkpoint import load_field, save_field
 from ...a124core.field.field4d import Field4D
 from .. import sockets
-from ..declarations import NODE_ID, choice, field, outputs
+from ..declarations import choice, field, outputs
 from ..host import ui
 from ..host.file_stamps import file_stamps
 from ..host.folders import output_folder
@@ -24,10 +24,10 @@ class A124SaveField(SavingNode):
     SEARCH_ALIASES = ["animate124 save", "4D", "NeRF", "save scene", "checkpoint"]
     RETURN_TYPES = ()
     FUNCTION = "save"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {"required": {"field": field("The scene to save."), "name": name_input("field")}, "hidden": NODE_ID}
+    REQUIRED = {
+        "field": field("The scene to save."),
+        "name": name_input("field"),
+    }
 
     @outside_inference
     def save(self, field: Field4D, name: str, unique_id: str | None = None) -> dict:

@@ -11,7 +11,7 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.render.clip import ImageOptions, render_clip
 from ...a124core.utils.device import check_memory
 from .. import sockets
-from ..declarations import NODE_ID, choice, field, integer, outputs, socket
+from ..declarations import NODE_ID, Node, choice, field, integer, outputs, socket
 from ..host import ui
 from ..host.images import to_depth_image, to_image, to_mask
 from ..host.memory import host_device
@@ -26,7 +26,7 @@ PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendere
     ("depth", "IMAGE", "Near = bright, over the whole clip; black where nothing is."),
     ("normal", "IMAGE", "Surface directions as colours, in the scene's axes."),
 )
-class A124Render:
+class A124Render(Node):
     """Renders images, masks, depth and normals of a scene from any cameras."""
 
     DESCRIPTION = (
@@ -35,23 +35,16 @@ class A124Render:
     CATEGORY = "Animate124/4 Result"
     SEARCH_ALIASES = ["animate124 render", "4D", "NeRF", "orbit video", "depth map", "normal map"]
     FUNCTION = "render"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "field": field(),
-                "cameras": socket(sockets.CAMERAS, "From where it is rendered."),
-                "frames": integer(32, 1, 1024, (
-                    "How many images. They cover the whole scene, so more frames play slower and smoother."
-                )),
-                "size": integer(256, 16, 2048, (
-                    "Width and height of an image, pixels. Two eyes make it twice as wide."
-                ), step=8),
-                "background": choice(BACKGROUND_COLOURS, "The colour behind the subject."),
-            },
-            "hidden": NODE_ID,
-        }
+    REQUIRED = {
+        "field": field(),
+        "cameras": socket(sockets.CAMERAS, "From where it is rendered."),
+        "frames": integer(32, 1, 1024, (
+            "How many images. They cover the whole scene, so more frames play slower and smoother."
+        )),
+        "size": integer(256, 16, 2048, "Width and height of an image, pixels. Two eyes make it twice as wide.", step=8),
+        "background": choice(BACKGROUND_COLOURS, "The colour behind the subject."),
+    }
+    HIDDEN = NODE_ID
 
     @outside_inference
     def render(

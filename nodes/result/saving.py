@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...a124core.utils.validate import plain_name
-from ..declarations import Spec, text
+from ..declarations import NODE_ID, Node, Spec, text
 from ..host.folders import output_folder, output_relative_path
 
 
@@ -16,12 +16,13 @@ def name_input(default: str, target: str = "file") -> Spec:
     ))
 
 
-class SavingNode:
+class SavingNode(Node):
     """A node that writes a file or folder of a chosen name into our output folder."""
 
     CATEGORY = "Animate124/4 Result"
     OUTPUT_NODE = True
     FUNCTION = "export"
+    HIDDEN = NODE_ID
 
     @classmethod
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:

@@ -12,7 +12,7 @@ from ...a124core.export.viewer.volume import VolumeOptions
 from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
 from ...a124core.field.field4d import Field4D
 from ...a124core.utils.files import atomic_write
-from ..declarations import NODE_ID, Spec, choice, field, integer, number, outputs
+from ..declarations import NODE_ID, Node, Spec, choice, field, integer, number, outputs
 from ..host import ui
 from ..host.folders import output_folder, output_reference
 from ..host.memory import host_device
@@ -47,7 +47,7 @@ def viewer_options(
     return VolumeOptions(resolution, frames, megabytes, seconds, BACKGROUND_COLOURS[background])
 
 
-class A124Preview4D:
+class A124Preview4D(Node):
     """Bakes the scene for the viewer in the node, into a file that is named by its contents."""
 
     DESCRIPTION = "Shows the scene in the node: turn it with the mouse while it plays, in a headset too."
@@ -56,10 +56,8 @@ class A124Preview4D:
     RETURN_TYPES = ()
     OUTPUT_NODE = True
     FUNCTION = "preview"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        return {"required": {"field": field(), **viewer_widgets()}, "hidden": NODE_ID}
+    REQUIRED = {"field": field(), **viewer_widgets()}
+    HIDDEN = NODE_ID
 
     @outside_inference
     def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
@@ -92,11 +90,7 @@ class A124ExportViewer(SavingNode):
 
     DESCRIPTION = "Saves the scene with its viewer as one HTML file in output/animate124: double-click it, send it."
     SEARCH_ALIASES = ["animate124 export", "HTML", "4D viewer", "share", "web page"]
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        widgets = {"field": field(), "name": name_input("viewer"), **viewer_widgets()}
-        return {"required": widgets, "hidden": NODE_ID}
+    REQUIRED = {"field": field(), "name": name_input("viewer"), **viewer_widgets()}
 
     @outside_inference
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
