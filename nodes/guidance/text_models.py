@@ -9,9 +9,8 @@ from ...a124core.protocols import Guidance, Prior
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
 from ..declarations import integer, outputs, socket
-from ..host.prior import image_prior, refine_prior, video_prior
+from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
-from ..host.upscale import upscale_prior
 from .widgets import GuidanceNode, cfg, models, noise, prompt, size, weight
 
 

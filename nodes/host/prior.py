@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ...a124core.priors.latents import resize_images
 from ...a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ...a124core.protocols import ModelPrior, View
-from .checks import check_channels, check_control, check_embedding_dim, check_vae, check_video
+from .checks import check_channels, check_control, check_embedding_dim, check_vae, check_video, model_family
 from .denoiser import Conditioner, Conds, HostDenoiser
 from .text import ViewText, encode_text
 from .vae import PrivateEncoder, encoder_bytes, gradient_bytes, latent_scale, private_encoder
+
+UPSCALE_FACTOR = 4  # of the upscaler's VAE: latents are as large as the low-resolution image
 
 
 class NativePrior(ModelPrior):
@@ -95,6 +98,26 @@ def video_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: 
     return NativePrior(model, vae, _view_text(model, clip, vae, prompt, DYNAMIC_SUFFIX), cfg, size, is_video_clip=True)
 
 
+def upscale_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: int, noise_level: int) -> NativePrior:
+    """Return the upscaler's MODEL as the prior of frames of size x size."""
+    import comfy.model_base
+
+    check_vae(model, vae)
+    if not isinstance(model.model, comfy.model_base.SD_X4Upscaler):
+        raise ValueError(
+            f"this MODEL ({model_family(model)}) is no SD x4 upscaler: wire x4-upscaler-ema, or use a refine guidance "
+            "instead."
+        )
+    if vae.downscale_ratio != UPSCALE_FACTOR:
+        raise ValueError(
+            f"this VAE's latents are {vae.downscale_ratio} times smaller than the image, but the x4 upscaler expects "
+            f"{UPSCALE_FACTOR} times: wire the VAE of the upscaler's own checkpoint."
+        )
+    text = ViewText(clip, prompt, DYNAMIC_SUFFIX)
+    check_embedding_dim(model, text.dim)
+    return NativePrior(model, vae, LowResConditioner(text, noise_level), cfg, size)
+
+
 def _view_text(model: Any, clip: Any, vae: Any, prompt: str, suffix: str) -> ViewText:
     """Encode a prompt, after the wires are checked."""
     check_vae(model, vae)
@@ -127,3 +150,32 @@ class TileConditioner(Conditioner):
         hint = self.control.copy().set_cond_hint(resize_images(image.detach(), self.size), 1.0, (0.0, 1.0), vae=vae)
         hint.pre_run(inner_model, inner_model.model_sampling.percent_to_sigma)
         return hint
+
+
+class LowResConditioner(Conditioner):
+    """The text, and the frame to be enlarged with noise of the given level as concat channels."""
+
+    reads_condition = True
+
+    def __init__(self, text: ViewText, noise_level: int) -> None:
+        self.text, self.noise_level = text, noise_level
+        self.conds = text.conds
+
+    @torch.inference_mode()
+    def __call__(self, denoiser: HostDenoiser, view: View) -> tuple[Conds, Conds]:
+        import comfy.conds
+
+        if view.condition is None:
+            raise RuntimeError("the upscaler got no image to enlarge: use this guidance in the fine stage.")
+        device = denoiser.model.load_device
+        image = resize_images(view.condition.detach(), denoiser.shape[-1]).to(device, torch.float32) * 2.0 - 1.0
+        level = torch.tensor([self.noise_level], device=device)
+        if self.noise_level > 0:
+            noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(device)
+            image = denoiser.inner_model.noise_augmentor.q_sample(image, level, noise)
+        added = {"c_concat": comfy.conds.CONDNoiseShape(image), "y": comfy.conds.CONDRegular(level)}
+        positive, negative = (
+            [{**cond, "model_conds": {**cond["model_conds"], **added}} for cond in conds]
+            for conds in self.text(denoiser, view)
+        )
+        return positive, negative

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from ...a124core.field.config import INDEX_MODES, FieldConfig
+from ...a124core.field.config import INDEX_MODES
 from .. import sockets
 from ..declarations import Node, choice, flag, integer, outputs
 
@@ -36,8 +35,3 @@ class A124FieldConfig(Node):
     def make(self, backbone: str, index_mode: str, levels: int, time_grids: int, loop: bool) -> tuple[dict[str, Any]]:
         chosen = {"index_mode": index_mode, "levels": levels, "time_grids": time_grids, "loop": loop}
         return ({name: value for name, value in chosen.items() if value and value != AS_PRESET},)
-
-
-def with_choices(config: FieldConfig, chosen: dict[str, Any] | None) -> FieldConfig:
-    """The preset's field with the node's choices."""
-    return replace(config, **chosen) if chosen else config

@@ -13,7 +13,6 @@ from ...a124core.stages.optimise import resolve_config
 from .. import sockets
 from ..declarations import RUN_ID, Node, choice, field, outputs, socket
 from ..host.runtime import outside_inference
-from .field_config import with_choices
 from .run import NodeRun, chosen_preset, run, widgets
 
 
@@ -35,16 +34,14 @@ class Optimizer(Node):
         guidances = Guidances(image_guidance, view_guidance, video_guidance, refine_guidance)
         node = NodeRun(self.stage, preset, seed, resume, graph, unique_id)
         chosen = chosen_preset(preset, guidances)
-        stage = getattr(chosen, self.stage)
-        config = resolve_config(
-            replace(stage, condition=condition) if condition else stage, guidances, steps, memory
-        )
-        grid = self.grid(chosen.field, field, field_config)
-        return (run(node, field, grid, reference, guidances, config),)
+        config = getattr(chosen, self.stage)
+        config = config if condition is None else replace(config, condition=condition)
+        grid = self.grid(chosen.field, field, field_config or {})
+        return (run(node, field, grid, reference, guidances, resolve_config(config, guidances, steps, memory)),)
 
-    def grid(self, preset: FieldConfig, field: Field4D | None, chosen: dict[str, Any] | None) -> FieldConfig:
+    def grid(self, preset: FieldConfig, field: Field4D | None, chosen: dict[str, Any]) -> FieldConfig:
         """Return how the stage's field is stored: as its preset and the field config say."""
-        return with_choices(preset, chosen)
+        return replace(preset, **chosen)
 
 
 @outputs(("field", sockets.FIELD, "The scene at rest. Connect it to the coarse optimizer, or render it."))
@@ -87,9 +84,9 @@ class A124CoarseOptimizer(Optimizer):
         )),
     }
 
-    def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any] | None) -> FieldConfig:
+    def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any]) -> FieldConfig:
         """Return how the moving field is stored: a loop stays one."""
-        return with_choices(replace(preset, loop=field.config.loop), chosen)
+        return replace(preset, **{"loop": field.config.loop, **chosen})
 
 
 @outputs(("field", sockets.FIELD, "The finished scene: render it, save it, export it."))
@@ -116,6 +113,6 @@ class A124FineOptimizer(Optimizer):
         )),
     }
 
-    def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any] | None) -> FieldConfig:
+    def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any]) -> FieldConfig:
         """Return how the field is stored already."""
         return field.config

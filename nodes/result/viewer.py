@@ -12,7 +12,7 @@ from ...a124core.export.viewer.volume import VolumeOptions
 from ...a124core.export.viewer.volume_file import SUFFIX, baked_bytes
 from ...a124core.field.field4d import Field4D
 from ...a124core.utils.files import atomic_write
-from ..declarations import NODE_ID, Node, Spec, choice, field, integer, number, outputs
+from ..declarations import NODE_ID, Node, choice, field, integer, number, outputs
 from ..host import ui
 from ..host.folders import output_folder, output_reference
 from ..host.memory import host_device
@@ -21,23 +21,19 @@ from .saving import SavingNode, free_path, name_input, saved
 
 PREVIEWS = "viewer"  # in output/animate124: the host empties its temp folder, and saved workflows reopen previews
 MAX_PREVIEW_BYTES = 2**30  # of all baked scenes together; the oldest are deleted first
-
-
-def viewer_widgets() -> dict[str, Spec]:
-    """Return inputs by name. Saved workflows store their values by position: append, never insert."""
-    return {
-        "resolution": integer(64, 8, 256, (
-            "Cells along the longest side of the subject. 64 is quick, 128 is sharp, more wants a good graphics card."
-        ), step=8),
-        "frames": integer(32, 1, 256, (
-            "Times that are baked; the viewer blends neighbours. Twice the field's time grids loses nothing."
-        )),
-        "megabytes": number(32.0, 0.1, 500.0, 0.1, (
-            "Largest size of the baked scene. Its resolution is lowered until it fits."
-        )),
-        "seconds": number(3.0, 0.1, 600.0, 0.1, "How long one pass through the scene takes at speed 1."),
-        "background": choice(BACKGROUND_COLOURS, "The colour behind the subject when the viewer opens."),
-    }
+WIDGETS = {  # saved workflows store their values by position: append, never insert
+    "resolution": integer(64, 8, 256, (
+        "Cells along the longest side of the subject. 64 is quick, 128 is sharp, more wants a good graphics card."
+    ), step=8),
+    "frames": integer(32, 1, 256, (
+        "Times that are baked; the viewer blends neighbours. Twice the field's time grids loses nothing."
+    )),
+    "megabytes": number(32.0, 0.1, 500.0, 0.1, (
+        "Largest size of the baked scene. Its resolution is lowered until it fits."
+    )),
+    "seconds": number(3.0, 0.1, 600.0, 0.1, "How long one pass through the scene takes at speed 1."),
+    "background": choice(BACKGROUND_COLOURS, "The colour behind the subject when the viewer opens."),
+}
 
 
 def viewer_options(
@@ -56,7 +52,7 @@ class A124Preview4D(Node):
     RETURN_TYPES = ()
     OUTPUT_NODE = True
     FUNCTION = "preview"
-    REQUIRED = {"field": field(), **viewer_widgets()}
+    REQUIRED = {"field": field(), **WIDGETS}
     HIDDEN = NODE_ID
 
     @outside_inference
@@ -90,7 +86,7 @@ class A124ExportViewer(SavingNode):
 
     DESCRIPTION = "Saves the scene with its viewer as one HTML file in output/animate124: double-click it, send it."
     SEARCH_ALIASES = ["animate124 export", "HTML", "4D viewer", "share", "web page"]
-    REQUIRED = {"field": field(), "name": name_input("viewer"), **viewer_widgets()}
+    REQUIRED = {"field": field(), "name": name_input("viewer"), **WIDGETS}
 
     @outside_inference
     def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
