@@ -18,18 +18,7 @@ from ..field.field4d import Field4D
 from ..protocols import Cameras
 from ..reference.segment import resize
 from ..render.clip import ImageOptions, render_clip
-from .metrics import (
-    centroid,
-    colour_error,
-    high_frequency,
-    iou,
-    path_amplitude,
-    path_correlation,
-    psnr,
-    psnr_inside,
-    ratio,
-    saturation,
-)
+from . import metrics
 
 Renderer = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,), size -> (B, 3, S, S), (B, 1, S, S)
 Metrics = dict[str, float | None]  # None where a metric means nothing (the path of a spin)
@@ -131,18 +120,18 @@ def evaluate(result: Renderer, eval_set: EvalSet) -> Metrics:
     """Compute all metrics of one result."""
     views = eval_set.heldout
     image, mask = views.render(result)
-    by_camera = psnr(image, views.image).view(CAMERAS, TIMES)
-    metrics: Metrics = {
+    by_camera = metrics.psnr(image, views.image).view(CAMERAS, TIMES)
+    figures: Metrics = {
         "psnr_heldout": float(by_camera.mean()),
         "psnr_first": float(by_camera[:, 0].mean()),
         "psnr_last": float(by_camera[:, -1].mean()),
-        "psnr_object": float(psnr_inside(image, views.image, views.mask).mean()),
-        "colour_error": float(colour_error(image, views.image, views.mask).mean()),
-        "iou": float(iou(mask, views.mask).mean()),
+        "psnr_object": float(metrics.psnr_inside(image, views.image, views.mask).mean()),
+        "colour_error": float(metrics.colour_error(image, views.image, views.mask).mean()),
+        "iou": float(metrics.iou(mask, views.mask).mean()),
     }
-    metrics |= _large_metrics(result, eval_set.large, eval_set.tile_size) | _motion_metrics(result, eval_set.path)
+    figures |= _large_metrics(result, eval_set.large, eval_set.tile_size) | _motion_metrics(result, eval_set.path)
     front, _ = eval_set.front.render(result)
-    return metrics | {"psnr_reference": float(psnr(front, eval_set.front.image).mean())}
+    return figures | {"psnr_reference": float(metrics.psnr(front, eval_set.front.image).mean())}
 
 
 def _large_metrics(result: Renderer, views: EvalViews | None, tile_size: int) -> Metrics:
@@ -153,9 +142,9 @@ def _large_metrics(result: Renderer, views: EvalViews | None, tile_size: int) ->
     side = (tile_size, tile_size)
     small, small_truth, mask = (resize(layer, side) for layer in (image, views.image, views.mask))
     return {
-        "psnr_heldout_256": float(psnr(image, views.image).mean()),
-        "detail": ratio(high_frequency(small, mask), high_frequency(small_truth, mask)),
-        "saturation": ratio(saturation(image, views.mask), saturation(views.image, views.mask)),
+        "psnr_heldout_256": float(metrics.psnr(image, views.image).mean()),
+        "detail": metrics.ratio(metrics.high_frequency(small, mask), metrics.high_frequency(small_truth, mask)),
+        "saturation": metrics.ratio(metrics.saturation(image, views.mask), metrics.saturation(views.image, views.mask)),
     }
 
 
@@ -163,8 +152,9 @@ def _motion_metrics(result: Renderer, views: EvalViews | None) -> Metrics:
     """Compare the paths of the silhouette's centroid, from the front and from the side."""
     if views is None:
         return {"motion_corr": None, "motion_amplitude": None}
-    path, truth = (centroid(mask).view(2, PATH_TIMES, 2) for mask in (views.render(result)[1], views.mask))
-    return {"motion_corr": path_correlation(path, truth), "motion_amplitude": path_amplitude(path, truth)}
+    path, truth = (metrics.centroid(mask).view(2, PATH_TIMES, 2) for mask in (views.render(result)[1], views.mask))
+    correlation, amplitude = metrics.path_correlation(path, truth), metrics.path_amplitude(path, truth)
+    return {"motion_corr": correlation, "motion_amplitude": amplitude}
 
 
 def static_baseline(result: Renderer) -> Renderer:

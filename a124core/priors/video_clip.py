@@ -10,17 +10,8 @@ import torch
 from torch import Tensor
 
 from ..protocols import Cameras, Guidance, Prior, View
+from ..reference import segment
 from ..reference.reference import Reference, camera_of
-from ..reference.segment import (
-    border_pixels,
-    certain_pixels,
-    fill_outwards,
-    fit_to_image,
-    is_placeholder_mask,
-    pad_to_square,
-    resize,
-    segment_subject,
-)
 from .builtin.denoisers import encode_clip
 from .defaults import BUILT_IN, RoleDefaults
 from .noise import scaled_linear_sigmas
@@ -83,7 +74,7 @@ def _check_frames(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | 
         )
     if not image.isfinite().all() or (mask is not None and not mask.isfinite().all()):
         raise ValueError("the clip or its mask contains NaN or infinite values: make it again.")
-    if mask is not None and is_placeholder_mask(mask):
+    if mask is not None and segment.is_placeholder_mask(mask):
         mask = None
     if mask is not None and mask.shape[0] != image.shape[0]:
         raise ValueError(
@@ -105,9 +96,9 @@ def _segmented(
     for i in range(image.shape[0]):
         frame = image[i : i + 1]
         if mask is not None:
-            yield frame, fit_to_image(mask[i : i + 1], frame, "mask of the clip"), False
+            yield frame, segment.fit_to_image(mask[i : i + 1], frame, "mask of the clip"), False
         else:
-            subject, pure, _ = segment_subject(frame, None, None if alpha is None else alpha[i : i + 1])
+            subject, pure, _ = segment.segment_subject(frame, None, None if alpha is None else alpha[i : i + 1])
             yield frame, subject, pure
 
 
@@ -115,14 +106,14 @@ def _marks_background(mask: Tensor, mask_marks: str) -> bool:
     """Resolve the polarity once for the whole clip; auto: the side that owns the border is background."""
     if mask_marks != "auto":
         return mask_marks == "background"
-    return sum(float(border_pixels(m[None]).mean()) for m in mask) / len(mask) > 0.5
+    return sum(float(segment.border_pixels(m[None]).mean()) for m in mask) / len(mask) > 0.5
 
 
 def _cut_out(frame: Tensor, subject: Tensor, pure_edges: bool, size: int) -> Tensor:  # (1, 4, size, size)
     """Cut one frame out: premultiplied, on a centred square of the longer side, averaged down."""
-    known = certain_pixels(subject, pure_edges)
-    colour = fill_outwards(frame, known) if known.any() else frame
-    return resize(pad_to_square(torch.cat((colour * subject, subject), dim=1)), (size, size))
+    known = segment.certain_pixels(subject, pure_edges)
+    colour = segment.fill_outwards(frame, known) if known.any() else frame
+    return segment.resize(segment.pad_to_square(torch.cat((colour * subject, subject), dim=1)), (size, size))
 
 
 def _mismatch(layers: Tensor, reference: Reference | None) -> str:

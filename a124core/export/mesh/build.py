@@ -137,7 +137,7 @@ def _register(
     frames: list[Frame], frame_at: Callable[[float], Frame], progress: ProgressCounter
 ) -> tuple[list[Segment], list[str]]:
     """Register the frames, or make a flip-book of them; return the segments, and notes for the user."""
-    segments = register_segments(frames, frame_at, lambda: progress.advance("track"), progress.report)
+    segments = register_segments(frames, frame_at, progress)
     if segments is None:
         return flip_book(frames), [
             f"One mesh cannot follow this scene (more than {MAX_SEGMENTS} templates were needed): every frame has its "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...utils.progress import ProgressCounter
 from .arap import ArapSolver
 from .mesh import EmptySurfaceError, Frame, Mesh, Segment, diagonal, sample_surface, vertex_normals
 from .quality import distances_to, mean_distance
@@ -43,7 +44,8 @@ class Template:
     mesh: Mesh
     solver: ArapSolver
     size: float  # world units, diagonal of the scene
-    poll: Callable[[], None]  # called in each round: raising in it cancels
+    frame_at: FrameAt  # of the scene
+    progress: ProgressCounter  # reported in each round: raising in it cancels
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,7 @@ class Target:
         return np.concatenate((points, COLOUR_WEIGHT * self.size * colours), axis=1)
 
 
-def register_segments(
-    frames: list[Frame],
-    frame_at: FrameAt,
-    on_frame: Callable[[], None],
-    poll: Callable[[], None],  # called more often: raising in it cancels
-) -> list[Segment] | None:
+def register_segments(frames: list[Frame], frame_at: FrameAt, progress: ProgressCounter) -> list[Segment] | None:
     """Cover all frames with segments, each in its key frame's colours; None where too many templates are needed.
 
     A segment grows from its key frame to both sides until registration fails; the rest on either side gets a key frame
@@ -86,7 +83,7 @@ def register_segments(
     while ranges:
         first, last = ranges.pop()
         key = choose_key_frame(frames, first, last)
-        registered = register_frames(frames, key, (first, last), frame_at, on_frame, poll)
+        registered = register_frames(frames, key, (first, last), frame_at, progress)
         reached, mesh = sorted(registered), frames[key].mesh
         vertices = np.stack([registered[k] for k in reached])
         segments.append(Segment(reached[0], vertices, mesh.faces, mesh.colours))
@@ -115,21 +112,20 @@ def register_frames(
     key: int,  # the frame whose mesh is the template
     span: tuple[int, int],  # first and last frame to reach, key between them
     frame_at: FrameAt,
-    on_frame: Callable[[], None],
-    poll: Callable[[], None],
+    progress: ProgressCounter,
 ) -> dict[int, np.ndarray]:  # frame -> (V, 3) float32
     """Register the key frame's mesh to the frames on both sides, each from its neighbour's result, until one fails."""
     size = max(diagonal(frame.mesh.vertices) for frame in frames)
     mesh = frames[key].mesh
-    template = Template(mesh, ArapSolver(mesh.vertices.astype(float), mesh.faces), size, poll)
+    template = Template(mesh, ArapSolver(mesh.vertices.astype(float), mesh.faces), size, frame_at, progress)
     registered = {key: template.solver.rest}
     for step, end in ((1, span[1]), (-1, span[0])):
         for k in range(key + step, end + step, step):
             starts = [registered[k - step]]
             if k - 2 * step in registered:
                 starts.append(2.0 * registered[k - step] - registered[k - 2 * step])  # extrapolated
-            vertices = register_frame(template, starts, frames[k - step].time, frames[k], frame_at)
-            on_frame()
+            vertices = register_frame(template, starts, frames[k - step].time, frames[k])
+            progress.advance("track")
             if mean_distance((vertices, mesh.faces), frames[k].surface, DISTANCE_SAMPLES) > MAX_MEAN_DISTANCE * size:
                 break
             registered[k] = vertices
@@ -141,33 +137,28 @@ def register_frame(
     starts: list[np.ndarray],  # (V, 3) each, at start_time; the nearest is taken
     start_time: float,
     frame: Frame,
-    frame_at: FrameAt,
 ) -> np.ndarray:  # (V, 3)
     """Register the template to a frame, in steps so short that each starts near its end.
 
     Where part of the surface is missed all the same, twice as many steps are tried; in vain where the field itself is
     torn between two times."""
     n_steps = 1 + min(int(completeness(starts[0], template, frame) / MAX_STRIDE), MAX_STEPS - 1)
-    vertices = register_stepwise(template, starts, start_time, frame, frame_at, n_steps)
+    vertices = register_stepwise(template, starts, start_time, frame, n_steps)
     error = completeness(vertices, template, frame)
     if error <= MAX_COMPLETENESS:
         return vertices
-    finer = register_stepwise(template, starts[:1], start_time, frame, frame_at, 2 * n_steps)
+    finer = register_stepwise(template, starts[:1], start_time, frame, 2 * n_steps)
     return finer if completeness(finer, template, frame) < error else vertices
 
 
 def register_stepwise(
-    template: Template,
-    starts: list[np.ndarray],
-    start_time: float,
-    frame: Frame,
-    frame_at: FrameAt,
-    n_steps: int,
+    template: Template, starts: list[np.ndarray], start_time: float, frame: Frame, n_steps: int
 ) -> np.ndarray:  # (V, 3)
     """Register the template to intermediate times, then to the frame; times without a surface are skipped."""
     for k in range(1, n_steps + 1):
         try:
-            step = frame if k == n_steps else frame_at(start_time + (frame.time - start_time) * k / n_steps)
+            time = start_time + (frame.time - start_time) * k / n_steps
+            step = frame if k == n_steps else template.frame_at(time)
         except EmptySurfaceError:
             continue
         target = Target(step.mesh, template.size)
@@ -180,7 +171,7 @@ def register_to_target(template: Template, start: np.ndarray, target: Target) ->
     """Alternate correspondences and deformation, less and less stiffly."""
     vertices = start
     for stiffness in STIFFNESS:
-        template.poll()
+        template.progress.report()
         positions, weights = correspondences(vertices, template.mesh, target)
         vertices = template.solver.deform(vertices, positions, weights, stiffness)
     return vertices

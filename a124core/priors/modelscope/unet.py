@@ -9,16 +9,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .layers import (
-    HEAD,
-    ClipContext,
-    Downsample,
-    LayerFactory,
-    ResBlock,
-    SpatialTransformer,
-    TemporalTransformer,
-    Upsample,
-)
+from . import layers
+from .layers import ClipContext, LayerFactory
 from .layouts import numbered, to_original
 
 Shapes = Mapping[str, tuple[int, ...]]  # name of a weight in the original layout -> its shape
@@ -90,10 +82,10 @@ def _part(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     """Build the part that the names of its weights identify."""
     if f"{prefix}in_layers.2.weight" in shapes:
         out, channels = shapes[f"{prefix}in_layers.2.weight"][:2]
-        return ResBlock(make, channels, out, shapes[f"{prefix}emb_layers.1.weight"][1])
+        return layers.ResBlock(make, channels, out, shapes[f"{prefix}emb_layers.1.weight"][1])
     if f"{prefix}proj_in.weight" in shapes:
         return _transformer(shapes, prefix, make)
-    for name, kind in (("op", Downsample), ("conv", Upsample)):
+    for name, kind in (("op", layers.Downsample), ("conv", layers.Upsample)):
         if weight := shapes.get(f"{prefix}{name}.weight"):
             return kind(make, weight[1], weight[0])
     return _conv(shapes, prefix, make)
@@ -102,15 +94,15 @@ def _part(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
 def _transformer(shapes: Shapes, prefix: str, make: LayerFactory) -> nn.Module:
     """Build a transformer: along time its projections are 1-D convolutions (3 axes), within a frame linear (2 axes)."""
     width, channels, *rest = shapes[f"{prefix}proj_in.weight"]
-    if width % HEAD or len(rest) > 1:
+    if width % layers.HEAD or len(rest) > 1:
         raise ValueError(
             f"{prefix}proj_in is {width}x{channels} with {len(rest)} more axes: not a layer of ModelScope."
         )
     depth = len(numbered(shapes, f"{prefix}transformer_blocks."))
     if rest:
-        return TemporalTransformer(make, channels, width, depth)
+        return layers.TemporalTransformer(make, channels, width, depth)
     context = shapes[f"{prefix}transformer_blocks.0.attn2.to_k.weight"][1]
-    return SpatialTransformer(make, channels, width, context, depth)
+    return layers.SpatialTransformer(make, channels, width, context, depth)
 
 
 def _linear(shapes: Shapes, name: str, make: LayerFactory) -> nn.Module:
