@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..kernels import encode_grid, encode_grid_gradient, mlp
+from ..kernels import encode_grid, mlp
 from ..protocols import Field
 from .config import FieldConfig
 from .density import blob_gradient, density_of, density_slope
@@ -50,7 +50,7 @@ class Field4D(Field):
         """Return d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
         out, hidden = self._mlp(self._features(xyz, time))
         to_features = (self.mlp["w2"][0] * (hidden > 0)) @ self.mlp["w1"]  # d raw / d features, (N, 2 levels)
-        slopes = self._pad(encode_grid_gradient(self.table, xyz, time, self._levels(), self.config.loop))
+        slopes = self._pad(encode_grid(self.table, xyz, time, self._levels(), self.config.loop, slopes=True))
         raw_gradient = torch.stack([(to_features * slopes[axis]).sum(1) for axis in range(3)], dim=1)
         return density_slope(out[:, 0], xyz, self.config)[:, None] * (raw_gradient + blob_gradient(xyz, self.config))
 

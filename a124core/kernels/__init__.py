@@ -19,16 +19,11 @@ TABLE_DTYPES = (torch.float32, torch.float16)  # of tables in fused kernels
 MAX_WIDTH, OUTPUTS = 64, 4  # features and hidden units that a fused kernel has registers for; density and colour
 
 
-def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
-    """As torch_impl.grid.encode_grid: (T, rows, 2), (N, 3), (N,) -> (N, 2 L)."""
-    return _grid_ops(table, xyz, time).encode_grid(table, xyz, time, levels, loop)
-
-
-def encode_grid_gradient(
-    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False
+def encode_grid(
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False, slopes: bool = False
 ) -> Tensor:
-    """As torch_impl.grid.encode_grid_gradient: (T, rows, 2), (N, 3), (N,) -> (3, N, 2 L)."""
-    return _grid_ops(table, xyz, time).encode_grid_gradient(table, xyz, time, levels, loop)
+    """As torch_impl.grid.encode_grid: (T, rows, 2), (N, 3), (N,) -> (N, 2 L), or with slopes (3, N, 2 L)."""
+    return _grid_ops(table, xyz, time).encode_grid(table, xyz, time, levels, loop, slopes)
 
 
 def mlp(features: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ LEVELS = (
 )
 ROWS = 640
 
+Case = Callable[[ModuleType, torch.device], tuple[Tensor, ...]]  # a value, then its gradients
+
 
 @torch.inference_mode(False)
 @torch.enable_grad()
@@ -42,7 +44,7 @@ def _close(a: Tensor, b: Tensor, is_gradient: bool) -> bool:
     return bool(((a - b).abs() <= ATOL * (1.0 + b.abs())).all())
 
 
-def _encode(operation: str, loop: bool, n_times: int = 200) -> Callable[[ModuleType, torch.device], tuple[Tensor, ...]]:
+def _encode(n_times: int = 200, loop: bool = False, slopes: bool = False) -> Case:
     """200 samples, of few times, as in the frames of a clip, or each with its own."""
 
     def run(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
@@ -50,7 +52,7 @@ def _encode(operation: str, loop: bool, n_times: int = 200) -> Callable[[ModuleT
         table = (torch.rand(4, ROWS, 2, generator=rng) - 0.5).to(device).requires_grad_(True)
         xyz = (torch.rand(200, 3, generator=rng) * 2.2 - 1.1).to(device)
         time = torch.rand(n_times, generator=rng).repeat_interleave(200 // n_times + 1)[:200].to(device)
-        values = getattr(ops, operation)(table, xyz, time, LEVELS, loop)
+        values = ops.encode_grid(table, xyz, time, LEVELS, loop, slopes)
         cotangent = torch.rand(values.shape, generator=rng).to(device)
         return values, torch.autograd.grad(values, table, cotangent)[0]
 
@@ -125,13 +127,13 @@ def _splat_points(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return (ops.splat_points(*(v.to(device) for v in inputs), 8),)
 
 
-CASES: dict[str, Callable[[ModuleType, torch.device], tuple[Tensor, ...]]] = {
-    "encode_grid": _encode("encode_grid", False),
-    "encode_grid in a loop": _encode("encode_grid", True),
-    "encode_grid_gradient": _encode("encode_grid_gradient", False),
+CASES: dict[str, Case] = {
+    "encode_grid": _encode(),
+    "encode_grid in a loop": _encode(loop=True),
+    "encode_grid with slopes": _encode(slopes=True),
     "mlp": _mlp,
-    "encode_grid of frames": _encode("encode_grid", False, n_times=3),
-    "encode_grid_gradient of frames": _encode("encode_grid_gradient", False, n_times=3),
+    "encode_grid of frames": _encode(n_times=3),
+    "encode_grid of frames with slopes": _encode(n_times=3, slopes=True),
     "march": _march,
     "render_weights": _render_weights,
     "accumulate": _accumulate,

@@ -192,22 +192,10 @@ class _EncodeBackward(torch.autograd.Function):
         return (_EncodeForward.apply(gradient, *ctx.saved_tensors, *ctx.options), *[None] * 6)
 
 
-def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
-    """As torch_impl.grid.encode_grid."""
-    return _encoded(table, xyz, time, levels, loop, False)
-
-
-def encode_grid_gradient(
-    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False
+def encode_grid(
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False, slopes: bool = False
 ) -> Tensor:
-    """As torch_impl.grid.encode_grid_gradient."""
-    return _encoded(table, xyz, time, levels, loop, True)
-
-
-def _encoded(
-    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool, slopes: bool
-) -> Tensor:  # (N, 2 L) or (3, N, 2 L)
-    """Sum in float32, whatever the table's precision."""
+    """As torch_impl.grid.encode_grid, summed in float32, whatever the table's precision."""
     points = xyz.T.contiguous()
     rows, grids = select_grids(table.float(), time, len(levels), loop)
     share = xyz.new_ones(grids.first.shape) if grids.share is None else grids.share

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .grid import encode_grid, encode_grid_gradient
+from .grid import encode_grid
 from .march import march
 from .points import splat_points
 
-__all__ = ["encode_grid", "encode_grid_gradient", "march", "splat_points"]
+__all__ = ["encode_grid", "march", "splat_points"]
 
 NAME = "numba"  # as A124_KERNELS names it

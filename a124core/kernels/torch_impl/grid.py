@@ -18,29 +18,16 @@ def encode_grid(
     time: Tensor,  # (N,) in [0, 1]
     levels: tuple[Level, ...],
     loop: bool = False,
-) -> Tensor:  # (N, 2 * len(levels))
+    slopes: bool = False,
+) -> Tensor:  # (N, 2 * len(levels)); with slopes (3, N, 2 * len(levels)), its derivatives by x, y and z
     """Return the trilinear features of every level, linear between the two time grids around each sample.
 
-    Samples outside the cube have zero features and no gradient (release's encoder)."""
+    Both are differentiable with respect to the table. Samples outside the cube have zero features and no gradient
+    (release's encoder)."""
     points = xyz.T.contiguous()
     rows, grids = select_grids(table, time, len(levels), loop)
     inside = inside_cube(points)
-    return weighted_rows(rows, [_bag(*space_corners(points, level)[:2], inside, grids) for level in levels])
-
-
-def encode_grid_gradient(
-    table: Tensor,  # (T, rows, 2)
-    xyz: Tensor,  # (N, 3)
-    time: Tensor,  # (N,)
-    levels: tuple[Level, ...],
-    loop: bool = False,
-) -> Tensor:  # (3, N, 2 * len(levels))
-    """Return the derivative of encode_grid by x, y and z, itself differentiable with respect to the table."""
-    points = xyz.T.contiguous()
-    rows, grids = select_grids(table, time, len(levels), loop)
-    inside = inside_cube(points)
-    corners = [space_corners(points, level, slopes=True) for level in levels]
-    return weighted_rows(rows, [_bag(index, torch.stack(slope), inside, grids) for index, _, slope in corners])
+    return weighted_rows(rows, [_bag(*space_corners(points, level, slopes), inside, grids) for level in levels])
 
 
 @dataclass(frozen=True)

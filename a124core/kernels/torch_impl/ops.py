@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .adam import adam_time_tv
 from .composite import accumulate, render_weights, transmittance
-from .grid import encode_grid, encode_grid_gradient
+from .grid import encode_grid
 from .march import march
 from .mlp import mlp
 from .points import splat_points
@@ -16,7 +16,6 @@ __all__ = [
     "accumulate",
     "adam_time_tv",
     "encode_grid",
-    "encode_grid_gradient",
     "march",
     "mlp",
     "render_weights",

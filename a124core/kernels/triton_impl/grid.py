@@ -255,13 +255,8 @@ class _EncodeBackward(torch.autograd.Function):
         return (_EncodeForward.apply(gradient, *ctx.saved_tensors, *ctx.options).to(ctx.dtype), *[None] * 6)
 
 
-def encode_grid(table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False) -> Tensor:
-    """As torch_impl.grid.encode_grid."""
-    return _EncodeForward.apply(table, xyz, time, levels, loop, False)
-
-
-def encode_grid_gradient(
-    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False
+def encode_grid(
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], loop: bool = False, slopes: bool = False
 ) -> Tensor:
-    """As torch_impl.grid.encode_grid_gradient."""
-    return _EncodeForward.apply(table, xyz, time, levels, loop, True)
+    """As torch_impl.grid.encode_grid."""
+    return _EncodeForward.apply(table, xyz, time, levels, loop, slopes)

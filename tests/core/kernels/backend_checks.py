@@ -26,7 +26,6 @@ from a124core.render.sample import camera_rays, sample_rays
 
 BACKEND = "numba" if os.environ.get("A124_KERNELS") == "numba" else "triton"
 DEVICE = "cpu" if BACKEND == "numba" or os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
-OPERATIONS = ("encode_grid", "encode_grid_gradient")
 CUBE = torch.tensor([[-1.0] * 3, [1.0] * 3])
 
 
@@ -84,39 +83,40 @@ CASES = [(mode, 3, False) for mode in INDEX_MODES] + [("hash", 1, False), ("hash
 
 
 @pytest.mark.parametrize(("mode", "grids", "loop"), CASES)
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_encoding(ops, operation: str, mode: str, grids: int, loop: bool, rng: torch.Generator) -> None:
+@pytest.mark.parametrize("slopes", [False, True])
+def test_encoding(ops, slopes: bool, mode: str, grids: int, loop: bool, rng: torch.Generator) -> None:
     config = config_for(mode, grids, loop=loop)
     table = (torch.rand(grids, rows_per_grid(config), 2, generator=rng) - 0.5).to(DEVICE).requires_grad_(True)
     inputs = (table, *points(rng), grid_levels(config), loop)
-    actual, expected = getattr(ops, operation)(*inputs), getattr(torch_ops, operation)(*inputs)
+    actual, expected = ops.encode_grid(*inputs, slopes=slopes), torch_ops.encode_grid(*inputs, slopes=slopes)
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
     cotangent = torch.randn(expected.shape, generator=rng).to(DEVICE)
     same_vector(*(torch.autograd.grad(v, table, cotangent)[0] for v in (actual, expected)))
 
 
 @pytest.mark.parametrize("loop", [False, True])
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_frames(ops, operation: str, loop: bool, rng: torch.Generator) -> None:
+@pytest.mark.parametrize("slopes", [False, True])
+def test_frames(ops, slopes: bool, loop: bool, rng: torch.Generator) -> None:
     """Few times, as in a clip: on a time grid, between two, at both ends. Torch interpolates their grids first."""
     config = config_for("hash", loop=loop)
     table = (torch.rand(3, rows_per_grid(config), 2, generator=rng) - 0.5).to(DEVICE).requires_grad_(True)
     xyz, _ = points(rng)
     time = torch.tensor([0.0, 0.5, 0.7, 1.0, 0.1]).repeat_interleave(50).to(DEVICE)
     inputs = (table, xyz.repeat(4, 1), time.repeat_interleave(4), grid_levels(config), loop)
-    actual, expected = getattr(ops, operation)(*inputs), getattr(torch_ops, operation)(*inputs)
+    actual, expected = ops.encode_grid(*inputs, slopes=slopes), torch_ops.encode_grid(*inputs, slopes=slopes)
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
     cotangent = torch.randn(expected.shape, generator=rng).to(DEVICE)
     same_vector(*(torch.autograd.grad(v, table, cotangent)[0] for v in (actual, expected)))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_half_precision_tables(ops, operation: str, rng: torch.Generator) -> None:
+@pytest.mark.parametrize("slopes", [False, True])
+def test_half_precision_tables(ops, slopes: bool, rng: torch.Generator) -> None:
     config = config_for("hash")
     half = (torch.rand(3, rows_per_grid(config), 2, generator=rng) - 0.5).to(DEVICE).half().requires_grad_(True)
     full = half.detach().float().requires_grad_(True)
     inputs = (*points(rng), grid_levels(config))
-    actual, expected = getattr(ops, operation)(half, *inputs), getattr(torch_ops, operation)(full, *inputs)
+    actual = ops.encode_grid(half, *inputs, slopes=slopes)
+    expected = torch_ops.encode_grid(full, *inputs, slopes=slopes)
     assert actual.dtype == torch.float16
     torch.testing.assert_close(actual.float(), expected, atol=1e-3, rtol=1e-3)
     cotangent = torch.randn(expected.shape, generator=rng).to(DEVICE)
@@ -124,18 +124,18 @@ def test_half_precision_tables(ops, operation: str, rng: torch.Generator) -> Non
     same_vector(halves, torch.autograd.grad(expected, full, cotangent)[0], norm=1e-3)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_second_derivatives(ops, operation: str, rng: torch.Generator) -> None:
+@pytest.mark.parametrize("slopes", [False, True])
+def test_second_derivatives(ops, slopes: bool, rng: torch.Generator) -> None:
     """The gradient of the table is linear in the cotangent: its derivative along a direction is an encoding."""
     config = config_for("hash")
     table = torch.rand(3, rows_per_grid(config), 2, generator=rng).to(DEVICE).requires_grad_(True)
     along = torch.randn(table.shape, generator=rng).to(DEVICE)
     inputs = (*points(rng), grid_levels(config))
-    actual = getattr(ops, operation)(table, *inputs)
+    actual = ops.encode_grid(table, *inputs, slopes=slopes)
     cotangent = torch.ones_like(actual, requires_grad=True)
     first = torch.autograd.grad(actual, table, cotangent, create_graph=True)[0]
     second = torch.autograd.grad(first, cotangent, along)[0]
-    torch.testing.assert_close(second, getattr(torch_ops, operation)(along, *inputs), atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(second, torch_ops.encode_grid(along, *inputs, slopes=slopes), atol=1e-4, rtol=1e-5)
 
 
 def test_no_samples(ops) -> None:
@@ -146,7 +146,7 @@ def test_no_samples(ops) -> None:
     features = ops.encode_grid(table, *no_samples, grid_levels(config))
     assert features.shape == (0, 4)
     assert not torch.autograd.grad(features.sum(), table)[0].any()
-    assert ops.encode_grid_gradient(table, *no_samples, grid_levels(config)).shape == (3, 0, 4)
+    assert ops.encode_grid(table, *no_samples, grid_levels(config), slopes=True).shape == (3, 0, 4)
 
 
 LAYERS = [(200, 32, 64), (33, 6, 16), (31, 24, 40), (1, 64, 8)]  # samples, features, hidden units

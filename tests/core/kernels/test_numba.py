@@ -40,12 +40,11 @@ def test_sums_do_not_depend_on_threads(slopes: bool) -> None:
     rng = torch.Generator().manual_seed(0)
     table = torch.rand(2, rows_per_grid(config), 2, generator=rng, requires_grad=True)
     xyz, time = torch.rand(40_000, 3, generator=rng) * 2 - 1, torch.tensor([0.2, 0.7]).repeat_interleave(20_000)
-    encode = numba_ops.encode_grid_gradient if slopes else numba_ops.encode_grid
     results, before = [], torch.get_num_threads()
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            values = encode(table, xyz, time, grid_levels(config))
+            values = numba_ops.encode_grid(table, xyz, time, grid_levels(config), slopes=slopes)
             results.append((values, torch.autograd.grad(values.square().sum(), table)[0]))
     finally:
         torch.set_num_threads(before)

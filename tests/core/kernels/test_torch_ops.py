@@ -7,7 +7,7 @@ import torch
 
 from a124core.field.config import INDEX_MODES, FieldConfig
 from a124core.field.grid import grid_levels, rows_per_grid
-from a124core.kernels import encode_grid, encode_grid_gradient, march, mlp
+from a124core.kernels import encode_grid, march, mlp
 from a124core.kernels.grid_index import PRIMES
 from a124core.kernels.torch_impl.grid import weighted_rows
 
@@ -121,7 +121,7 @@ def test_gradient_is_the_derivative_of_the_encoding(mode: str, rng: torch.Genera
     table = torch.rand(3, rows_per_grid(config), 2, generator=rng, dtype=torch.float64)
     xyz = (torch.rand(40, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.95
     time = torch.rand(40, generator=rng, dtype=torch.float64)
-    actual = encode_grid_gradient(table, xyz, time, levels)
+    actual = encode_grid(table, xyz, time, levels, slopes=True)
     for axis in range(3):
         shift = torch.zeros(3, dtype=torch.float64)
         shift[axis] = 1e-7
@@ -150,7 +150,7 @@ def test_no_samples_give_no_gradient(rng: torch.Generator) -> None:
     config = small()
     table = torch.rand(3, rows_per_grid(config), 2, generator=rng, requires_grad=True)
     nowhere = torch.zeros(0, 3), torch.zeros(0)
-    values = [operation(table, *nowhere, grid_levels(config)) for operation in (encode_grid, encode_grid_gradient)]
+    values = [encode_grid(table, *nowhere, grid_levels(config), slopes=slopes) for slopes in (False, True)]
     torch.autograd.backward(values, [torch.ones_like(v) for v in values])
     assert values[1].shape == (3, 0, 6) and not table.grad.any()
 
