@@ -77,18 +77,14 @@ def check_options(options: object, form: str) -> dict[str, Any]:
 
 
 def unused_options(options: object, form: str) -> list[str]:
-    """Name the options that were given and that this format does not use."""
+    """Name the options that were changed and that only other formats use."""
     if form == ALL:
         return []
-    changed = {name for name, value in default_options().items() if getattr(options, name) != value}
-    return [f"--{name.replace('_', '-')}" for name in sorted(changed - {*FORMATS[form].arguments})]
-
-
-def default_options() -> dict[str, object]:
-    """Return the defaults of the options that only some formats use."""
     parser = argparse.ArgumentParser()
     add_export_args(parser)
-    return {name: parser.get_default(name) for form in FORMATS.values() for name in form.arguments}
+    others = {name for other in FORMATS.values() for name in other.arguments} - {*FORMATS[form].arguments}
+    changed = (name for name in sorted(others) if getattr(options, name) != parser.get_default(name))
+    return [f"--{name.replace('_', '-')}" for name in changed]
 
 
 def _write(name: str, field: Field4D, target: Path, options: Any, device: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,6 @@ def _unpickled(path: Path) -> Any:
             f"update torch to {SAFE_TORCH} or newer, or convert the file to .safetensors."
         )
     shells = [type(name, (), {"__module__": module}) for module, name in SHELLS]
+    mappable = zipfile.is_zipfile(path) and sys.platform != "win32"  # torch's zip layout need not be read whole
     with torch.serialization.safe_globals(shells):
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=_mappable(path))
-
-
-def _mappable(path: Path) -> bool:
-    """Check whether a file has torch's zip layout, which need not be read whole."""
-    with path.open("rb") as file:
-        return file.read(2) == b"PK" and sys.platform != "win32"
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mappable)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ...cameras.paths import CameraPath, Playback, sample_path
 from ...cameras.rig import to_pinholes
@@ -70,7 +69,9 @@ def export_film(
     _check_memory(suffix, options, to_pinholes(views[:1]).eyes)
     image = ImageOptions(options.size, background=background, normals=False)
     frames = render_frames(field.to(device), views, time, image, on_progress)
-    write_video(path, (_pixels(clip, transparent) for clip in check_visible(frames)), options.fps)
+    clips = check_visible(frames)
+    straight = (unpremultiply(clip.image, clip.mask)[0] if transparent else clip.image[0] for clip in clips)
+    write_video(path, straight, options.fps)
 
 
 def _check_memory(suffix: str, options: FilmOptions, eyes: int) -> None:
@@ -89,7 +90,3 @@ def check_visible(frames: Iterator[RenderedClip]) -> Iterator[RenderedClip]:
         yield clip
     if not visible:
         raise ValueError("every image is empty: the field holds nothing, or the cameras look past it.")
-
-
-def _pixels(clip: RenderedClip, transparent: bool) -> Tensor:  # (3, H, W), or (4, H, W) with straight alpha
-    return unpremultiply(clip.image, clip.mask)[0] if transparent else clip.image[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from torch.nn.functional import pad
 from ...utils.files import atomic_write
 
 BT709 = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}  # ITU-T H.273; range 1: 16 to 235
-CODEC = "libx264"  # with yuv420p every browser and player shows it
+H264, VP9 = "libx264", "libvpx-vp9"  # with yuv420p every browser and player shows H.264
+VP9_OPTIONS = {"crf": "18", "b": "0", "cpu-used": "4", "auto-alt-ref": "0"}  # alternate frames cannot carry alpha
 SUFFIXES = (".mp4", ".gif", ".webp", ".webm")
 MAX_FPS = 240.0
 GIF_TICK = 0.01  # seconds; a GIF's clock. Browsers slow down frames that are shorter than two ticks
@@ -64,37 +66,25 @@ def _even(frame: Tensor) -> Tensor:  # (C, H, W)
     return pad(frame[None], (0, width % 2, 0, height % 2), mode="replicate")[0]
 
 
-def _write_mp4(path: Path, frames: Iterator[Tensor], fps: float) -> None:
-    _write_stream(path, frames, fps, CODEC, "yuv420p", {"crf": "18", "preset": "medium"})
+def _write_stream(path: Path, frames: Iterator[Tensor], fps: float, codec: str, options: dict[str, str]) -> None:
+    """Encode in BT.709 at every size, and tag the file so: players guess untagged colours from the number of lines.
 
-
-def _write_webm(path: Path, frames: Iterator[Tensor], fps: float) -> None:
-    """Write VP9; with alpha in a second stream, which browsers, OBS and editors that know WebM read."""
-    first = next(frames)
-    pixels = "yuva420p" if first.shape[0] == 4 else "yuv420p"
-    options = {"crf": "18", "b": "0", "cpu-used": "4", "auto-alt-ref": "0"}  # alternate frames cannot carry alpha
-    _write_stream(path, chain([first], frames), fps, "libvpx-vp9", pixels, options)
-
-
-def _write_stream(
-    path: Path, frames: Iterator[Tensor], fps: float, codec: str, pixels: str, options: dict[str, str]
-) -> None:
-    """Encode in BT.709 at every size, and tag the file so: players guess untagged colours from the number of lines."""
+    VP9 has alpha in a second stream, which browsers, OBS and editors that know WebM read."""
     import av
 
     rate = Fraction(fps).limit_denominator(65535)
     with av.open(str(path), "w") as film:
         stream = film.add_stream(codec, rate, options=options)
-        stream.pix_fmt = pixels
         for name, value in BT709.items():
             setattr(stream.codec_context, name, value)
         for k, frame in enumerate(frames):
             values = to_bytes(_even(frame)[None])[0]
-            image = av.VideoFrame.from_ndarray(values, "rgba" if len(frame) == 4 else "rgb24")
-            image = image.reformat(format=pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
-            image.pts, image.time_base = k, 1 / rate
             if k == 0:
                 stream.height, stream.width = values.shape[:2]
+                stream.pix_fmt = "yuva420p" if codec == VP9 and len(frame) == 4 else "yuv420p"
+            image = av.VideoFrame.from_ndarray(values, "rgba" if len(frame) == 4 else "rgb24")
+            image = image.reformat(format=stream.pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
+            image.pts, image.time_base = k, 1 / rate
             film.mux(stream.encode(image))
         film.mux(stream.encode(None))
 
@@ -129,8 +119,8 @@ def _write_animation(path: Path, images: Iterator[Image.Image], fps: float, tick
 
 
 WRITERS: dict[str, Callable[[Path, Iterator[Tensor], float], None]] = {
-    ".mp4": _write_mp4,
+    ".mp4": partial(_write_stream, codec=H264, options={"crf": "18", "preset": "medium"}),
     ".gif": _write_gif,
     ".webp": _write_webp,
-    ".webm": _write_webm,
+    ".webm": partial(_write_stream, codec=VP9, options=VP9_OPTIONS),
 }

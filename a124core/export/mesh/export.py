@@ -75,10 +75,6 @@ def _write_glb(path: Path, built: MeshBuild, options: MeshOptions) -> int:
     return write_glb(path, *gltf(built.sequence, atlases, options.quantise))
 
 
-def _write_usd(path: Path, built: MeshBuild, options: MeshOptions) -> int:
-    return write_usd(path, built.sequence)
-
-
 def _folder_format(suffix: str) -> MeshFormat:
     """Return the format of a folder: frame_0000.ply (or .obj) and so on, and INDEX with scene times and fps."""
     names = (*(f"frame_{k:04d}{suffix}" for k in range(MAX_FRAMES)), INDEX)
@@ -106,7 +102,10 @@ def _check_written_here(folder: Path) -> None:
 FORMATS = {
     "animated GLB": MeshFormat((".glb",), True, _write_glb, max_bytes=MAX_GLB_BYTES),
     "flip-book GLB": MeshFormat((".glb",), False, _write_glb, max_bytes=MAX_GLB_BYTES),
-    "USD": MeshFormat((".usdc", ".usd", ".usda"), True, _write_usd, check=lambda path: require_usd()),
+    "USD": MeshFormat(
+        (".usdc", ".usd", ".usda"), True, lambda path, built, options: write_usd(path, built.sequence),
+        check=lambda path: require_usd(),
+    ),
     "PLY sequence": _folder_format(".ply"),
     "OBJ sequence": _folder_format(".obj"),
 }

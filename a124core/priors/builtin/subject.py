@@ -84,14 +84,11 @@ class Subject:
         return (_dense if spacing < DENSE else _sparse)(self, level)
 
 
-@lru_cache(maxsize=64)
-def _sparse(subject: Subject, level: int) -> Surfels:
+def _build(subject: Subject, level: int) -> Surfels:
     return subject.build(2.0 ** (-level / 16))
 
 
-@lru_cache(maxsize=2)
-def _dense(subject: Subject, level: int) -> Surfels:
-    return subject.build(2.0 ** (-level / 16))
+_sparse, _dense = lru_cache(maxsize=64)(_build), lru_cache(maxsize=2)(_build)
 
 
 def view_extent(points: Tensor, radius: float = RADIUS, fovy: float = FOVY) -> float:

@@ -6,6 +6,7 @@ The layouts are ModelScope's own file and diffusers' UNet3DConditionModel.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 
 from torch import Tensor
 
@@ -52,16 +53,12 @@ def companion(names: Iterable[str], unet: str, part: str) -> str | None:
         path = "/".join([*base, start.lower()])
         matches = [n for n in names if _normalised(n).startswith(path) and n.lower().endswith(SUFFIXES)]
         if matches:
-            return min(matches, key=lambda n: (_suffix_rank(n), len(n)))
+            return min(matches, key=lambda n: (SUFFIXES.index(PurePath(n).suffix.lower()), len(n)))
     return None
 
 
 def _normalised(name: str) -> str:
     return name.replace("\\", "/").lower()
-
-
-def _suffix_rank(name: str) -> int:
-    return next(k for k, suffix in enumerate(SUFFIXES) if name.lower().endswith(suffix))
 
 
 # Weights
