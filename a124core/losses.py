@@ -103,28 +103,28 @@ def normal_blur(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1
     return functional.mse_loss(normal, blur(normal, kernel / kernel.sum(), border))
 
 
-def _time_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
+def _temporal_tv(grids: Tensor, loop: bool) -> Tensor:  # (T, N, C) -> scalar
     """Sum over pairs of neighbouring grids of mean_N of the squared distance, over 16 times the number of pairs."""
     if grids.shape[0] < 2:
         raise ValueError("temporal TV needs at least 2 time grids; a still field has 1: leave its weight at 0.")
-    weight, closed = time_tv_pairs(*grids.shape[:2], loop)
+    weight, closed = temporal_tv_pairs(*grids.shape[:2], loop)
     return weight * temporal_tv(grids.flatten(1), closed)
 
 
-def time_tv_pairs(n_grids: int, n_rows: int, loop: bool) -> tuple[float, bool]:
+def temporal_tv_pairs(n_grids: int, n_rows: int, loop: bool) -> tuple[float, bool]:
     """Return the weight of one squared distance of neighbours, and whether the last grid neighbours the first."""
     closed = loop and n_grids > 2
     return 1.0 / (TV_LEVELS * (n_grids - 1 + int(closed)) * n_rows), closed
 
 
-def time_tv_tables(table: Tensor, loop: bool = False) -> Tensor:  # (T, rows, 2) -> scalar
+def temporal_tv_tables(table: Tensor, loop: bool = False) -> Tensor:  # (T, rows, 2) -> scalar
     """Eq. 2 on table entries: 1 / (16 pairs) sum_k mean_rows |E_k - E_{k+1}|^2 (the older release's form).
 
     loop: the last grid also neighbours the first, one more pair. The paper's upper index runs one too far: T grids
     have T - 1 pairs. The factor 1/16 is the release's, which divides by its number of levels."""
-    return _time_tv(table, loop)
+    return _temporal_tv(table, loop)
 
 
-def time_tv_samples(features: Tensor, loop: bool = False) -> Tensor:  # (T, N, C) -> scalar
+def temporal_tv_samples(features: Tensor, loop: bool = False) -> Tensor:  # (T, N, C) -> scalar
     """Eq. 2 on features encoded at N points of the cube, the same for all grids (the newer release's form)."""
-    return _time_tv(features, loop)
+    return _temporal_tv(features, loop)

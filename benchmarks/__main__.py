@@ -35,7 +35,7 @@ PLACES = {
     "composite": [(renderer, "render_weights"), (renderer, "accumulate")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],
     "frozen field": [(fine, "frozen_images")],
-    "losses": [(gradients, "pixel_gradients"), (gradients, "sample_terms"), (loop, "time_tv")],
+    "losses": [(gradients, "pixel_gradients"), (gradients, "sample_terms"), (loop, "temporal_tv")],
     "prior": [(kind, "denoise") for kind in (ImagePrior, ViewPrior, VideoPrior, TilePrior)],
     "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],
     "optimiser": [(loop, "adam_step")],

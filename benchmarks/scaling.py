@@ -18,8 +18,8 @@ from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from a124core.kernels import AdamRule, adam_time_tv
-from a124core.losses import time_tv_tables
+from a124core.kernels import AdamRule, adam_temporal_tv
+from a124core.losses import temporal_tv_tables
 from a124core.protocols import Shading
 from a124core.render.render import render
 from a124core.render.sample import camera_rays, sample_rays
@@ -76,7 +76,7 @@ def _apart(field: Field4D) -> Callable[[], None]:
     adam = torch.optim.Adam([field.table], fused=True)
 
     def run() -> None:
-        time_tv_tables(field.table).backward()
+        temporal_tv_tables(field.table).backward()
         adam.step()
 
     return run
@@ -89,8 +89,8 @@ def _in_one(field: Field4D) -> Callable[[], None]:
     count, rule = torch.zeros((), device=values.device), AdamRule(1e-3, 0.9, 0.99, 1e-15, 0.0)
 
     def run() -> None:
-        time_tv_tables(field.table.detach())
-        adam_time_tv(values, gradient, mean, square, count, rule, 1e-9, False)
+        temporal_tv_tables(field.table.detach())
+        adam_temporal_tv(values, gradient, mean, square, count, rule, 1e-9, False)
 
     return run
 

@@ -17,7 +17,7 @@ from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
 from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
 from ..reference.reference import Reference
-from ..stages.coarse import with_min_time_tv
+from ..stages.coarse import with_min_temporal_tv
 from ..stages.config import Preset, StageConfig
 from ..stages.loop import STAGES
 from ..stages.optimise import used_guidances
@@ -93,7 +93,7 @@ class PreparedRun:
     def config(self, stage: str) -> StageConfig:
         """Return the options of one stage."""
         config = getattr(self.settings, stage)
-        return config if stage == "static" else with_min_time_tv(config, self.guidances.video)
+        return config if stage == "static" else with_min_temporal_tv(config, self.guidances.video)
 
     def stage_guidances(self, stage: str) -> Guidances:
         """The guidances that the stage uses."""

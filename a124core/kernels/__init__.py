@@ -67,14 +67,14 @@ def temporal_tv(values: Tensor, closed: bool) -> Tensor:
     return ops.temporal_tv(values, closed)
 
 
-def adam_time_tv(
+def adam_temporal_tv(
     values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, count: Tensor, rule: AdamRule, tv: float,
     closed: bool,
 ) -> None:
-    """As torch_impl.adam.adam_time_tv: updates values, mean, square (T, M) and count; overwrites gradient (T, M)."""
+    """As torch_impl.adam.adam_temporal_tv: updates values, mean, square (T, M), count; overwrites gradient (T, M)."""
     tensors = values, gradient, mean, square
     fused = _all_float32(*tensors) and all(t.is_contiguous() for t in tensors) and values.numel()
-    (ops_for(values.device) if fused else torch_ops).adam_time_tv(*tensors, count, rule, tv, closed)
+    (ops_for(values.device) if fused else torch_ops).adam_temporal_tv(*tensors, count, rule, tv, closed)
 
 
 def splat_points(

@@ -107,13 +107,13 @@ def _temporal_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return total, torch.autograd.grad(total, values)[0]
 
 
-def _adam_time_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+def _adam_temporal_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     """Two steps, so that both moments and their bias corrections count."""
     rng = torch.Generator().manual_seed(5)
     values, *gradients = (torch.randn(5, 700, generator=rng).to(device) for _ in range(3))
     mean, square, count = torch.zeros_like(values), torch.zeros_like(values), torch.zeros((), device=device)
     for gradient in gradients:
-        ops.adam_time_tv(values, gradient, mean, square, count, AdamRule(0.1, 0.9, 0.99, 1e-15, 1.0), 0.3, True)
+        ops.adam_temporal_tv(values, gradient, mean, square, count, AdamRule(0.1, 0.9, 0.99, 1e-15, 1.0), 0.3, True)
     return values, mean, square, count
 
 
@@ -138,6 +138,6 @@ CASES: dict[str, Case] = {
     "render_weights": _render_weights,
     "accumulate": _accumulate,
     "temporal_tv": _temporal_tv,
-    "adam_time_tv": _adam_time_tv,
+    "adam_temporal_tv": _adam_temporal_tv,
     "splat_points": _splat_points,
 }

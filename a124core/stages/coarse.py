@@ -28,7 +28,7 @@ from .render_batch import (
 )
 from .schedules import background, renders, shading
 
-MIN_TIME_TV = 0.1  # temporal TV under a single-view video prior: the method's own weight, which demo does without
+MIN_TEMPORAL_TV = 0.1  # temporal TV under a single-view video prior: the method's own weight, which demo does without
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ def is_single_view(video: Guidance | None) -> bool:
     return video is not None and video.prior.cameras is not None and len(video.prior.cameras) == 1
 
 
-def with_min_time_tv(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
+def with_min_temporal_tv(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
     """Keep temporal TV (Eq. 2) under a single-view video prior: what its camera does not see must not drift freely."""
-    if not is_single_view(video) or config.losses.time_tv >= MIN_TIME_TV:
+    if not is_single_view(video) or config.losses.time_tv >= MIN_TEMPORAL_TV:
         return config
-    return replace(config, losses=replace(config.losses, time_tv=MIN_TIME_TV))
+    return replace(config, losses=replace(config.losses, time_tv=MIN_TEMPORAL_TV))
 
 
 def clip_supervisions(guidances: Guidances, refine_fn: RefineFn | None = None) -> list[ClipSupervision]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from ..field.config import FieldConfig
 from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
 
-TIME_TV_FORMS = ("tables", "samples")
+TEMPORAL_TV_FORMS = ("tables", "samples")
 SAMPLINGS = ("balanced", "random", "never-zero")
 REFERENCE_MODES = ("released", "paper")
 BACKGROUNDS = ("random", "white")
@@ -55,7 +55,7 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         check_range(self, 0, 1e12, *(f.name for f in fields(self) if f.name != "time_tv_form"))
-        check_choice(self, "time_tv_form", TIME_TV_FORMS)
+        check_choice(self, "time_tv_form", TEMPORAL_TV_FORMS)
 
 
 @dataclass(frozen=True)

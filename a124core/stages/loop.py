@@ -17,7 +17,7 @@ from ..render.clip import ImageOptions, render_clip
 from . import snapshot as snapshots
 from .config import RenderConfig, StageConfig
 from .gradients import backward, gradient_norms
-from .optimizer import adam_step, new_optimiser, time_tv
+from .optimizer import adam_step, new_optimiser, temporal_tv
 from .render_batch import BatchFn, RenderBatch
 from .schedules import entropy_factor, masked_levels
 from .snapshot import Snapshot
@@ -95,7 +95,7 @@ def _one_step(state: _State, step: int, config: StageConfig, batch_fn: BatchFn, 
         terms, opacity = backward(state.field, batch, state.mask, config.render, config.losses, factor)
         opacities.append(opacity)
         losses = {name: losses.get(name, 0.0) + terms.get(name, 0.0) for name in losses | terms}
-    losses |= time_tv(state.field, config.losses, state.rng)
+    losses |= temporal_tv(state.field, config.losses, state.rng)
     _check_health(state, losses, opacities, step, stage)
     state.updated_step = step
     adam_step(state.optimiser, state.field, config, step)

@@ -10,7 +10,7 @@ from ..field.config import FieldConfig
 from ..field.field4d import Field4D, from_static, new_field
 from ..protocols import Guidances, Run
 from ..reference.reference import Reference, camera_of
-from .coarse import coarse_batches, with_min_time_tv
+from .coarse import coarse_batches, with_min_temporal_tv
 from .config import CoarseConfig, StageConfig
 from .fine import fine_batches
 from .loop import optimise_field
@@ -57,4 +57,4 @@ def initial_field(
 def resolve_config(config: StageConfig, guidances: Guidances, steps: int, memory: str) -> StageConfig:
     """The stage's final options, made before its memory is estimated: steps (0: as they are), memory, temporal TV."""
     config = with_memory(replace(config, steps=steps) if steps > 0 else config, memory)
-    return with_min_time_tv(config, guidances.video) if isinstance(config, CoarseConfig) else config
+    return with_min_temporal_tv(config, guidances.video) if isinstance(config, CoarseConfig) else config

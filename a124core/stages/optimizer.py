@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..field.field4d import Field4D
-from ..kernels import AdamRule, adam_time_tv
+from ..kernels import AdamRule, adam_temporal_tv
 from ..kernels.torch_impl.adam import FUSED
-from ..losses import time_tv_pairs, time_tv_samples, time_tv_tables
+from ..losses import temporal_tv_pairs, temporal_tv_samples, temporal_tv_tables
 from .config import LossWeights, OptimConfig, StageConfig
 from .schedules import learning_rate_factor
 
@@ -25,17 +25,17 @@ def new_optimiser(field: Field4D, config: OptimConfig) -> torch.optim.Adam:
     return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), eps=config.eps, fused=fused)
 
 
-def time_tv(field: Field4D, losses: LossWeights, rng: torch.Generator) -> dict[str, float]:
+def temporal_tv(field: Field4D, losses: LossWeights, rng: torch.Generator) -> dict[str, float]:
     """Eq. 2. On features at random points its gradient is added to the table's; on tables this is the value alone, and
     the gradient is made inside of adam_step, where nothing has to keep it."""
     weight, table = losses.time_tv, field.table
     if weight <= 0 or table.shape[0] < 2:
         return {}
     if losses.time_tv_form == "tables":
-        loss = weight * time_tv_tables(table.detach(), field.config.loop)
+        loss = weight * temporal_tv_tables(table.detach(), field.config.loop)
     else:
         points = (torch.rand(TV_POINTS, 3, generator=rng) * 2.0 - 1.0).to(table.device)
-        loss = weight * time_tv_samples(field.features_per_grid(points), field.config.loop)
+        loss = weight * temporal_tv_samples(field.features_per_grid(points), field.config.loop)
         loss.backward()
     return {"time tv": float(loss.detach())}
 
@@ -60,9 +60,9 @@ def _table_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig
     gradient = torch.zeros_like(table) if table.grad is None else table.grad
     values, mean, square = (t.detach().view(len(t), -1) for t in (table, state["exp_avg"], state["exp_avg_sq"]))
     rule = AdamRule(optimiser.param_groups[0]["lr"], o.beta1, o.beta2, o.eps, o.clip)
-    share, closed = time_tv_pairs(*table.shape[:2], field.config.loop)
+    share, closed = temporal_tv_pairs(*table.shape[:2], field.config.loop)
     weight = config.losses.time_tv * share
-    adam_time_tv(values, gradient.reshape(values.shape), mean, square, state["step"], rule, weight, closed)
+    adam_temporal_tv(values, gradient.reshape(values.shape), mean, square, state["step"], rule, weight, closed)
     table.grad = None
 
 

@@ -189,23 +189,23 @@ def test_time_tv_of_tables_against_a_loop():
     for k in range(4):
         rows = [sum(float(table[k, r, c] - table[k + 1, r, c]) ** 2 for c in range(2)) for r in range(7)]
         total += sum(rows) / 7
-    assert float(losses.time_tv_tables(table)) == pytest.approx(total / (16 * 4))
+    assert float(losses.temporal_tv_tables(table)) == pytest.approx(total / (16 * 4))
 
 
 def test_time_tv_of_a_loop_has_one_more_pair():
     table = picture(5, 7, 2).double()
     closed = torch.cat([table, table[:1]])
-    torch.testing.assert_close(losses.time_tv_tables(table, loop=True), losses.time_tv_tables(closed))
+    torch.testing.assert_close(losses.temporal_tv_tables(table, loop=True), losses.temporal_tv_tables(closed))
 
 
 def test_time_tv_of_samples_is_the_same_formula_on_features():
     features = picture(3, 10, 32).double()
     expected = sum((features[k] - features[k + 1]).square().sum(-1).mean() for k in range(2)) / (16 * 2)
-    torch.testing.assert_close(losses.time_tv_samples(features), expected)
+    torch.testing.assert_close(losses.temporal_tv_samples(features), expected)
 
 
 def test_time_tv_is_zero_for_a_still_field_and_needs_two_grids():
-    assert float(losses.time_tv_tables(picture(1, 6, 2).expand(4, 6, 2))) == 0.0
-    assert torch.autograd.gradcheck(losses.time_tv_tables, picture(3, 4, 2).double().requires_grad_(True))
+    assert float(losses.temporal_tv_tables(picture(1, 6, 2).expand(4, 6, 2))) == 0.0
+    assert torch.autograd.gradcheck(losses.temporal_tv_tables, picture(3, 4, 2).double().requires_grad_(True))
     with pytest.raises(ValueError, match="at least 2 time grids"):
-        losses.time_tv_tables(picture(1, 6, 2))
+        losses.temporal_tv_tables(picture(1, 6, 2))

@@ -23,7 +23,7 @@ class AdamRule:
 
 
 @torch.no_grad()
-def adam_time_tv(
+def adam_temporal_tv(
     values: Tensor,  # (T, M), T >= 2, updated in place
     gradient: Tensor,  # (T, M) of everything but temporal TV; overwritten
     mean: Tensor,  # (T, M) of gradients: Adam's exp_avg, updated in place

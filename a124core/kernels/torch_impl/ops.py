@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .adam import adam_time_tv
+from .adam import adam_temporal_tv
 from .composite import accumulate, render_weights, transmittance
 from .grid import encode_grid
 from .march import march
@@ -14,7 +14,7 @@ NAME = "torch"  # as A124_KERNELS names it
 
 __all__ = [
     "accumulate",
-    "adam_time_tv",
+    "adam_temporal_tv",
     "encode_grid",
     "march",
     "mlp",

@@ -48,11 +48,11 @@ def _adam_step(
 
 
 @torch.no_grad()
-def adam_time_tv(
+def adam_temporal_tv(
     values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, count: Tensor, rule: AdamRule, tv: float,
     closed: bool,
 ) -> None:
-    """As torch_impl.adam.adam_time_tv, for contiguous tensors."""
+    """As torch_impl.adam.adam_temporal_tv, for contiguous tensors."""
     steps = int(count.add_(1.0))
     rate = rule.lr / (1.0 - rule.beta1**steps)
     root = (1.0 - rule.beta2**steps) ** 0.5

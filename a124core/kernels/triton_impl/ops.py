@@ -4,7 +4,7 @@ splat_points is not among them: built-in priors draw on the CPU."""
 
 from __future__ import annotations
 
-from .adam import adam_time_tv
+from .adam import adam_temporal_tv
 from .composite import accumulate, render_weights, transmittance
 from .grid import encode_grid
 from .march import march
@@ -13,7 +13,7 @@ from .temporal_tv import temporal_tv
 
 __all__ = [
     "accumulate",
-    "adam_time_tv",
+    "adam_temporal_tv",
     "encode_grid",
     "march",
     "mlp",

@@ -248,7 +248,7 @@ def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) 
 @pytest.mark.parametrize(("grids", "closed", "clip"), [(2, False, 0.0), (5, False, 0.1), (5, True, 0.0)])
 def test_adam_with_temporal_tv(ops, grids: int, closed: bool, clip: float, rng: torch.Generator) -> None:
     """Three steps; with zero gradients at first, with tiny moments, and with a gradient that is NaN."""
-    own(ops, "adam_time_tv")
+    own(ops, "adam_temporal_tv")
     values, *gradients = (torch.randn(grids, 1300, generator=rng) for _ in range(4))
     values[:, :100], gradients[0][:, :100], gradients[1][:, :50] = 1.0, 0.0, 1e-17
     gradients[2][1, 7] = torch.nan
@@ -257,7 +257,7 @@ def test_adam_with_temporal_tv(ops, grids: int, closed: bool, clip: float, rng: 
         state = [v.to(DEVICE) for v in (values.clone(), torch.zeros_like(values), torch.zeros_like(values))]
         count = torch.zeros((), device=DEVICE)
         for gradient in gradients:
-            o.adam_time_tv(state[0], gradient.clone().to(DEVICE), *state[1:], count, rule, 0.05, closed)
+            o.adam_temporal_tv(state[0], gradient.clone().to(DEVICE), *state[1:], count, rule, 0.05, closed)
         assert count == 3
         results.append([*state, state[0] - values.to(DEVICE)])
     for actual, expected in zip(*results, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from a124core.kernels import AdamRule, adam_time_tv
+from a124core.kernels import AdamRule, adam_temporal_tv
 
 RULE = AdamRule(lr=0.01, beta1=0.9, beta2=0.99, eps=1e-15, clip=0.0)
 
@@ -36,7 +36,7 @@ def test_the_formulas_typed_out(closed: bool, clip: float, rng: torch.Generator)
     expected = [by_hand(values[:, c].tolist(), gradients[:, :, c].tolist(), rule, 0.2, closed) for c in range(3)]
     mean, square, count = torch.zeros_like(values), torch.zeros_like(values), torch.zeros(())
     for gradient in gradients.clone():
-        adam_time_tv(values, gradient, mean, square, count, rule, 0.2, closed)
+        adam_temporal_tv(values, gradient, mean, square, count, rule, 0.2, closed)
     torch.testing.assert_close(values.T.tolist(), expected, atol=1e-9, rtol=0)
     assert count == 5
 
@@ -45,7 +45,7 @@ def test_grids_without_a_gradient_move_by_temporal_tv_alone() -> None:
     """A gradient at the middle grid alone: the others follow from the second step on."""
     values, mean, square, count = torch.zeros(3, 1), torch.zeros(3, 1), torch.zeros(3, 1), torch.zeros(())
     gradient = torch.tensor([[0.0], [-1.0], [0.0]])
-    adam_time_tv(values, gradient.clone(), mean, square, count, RULE, 0.1, False)
+    adam_temporal_tv(values, gradient.clone(), mean, square, count, RULE, 0.1, False)
     assert values.flatten().tolist() == pytest.approx([0.0, RULE.lr, 0.0])
-    adam_time_tv(values, torch.zeros(3, 1), mean, square, count, RULE, 0.1, False)
+    adam_temporal_tv(values, torch.zeros(3, 1), mean, square, count, RULE, 0.1, False)
     assert values[0] > 0 and values[2] == values[0]

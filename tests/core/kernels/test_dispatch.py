@@ -96,7 +96,7 @@ def test_a_small_mistake_is_detected(name: str) -> None:
 
     def off(*inputs):
         result = getattr(torch_ops, name)(*inputs)
-        if name == "adam_time_tv":
+        if name == "adam_temporal_tv":
             return inputs[0].mul_(1.001)
         return (result[0], result[1] * 1.001) if name == "march" else result * 1.001
 

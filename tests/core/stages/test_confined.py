@@ -11,7 +11,7 @@ from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
 from a124core.priors.video_clip import clip_guidance
 from a124core.protocols import Cameras, Guidance, Guidances, View
-from a124core.stages.coarse import MIN_TIME_TV, RefineFn, RefineTerm, clip_batches, with_min_time_tv
+from a124core.stages.coarse import MIN_TEMPORAL_TV, RefineFn, RefineTerm, clip_batches, with_min_temporal_tv
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
 from a124core.stages.render_batch import RenderedImages
@@ -83,9 +83,9 @@ def test_a_clip_alone_needs_no_second_picture() -> None:
 
 def test_what_one_camera_does_not_see_is_held_together_in_time() -> None:
     clip, free = (Guidance(Recorder(cameras, clip=True), 1.0, 0.1, 0.9) for cameras in (CAMERA, None))
-    assert with_min_time_tv(CONFIG, clip).losses.time_tv == MIN_TIME_TV > CONFIG.losses.time_tv
+    assert with_min_temporal_tv(CONFIG, clip).losses.time_tv == MIN_TEMPORAL_TV > CONFIG.losses.time_tv
     strong = replace(CONFIG, losses=replace(CONFIG.losses, time_tv=5.0))
-    assert with_min_time_tv(strong, clip) is strong and with_min_time_tv(CONFIG, free) is CONFIG
+    assert with_min_temporal_tv(strong, clip) is strong and with_min_temporal_tv(CONFIG, free) is CONFIG
 
 
 @pytest.mark.parametrize("cameras", [None, make_cameras([0.0] * 3, [0.0, 120.0, -120.0])])

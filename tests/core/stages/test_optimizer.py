@@ -9,9 +9,9 @@ import torch
 
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
-from a124core.losses import time_tv_tables
+from a124core.losses import temporal_tv_tables
 from a124core.stages.config import CoarseConfig, LossWeights, OptimConfig
-from a124core.stages.optimizer import adam_step, new_optimiser, time_tv
+from a124core.stages.optimizer import adam_step, new_optimiser, temporal_tv
 
 FIELD = FieldConfig(
     time_grids=4, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=8, hidden=8, init_scale=1.0
@@ -41,9 +41,9 @@ def test_the_same_as_torch_adam_after_a_backward(loop: bool, clip: float, rng: t
     for step in range(1, 6):
         for f in (ours, torchs):
             pulled(f, step)
-        loss = WEIGHT * time_tv_tables(torchs.table, loop)
+        loss = WEIGHT * temporal_tv_tables(torchs.table, loop)
         loss.backward()
-        report = time_tv(ours, config.losses, rng)
+        report = temporal_tv(ours, config.losses, rng)
         assert report == {"time tv": pytest.approx(float(loss.detach()), rel=1e-6)}
         adam_step(optimisers[0], ours, config, step)
         adam_step(optimisers[1], torchs, replace(config, losses=LossWeights()), step)
@@ -61,21 +61,21 @@ def test_the_same_as_torch_adam_after_a_backward(loop: bool, clip: float, rng: t
 @pytest.mark.parametrize("clip", [0.0, 1.0])
 def test_a_step_that_sees_nothing_still_smooths_in_time(clip: float, rng: torch.Generator) -> None:
     field, config = new_field(FIELD, rng).fork(), stage(clip)
-    before = float(time_tv_tables(field.table.detach()))
+    before = float(temporal_tv_tables(field.table.detach()))
     adam_step(new_optimiser(field, config.optim), field, config, 1)
-    assert float(time_tv_tables(field.table.detach())) < before
+    assert float(temporal_tv_tables(field.table.detach())) < before
 
 
 def test_sampled_tv_comes_as_a_gradient(rng: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a124core.stages.optimizer.TV_POINTS", 50)
     field = new_field(FIELD, rng).fork()
-    assert time_tv(field, stage(form="samples").losses, rng)["time tv"] > 0 and field.table.grad.abs().sum() > 0
-    assert time_tv(field, stage().losses, rng)["time tv"] > 0
+    assert temporal_tv(field, stage(form="samples").losses, rng)["time tv"] > 0 and field.table.grad.abs().sum() > 0
+    assert temporal_tv(field, stage().losses, rng)["time tv"] > 0
 
 
 def test_a_still_field_has_no_temporal_tv(rng: torch.Generator) -> None:
     field, config = new_field(replace(FIELD, time_grids=1), rng).fork(), stage()
-    assert time_tv(field, config.losses, rng) == {}
+    assert temporal_tv(field, config.losses, rng) == {}
     before = field.table.detach().clone()
     pulled(field, 1)
     adam_step(new_optimiser(field, config.optim), field, config, 1)
