@@ -55,11 +55,11 @@ def export_file(options: object) -> None:
     checked = check_options(options, form)
     if note := unused_note(form, unused_options(options, form)):
         print(note)
-    field = load_field(options.field)
+    field = load_field(options.field).to(options.device)
     if form != ALL:
-        _write(form, field, out, checked[form], options.device)
+        _write(form, field, out, checked[form])
         return
-    failed = [name for name, its in checked.items() if not _try_write(name, field, out, its, options.device)]
+    failed = [name for name, its in checked.items() if not _try_write(name, field, out, its)]
     if failed:
         raise ValueError(f"not written, for the reasons above: {', '.join(failed)}.")
 
@@ -87,19 +87,19 @@ def unused_options(options: object, form: str) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name in changed]
 
 
-def _write(name: str, field: Field4D, target: Path, options: Any, device: str) -> None:
+def _write(name: str, field: Field4D, target: Path, options: Any) -> None:
     with created_folder(target.parent):
         absolute = Path(os.path.abspath(target))  # ".." is fine here, not in a node
-        summary = FORMATS[name].write(field, absolute, options, device)
+        summary = FORMATS[name].write(field, absolute, options)
     print(f"Written: {target}  {summary}")
 
 
-def _try_write(name: str, field: Field4D, folder: Path, options: Any, device: str) -> bool:
+def _try_write(name: str, field: Field4D, folder: Path, options: Any) -> bool:
     """Write one of all formats: a fault costs this one only. False if it failed; a missing package is no failure."""
     suffix, stem = FORMATS[name].suffix, "flipbook" if name == "flipbook" else "scene"
     target = folder / (f"{stem}{suffix}" if suffix else name)
     try:
-        _write(name, field, target, options, device)
+        _write(name, field, target, options)
     except (RuntimeError, ValueError) as error:
         print(f"Left out: {target}: {error}", file=sys.stderr)
         return not isinstance(error, ValueError) and not is_out_of_memory(error)

@@ -28,7 +28,7 @@ class ExportFormat:
     suffix: str  # of the file; "": a folder
     arguments: tuple[str, ...]  # those of the command line that it uses
     options: Callable[[Any], Any]  # makes the core's options of the arguments; ValueError where they make none
-    write: Callable[[Field4D, Path, Any, str], str]  # field, target, options, device -> what to tell the user
+    write: Callable[[Field4D, Path, Any], str]  # field, target, options -> what to tell the user
 
 
 def _film_options(args: Any) -> tuple[CameraPath, FilmOptions]:
@@ -36,17 +36,17 @@ def _film_options(args: Any) -> tuple[CameraPath, FilmOptions]:
     return cameras, film_options_from_args(args, frames, FILM_BACKGROUNDS[args.background])
 
 
-def _write_film(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions], device: str) -> str:
+def _write_film(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions]) -> str:
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
-        export_film(field, target, cameras, film, on_progress, device)
+        export_film(field, target, cameras, film, on_progress)
     return f"{count_noun(film.frames, 'frame')}, {film.frames / film.fps:.1f} s."
 
 
-def _write_frames(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions], device: str) -> str:
+def _write_frames(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions]) -> str:
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
-        export_frames(field, target, cameras, film, on_progress, device)
+        export_frames(field, target, cameras, film, on_progress)
     return f"{count_noun(film.frames, 'frame')} with depth, normals, masks and cameras."
 
 
@@ -55,9 +55,9 @@ def _capture_options(args: Any) -> CaptureOptions:
     return CaptureOptions(args.views, args.frames or CAPTURE_TIMES, args.size, args.radius, args.fovy)
 
 
-def _write_capture(field: Field4D, target: Path, options: CaptureOptions, device: str) -> str:
+def _write_capture(field: Field4D, target: Path, options: CaptureOptions) -> str:
     with progress_bar(target.name, options.n_images) as on_progress:
-        export_capture(field, target, options, on_progress, device)
+        export_capture(field, target, options, on_progress)
     return f"{options.n_views} cameras at {count_noun(options.n_times, 'time')}."
 
 
@@ -72,9 +72,9 @@ def _viewer_options(args: Any) -> VolumeOptions:
     return VolumeOptions(**options, megabytes=args.megabytes, camera=_camera(args))
 
 
-def _write_viewer(field: Field4D, target: Path, options: VolumeOptions, device: str) -> str:
+def _write_viewer(field: Field4D, target: Path, options: VolumeOptions) -> str:
     with progress_bar(target.name, options.frames) as on_progress:
-        size = export_html(field, target, options, on_progress, device)
+        size = export_html(field, target, options, on_progress)
     return f"{size / 1e6:.1f} MB: open it in a browser."
 
 
@@ -83,12 +83,12 @@ def _mesh_options(args: Any) -> MeshOptions:
     return MeshOptions(**options, faces=args.faces, texture=args.texture, quantise=args.quantise, time=args.time)
 
 
-def _mesh_writer(format: str) -> Callable[[Field4D, Path, MeshOptions, str], str]:
+def _mesh_writer(format: str) -> Callable[[Field4D, Path, MeshOptions], str]:
     """Return what writes one of the core's formats of meshes."""
 
-    def write(field: Field4D, target: Path, options: MeshOptions, device: str) -> str:
+    def write(field: Field4D, target: Path, options: MeshOptions) -> str:
         with progress_bar(target.name, options.frames, "step") as on_progress:
-            return export_mesh(field, target, format, options, on_progress, device).summary()
+            return export_mesh(field, target, format, options, on_progress).summary()
 
     return write
 

@@ -22,8 +22,8 @@ def render_file(options: object) -> None:
     device = available_device(options.device)
     path, frames = camera_path_from_args(options)
     film = film_options_from_args(options, frames, WHITE)
-    field = load_field(options.field)
+    field = load_field(options.field).to(device)
     write = export_film if out.suffix else export_frames
     with created_folder(out.parent), progress_bar("render", film.frames) as on_progress:
-        write(field, out, path, film, on_progress, device)
+        write(field, out, path, film, on_progress)
     print(f"Written: {out}")

@@ -79,14 +79,14 @@ class A124ExportFrames(SavingNode):
         unique_id: str | None = None,
     ) -> dict:
         path = free_path(name, FILMS.get(format, ""))
-        on_progress, device = ui.progress_callback(unique_id), host_device()
+        on_progress, field = ui.progress_callback(unique_id), field.to(host_device())
         if format == DATA_SET:
-            export_capture(field, path, CaptureOptions(views, frames, (height, width)), on_progress, device)
+            export_capture(field, path, CaptureOptions(views, frames, (height, width)), on_progress)
         else:
             colour = BACKGROUND_COLOURS.get(background)  # None: transparent
             film = FilmOptions(frames, fps, (height, width), colour, Playback(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
-            write(field, path, cameras or Orbit(), film, on_progress, device)
+            write(field, path, cameras or Orbit(), film, on_progress)
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
                   "cameras": cameras}
         note = unused_options(type(self), format, UNUSED.get(format, ("views",)), chosen)

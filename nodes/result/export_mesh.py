@@ -67,7 +67,7 @@ class A124ExportMesh(SavingNode):
     ) -> dict:
         options = MeshOptions(frames, fps, resolution, faces, texture, quantise, moment if frames == 1 else None)
         path = free_path(name, FORMATS[format].suffix)
-        report = export_mesh(field, path, format, options, ui.progress_callback(unique_id), host_device())
+        report = export_mesh(field.to(host_device()), path, format, options, ui.progress_callback(unique_id))
         values = {"texture": texture, "quantise": quantise, "moment": moment}
         unused = (*(() if path.suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"

@@ -73,7 +73,6 @@ def export_capture(
     folder: str | Path,  # new, empty, or an earlier capture, which is replaced when all is done
     options: CaptureOptions = CaptureOptions(),
     on_progress: OnProgress | None = None,  # in images
-    device: torch.device | str | None = None,
 ) -> None:
     """Write images named c<camera>_t<time>, transforms.json (nerfstudio), transforms_<split>.json (D-NeRF's form, which
     4D Gaussian trainers read) and points.ply. Masks are not named in them: a trainer would leave the empty pixels out,
@@ -90,7 +89,7 @@ def export_capture(
     with atomic_folder(folder, CAPTURE_ENTRIES, check_written_here) as fresh:
         files: list[dict[str, str]] = []
         points: list[Tensor] = []
-        for k, clip in enumerate(render_rgbd(field, cameras, time, options.size, on_progress, device)):
+        for k, clip in enumerate(render_rgbd(field, cameras, time, options.size, on_progress)):
             files.append(write_frame(fresh, stems[k], clip))
             if k % options.n_times == 0 and not test[k]:
                 points.append(surface_points(clip, cameras[k : k + 1], MAX_POINTS // options.n_views))

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ...cameras.paths import CameraPath, Playback, sample_path
 from ...cameras.rig import to_pinholes
 from ...protocols import Field
@@ -58,7 +56,6 @@ def export_film(
     cameras: CameraPath,
     options: FilmOptions = FilmOptions(),
     on_progress: OnProgress | None = None,  # in frames
-    device: torch.device | str | None = None,
 ) -> None:
     """Render and write a film. MP4 and WebM hold one frame in memory; GIF and WebP all of them in 8 bits."""
     plain_name(Path(path).name)
@@ -68,7 +65,7 @@ def export_film(
     background = BLACK if transparent else options.background or WHITE
     _check_memory(suffix, options, to_pinholes(views[:1]).eyes)
     image = ImageOptions(options.size, background=background, normals=False)
-    frames = render_frames(field.to(device), views, time, image, on_progress)
+    frames = render_frames(field, views, time, image, on_progress)
     clips = check_visible(frames)
     straight = (unpremultiply(clip.image, clip.mask)[0] if transparent else clip.image[0] for clip in clips)
     write_video(path, straight, options.fps)

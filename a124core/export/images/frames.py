@@ -36,7 +36,6 @@ def export_frames(
     cameras: CameraPath,
     options: FilmOptions,  # without effect here: fps and background, for images have alpha and a time
     on_progress: OnProgress | None = None,  # in frames
-    device: torch.device | str | None = None,
 ) -> None:
     """Write images, depth, normals, masks and transforms.json of every frame of a film, one frame in memory."""
     folder = Path(folder)
@@ -47,7 +46,7 @@ def export_frames(
     digits = max(4, len(str(len(views) - 1)))  # names must sort like the frames
     with atomic_folder(folder, ENTRIES, check_written_here) as fresh:
         files: dict[str, list[str]] = {key: [] for key in FOLDERS}
-        for k, clip in enumerate(render_rgbd(field, views, time, options.size, on_progress, device)):
+        for k, clip in enumerate(render_rgbd(field, views, time, options.size, on_progress)):
             for key, name in write_frame(fresh, f"{k:0{digits}d}", clip).items():
                 files[key].append(name)
         extra = {"depth_unit_scale_factor": DEPTH_UNIT, "fps": options.fps}
@@ -55,16 +54,10 @@ def export_frames(
 
 
 def render_rgbd(
-    field: Field,
-    cameras: Cameras | Pinholes,
-    time: Tensor,
-    size: tuple[int, int],
-    on_progress: OnProgress | None,
-    device: torch.device | str | None,
+    field: Field, cameras: Cameras | Pinholes, time: Tensor, size: tuple[int, int], on_progress: OnProgress | None
 ) -> Iterator[RenderedClip]:
     """Render frame by frame on black, so that colour is premultiplied by alpha."""
-    frames = render_frames(field.to(device), cameras, time, ImageOptions(size, background=BLACK), on_progress)
-    return check_visible(frames)
+    return check_visible(render_frames(field, cameras, time, ImageOptions(size, background=BLACK), on_progress))
 
 
 def write_frame(folder: Path, stem: str, clip: RenderedClip) -> dict[str, str]:  # key in transforms.json -> file

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...protocols import Field
 from ...utils.optional import require
@@ -71,12 +70,10 @@ def build(
     options: MeshOptions,
     tracked: bool,  # one mesh that follows the scene; False: a mesh of its own for each frame
     on_progress: OnProgress | None = None,
-    device: torch.device | str | None = None,
     max_bytes: int | None = None,  # of the file; None: any number
 ) -> MeshBuild:
     """Extract, register, colour and measure the surfaces; refuse what would not fit after the first one."""
     require("trimesh", "trimesh", "to measure meshes")
-    field = field.to(device)
     times = mesh_times(field, options)
     registrations = len(times) - 1 if tracked else 0  # the template needs none
     progress = ProgressCounter(2 * len(times) + registrations, on_progress, text="locating the object")

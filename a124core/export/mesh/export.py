@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ...protocols import Field
 from ...utils.files import atomic_folder, check_folder, write_json
 from ...utils.progress import OnProgress
@@ -46,13 +44,12 @@ def export_mesh(
     format: str,  # one of FORMATS
     options: MeshOptions,
     on_progress: OnProgress | None = None,
-    device: torch.device | str | None = None,
 ) -> MeshReport:
     """Extract, register and colour meshes of a field, and write them."""
     target, path = FORMATS[format], Path(path)
     check_path(path, target.suffixes)
     target.check(path)
-    built = build(field, options, target.tracked, on_progress, device, target.max_bytes)
+    built = build(field, options, target.tracked, on_progress, target.max_bytes)
     if target.suffix == ".glb":
         format = "animated GLB" if built.sequence.moves else "flip-book GLB" if len(built.times) > 1 else "still GLB"
     return MeshReport(path, format[0].upper() + format[1:], target.write(path, built, options), built)
