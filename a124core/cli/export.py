@@ -26,6 +26,7 @@ OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written,
 
 
 def add_export_args(p: argparse.ArgumentParser) -> None:
+    """Add the options of `export`, of all formats."""
     p.add_argument("field", type=Path, help="field.safetensors")
     p.add_argument("--format", choices=(*FORMATS, ALL), help="left out: as --out ends. glb, usd: one moving "
                    "mesh; flipbook, ply, obj: a mesh for each frame. frames: PNG with alpha, depth, normals, masks and "

@@ -32,11 +32,13 @@ class ExportFormat:
 
 
 def _film_options(args: Any) -> tuple[CameraPath, FilmOptions]:
+    """Return the cameras and options of films and frames."""
     cameras, frames = camera_path_from_args(args)
     return cameras, film_options_from_args(args, frames, FILM_BACKGROUNDS[args.background])
 
 
 def _write_film(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions]) -> str:
+    """Write a film."""
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
         export_film(field, target, cameras, film, on_progress)
@@ -44,6 +46,7 @@ def _write_film(field: Field4D, target: Path, options: tuple[CameraPath, FilmOpt
 
 
 def _write_frames(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions]) -> str:
+    """Write images with depth, normals, masks and cameras."""
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
         export_frames(field, target, cameras, film, on_progress)
@@ -51,17 +54,20 @@ def _write_frames(field: Field4D, target: Path, options: tuple[CameraPath, FilmO
 
 
 def _capture_options(args: Any) -> CaptureOptions:
+    """Return the options of a data set."""
     _camera(args)
     return CaptureOptions(args.views, args.frames or CAPTURE_TIMES, args.size, args.radius, args.fovy)
 
 
 def _write_capture(field: Field4D, target: Path, options: CaptureOptions) -> str:
+    """Write a data set."""
     with progress_bar(target.name, options.n_images) as on_progress:
         export_capture(field, target, options, on_progress)
     return f"{options.n_views} cameras at {count_noun(options.n_times, 'time')}."
 
 
 def _viewer_options(args: Any) -> VolumeOptions:
+    """Return the options of the viewer, whose duration follows from frames and fps."""
     options = _provided(args, "frames", "resolution")
     if args.fps is not None:
         if not args.fps > 0:
@@ -73,12 +79,14 @@ def _viewer_options(args: Any) -> VolumeOptions:
 
 
 def _write_viewer(field: Field4D, target: Path, options: VolumeOptions) -> str:
+    """Write the viewer with the scene inside."""
     with progress_bar(target.name, options.frames) as on_progress:
         size = export_html(field, target, options, on_progress)
     return f"{size / 1e6:.1f} MB: open it in a browser."
 
 
 def _mesh_options(args: Any) -> MeshOptions:
+    """Return the options of meshes."""
     options = _provided(args, "frames", "resolution", "fps")
     return MeshOptions(**options, faces=args.faces, texture=args.texture, quantise=args.quantise, time=args.time)
 

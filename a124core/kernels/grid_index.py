@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,10 +39,10 @@ def space_corners(
     lower, upper, slope = _axis_weights(position - cell, level)
     weight = torch.stack((lower, upper), dim=1)  # (3, 2, N)
     if not slopes:
-        return index, _product(*weight)
+        return index, _outer(operator.mul, *weight)
     change = torch.stack((-slope, slope), dim=1)
-    derivatives = [_product(*(change[b] if b == a else weight[b] for b in range(3))) for a in range(3)]
-    return index, torch.stack(derivatives)
+    axes = ([change[b] if b == a else weight[b] for b in range(3)] for a in range(3))
+    return index, torch.stack([_outer(operator.mul, *factors) for factors in axes])
 
 
 def _axis_weights(fraction: Tensor, level: Level) -> tuple[Tensor, Tensor, Tensor]:
@@ -51,26 +53,19 @@ def _axis_weights(fraction: Tensor, level: Level) -> tuple[Tensor, Tensor, Tenso
     return 1.0 - fraction, fraction, torch.full_like(fraction, 0.5 * level.scale)
 
 
-def _product(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Multiply (2, N) per axis to (8, N), x fastest."""
-    yx = (y[:, None] * x[None]).flatten(0, 1)
-    return (z[:, None] * yx[None]).flatten(0, 1)
+def _outer(combine: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Combine (2, N) per axis to (8, N), x fastest."""
+    yx = combine(y[:, None], x[None]).flatten(0, 1)
+    return combine(z[:, None], yx[None]).flatten(0, 1)
 
 
 def corner_rows(cell: Tensor, level: Level) -> Tensor:  # (3, N) int32 -> (8, N) int32
     """Return each corner's row. 32-bit wrap-around is harmless: rows is a power of two wherever a modulo is taken."""
-    axis = []
-    for a in range(3):
-        stride = as_int32(level.strides[a])
-        low = cell[a] * stride
-        axis.append(torch.stack((low, low + stride)))
-    x, y, z = axis
-    if level.hashed:
-        yx = (y[:, None] ^ x[None]).flatten(0, 1)
-        index = (z[:, None] ^ yx[None]).flatten(0, 1)
-    else:
-        yx = (y[:, None] + x[None]).flatten(0, 1)
-        index = (z[:, None] + yx[None]).flatten(0, 1)
+    axes = []
+    for cells, stride in zip(cell, map(as_int32, level.strides), strict=True):
+        low = cells * stride
+        axes.append(torch.stack((low, low + stride)))
+    index = _outer(operator.xor if level.hashed else operator.add, *axes)
     if level.wraps:
         index &= level.rows - 1
     return index.add_(level.offset)

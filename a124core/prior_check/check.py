@@ -121,7 +121,7 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
     opacity = views.render(views.camera, torch.zeros(1), views.size)[1].cpu()
     target = None if mask is None else resize(mask, opacity.shape[-2:])
     expected = 0.1 if target is None else float(target.mean())
-    if results.warn(warnings.field_empty(float(opacity.mean()), expected)):
+    if results.record("field", "coverage", float(opacity.mean()) / max(expected, 1e-6)):
         return False
     if target is None:
         return True

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_BORDER, MAX_COVERAGE = 0.5, 0.9  # shares of the image's border, and of the image, that a subject may cover
-MIN_COVERAGE = 0.02  # share of the front render that a subject covers at least, relative to the reference image's
 MAX_VALUE = 6e4  # float16 ends at 65504
 CFG_RANGE = {"image": (2.0, 300.0), "view": (1.0, 30.0), "video": (2.0, 300.0), "refine": (1.5, 100.0)}
 CFG_METHOD = {"image": 101, "view": 5, "video": 101, "refine": 8.5}
@@ -35,6 +34,10 @@ class Limits:
 
 
 LIMITS = {
+    # share of the front render that the field covers, relative to the reference image's
+    "coverage": Limits(
+        "The field is empty from the front: run the static stage again, or wire the field that you meant.", low=0.02
+    ),
     # intersection over union of the silhouettes of field and reference image
     "overlap": Limits(
         "Field and image do not belong together: from the reference camera their outlines overlap by only "
@@ -124,13 +127,6 @@ def mask_inverted(border: float, coverage: float) -> str | None:
         f"The mask looks inverted: the subject covers {100 * border:.0f} % of the image's border and "
         f"{100 * coverage:.0f} % of the image. Set mask_marks in 1 Picture the other way, or to auto."
     )
-
-
-def field_empty(coverage: float, expected: float) -> str | None:
-    """Check the shares of the front view that the render and the reference image's subject cover."""
-    if coverage >= MIN_COVERAGE * expected:
-        return None
-    return "The field is empty from the front: run the static stage again, or wire the field that you meant."
 
 
 def shape_mismatch(role: str, latents: tuple[int, ...], output: tuple[int, ...]) -> str | None:

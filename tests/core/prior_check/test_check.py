@@ -222,7 +222,7 @@ def test_each_warning_by_itself() -> None:
     cases = [
         (warnings.mask_inverted, (0.1, 0.4), (0.9, 0.6)),
         (warnings.mask_inverted, (0.4, 0.8), (0.3, 0.95)),
-        (warnings.field_empty, (0.2, 0.3), (0.001, 0.3)),
+        (warnings.outside_limits, ("field", "coverage", 0.7), ("field", "coverage", 0.003)),
         (warnings.outside_limits, ("field", "overlap", 0.9), ("field", "overlap", 0.1)),
         (warnings.outside_limits, ("image", "latent std", 1.0), ("image", "latent std", 5.5)),
         (warnings.outside_limits, ("image", "latent std", 1.0), ("image", "latent std", 0.18)),
