@@ -38,7 +38,6 @@ def _film_options(args: Any) -> tuple[CameraPath, FilmOptions]:
 
 
 def _write_film(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions]) -> str:
-    """Write a film."""
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
         export_film(field, target, cameras, film, on_progress)
@@ -60,7 +59,6 @@ def _capture_options(args: Any) -> CaptureOptions:
 
 
 def _write_capture(field: Field4D, target: Path, options: CaptureOptions) -> str:
-    """Write a data set."""
     with progress_bar(target.name, options.n_images) as on_progress:
         export_capture(field, target, options, on_progress)
     return f"{options.n_views} cameras at {count_noun(options.n_times, 'time')}."

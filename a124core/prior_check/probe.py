@@ -156,6 +156,7 @@ def _pixel_rows(planes: Tensor) -> Tensor:  # (1, C, h, w) -> (h w, C), float64 
 
 
 def rms(x: Tensor) -> float:
+    """Return the root mean square."""
     return float(x.float().square().mean().sqrt())
 
 
@@ -170,6 +171,7 @@ def relative_change(a: Tensor, b: Tensor) -> float:
 
 
 def non_finite_share(x: Tensor) -> float:
+    """Return the share of NaN and infinite values."""
     return float((~x.isfinite()).float().mean())
 
 

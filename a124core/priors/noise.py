@@ -13,7 +13,7 @@ from .parameterization import EPS, FLOW, KINDS
 
 def scaled_linear_sigmas() -> Tensor:  # (1000,) ascending
     """Return Stable Diffusion's schedule (scaled-linear betas)."""
-    return _to_sigmas(_alpha_bars(_scaled_linear(1000, 0.00085, 0.012)))
+    return _to_sigmas(torch.cumprod(1.0 - _scaled_linear(1000, 0.00085, 0.012), dim=0))
 
 
 def draw_timesteps(
@@ -41,12 +41,8 @@ def sigma_table(config: dict) -> tuple[Tensor, str]:
             f"the scheduler's prediction_type is {kind!r}: epsilon, v_prediction or sample is needed, so take a model "
             "whose scheduler folder says one of these."
         )
-    bars = _alpha_bars(_betas(config, steps))
+    bars = torch.cumprod(1.0 - _betas(config, steps), dim=0)
     return _to_sigmas(_zero_terminal(bars) if config.get("rescale_betas_zero_snr") else bars), kind
-
-
-def _alpha_bars(betas: Tensor) -> Tensor:
-    return torch.cumprod(1.0 - betas, dim=0)
 
 
 def _to_sigmas(alpha_bars: Tensor) -> Tensor:

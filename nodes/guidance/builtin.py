@@ -21,6 +21,7 @@ class A124BuiltInPriors(GuidanceNode):
         "reproduce it exactly: good for learning the pack and for testing, but they generate nothing new."
     )
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
+    FUNCTION = "make"
     RETURN_TYPES = sockets.GUIDANCES
     RETURN_NAMES = sockets.GUIDANCE_NAMES
     OUTPUT_TOOLTIPS = (

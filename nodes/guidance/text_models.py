@@ -17,6 +17,7 @@ from .widgets import GuidanceNode, cfg, models, noise, prompt, size, weight
 class TextGuidance(GuidanceNode):
     """A MODEL, its CLIP and VAE and a prompt as a guidance."""
 
+    FUNCTION = "make"
     prior: ClassVar[Callable[..., Prior]]  # of make's wires, prompt, cfg and size, and of a node's other inputs
     form = "eps"  # of score distillation
     note = "{prompt}"

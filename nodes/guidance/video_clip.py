@@ -28,6 +28,7 @@ class A124ClipGuidance(GuidanceNode):
         "camera of your picture. It guides that side only, so connect a view guidance for the others."
     )
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
+    FUNCTION = "make"
     REQUIRED = {
         "images": socket("IMAGE", (
             "The clip's frames in order. The first is the beginning of the scene and should look like your picture, "

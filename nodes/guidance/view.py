@@ -22,6 +22,7 @@ class A124ViewGuidance(GuidanceNode):
         "problem). Load it with Image Only Checkpoint Loader (img2vid model)."
     )
     SEARCH_ALIASES = ["animate124 view guidance", "zero123", "stable zero123", "novel view", "Janus", "4D"]
+    FUNCTION = "make"
     REQUIRED = {
         "model": socket("MODEL", "Zero123, Zero123-XL or Stable-Zero123."),
         "clip_vision": socket("CLIP_VISION", "The CLIP_VISION of the same checkpoint."),

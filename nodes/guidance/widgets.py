@@ -9,7 +9,6 @@ class GuidanceNode(Node):
     """A node that makes a guidance."""
 
     CATEGORY = "Animate124/2 Priors"
-    FUNCTION = "make"
 
 
 def models(model: str) -> dict[str, Spec]:

@@ -40,6 +40,7 @@ class A124ExportFrames(SavingNode):
     )
     SEARCH_ALIASES = ["animate124 export", "4D", "save video", "transparent video", "transforms.json", "nerfstudio",
                       "gaussian splatting", "depth"]
+    FUNCTION = "export"
     REQUIRED = {
         "field": field(),
         "format": choice([*FILMS, FRAMES, DATA_SET], (

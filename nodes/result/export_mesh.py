@@ -28,6 +28,7 @@ class A124ExportMesh(SavingNode):
         "Blender, game engines and Preview 3D, or USD, or a file for each frame."
     )
     SEARCH_ALIASES = ["animate124 mesh", "export GLB", "save 3D", "USD", "PLY", "OBJ", "4D", "marching cubes"]
+    FUNCTION = "export"
     REQUIRED = {
         "field": field("The scene to turn into a mesh."),
         "format": choice(FORMATS, (

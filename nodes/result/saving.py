@@ -21,7 +21,6 @@ class SavingNode(Node):
 
     CATEGORY = "Animate124/4 Result"
     OUTPUT_NODE = True
-    FUNCTION = "export"
     HIDDEN = NODE_ID
 
     @classmethod

@@ -21,7 +21,7 @@ from .saving import SavingNode, free_path, name_input, saved
 
 PREVIEWS = "viewer"  # in output/animate124: the host empties its temp folder, and saved workflows reopen previews
 MAX_PREVIEW_BYTES = 2**30  # of all baked scenes together; the oldest are deleted first
-WIDGETS = {  # saved workflows store their values by position: append, never insert
+WIDGETS = {  # VolumeOptions; saved workflows store their values by position: append, never insert
     "resolution": integer(64, 8, 256, (
         "Cells along the longest side of the subject. 64 is quick, 128 is sharp, more wants a good graphics card."
     ), step=8),
@@ -34,13 +34,6 @@ WIDGETS = {  # saved workflows store their values by position: append, never ins
     "seconds": number(3.0, 0.1, 600.0, 0.1, "How long one pass through the scene takes at speed 1."),
     "background": choice(BACKGROUND_COLOURS, "The colour behind the subject when the viewer opens."),
 }
-
-
-def viewer_options(
-    resolution: int, frames: int, megabytes: float, seconds: float, background: str
-) -> VolumeOptions:
-    """Convert widget values to the core's options."""
-    return VolumeOptions(resolution, frames, megabytes, seconds, BACKGROUND_COLOURS[background])
 
 
 class A124Preview4D(Node):
@@ -56,8 +49,8 @@ class A124Preview4D(Node):
     HIDDEN = NODE_ID
 
     @outside_inference
-    def preview(self, field: Field4D, unique_id: str | None = None, **widgets: Any) -> dict:
-        options = viewer_options(**widgets)
+    def preview(self, field: Field4D, background: str, unique_id: str | None = None, **widgets: Any) -> dict:
+        options = VolumeOptions(**widgets, background=BACKGROUND_COLOURS[background])
         packed = baked_bytes(field, options, ui.progress_callback(unique_id), host_device())
         path = store_preview(output_folder().resolve() / PREVIEWS, packed)
         return {"ui": {"a124_volume": [output_reference(path)]}}
@@ -86,11 +79,14 @@ class A124ExportViewer(SavingNode):
 
     DESCRIPTION = "Saves the scene with its viewer as one HTML file in output/animate124: double-click it, send it."
     SEARCH_ALIASES = ["animate124 export", "HTML", "4D viewer", "share", "web page"]
+    FUNCTION = "export"
     REQUIRED = {"field": field(), "name": name_input("viewer"), **WIDGETS}
 
     @outside_inference
-    def export(self, field: Field4D, name: str, unique_id: str | None = None, **widgets: Any) -> dict:
-        options = viewer_options(**widgets)
+    def export(
+        self, field: Field4D, name: str, background: str, unique_id: str | None = None, **widgets: Any
+    ) -> dict:
+        options = VolumeOptions(**widgets, background=BACKGROUND_COLOURS[background])
         path = free_path(name, ".html")
         size = export_html(field, path, options, ui.progress_callback(unique_id), host_device())
         text = f"{saved(path)} ({size / 1e6:.1f} MB)"

@@ -60,12 +60,6 @@ def to_bytes(frames: Tensor) -> np.ndarray:  # (F, C, H, W) in [0, 1] -> (F, H, 
     return np.ascontiguousarray(rearrange(levels, "f c h w -> f h w c").numpy())
 
 
-def _even(frame: Tensor) -> Tensor:  # (C, H, W)
-    """Pad to even sides, for yuv420p halves its colour planes."""
-    height, width = frame.shape[-2:]
-    return pad(frame[None], (0, width % 2, 0, height % 2), mode="replicate")[0]
-
-
 def _write_stream(path: Path, frames: Iterator[Tensor], fps: float, codec: str, options: dict[str, str]) -> None:
     """Encode in BT.709 at every size, and tag the file so: players guess untagged colours from the number of lines.
 
@@ -78,7 +72,8 @@ def _write_stream(path: Path, frames: Iterator[Tensor], fps: float, codec: str, 
         for name, value in BT709.items():
             setattr(stream.codec_context, name, value)
         for k, frame in enumerate(frames):
-            values = to_bytes(_even(frame)[None])[0]
+            height, width = frame.shape[-2:]  # made even, for yuv420p halves its colour planes
+            values = to_bytes(pad(frame[None], (0, width % 2, 0, height % 2), mode="replicate"))[0]
             if k == 0:
                 stream.height, stream.width = values.shape[:2]
                 stream.pix_fmt = "yuva420p" if codec == VP9 and len(frame) == 4 else "yuv420p"

@@ -66,22 +66,19 @@ def condition_log_weight(
     colour_std: float,
 ) -> Tensor:  # (K, B)
     """Return -sum |difference|^2 / (2 std^2) over grid x grid cells: luminance and silhouette at std, colour apart."""
-    a = _features(_reduced(condition, grid), background)
-    b = _features(_reduced(images.flatten(0, 1), grid), background).unflatten(0, images.shape[:2])
+    a = _features(condition, grid, background)
+    b = _features(images.flatten(0, 1), grid, background).unflatten(0, images.shape[:2])
     spread = a.new_tensor([std, std, colour_std, colour_std, colour_std]).view(5, 1, 1)
     return -(((a - b) / spread).square()).flatten(2).sum(2) / 2
 
 
-def _features(image: Tensor, background: Tensor) -> Tensor:
-    """Split (B, 3, h, w) into luminance, silhouette, and colour without luminance (B, 5, h, w)."""
+def _features(image: Tensor, grid: int, background: Tensor) -> Tensor:
+    """Split (B, 3, h, w) into luminance, silhouette, and colour without luminance (B, 5, grid, grid)."""
+    image = interpolate(image, (grid, grid), mode="area")
     weights = image.new_tensor(LUMINANCE).view(3, 1, 1)
     luminance = (image * weights).sum(1, keepdim=True)
     contrast = (image - background.view(3, 1, 1)).abs().amax(1, keepdim=True)
     return torch.cat((luminance, (contrast / SILHOUETTE).clamp_max(1), image - luminance), 1)
-
-
-def _reduced(image: Tensor, grid: int) -> Tensor:
-    return interpolate(image, (grid, grid), mode="area")
 
 
 @dataclass(frozen=True, kw_only=True)
