@@ -7,13 +7,12 @@ from typing import Any
 from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, make_priors
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..declarations import NODE_ID, choice, socket, text
+from ..declarations import NODE_ID, Node, choice, socket, text
 from ..host import ui
 from ..host.runtime import outside_inference
-from .widgets import GuidanceNode
 
 
-class A124BuiltInPriors(GuidanceNode):
+class A124BuiltInPriors(Node):
     """Four guidances that need no download and no GPU."""
 
     DESCRIPTION = (
@@ -21,6 +20,7 @@ class A124BuiltInPriors(GuidanceNode):
         "reproduce it exactly: good for learning the pack and for testing, but they generate nothing new."
     )
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
+    CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
     RETURN_TYPES = sockets.GUIDANCES
     RETURN_NAMES = sockets.GUIDANCE_NAMES

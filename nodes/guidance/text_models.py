@@ -8,15 +8,16 @@ from typing import Any, ClassVar
 from ...a124core.protocols import Guidance, Prior
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..declarations import integer, outputs, socket
+from ..declarations import Node, integer, outputs, socket
 from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
-from .widgets import GuidanceNode, cfg, models, noise, prompt, size, weight
+from .widgets import cfg, models, noise, prompt, size, weight
 
 
-class TextGuidance(GuidanceNode):
+class TextGuidance(Node):
     """A MODEL, its CLIP and VAE and a prompt as a guidance."""
 
+    CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
     prior: ClassVar[Callable[..., Prior]]  # of make's wires, prompt, cfg and size, and of a node's other inputs
     form = "eps"  # of score distillation

@@ -10,17 +10,16 @@ from torch import Tensor
 from ...a124core.priors.video_clip import VIDEO_CLIP, clip_guidance
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
-from ..declarations import NODE_ID, choice, integer, number, outputs, socket
+from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
 from ..host import ui
 from ..host.images import from_images, from_masks
 from ..host.runtime import outside_inference
-from .widgets import GuidanceNode
 
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
     "Matches the motion to the clip. Connect it to the coarse (and the fine) optimizer."
 )))
-class A124ClipGuidance(GuidanceNode):
+class A124ClipGuidance(Node):
     """The exact prior of one clip."""
 
     DESCRIPTION = (
@@ -28,6 +27,7 @@ class A124ClipGuidance(GuidanceNode):
         "camera of your picture. It guides that side only, so connect a view guidance for the others."
     )
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
+    CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
     REQUIRED = {
         "images": socket("IMAGE", (

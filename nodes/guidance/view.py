@@ -7,14 +7,14 @@ from typing import Any
 from ...a124core.priors.zero123_pose import KINDS
 from ...a124core.protocols import Guidance
 from .. import sockets
-from ..declarations import choice, outputs, socket
+from ..declarations import Node, choice, outputs, socket
 from ..host.runtime import outside_inference
 from ..host.view import view_prior
-from .widgets import GuidanceNode, cfg, noise, size, weight
+from .widgets import cfg, noise, size, weight
 
 
 @outputs(("view guidance", sockets.VIEW_GUIDANCE, "Matches other views to your picture. For all stages."))
-class A124ViewGuidance(GuidanceNode):
+class A124ViewGuidance(Node):
     """A Zero123 checkpoint as the view prior of all stages."""
 
     DESCRIPTION = (
@@ -22,6 +22,7 @@ class A124ViewGuidance(GuidanceNode):
         "problem). Load it with Image Only Checkpoint Loader (img2vid model)."
     )
     SEARCH_ALIASES = ["animate124 view guidance", "zero123", "stable zero123", "novel view", "Janus", "4D"]
+    CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
     REQUIRED = {
         "model": socket("MODEL", "Zero123, Zero123-XL or Stable-Zero123."),

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from ..declarations import Node, Spec, integer, number, socket, text
-
-
-class GuidanceNode(Node):
-    """A node that makes a guidance."""
-
-    CATEGORY = "Animate124/2 Priors"
+from ..declarations import Spec, integer, number, socket, text
 
 
 def models(model: str) -> dict[str, Spec]:
