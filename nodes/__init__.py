@@ -38,7 +38,7 @@ NODES = {
     "A124FineOptimizer": (A124FineOptimizer, "Animate124: 5 Fine: detail"),
     "A124Cameras": (A124Cameras, "Animate124: 6 Cameras"),
     "A124Render": (A124Render, "Animate124: 6 Render"),
-    "A124ExportFrames": (A124ExportFrames, "Animate124: 7 Export film or frames"),
+    "A124ExportFrames": (A124ExportFrames, "Animate124: 7 Export video or frames"),
     "A124Preview4D": (A124Preview4D, "Animate124: 6 Preview 4D"),
     "A124ExportViewer": (A124ExportViewer, "Animate124: 7 Export viewer (one HTML file)"),
     "A124ExportMesh": (A124ExportMesh, "Animate124: 7 Export mesh"),

@@ -55,8 +55,8 @@ class A124Reference(Node):
     REQUIRED = {
         "image": socket("IMAGE", "The picture. Of a batch or an animation the first one is taken."),
         "mask_marks": choice(MASK_MARKS, (
-            "What white in the mask means. Load Image marks the background, removal nodes the subject. auto: the side "
-            "that owns the border is background."
+            "What white in the mask means. Load Image marks the background, removal nodes the subject. auto: "
+            "whatever touches the edges of the picture is the background."
         )),
         "recentre": flag((
             "Frame the subject in the middle. Use it when the subject is small or off to one side."

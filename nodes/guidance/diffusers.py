@@ -70,26 +70,26 @@ class A124DiffusersGuidance:
                     "embedding:name in place of the subject. Role view does not use it."
                 )}),
                 "negative_prompt": ("STRING", {"default": "", "tooltip": (
-                    "What must not appear. Empty as released."
+                    "What must not appear. Empty as in the authors' code."
                 )}),
                 "kind": (list(KINDS), {"tooltip": (
                     "Role view: which pose the model expects. zero123 is also for Zero123-XL."
                 )}),
                 "cfg": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1000.0, "step": 0.5, "tooltip": (
-                    "Strength of classifier-free guidance. 0: as released for the role (image 101, view 5, video 101, "
-                    "refine 8.5, upscale 9)."
+                    "Strength of classifier-free guidance. 0: that of the authors' code for the role (image 101, "
+                    "view 5, video 101, refine 8.5, upscale 9)."
                 )}),
                 "weight": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1e4, "step": 0.001, "tooltip": (
-                    "Weight of this guidance. 0: as released for the role (image 0.025, the others 1; a view guidance "
-                    "for the moving stages needs 40)."
+                    "Weight of this guidance. 0: that of the authors' code for the role (image 0.025, the others 1; a "
+                    "view guidance for the moving stages needs 40)."
                 )}),
                 "t_max": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.01, "tooltip": (
-                    "Highest noise level that is drawn, as a share of the schedule. 0: as released for the role (image "
-                    "and view 0.6, video 0.98, refine and upscale 0.8)."
+                    "Highest noise level that is drawn, as a share of the schedule. 0: that of the authors' code for "
+                    "the role (image and view 0.6, video 0.98, refine and upscale 0.8)."
                 )}),
                 "size": ("INT", {"default": 0, "min": 0, "max": 2048, "step": 8, "tooltip": (
-                    "Renders are resized to this many pixels for the model. 0: as released for the role (image 512, "
-                    "view and video 256, refine 1024, upscale 512)."
+                    "Renders are resized to this many pixels for the model. 0: that of the authors' code for the role "
+                    "(image 512, view and video 256, refine 1024, upscale 512)."
                 )}),
                 "noise_level": ("INT", {"default": NOISE_LEVEL, "min": 0, "max": 350, "tooltip": (
                     "Role upscale: noise level of the low-resolution image. 20 is the upscaler's own default."

@@ -33,7 +33,9 @@ class A124PriorCheck(Node):
     FUNCTION = "check"
     OUTPUT_NODE = True
     REQUIRED = {
-        "size": integer(128, 32, 512, "Width and height of the renders in pixels. 128 as released.", step=8),
+        "size": integer(128, 32, 512, (
+            "Width and height of the renders in pixels. The preset released renders 128."
+        ), step=8),
         "embedding": text("", (
             "The learned embedding of your subject, if there is one (wire the name from Textual inversion): the refine "
             "guidance's prompt must contain it."

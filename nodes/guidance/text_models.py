@@ -48,7 +48,7 @@ class A124ImageGuidance(TextGuidance):
         **models("A text-to-image MODEL, with its LoRAs: SD 1.5, SD 2, SDXL ..."),
         "prompt": prompt("a high-resolution DSLR image of a panda", (
             "What is in the image, standing still. ', 8k, good quality' and the side of the view (front, side or back "
-            "view) are added, as released."
+            "view) are added, as in the authors' code."
         )),
         "cfg": cfg(101.0),
         "weight": weight(0.025, (
@@ -67,17 +67,17 @@ class A124VideoGuidance(TextGuidance):
 
     DESCRIPTION = (
         "A text-to-video model guides whole clips by the prompt: it decides how the scene moves. ModelScope in the "
-        "paper (its loader is in this pack); rewire it for a native MODEL such as Wan 2.1."
+        "paper (its loader is in this pack), or a text-to-video MODEL of ComfyUI's own loaders, such as Wan 2.1."
     )
     SEARCH_ALIASES = ["animate124 video guidance", "ModelScope", "Wan", "text to video", "score distillation", "4D"]
     prior = staticmethod(video_prior)
     REQUIRED = {
-        **models("ModelScope from this pack's loader, or a native text-to-video MODEL (Wan)."),
+        **models("ModelScope from this pack's loader, or a text-to-video MODEL of ComfyUI's own loaders (Wan)."),
         "prompt": prompt("a panda is dancing", (
-            "What happens. ', high-resolution, 8k, good quality' is added, as released."
+            "What happens. ', high-resolution, 8k, good quality' is added, as in the authors' code."
         )),
         "cfg": cfg(101.0),
-        "weight": weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
+        "weight": weight(1.0, "Weight of this guidance. 1 in the paper and in the authors' code."),
         **noise(0.02, 0.98),
         "size": size(256),
     }
@@ -99,10 +99,10 @@ class A124RefineGuidance(TextGuidance):
         **models("A text-to-image MODEL, with its LoRAs: SD 1.5 in the paper."),
         "prompt": prompt("a panda is dancing", (
             "The prompt, best with your subject's embedding in it: 'a embedding:name is dancing'. ', high-resolution, "
-            "8k, good quality' is added, as released."
+            "8k, good quality' is added, as in the authors' code."
         )),
-        "cfg": cfg(8.5, "The release's 7.5 is 8.5 in ComfyUI's form; the paper prints 7.5."),
-        "weight": weight(1.0, "Weight of this guidance. 1 in the paper and as released."),
+        "cfg": cfg(8.5, "The 7.5 of the authors' code is 8.5 in ComfyUI's form; the paper prints 7.5."),
+        "weight": weight(1.0, "Weight of this guidance. 1 in the paper and in the authors' code."),
         **noise(0.2, 0.8),
         "size": size(1024),
     }
@@ -133,7 +133,7 @@ class A124UpscaleGuidance(TextGuidance):
         "cfg": cfg(9.0, "The upscaler's own default; the paper prints none."),
         "weight": weight(1.0, "Weight of this guidance. 1, as the tile ControlNet's."),
         **noise(0.2, 0.8, "as for the tile ControlNet, for the paper prints none"),
-        "size": size(512, "is four times the released render"),
+        "size": size(512, "is four times the render of the authors' code"),
         "noise_level": integer(20, 0, 350, (
             "Noise level of the low-resolution image that it enlarges: more leaves it more freedom. 20 is the "
             "upscaler's own default."

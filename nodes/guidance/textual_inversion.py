@@ -64,17 +64,19 @@ class A124TextualInversion:
                     "The embedding's name: letters, digits, - and _. The file goes to models/embeddings."
                 )}),
                 "steps": ("INT", {"default": 3000, "min": 1, "max": 100_000, "tooltip": (
-                    "Training steps. 3000 as released; 500 already help."
+                    "Training steps. 3000 in the authors' code; 500 already help."
                 )}),
                 "batch": ("INT", {"default": 16, "min": 1, "max": 64, "advanced": True, "tooltip": (
-                    "Crops of the picture in one step. 16 as released."
+                    "Crops of the picture in one step. 16 in the authors' code."
                 )}),
                 "chunk": ("INT", {"default": 2, "min": 1, "max": 64, "advanced": True, "tooltip": (
                     "Crops that run through the model at once. Fewer need less memory and take longer."
                 )}),
                 "rate": ("FLOAT", {
                     "default": 1e-4, "min": 1e-6, "max": 1.0, "step": 1e-6, "round": False, "advanced": True,
-                    "tooltip": "Learning rate. 0.0001 as released; 0.001 to 0.005 learns faster and drifts further.",
+                    "tooltip": (
+                        "Learning rate. 0.0001 in the authors' code; 0.001 to 0.005 learns faster and drifts further."
+                    ),
                 }),
                 "size": ("INT", {"default": 512, "min": 64, "max": 1024, "step": 64, "advanced": True, "tooltip": (
                     "Side of the training images: 512 for SD 1.5."

@@ -35,7 +35,7 @@ class A124ClipGuidance(Node):
             "the last is its end. The camera must not move."
         )),
         "mask_marks": choice(MASK_MARKS, (
-            "What white in the masks means. auto: the side that owns the border is background."
+            "What white in the masks means. auto: whatever touches the edges of the picture is the background."
         )),
         "size": integer(64, 16, 512, (
             "Side, in pixels, at which renders are compared with the clip. Near the size that the preset renders (demo "

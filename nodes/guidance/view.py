@@ -32,7 +32,7 @@ class A124ViewGuidance(Node):
             "Which of the two the file is: they read the fourth number of the pose differently (Zero123 and XL: the "
             "change of distance; Stable-Zero123: the picture's own elevation)."
         )),
-        "cfg": cfg(5.0, "5 in the paper and as released."),
+        "cfg": cfg(5.0, "5 in the paper and in the authors' code."),
         "weight": weight(1.0, (
             "Weight of this guidance, times the angle to the picture's camera over 180 degrees. 1 goes with draft and "
             "released in the static stage, 40 in the coarse and fine stage; 40 with paper."

@@ -20,8 +20,8 @@ def prompt(default: str, tooltip: str) -> Spec:
 
 def cfg(default: float, source: str = "") -> Spec:
     reason = source or (
-        "101 is no mistake: score distillation needs it to converge to one result, and the release's 100 is added to "
-        "the conditional prediction, which is 101 in ComfyUI's form."
+        "101 is no mistake: score distillation needs it to converge to one result. The authors' code adds 100 times "
+        "the difference to the conditional prediction, which is 101 in ComfyUI's form."
     )
     tooltip = f"Strength of classifier-free guidance, uncond + cfg (cond - uncond). {reason}"
     return number(default, 1.0, 1000.0, 0.5, tooltip)
@@ -31,7 +31,7 @@ def weight(default: float, tooltip: str) -> Spec:
     return number(default, 0.0, 1e4, 0.001, tooltip)
 
 
-def noise(low: float, high: float, source: str = "as released") -> dict[str, Spec]:
+def noise(low: float, high: float, source: str = "as in the authors' code") -> dict[str, Spec]:
     """Return the range of noise levels, as shares of the schedule; source: where the two numbers are from."""
     return {
         "t_min": number(low, 0.0, 1.0, 0.01, (
@@ -43,7 +43,7 @@ def noise(low: float, high: float, source: str = "as released") -> dict[str, Spe
     }
 
 
-def size(default: int, source: str = "as released") -> Spec:
+def size(default: int, source: str = "as in the authors' code") -> Spec:
     return integer(default, 64, 2048, (
         f"Renders are resized to this many pixels for the MODEL. {default} {source}; smaller is faster and needs less "
         "memory."

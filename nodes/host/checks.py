@@ -61,7 +61,7 @@ def check_control(model: Any, control: Any) -> None:
 
     if isinstance(control, comfy.controlnet.ControlLora):
         raise ValueError(
-            "the CONTROL_NET is a control LoRA, which the host builds anew from the whole MODEL at every step: wire a "
+            "the CONTROL_NET is a control LoRA, which ComfyUI builds again from the whole MODEL at every step: wire a "
             "full tile ControlNet (for SD 1.5: control_v11f1e_sd15_tile), or leave it unplugged."
         )
     network = getattr(control, "control_model", None)

@@ -35,20 +35,19 @@ def widgets() -> dict[str, tuple]:
     """The five widgets, in their final order. New ones are appended after them, never before."""
     return {
         "preset": (list(PRESETS), {"default": "auto", "tooltip": (
-            "The recipe. auto: demo when every connected guidance is built-in, else draft. demo: minutes on a CPU. "
-            "draft: minutes on a GPU. released: the authors' numbers. paper: the printed numbers."
+            "The recipe. auto: demo when no model is among the priors, else draft. demo: minutes on a CPU. draft: "
+            "minutes on a GPU. released: the settings of the authors' published code. paper: the settings printed in the paper."
         )}),
         "memory": (["auto", *MEMORY], {"default": "auto", "tooltip": (
-            "Rays rendered with their graph at once: full all of a step, balanced 16,384, low 4,096, with the same "
-            "result; low needs least memory and takes longest. auto: full for small pictures, else balanced. Connected "
-            "models are not parked by it."
+            "How much is rendered at a time, with the same result: low needs the least memory and is slowest. auto is "
+            "fine. Connected models stay where they are."
         )}),
         "steps": ("INT", {"default": 0, "min": 0, "max": 1_000_000, "tooltip": (
             "Steps of optimisation. 0: as many as the preset says."
         )}),
         "seed": ("INT", {
             "default": 0, "min": 0, "max": 2**32 - 1, "control_after_generate": False,
-            "tooltip": "Same seed, same result. It stays as it is after a run, so that a second Queue costs nothing.",
+            "tooltip": "Same seed, same result. It stays as it is after a run, so that a second Run costs nothing.",
         }),
         "resume": (["auto", "restart"], {"default": "auto", "tooltip": (
             "auto: go on from the snapshot of an interrupted run with the same inputs, or take its finished result. "

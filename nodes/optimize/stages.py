@@ -49,15 +49,15 @@ class A124StaticOptimizer(Optimizer):
     """Stage 1."""
 
     DESCRIPTION = (
-        "Builds the shape at rest: it fits your picture from the front and the priors supervise all other views."
+        "Builds the shape at rest: it fits your picture from the front and the priors guide all other views."
     )
     SEARCH_ALIASES = ["animate124 static", "4D", "image to 3D", "NeRF", "shape", "score distillation", "SDS"]
     stage = "static"
     REQUIRED = widgets()
     OPTIONAL = {
         "reference": socket(sockets.REFERENCE, "The picture that the front must match."),
-        "image_guidance": socket(sockets.IMAGE_GUIDANCE, "Supervises single images by the prompt."),
-        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views by the picture."),
+        "image_guidance": socket(sockets.IMAGE_GUIDANCE, "Guides single images by the prompt."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Guides other views by the picture."),
         "field_config": socket(sockets.FIELD_CONFIG, "How the scene is stored. Not needed as a rule."),
     }
 
@@ -77,8 +77,8 @@ class A124CoarseOptimizer(Optimizer):
     }
     OPTIONAL = {
         "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
-        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
-        "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Judges clips: this wire decides how it moves."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Guides other views of the first frame."),
+        "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Guides clips: this wire decides how it moves."),
         "field_config": socket(sockets.FIELD_CONFIG, (
             "Of its choices the time grids and the loop count here. Not needed as a rule."
         )),
@@ -106,10 +106,10 @@ class A124FineOptimizer(Optimizer):
     }
     OPTIONAL = {
         "reference": socket(sockets.REFERENCE, "The picture that the first frame must match."),
-        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Supervises other views of the first frame."),
+        "view_guidance": socket(sockets.VIEW_GUIDANCE, "Guides other views of the first frame."),
         "video_guidance": socket(sockets.VIDEO_GUIDANCE, "Keeps the motion while details change."),
         "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
-            "Supervises detail against the picture: this wire repairs the colours."
+            "Guides detail towards the picture: this wire repairs the colours."
         )),
     }
 

@@ -17,7 +17,7 @@ KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
 EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
 
 
-@outputs(("cameras", sockets.CAMERAS, "Connect it to Render or Export frames."))
+@outputs(("cameras", sockets.CAMERAS, "Connect it to Render or Export video or frames."))
 class A124Cameras(Node):
     """Makes a camera path for any number of frames."""
 

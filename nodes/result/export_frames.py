@@ -1,4 +1,4 @@
-"""7 Export film or frames: the scene as a film, as images with cameras, or as a data set."""
+"""7 Export video or frames: the scene as a video, as images with cameras, or as a data set."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ANIMATED = (".mp4", ".webm", ".webp")  # what the host's pages play as a video; 
 
 
 @outputs(
-    ("path", "STRING", "The film, or the folder."),
-    ("video", "VIDEO", "The film, for nodes that take videos: of MP4 and WebM."),
+    ("path", "STRING", "The video, or the folder."),
+    ("video", "VIDEO", "The video, for nodes that take videos: of MP4 and WebM."),
 )
 class A124ExportFrames(SavingNode):
-    """Writes a film of any length and rate, or image files for other programs."""
+    """Writes a video of any length and rate, or image files for other programs."""
 
     DESCRIPTION = (
-        "Writes the scene to output/animate124 as a film, as images with alpha, depth, normals and cameras, or as a "
+        "Writes the scene to output/animate124 as a video, as images with alpha, depth, normals and cameras, or as a "
         "data set for NeRF and Gaussian-splat trainers."
     )
     SEARCH_ALIASES = ["animate124 export", "4D", "save video", "transparent video", "transforms.json", "nerfstudio",
@@ -48,7 +48,7 @@ class A124ExportFrames(SavingNode):
             "transforms.json along the cameras. data set: cameras all around, each at every time."
         )),
         "frames": integer(48, 1, 100000, (
-            "Frames of the film, whatever the scene was trained with. In a data set: times."
+            "Frames of the video, whatever the scene was trained with. In a data set: times."
         )),
         "fps": number(16.0, 0.1, 240.0, 0.1, (
             "Frames a second. frames / fps is the film's length. A GIF takes at most 50."
@@ -62,7 +62,7 @@ class A124ExportFrames(SavingNode):
         )),
         "plays": integer(1, 1, 100, "How many times the scene plays during the film."),
         "ping_pong": flag(
-            "Play there and back, so that the film repeats without a jump. A looped scene does so anyway."
+            "Play forwards and backwards, so that it repeats without a jump. A looped scene does so anyway."
         ),
         "views": integer(24, 2, 2000, "For data set: cameras around the scene. Every eighth is kept for testing."),
         "name": name_input("film", "file or folder"),

@@ -53,7 +53,7 @@ class A124Render(Node):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         views, time = sample_path(cameras, frames, field.config.loop)
         needed = frames * size * size * to_pinholes(views[:1]).eyes * PIXEL_BYTES
-        advice = "render fewer or smaller ones, or use Export film or frames"
+        advice = "render fewer or smaller ones, or use Export video or frames"
         check_memory(needed, f"a batch of {frames} images", advice)
         options = ImageOptions(size, background=BACKGROUND_COLOURS[background])
         clip = render_clip(field.to(host_device()), views, time, options, ui.progress_callback(unique_id))
