@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .validate import readable_file
+
 MAX_BYTES = 16 * 2**20  # a camera file of 10,000 frames has 5 MB; Python's objects take some 20 times a text's size
 MAX_DEPTH = 32  # lists and objects within each other; files of this program and of nerfstudio have 4
 TYPE_NAMES = {dict: "an object {...}", list: "a list [...]"}
@@ -14,15 +16,8 @@ TYPE_NAMES = {dict: "an object {...}", list: "a list [...]"}
 
 def read_json(path: str | Path, advice: str, types: tuple[type, ...] = (dict,)) -> Any:
     """Return the content of a JSON file, one of the types; ValueError ends with the advice, "give a ..."."""
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise ValueError(f"{path} was not found: {advice}.")
-        with path.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error}): {advice}.") from None
-    return parse_json(data, str(path), advice, types)
+    path = readable_file(path, advice, MAX_BYTES)
+    return parse_json(path.read_bytes(), str(path), advice, types)
 
 
 def parse_json(text: str | bytes, source: str, advice: str, types: tuple[type, ...] = (dict,)) -> Any:

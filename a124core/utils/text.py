@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+MAX_QUOTED = 60  # characters of a foreign value or message in a sentence of ours
 
 
 def count_noun(number: int, noun: str) -> str:
@@ -26,6 +30,22 @@ def format_duration(seconds: float) -> str:
     if seconds < 36 * 3600:
         return f"{seconds / 3600:.1f} hours"
     return f"{seconds / 86400:.1f} days"
+
+
+def one_line(error: object) -> str:
+    """Return a message of a library as a part of a sentence: its first line, without a full stop, not too long."""
+    lines = str(error).split("\n")
+    text = " ".join(lines[0].split()).rstrip(".:") or type(error).__name__
+    return text if len(text) <= 2 * MAX_QUOTED else f"{text[: 2 * MAX_QUOTED]} ..."
+
+
+def quote_value(value: Any) -> str:
+    """Return the literal of a foreign value as a part of a sentence, shortened in the middle where it is long."""
+    return _QUOTED.repr(value)
+
+
+_QUOTED = reprlib.Repr()
+_QUOTED.maxstring = _QUOTED.maxlong = _QUOTED.maxother = MAX_QUOTED
 
 
 def unused_note(target: str, names: Iterable[str]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 ANY = float("inf")  # no upper bound
 ABOVE_ZERO = 1e-30  # lower bound of a number that divides or scales
 MAX_PROMPT = 1000  # characters; the text encoders of the method read 77 tokens, some 300 characters
-RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{k}" for port in ("COM", "LPT") for k in range(1, 10))}
+PORTS = ("COM", "LPT")  # with a digit, or a raised one, which Windows takes for it
+RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *(f"{p}{k}" for p in PORTS for k in "123456789¹²³")}
 FORBIDDEN_CHARACTERS = '<>:"|?*\\'  # in file names, on Windows; so are the reserved ones
 MAX_NAME_BYTES = 120  # of one part: every common file system takes 255, and a number and a suffix follow
 
@@ -39,6 +41,27 @@ def checked_prompt(prompt: str) -> str:
             f"the prompt has {len(text)} characters, at most {MAX_PROMPT} are allowed: one or two sentences are enough."
         )
     return text
+
+
+def readable_file(path: str | Path, advice: str, max_bytes: float = ANY) -> Path:
+    """Return the path of a file that can be opened; refuse what is none, or too large, with the advice "give a ..."."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: {advice}.")
+        if not path.exists():
+            raise ValueError(f"{path} was not found: {advice}.")
+        if not path.is_file():
+            raise ValueError(f"{path} is no file: {advice}.")
+        with path.open("rb"):
+            size = path.stat().st_size
+    except PermissionError:
+        raise ValueError(f"{path} may not be read: check the permissions of the file.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror or error}): {advice}.") from None
+    if size > max_bytes:
+        raise ValueError(f"{path} has {size / 2**20:.0f} MB, at most {max_bytes / 2**20:.0f} are read: {advice}.")
+    return path
 
 
 def plain_name(name: str) -> str:

@@ -31,7 +31,7 @@ def test_byte_order_marks_and_encodings_are_read(tmp_path: Path, encoding: str) 
         (b"", "is not JSON \\(line 1\\)"), (b'{"a":\n 1,}', "line 2"), (b"[1]", "holds JSON, but not an object"),
         (b"\xff\xfe\x00", "cannot|can be read"), (b'{"a": ' + b"9" * 5000 + b"}", "can be read"),
         (b"[" * 10**6, "can be read"), (b'{"a":' * 40 + b"1" + b"}" * 40, f"more than {MAX_DEPTH} lists"),
-        (b" " * (MAX_BYTES + 1), "longer than 16 MB"),
+        (b" " * (MAX_BYTES + 1), "has 16 MB, at most 16"),
     ],
 )
 def test_others_are_refused_with_the_advice(tmp_path: Path, data: bytes, words: str) -> None:
@@ -41,8 +41,8 @@ def test_others_are_refused_with_the_advice(tmp_path: Path, data: bytes, words: 
 
 
 def test_paths_that_are_no_files_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.json", tmp_path, tmp_path / ("x" * 300)):
-        with pytest.raises(ValueError, match="(was not found|cannot be read).*: give another.$"):
+    for path in (tmp_path / "none.json", tmp_path, tmp_path / ("x" * 300), "a\0b"):
+        with pytest.raises(ValueError, match="(was not found|is a folder|cannot be read).*: give another.$"):
             read_json(path, "give another")
 
 
