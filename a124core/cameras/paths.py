@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -11,7 +12,12 @@ import torch
 from torch import Tensor
 
 from ..protocols import Cameras, Pinholes
+from ..utils.text import quote_value
 from .rig import FOVY, RADIUS, make_cameras, orbit
+
+LARGEST = 1e9  # of a number of a key: its products stay far below float32's largest
+MAX_LINES = 1000  # keys of a spline
+MIN_GAP = 1e-6  # of the film's length: keys that are nearer to each other would make a jump
 
 
 class CameraPath(Protocol):
@@ -103,11 +109,22 @@ class Spline:
     fovy: float = FOVY
     fixed_times: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        check_when([key[0] for key in self.keys])
+
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
         times = frame_times(frames)
         when, *columns = zip(*self.keys, strict=True)
         azimuth, elevation, radius = (interpolate_keys(when, values, times) for values in columns)
         return make_cameras(elevation.clamp(-89.0, 89.0), azimuth, radius.clamp(min=0.1), self.fovy), times
+
+
+def check_when(when: Sequence[float]) -> None:
+    """Refuse times of keys that do not lie in [0, 1], in order and apart from each other."""
+    if not all(0.0 <= w <= 1.0 for w in when):
+        raise ValueError("a key's 'when' lies outside 0 .. 1: divide by the length of the clip.")
+    if any(b - a < MIN_GAP for a, b in zip(when, when[1:], strict=False)):
+        raise ValueError(f"the {len(when)} keys need different values of 'when', in order: write them anew.")
 
 
 def interpolate_keys(keys: Sequence[float], values: Sequence[float], x: Tensor) -> Tensor:  # like x
@@ -122,7 +139,7 @@ def _hermite(keys: Sequence[float], values: Sequence[float], slopes: Sequence[fl
         return values[0]
     if x >= keys[-1]:
         return values[-1]
-    i = max(k for k in range(len(keys) - 1) if keys[k] <= x)
+    i = bisect_right(keys, x) - 1
     width = keys[i + 1] - keys[i]
     u = (x - keys[i]) / width
     rise = values[i + 1] - values[i]
@@ -137,8 +154,9 @@ def read_keys(text: str, radius: float = RADIUS) -> tuple[tuple[float, float, fl
         line = line.split("#")[0].strip()
         if line:
             keys.append(_parse_key(line, number, radius))
-    if len({key[0] for key in keys}) < max(len(keys), 2):
-        raise ValueError(f"the spline has {len(keys)} keyframes: it needs at least 2 lines, each with another time.")
+    if len({round(key[0] / MIN_GAP) for key in keys}) < max(len(keys), 2) or len(keys) > MAX_LINES:
+        needed = f"it needs at least 2 lines and at most {MAX_LINES}, each with another time"
+        raise ValueError(f"the spline has {len(keys)} keyframes: {needed}.")
     return tuple(sorted(keys))
 
 
@@ -148,12 +166,12 @@ def _parse_key(line: str, number: int, radius: float) -> tuple[float, float, flo
         values = [float(v) for v in (when, *rest.replace(",", " ").split())]
         when, azimuth, elevation = values[:3]
         radius = values[3] if len(values) == 4 else radius
-        if len(values) > 4 or not 0.0 <= when <= 1.0 or not all(map(math.isfinite, values)):
+        if len(values) > 4 or not 0.0 <= when <= 1.0 or not all(abs(v) <= LARGEST for v in values):
             raise ValueError
     except ValueError:
         raise ValueError(
-            f"line {number} of the spline is {line!r}: write 'time: azimuth elevation radius', time from 0 to 1, "
-            "angles in degrees, for example '0.5: 90 20 1.8'."
+            f"line {number} of the spline is {quote_value(line)}: write 'time: azimuth elevation radius', time "
+            "from 0 to 1, angles in degrees, for example '0.5: 90 20 1.8'."
         ) from None
     return when, azimuth, elevation, radius
 

@@ -17,6 +17,7 @@ Numbers = float | Sequence[float] | Tensor
 
 RADIUS = 1.8  # world units; the scene is the cube [-1, 1]^3
 FOVY = 40.0  # degrees, vertical
+MIN_FOVY, MAX_FOVY = 1e-3, 179.9  # degrees, beyond which focal lengths lose their digits
 SPHERE_SHARE = 0.5  # probability of the sphere branch of random_views
 ELEVATION_LIMIT = 45.0  # degrees; the other branch, polar angles 45 to 135
 SWING_ELEVATION = 45.0  # degrees; largest change of elevation during a clip
@@ -43,7 +44,7 @@ def make_cameras(
         raise ValueError("a camera has an angle, radius or fovy that is not a number: give finite values.")
     if (cameras.radius <= 0).any():
         raise ValueError(f"camera radius is {cameras.radius.min():g}: it must be above 0 (the method uses {RADIUS}).")
-    if ((cameras.fovy <= 0) | (cameras.fovy >= 180)).any():
+    if ((cameras.fovy < MIN_FOVY) | (cameras.fovy > MAX_FOVY)).any():
         worst = cameras.fovy[(cameras.fovy - 90).abs().argmax()]
         raise ValueError(f"fovy is {worst:g} degrees: it must lie between 0 and 180 (the method uses {FOVY:g}).")
     return cameras

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +12,23 @@ from torch import Tensor
 
 from ..protocols import Cameras, Pinholes
 from ..utils.files import write_json
-from .keyframes import KeyframePath, even_times, parse_matrix, pinholes_from_matrices, read_key_list
+from ..utils.json_files import read_json
+from ..utils.text import quote_value
+from .keyframes import KeyframePath, check_count, even_times, path_from_keys, pinholes_from_matrices
+from .parse_camera import parse_matrix, parse_number
 from .paths import CameraPath
 from .rig import focal_length, to_pinholes
 
 NO_DISTORTION = {"k1": 0.0, "k2": 0.0, "p1": 0.0, "p2": 0.0}  # a pinhole has no distortion
 GENERATOR = "ComfyUI-Animate124"  # marks a folder that may be replaced, unlike anyone's data
+ADVICE = "give a transforms.json as nerfstudio writes it, or a list of camera keys"
+DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
+PINHOLE_MODELS = (  # COLMAP's, as nerfstudio writes them; without distortion each is a pinhole
+    "PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "FULL_OPENCV", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE",
+)
+VIEWER_FOVY = 50.0  # degrees, nerfstudio's viewer
+SMALLEST = 1e-6  # of a length or an angle
+MAX_SHIFT = 100.0  # image heights, of the axis from the middle
 MAX_FOCAL_MISMATCH = 0.01  # relative difference of fl_x and fl_y
 
 
@@ -59,10 +69,14 @@ def _intrinsics(pinholes: Pinholes, k: int, size: tuple[int, int]) -> dict[str, 
 
 def check_written_here(folder: Path) -> None:
     """Refuse a folder that holds anything that was not written with its transforms.json, or if that is not ours."""
-    meta = _read_json(folder / "transforms.json") if (folder / "transforms.json").is_file() else None
-    if not isinstance(meta, dict) or meta.get("generator") != GENERATOR:
+    try:
+        meta = read_json(folder / "transforms.json", ADVICE)
+    except ValueError:
+        meta = {}
+    frames = meta.get("frames")
+    if meta.get("generator") != GENERATOR or not _are_objects(frames):
         raise ValueError(f"{folder} was not written by this program: choose a new or empty folder.")
-    stems = {Path(str(frame.get("file_path"))).stem for frame in meta.get("frames", ())}
+    stems = {Path(str(frame.get("file_path"))).stem for frame in frames}
     for file in sorted(folder.glob("*/**/*")):
         ours = file.suffix == ".png" and file.stem in stems and file.parent.parent == folder
         if not ours or file.is_symlink():
@@ -71,71 +85,100 @@ def check_written_here(folder: Path) -> None:
 
 def read_camera_file(path: str | Path) -> CameraPath:
     """Read a transforms.json, a camera_path.json of nerfstudio's viewer, or a JSON list of keys, as a path."""
-    meta = _read_json(path)
+    content = read_json(path, ADVICE, (dict, list))
     try:
-        if isinstance(meta, dict) and "frames" in meta:
-            return _path_from_frames(meta, path)
-        if isinstance(meta, dict) and "camera_path" in meta:
-            return _path_from_viewer(meta["camera_path"])
-        return read_key_list(json.dumps(meta))
+        if isinstance(content, dict) and "frames" in content:
+            return _path_from_frames(content)
+        if isinstance(content, dict) and "camera_path" in content:
+            return _path_from_viewer(content)
+        return path_from_keys(content)
     except ValueError as error:
-        raise error if str(path) in str(error) else ValueError(f"{path}: {error}") from None
-
-
-def _read_json(path: str | Path) -> Any:
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} was not found: give the path of a transforms.json.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError(f"{path} is not JSON: give a transforms.json as nerfstudio writes it.") from None
-
-
-def _path_from_frames(meta: dict[str, Any], path: str | Path) -> KeyframePath:
-    frames = meta["frames"]
-    if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
-        raise ValueError(f"{path} lists no frames: give a transforms.json as nerfstudio writes it.")
-    try:
-        matrices = [parse_matrix(frame.get("transform_matrix")) for frame in frames]
-        keys = pinholes_from_matrices(matrices, [_fovy({**meta, **frame}) for frame in frames])
-        centre = torch.tensor([[_centre({**meta, **frame})] for frame in frames])
-        time = tuple(float(f["time"]) for f in frames) if all("time" in f for f in frames) else None
-        return KeyframePath(Pinholes(keys.c2w, keys.fovy, centre), even_times(len(frames)), time)
-    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _path_from_viewer(keys: Any) -> KeyframePath:
+def _path_from_frames(content: dict[str, Any]) -> KeyframePath:
+    frames = content["frames"]
+    if not _are_objects(frames):
+        raise ValueError("it lists no frames: give a transforms.json as nerfstudio writes it.")
+    check_count(frames)
+    shared = {name: value for name, value in content.items() if name != "frames"}
+    lenses = [{**shared, **frame} for frame in frames]
+    for lens in lenses:
+        _check_lens(lens)
+    matrices = [parse_matrix(frame.get("transform_matrix")) for frame in frames]
+    keys = pinholes_from_matrices(matrices, [_fovy(lens) for lens in lenses])
+    centre = torch.tensor([[_centre(lens)] for lens in lenses])
+    timed = all("time" in frame for frame in frames)
+    time = tuple(parse_number(frame, "time", 0.0) for frame in frames) if timed else None
+    return KeyframePath(Pinholes(keys.c2w, keys.fovy, centre), even_times(len(frames)), time)
+
+
+def _path_from_viewer(content: dict[str, Any]) -> KeyframePath:
     """Read keys of nerfstudio's viewer: camera_to_world (16 numbers), fov (vertical, degrees)."""
-    if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
+    keys = content["camera_path"]
+    if not _are_objects(keys):
         raise ValueError("its camera_path is empty: save it again with at least one camera.")
+    check_count(keys)
+    for group in (content, *keys):
+        if group.get("camera_type", "perspective") != "perspective":
+            raise ValueError(f"its camera_type is {quote_value(group['camera_type'])}: save it as perspective.")
     matrices = [parse_matrix(key.get("camera_to_world")) for key in keys]
-    fovy = [float(key.get("fov", 50.0)) for key in keys]
-    return KeyframePath(pinholes_from_matrices(matrices, fovy), even_times(len(keys)))
+    return KeyframePath(
+        pinholes_from_matrices(matrices, [parse_number(key, "fov", VIEWER_FOVY) for key in keys]), even_times(len(keys))
+    )
+
+
+def _are_objects(values: Any) -> bool:
+    """Return whether JSON holds a list of objects that is not empty."""
+    return isinstance(values, list) and bool(values) and all(isinstance(value, dict) for value in values)
+
+
+def _check_lens(lens: dict[str, Any]) -> None:
+    """Refuse a lens that is no pinhole."""
+    model = lens.get("camera_model") or "PINHOLE"
+    if model not in PINHOLE_MODELS or lens.get("is_fisheye"):
+        kind = "fisheye" if lens.get("is_fisheye") else quote_value(model)
+        raise ValueError(f"its camera_model is {kind}, no pinhole: undistort the images and export again.")
+    if any(lens.get(name) for name in DISTORTION):
+        raise ValueError("its lens is distorted (k1, k2, p1, p2): undistort the images and export again.")
 
 
 def _fovy(lens: dict[str, Any]) -> float:
     """Return degrees, from focal length and height, or from camera_angle_x and the image's aspect ratio."""
-    fl_x, fl_y, height = lens.get("fl_x"), lens.get("fl_y", lens.get("fl_x")), lens.get("h")
-    if any(lens.get(name) for name in ("k1", "k2", "k3", "k4", "p1", "p2")):
-        raise ValueError("its lens is distorted (k1, k2, p1, p2): undistort the images and export again.")
-    if fl_y and fl_x and abs(float(fl_y) / float(fl_x) - 1.0) > MAX_FOCAL_MISMATCH:
+    fl_x, height, width = (_positive(lens, name) for name in ("fl_x", "h", "w"))
+    fl_y = _positive(lens, "fl_y") or fl_x
+    if fl_y and fl_x and abs(fl_y / fl_x - 1.0) > MAX_FOCAL_MISMATCH:
         raise ValueError(
-            f"fl_x is {fl_x} and fl_y is {fl_y}: cameras here have square pixels, use one focal length."
+            f"fl_x is {fl_x:g} and fl_y is {fl_y:g}: cameras here have square pixels, use one focal length."
         )
     if fl_y and height:
-        return math.degrees(2.0 * math.atan(float(height) / (2.0 * float(fl_y))))
-    if "camera_angle_x" in lens:
-        aspect = float(lens["h"]) / float(lens["w"]) if "h" in lens and "w" in lens else 1.0
-        return math.degrees(2.0 * math.atan(aspect * math.tan(float(lens["camera_angle_x"]) / 2.0)))
-    raise ValueError("a frame has neither fl_y and h nor camera_angle_x: add them.")
+        return math.degrees(2.0 * math.atan(height / (2.0 * fl_y)))
+    angle = _positive(lens, "camera_angle_x")
+    if angle is None:
+        raise ValueError("a frame has neither fl_y and h nor camera_angle_x: add them.")
+    if angle >= math.pi:
+        raise ValueError(f"camera_angle_x is {angle:g}: write it in radians, below pi.")
+    aspect = height / width if height and width else 1.0
+    return math.degrees(2.0 * math.atan(aspect * math.tan(angle / 2.0)))
+
+
+def _positive(lens: dict[str, Any], name: str) -> float | None:
+    """Return a number of a lens, None where it is missing."""
+    if lens.get(name) is None:
+        return None
+    value = parse_number(lens, name, 0.0)
+    if value < SMALLEST:
+        raise ValueError(f"{name} is {value:g}: write a number above 0.")
+    return value
 
 
 def _centre(lens: dict[str, Any]) -> list[float]:
     """Return where the axis meets the image, right and up of its middle, in image heights."""
-    height, width = lens.get("h"), lens.get("w")
+    height, width = _positive(lens, "h"), _positive(lens, "w")
     if not height or not width:
         return [0.0, 0.0]
-    x, y = float(lens.get("cx", width / 2)), float(lens.get("cy", height / 2))
-    return [(x - width / 2) / height, (height / 2 - y) / height]
+    x, y = parse_number(lens, "cx", width / 2), parse_number(lens, "cy", height / 2)
+    centre = [(x - width / 2) / height, (height / 2 - y) / height]
+    if max(map(abs, centre)) > MAX_SHIFT:
+        raise ValueError(f"cx is {x:g} and cy is {y:g}: write pixels of an image of w x h.")
+    return centre

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.cameras.keyframes import KeyframePath, parse_camera, pinholes_from_matrices
+from ...a124core.cameras.keyframes import KeyframePath, pinholes_from_matrices
+from ...a124core.cameras.parse_camera import parse_camera, parse_point
 from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, StaticCamera, angles_towards, read_keys
 from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
@@ -14,6 +15,7 @@ from ..host.file_stamps import file_stamps
 from ..host.folders import resolve_user_file
 
 KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
+ORIGIN = (0.0, 0.0, 0.0)
 EXAMPLE_SPLINE = "0: 0 0 1.8\n0.5: 60 20 1.8\n1: 0 0 1.8"
 
 
@@ -80,7 +82,8 @@ class A124Cameras(Node):
             path = _reference_camera(reference)
         else:
             if camera_info is not None:
-                elevation, azimuth = angles_towards(_point(camera_info, "position"), _point(camera_info, "target"))
+                position, target = (parse_point(camera_info, name, ORIGIN) for name in ("position", "target"))
+                elevation, azimuth = angles_towards(position, target)
             pose = (elevation, azimuth, radius, fovy)
             path = StaticCamera(*pose) if kind == "reference" else Orbit(*pose, turns)
             path = FixedTime(path, moment) if kind == "turntable" else path
@@ -101,8 +104,3 @@ def _reference_camera(reference: Any) -> StaticCamera:
         return StaticCamera()
     camera = reference.camera
     return StaticCamera(*(float(v[0]) for v in (camera.elevation, camera.azimuth, camera.radius, camera.fovy)))
-
-
-def _point(camera_info: dict, name: str) -> tuple[float, float, float]:
-    point = camera_info.get(name) or {}
-    return tuple(float(point.get(axis, 0.0)) for axis in "xyz")

@@ -8,7 +8,8 @@ import math
 import pytest
 import torch
 
-from a124core.cameras.keyframes import KeyframePath, even_times, parse_camera, pinholes_from_matrices, read_key_list
+from a124core.cameras.keyframes import KeyframePath, even_times, pinholes_from_matrices, read_key_list
+from a124core.cameras.parse_camera import parse_camera
 from a124core.cameras.paths import Spline
 from a124core.cameras.rig import camera_to_world, make_cameras
 
@@ -106,3 +107,19 @@ def test_refusals_say_what_to_do(keys: str, words: str) -> None:
 def test_even_times_are_those_of_a_film_of_that_length() -> None:
     keys = pinholes_from_matrices([parse_camera(KEYS[k % 3])[0] for k in range(7)], [40.0] * 7)
     assert torch.equal(KeyframePath(keys, even_times(7))(7)[0].c2w[:, 0, :3, 3], keys.c2w[:, 0, :3, 3])
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ('[{"azimuth": 0, "when": 0.5}, {"azimuth": 9, "when": 0.5}]', "different values of 'when'"),
+        ('[{"azimuth": 0, "when": -1}, {"azimuth": 9}]', "outside 0 .. 1"),
+        ('[{"azimuth": 0}, {"azimuth": 1e39}]', "write a number"), ('[{"azimuth": 0}, {"azimuth": NaN}]', "number"),
+        ('[{"position": "abc"}]', "3 numbers"), ('[{"position": [0, 0, 1], "cameraType": {}}]', "perspective"),
+        ("[" + '{"azimuth": 1},' * 10_000 + '{"azimuth": 2}]', "at most 10000"),
+    ],
+)
+def test_numbers_that_no_camera_has_are_refused(keys: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as refused:
+        read_key_list(keys)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300

@@ -13,7 +13,7 @@ from a124core.cameras.keyframes import KeyframePath, even_times
 from a124core.cameras.paths import StaticCamera
 from a124core.cameras.rig import camera_to_world, make_cameras, pixel_rays, to_pinholes
 from a124core.cameras.stereo import Stereo
-from a124core.cameras.transforms import read_camera_file, write_transforms
+from a124core.cameras.transforms import check_written_here, read_camera_file, write_transforms
 from a124core.protocols import Pinholes
 
 AHEAD = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]
@@ -119,3 +119,45 @@ def test_refusals(tmp_path: Path) -> None:
     path.write_text(json.dumps({"frames": [{"transform_matrix": AHEAD}]}))
     with pytest.raises(ValueError, match="camera_angle_x"):
         read_transforms(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"camera_model": "OPENCV_FISHEYE"}, "'OPENCV_FISHEYE', no pinhole: undistort"),
+        ({"camera_model": "EQUIRECTANGULAR"}, "no pinhole"), ({"camera_model": ["PINHOLE"]}, "no pinhole"),
+        ({"is_fisheye": True}, "fisheye, no pinhole"), ({"k4": 0.2}, "distorted"), ({"k5": "x"}, "distorted"),
+        ({"camera_angle_x": 4.0}, "below pi"), ({"camera_angle_x": "wide"}, "write a number"),
+        ({"camera_angle_x": 10**400}, "write a number"), ({"w": 64, "h": -1}, "above 0"), ({"h": True}, "write a num"),
+        ({"w": 64, "h": 64, "cx": 1e8}, "write pixels"), ({"fl_x": 0, "h": 4}, "above 0"), ({"time": "0"}, "number"),
+    ],
+)
+def test_lenses_that_are_no_pinholes_are_refused(tmp_path: Path, more: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=f"t.json: .*{words}"):
+        read_camera_file(_written(tmp_path / "t.json", AHEAD, **more))
+
+
+def test_models_without_distortion_are_pinholes(tmp_path: Path) -> None:
+    for model in ("OPENCV", "PINHOLE", "SIMPLE_RADIAL", None):
+        path = _written(tmp_path / "t.json", AHEAD, camera_model=model, k1=0, w=64.0, h=64)
+        assert len(read_camera_file(path).keys) == 1
+    path = tmp_path / "view.json"
+    keys = [{"camera_to_world": [v for row in AHEAD for v in row], "fov": 50}]
+    path.write_text(json.dumps({"camera_type": "equirectangular", "camera_path": keys}))
+    with pytest.raises(ValueError, match="camera_type is 'equirectangular'"):
+        read_camera_file(path)
+
+
+def test_a_byte_order_mark_and_a_transposed_matrix(tmp_path: Path) -> None:
+    path = _written(tmp_path / "t.json", ASIDE)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert float(read_camera_file(path).keys.c2w[0, 0, 0, 3]) == 1.0
+    with pytest.raises(ValueError, match="last row"):
+        read_camera_file(_written(path, [list(column) for column in zip(*ASIDE, strict=True)]))
+
+
+def test_folders_with_garbage_are_not_ours(tmp_path: Path) -> None:
+    for content in ("[1]", '{"generator": "ComfyUI-Animate124", "frames": ["a"]}', "{", "[" * 10**5):
+        (tmp_path / "transforms.json").write_text(content)
+        with pytest.raises(ValueError, match="was not written by this program"):
+            check_written_here(tmp_path)
