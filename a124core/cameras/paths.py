@@ -17,6 +17,7 @@ from .rig import FOVY, RADIUS, make_cameras, orbit
 
 LARGEST = 1e9  # of a number of a key: its products stay far below float32's largest
 MAX_LINES = 1000  # keys of a spline
+MAX_REPEATS = 1000  # passes through the scene in one film
 MIN_GAP = 1e-6  # of the film's length: keys that are nearer to each other would make a jump
 
 
@@ -37,8 +38,9 @@ class Playback:
     ping_pong: bool = False  # each pass there and back, which ends where it began
 
     def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise ValueError(f"repeats is {self.repeats}: the scene must play at least once.")
+        if not 1 <= self.repeats <= MAX_REPEATS:
+            limits = f"at least once and at most {MAX_REPEATS} times"
+            raise ValueError(f"repeats is {self.repeats}: the scene must play {limits}.")
 
 
 def sample_path(

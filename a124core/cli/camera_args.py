@@ -15,6 +15,7 @@ from ..cameras.stereo import DEFAULT_EYE_DISTANCE, Stereo
 from ..cameras.transforms import read_camera_file
 from ..export.images.film import BACKGROUND_COLOURS, FilmOptions
 from ..utils.progress import OnProgress
+from ..utils.text import quote_value
 
 FRAMES = 48  # where neither the command nor a file of cameras says how many
 FILM_BACKGROUNDS = {"transparent": None, **BACKGROUND_COLOURS}
@@ -49,7 +50,8 @@ def parse_size(text: str) -> tuple[int, int]:  # H, W
     try:
         return int(height or width), int(width)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 512, or 1280x720 (width x height).") from None
+        advice = "write 512, or 1280x720 (width x height)"
+        raise argparse.ArgumentTypeError(f"{quote_value(text)} is no size: {advice}.") from None
 
 
 def camera_path_from_args(args: object) -> tuple[CameraPath, int]:  # and the number of frames

@@ -17,6 +17,7 @@ from ..utils.device import keep_freed_pages
 from ..utils.validate import checked_prompt
 from .ablate import ablate
 from .args import parser
+from .console import check_options, print_anything
 from .estimate import estimate
 from .export import export_file
 from .folder import RunFolder
@@ -37,11 +38,13 @@ WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear wh
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
+    print_anything()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(arguments)
     command: Callable[..., None] = COMMANDS[options.command]
     keep_freed_pages()
     try:
+        check_options(options)
         command(options)
     except Interrupted as stopped:
         print(f"Stopped {stopped}. To continue: {_resume_line(arguments)}")

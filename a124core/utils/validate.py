@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 ANY = float("inf")  # no upper bound
@@ -32,7 +33,8 @@ def check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:
 
 
 def checked_prompt(prompt: str) -> str:
-    """Return the prompt without surrounding or doubled white space; refuse empty and endless ones."""
+    """Return the prompt without surrounding or doubled white space; refuse empty, endless and unreadable ones."""
+    check_text(prompt, "the prompt")
     text = " ".join(prompt.split())
     if not text:
         raise ValueError('the prompt is empty: say what moves and how, for example "a panda is dancing".')
@@ -41,6 +43,13 @@ def checked_prompt(prompt: str) -> str:
             f"the prompt has {len(text)} characters, at most {MAX_PROMPT} are allowed: one or two sentences are enough."
         )
     return text
+
+
+def check_text(text: str, name: str) -> None:
+    """Refuse control characters, and halves of characters (surrogates), which no tokeniser and no file takes."""
+    odd = next((c for c in text if unicodedata.category(c) in ("Cs", "Cc") and not c.isspace()), None)
+    if odd is not None:
+        raise ValueError(f"{name} holds U+{ord(odd):04X}, which is no character of a text: type it again without it.")
 
 
 def readable_file(path: str | Path, advice: str, max_bytes: float = ANY) -> Path:

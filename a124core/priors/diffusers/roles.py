@@ -9,6 +9,7 @@ import torch
 
 from ...protocols import Guidance
 from ...reference.reference import Reference
+from ...utils.validate import check_text
 from ..defaults import NOISE_LEVEL, RoleDefaults
 from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ..zero123_pose import ZERO123
@@ -39,6 +40,10 @@ class RoleRequest:
     embeddings: Embeddings | None = None  # image, refine
     kind: str = ZERO123  # view: which pose the model was trained with
     noise_level: int = NOISE_LEVEL  # upscale
+
+    def __post_init__(self) -> None:
+        check_text(self.prompt, "the prompt")
+        check_text(self.negative, "the negative prompt")
 
 
 def folder_guidance(request: RoleRequest, policy: OffloadPolicy) -> Guidance:

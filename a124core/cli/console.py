@@ -1,0 +1,47 @@
+"""The terminal and what comes from it: no name of a folder and nothing that a person types ends in a traceback."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ..utils.validate import check_text
+
+MAX_SEED = 2**62  # either sign: a run draws from a few seeds beside its own, and generators take 64 bits
+MAX_NUMBER = 10**9  # of anything else that is counted
+
+
+def print_anything() -> None:
+    """Let the terminal show with a backslash what its encoding lacks, where printing it would raise an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def check_options(options: Any) -> None:
+    """Refuse numbers that nothing can be counted or computed with, and prompts that are no text; the bounds of each lie
+    where it is used."""
+    for name, value in vars(options).items():
+        if isinstance(value, str) and (name.endswith("prompt") or name == "word"):
+            check_text(value, f"--{name.replace('_', '-')}")
+    for name, value in _numbers(options):
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{option} is {value}: write a number.")
+        limit = MAX_SEED if name.startswith("seed") else MAX_NUMBER
+        if abs(value) > limit:
+            digits = len(f"{abs(value):.0f}" if isinstance(value, float) else str(abs(value)))
+            raise ValueError(f"{option} has {digits} digits: choose a number of at most {limit}.")
+    if getattr(options, "jobs", 0) < 0:
+        raise ValueError(f"--jobs is {options.jobs}: choose 0, for one a core, or more.")
+
+
+def _numbers(options: Any) -> Iterator[tuple[str, int | float]]:
+    """Yield every number of the options by name, those of lists one by one."""
+    for name, value in vars(options).items():
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(item, (int, float)) and not isinstance(item, bool):
+                yield name, item

@@ -1,0 +1,55 @@
+"""What a terminal shows in any encoding, and numbers and texts that nobody can mean."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from a124core.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "猫 é \u202e🐼"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "ascii:strict"])
+def test_any_path_is_printed_on_any_console(encoding: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "a124core", "info", str(tmp_path / f"{NAME}.safetensors")]
+    done = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == b""
+    assert done.stderr.startswith(b"error: ") and done.stderr.count(b"\n") == 1 and b"\\u" in done.stderr.lower()
+    assert b"charmap" not in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo", "--seed", "9" * 400], "--seed has 400 digits"), (["demo", "--seed", f"-{'9' * 30}"], "30 digits"),
+        (["demo", "--steps-scale", "nan"], "--steps-scale is nan"), (["demo", "--steps-scale", "1e308"], "309 digits"),
+        (["ablate", "--jobs", "-5"], "--jobs is -5: choose 0"), (["ablate", "--jobs", "9" * 12], "12 digits"),
+        (["ablate", "--seeds", "1", "9" * 90], "--seeds has 90 digits"),
+        (["render", "a", "--out", "b.mp4", "--frames", "9" * 40], "40 digits"),
+        (["render", "a", "--out", "b.mp4", "--size", "9" * 40], "40 digits"),
+        (["render", "a", "--out", "b.mp4", "--elevation", "inf"], "--elevation is inf"),
+        (["render", "a", "--out", "b.mp4", "--eyes", "nan"], "--eyes is nan"),
+        (["render", "a", "--out", "b.mp4", "--plays", "5000"], "at most 1000"),
+        (["export", "a", "--out", "b.glb", "--faces", "-" + "1" * 50], "50 digits"),
+        (["animate", "--image", "a", "--out", "b", "--prompt", "a cat \ud83d"], "U\\+D83D"),
+        (["animate", "--image", "a", "--out", "b", "--prompt", "a", "--negative-prompt", "\x00"], "U\\+0000"),
+        (["invert", "--image", "a", "--image-model", "b", "--word", "a\udcff", "--out", "c.safetensors"], "U\\+DCFF"),
+    ],
+)
+def test_what_nobody_can_mean_is_refused_in_one_sentence(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.count("\n") == 1 and len(printed) < 200
+    assert re.search(words, printed)
+    assert not any(tmp_path.iterdir())
