@@ -11,7 +11,7 @@ from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
 from .declarations import NODE_ID, Node, choice, flag, number, outputs, socket
 from .host import ui
-from .host.images import from_images, from_masks, to_image, to_mask
+from .host.images import from_images, from_masks, marks_nothing, to_image, to_mask
 from .host.runtime import outside_inference
 
 CUTOUT_SIZE = 512  # pixels a side of the cut-out image
@@ -81,9 +81,10 @@ class A124Reference(Node):
         self, image: Tensor, mask_marks: str, recentre: bool, elevation: float, azimuth: float, radius: float,
         fovy: float, mask: Tensor | None = None, depth: Tensor | None = None, unique_id: str | None = None,
     ) -> dict:
-        image, alpha = from_images(image[:1])
+        image, alpha = from_images(image, 1)
         mask = None if mask is None else from_masks(mask)[:1]
-        depth = None if depth is None else from_images(depth[:1])[0]
+        mask = None if mask is None or marks_nothing(mask, mask_marks) else mask
+        depth = None if depth is None else from_images(depth, 1)[0]
         camera = reference_camera(elevation, azimuth, radius, fovy)
         reference = make_reference(image, mask, alpha, depth, mask_marks, recentre, camera)
         ui.show_text(unique_id, reference.note)

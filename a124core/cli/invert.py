@@ -15,6 +15,7 @@ from ..inversion.config import TokenConfig
 from ..inversion.learn import TokenSnapshot, TokenStep, learn_token
 from ..priors.diffusers.inversion import FolderInversionModel, load_inversion_model
 from ..priors.diffusers.offload import offload_policy
+from ..priors.latents import check_image_size
 from ..protocols import Run
 from ..reference.read_image import read_image
 from ..runs.memory import MemoryEstimate, shortfall
@@ -56,6 +57,7 @@ def invert(args: Any) -> None:
         raise ValueError(f"--out is {args.out}: the embedding's file must end in {SUFFIX}.")
     if len(args.word.split()) > 1:
         raise ValueError(f"--word is {args.word!r}: one plain word is needed, such as fox.")
+    check_image_size(args.size)
     config = TokenConfig(steps=args.steps, batch=args.batch, chunk=args.chunk, lr=args.rate, size=args.size)
     image, _, _ = read_image(args.image)
     policy = offload_policy("full", available_device(args.device))

@@ -16,6 +16,7 @@ from .probe import ProbeInput
 
 AZIMUTHS = {"front": 0.0, "side": 90.0, "back": 180.0}  # azimuth from the reference camera, degrees
 FRAMES = 8  # of a clip; its middle is scene time 0.5
+MIN_SIDE, MAX_SIDE = 8, 1024  # pixels of a render
 SAMPLES = 128  # steps across the cube
 
 # cameras (B), times (B,), size -> image (B, 3, S, S), opacity (B, 1, S, S)
@@ -41,6 +42,8 @@ class ProbeViews:
     size: int = 128  # pixels of a render
 
     def __post_init__(self) -> None:
+        if not MIN_SIDE <= self.size <= MAX_SIDE:
+            raise ValueError(f"size is {self.size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
         if self.reference is None and self.render is None:
             raise ValueError("there is nothing to query the priors with: connect the reference or a field.")
 

@@ -9,6 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+MAX_SIDE = 4096  # pixels that a network gets
+
+def check_image_size(size: int, factor: int = 8) -> None:
+    """Refuse a side in pixels that a network cannot get: no multiple of what its VAE reduces by, or out of bounds."""
+    if size % factor or not factor <= size <= MAX_SIDE:
+        raise ValueError(f"size is {size}: this model needs a multiple of {factor} pixels, at most {MAX_SIDE}.")
+
 
 def resize_images(image: Tensor, size: int) -> Tensor:  # (B, C, H, W) -> (B, C, size, size)
     """Resize bilinearly, as released; smoothed first where an image gets smaller."""

@@ -17,6 +17,7 @@ from .defaults import BUILT_IN, RoleDefaults
 from .noise import scaled_linear_sigmas
 
 VIDEO_CLIP = replace(BUILT_IN["video"], t_max_end=None)  # a clip's answer is the same at any noise: nothing to anneal
+MIN_SIDE, MAX_SIDE = 8, 1024  # pixels of the frames that renders are compared with
 MIN_MOTION = 1.5e-3  # a mean change of premultiplied values below this from the first frame on is a still image
 MIN_OVERLAP = 0.5  # IoU of silhouettes below which the first frame is not the reference image
 
@@ -55,6 +56,8 @@ def clip_guidance(
     numbers: RoleDefaults = VIDEO_CLIP,
 ) -> Guidance:
     """Make the video guidance of one clip; each frame is cut out, padded to a square and reduced, as references are."""
+    if not MIN_SIDE <= size <= MAX_SIDE:
+        raise ValueError(f"size is {size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
     image, mask = _check_frames(image, mask)
     layers = torch.cat([_cut_out(*frame, size) for frame in _segmented(image, mask, alpha, mask_marks)])
     if float((layers - layers[:1]).abs().mean(dim=(1, 2, 3)).max()) < MIN_MOTION:

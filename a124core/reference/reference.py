@@ -9,13 +9,13 @@ from torch import Tensor
 
 from ..cameras.rig import reference_camera
 from ..protocols import Cameras
+from .framing import framing_notes
 from .segment import certain_pixels, fill_outwards, fit_to_image, pad_to_square, resize, segment_subject
 
 WHITE = (1.0, 1.0, 1.0)
 LARGEST = 1024  # side of the working square; the largest image the authors ship (release)
 SMALLEST = 16  # pixels; a shorter side cannot show a subject
 SMALLEST_SUBJECT = 0.002  # share of the square that the subject must cover
-LARGE_SUBJECT = 0.45  # of the square: leaves little space for a motion
 LARGEST_SUBJECT = 0.995  # of the image; more than this, and there is no background
 MARGIN = 0.2  # border ratio of optional recentring (threestudio extension's function default)
 
@@ -81,6 +81,7 @@ def make_reference(
     mask = None if mask is None else _layer(mask, "mask")
     subject, pure_edges, method = segment_subject(image, mask, alpha, mask_marks)
     _check_mask(subject)
+    image_mask = subject
     depth, depth_notes = _normalised_depth(depth, image, subject)
     notes += depth_notes
     layers = pad_to_square(torch.cat([image, subject] + ([] if depth is None else [depth]), dim=1))
@@ -92,8 +93,7 @@ def make_reference(
         layers = _reduced(layers, (LARGEST, LARGEST))
     subject = layers[:, 3:4]
     share = _check_share(subject)
-    if share > LARGE_SUBJECT:
-        notes.append("that is large: a motion may leave the image, a third or less is best")
+    notes += framing_notes(image_mask, subject, share, recentre)
     note = "; ".join([f"The subject covers {100 * share:.0f} % of the square image, {method}", *notes]) + "."
     known = certain_pixels(subject, pure_edges)
     known = known if known.any() else (subject >= subject.max()).float()

@@ -115,8 +115,9 @@ def _check_health(state: _State, losses: dict[str, float], opacities: list[float
     if state.collapsed_steps >= PATIENCE:
         reason = "empty: nothing is left to see" if mean < EMPTY else "full: density fills every image"
         raise FieldLostError(
-            f"{stage} step {step}: the field collapsed and is {reason}. Check the mask's polarity, lower the guidance "
-            "weights, or raise the weight of the view guidance, then run the stage again (with resume = restart)."
+            f"{stage} step {step}: the field collapsed and is {reason}. Check the mask's polarity and that the "
+            "subject is no drawing of thin lines, lower the guidance weights, or raise the weight of the view "
+            "guidance, then run the stage again (with resume = restart)."
         )
 
 

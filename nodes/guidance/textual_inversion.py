@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...a124core.inversion.config import TokenConfig
 from ...a124core.inversion.learn import TokenStep, learn_token
+from ...a124core.priors.latents import check_image_size
 from ...a124core.protocols import Run
 from ...a124core.runs.advice import out_of_memory_advice
 from ...a124core.runs.monitor import Intervals, RunMonitor
@@ -104,6 +105,7 @@ class A124TextualInversion:
         chunk: int, rate: float, size: int, seed: int, resume: str, picture: Tensor | None = None,
         graph: Any = None, unique_id: str | None = None,
     ) -> tuple[Any, str]:
+        check_image_size(size)
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
         image = reference.composite(reference.image.shape[-1]) if picture is None else from_images(picture[:1])[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}

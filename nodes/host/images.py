@@ -11,10 +11,15 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ...a124core.reference.decode_image import MAX_PIXELS
 
-def from_images(images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """IMAGE -> (B, 3, H, W) and its alpha (B, 1, H, W), if it has one. Always copies."""
-    images = images.detach().to("cpu", torch.float32, copy=True)
+
+def from_images(images: Tensor, most: int | None = None) -> tuple[Tensor, Tensor | None]:
+    """IMAGE -> (B, 3, H, W) and its alpha (B, 1, H, W), if it has one; at most so many of them. Always copies."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
+        raise ValueError(f"{_described(images)} came as IMAGE: wire images of (batch, height, width, 3 or 4).")
+    _check_pixels(images.shape[1], images.shape[2])
+    images = images[:most].detach().to("cpu", torch.float32, copy=True)
     if images.shape[-1] == 1:
         images = images.expand(-1, -1, -1, 3)
     planes = rearrange(images, "b h w c -> b c h w").contiguous()
@@ -23,8 +28,28 @@ def from_images(images: Tensor) -> tuple[Tensor, Tensor | None]:
 
 def from_masks(masks: Tensor) -> Tensor:
     """MASK, or a single (H, W), -> (B, 1, H, W). Always copies."""
+    if not isinstance(masks, Tensor) or masks.ndim not in (2, 3, 4) or 0 in masks.shape:
+        raise ValueError(f"{_described(masks)} came as MASK: wire a mask of (batch, height, width).")
+    _check_pixels(masks.shape[-2], masks.shape[-1])
     planes = masks.detach().to("cpu", torch.float32, copy=True)
     return planes.reshape(-1, 1, *planes.shape[-2:])
+
+
+def marks_nothing(mask: Tensor, mask_marks: str) -> bool:
+    """Return whether a MASK is all zeros, as Load Image gives it at any size for an image without transparency."""
+    return mask_marks != "subject" and not bool(mask.any())
+
+
+def _check_pixels(height: int, width: int) -> None:
+    """Refuse images of more pixels than the command line reads, before they are copied."""
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"the image is {width}x{height}, too many pixels: reduce it to 2048 a side, with Scale Image.")
+
+
+def _described(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"{'a tensor' if value.numel() else 'an empty tensor'} of {tuple(value.shape)}"
 
 
 def to_image(image: Tensor) -> Tensor:

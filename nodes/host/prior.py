@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...a124core.priors.latents import resize_images
+from ...a124core.priors.latents import check_image_size, resize_images
 from ...a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ...a124core.protocols import ModelPrior, View
 from .checks import check_channels, check_control, check_embedding_dim, check_vae, check_video, model_family
@@ -26,6 +26,7 @@ class NativePrior(ModelPrior):
         self, model: Any, vae: Any, conditioner: Conditioner, cfg: float, size: int, is_video_clip: bool = False
     ) -> None:
         check_vae(model, vae)
+        check_image_size(size)
         self.vae, self.conditioner, self.size, self.is_video_clip = vae, conditioner, size, is_video_clip
         self.reads_condition = conditioner.reads_condition
         self.denoiser = HostDenoiser(model, conditioner.conds, cfg)

@@ -56,6 +56,62 @@ def damaged_spline(rng: random.Random) -> tuple[str, bytes]:
     return ".txt", damage_bytes(rng, SPLINE.encode())
 
 
+def built_cameras(rng: random.Random) -> tuple[str, bytes]:
+    """Any of the known keys with values that fit, nearly fit or do not, in any of the forms of a file."""
+    count = rng.choice((1, 1, 2, 3, 8))
+    items = [_built_item(rng, k / count) for k in range(count)]
+    forms: tuple[Any, ...] = (
+        {**_built_lens(rng), "frames": items}, {"camera_path": items, **_built_lens(rng)}, {"keys": items}, items,
+        {"frames": items, "keys": items, "camera_path": items}, {"frames": dict(enumerate(items))},
+    )
+    return ".json", json.dumps(rng.choice(forms)).encode(rng.choice(("utf-8", "utf-8-sig", "utf-16")))
+
+
+def _built_item(rng: random.Random, share: float) -> dict[str, Any]:
+    """A camera whose form is mixed: a matrix nearly a rotation, or points, angles and times."""
+    matrix = [list(row) for row in rng.choice(MATRICES)]
+    if rng.random() < 0.5:
+        matrix[rng.randrange(4)][rng.randrange(4)] += rng.choice((1e-4, 0.02, -0.5, 1e30, -1e12, float("inf")))
+    if rng.random() < 0.1:
+        matrix = [list(column) for column in zip(*matrix, strict=True)][: rng.choice((3, 4))]
+    values = {
+        "transform_matrix": matrix, "camera_to_world": sum(matrix, []), "fov": _built_number(rng, 50.0),
+        "time": _built_number(rng, share), "when": _built_number(rng, share), "azimuth": _built_number(rng, 90.0),
+        "elevation": _built_number(rng, 20.0), "radius": _built_number(rng, 1.8), "zoom": _built_number(rng, 1.0),
+        "position": [_built_number(rng, 1.0) for _ in range(3)], "target": {"x": 0, "y": _built_number(rng, 0), "z": 0},
+        "quaternion": {axis: _built_number(rng, 0.5) for axis in "xyzw"}, **_built_lens(rng),
+    }
+    names = rng.sample(list(values), rng.randint(1, 6))
+    return {name: values[name] for name in names} | rng.choice(({}, {"transform_matrix": matrix}, {"azimuth": 3}))
+
+
+def _built_lens(rng: random.Random) -> dict[str, Any]:
+    lens = {
+        "fl_x": _built_number(rng, 90.0), "fl_y": _built_number(rng, 90.0), "w": _built_number(rng, 64), "k1": 0,
+        "h": _built_number(rng, 64), "cx": _built_number(rng, 32.0), "cy": _built_number(rng, 32.0),
+        "camera_angle_x": _built_number(rng, 0.7), "camera_model": rng.choice(("OPENCV", "PINHOLE", "FISHEYE", None)),
+    }
+    return {name: lens[name] for name in rng.sample(list(lens), rng.randint(0, len(lens)))}
+
+
+def _built_number(rng: random.Random, usual: float) -> Any:
+    if rng.random() < 0.9:
+        return usual
+    odd = (0, -usual, usual * 1e3, 1e-12, 1e-40, 1e9, 1e39, 10**25, True, None, f"{usual}", float("nan"), [])
+    return rng.choice(odd)
+
+
+def built_spline(rng: random.Random) -> tuple[str, bytes]:
+    """Lines of numbers, too near, too large, too many, and not always numbers."""
+    lines = []
+    for _ in range(rng.choice((1, 2, 3, 5, 1200))):
+        numbers = [_built_number(rng, rng.uniform(-90, 90)) for _ in range(rng.choice((1, 2, 2, 3, 3, 3, 3, 4)))]
+        odd = rng.choice((0, 1, 1e-9, 0.5, 0.5 + 1e-12, -0.0, "nan", "1e400", "½", "١"))
+        when, colon = (rng.random(), ": ") if rng.random() < 0.8 else (odd, rng.choice((":", " ", "::")))
+        lines.append(f"{when}{colon}{rng.choice((' ', ', ')).join(map(str, numbers))}")
+    return ".txt", rng.choice(("\n", "\r\n", "\u2028")).join(lines).encode()
+
+
 def read_cameras(path: Path) -> Any:
     """Cameras, times and rays of a short film, as render makes them."""
     return _film(read_camera_file(path))
@@ -83,6 +139,8 @@ def _film(camera_path: CameraPath) -> Any:
 
 
 PARSERS = (
+    Parser("built cameras", built_cameras, read_cameras),
+    Parser("built splines", built_spline, read_spline),
     Parser("cameras", damaged_cameras, read_cameras),
     Parser("splines", damaged_spline, read_spline),
     Parser("own folders", lambda rng: (".json", json_bytes(rng, damage_json(rng, SAMPLES[0]))), read_own_folder),

@@ -14,6 +14,7 @@ from PIL import Image
 
 from a124core.reference.read_image import read_depth, read_image, read_mask
 from a124core.reference.reference import Reference, make_reference
+from tests.fuzz import image_builders
 from tests.fuzz.driver import Parser
 from tests.fuzz.mutations import EDGES, damage_bytes
 
@@ -37,6 +38,11 @@ SAVED = (  # format, suffix, modes, options
     ("ICO", ".ico", ("RGBA",), {}),
     ("JPEG2000", ".jp2", ("RGB",), {}),
 )
+
+BUILDERS = {
+    ".png": image_builders.build_png, ".tif": image_builders.build_tiff, ".gif": image_builders.build_gif,
+    ".bmp": image_builders.build_bmp, ".tga": image_builders.build_tga, ".ppm": image_builders.build_ppm,
+}
 
 
 def disc(mode: str, side: int = 40) -> Image.Image:
@@ -137,6 +143,19 @@ def _damage_tiff(rng: random.Random, data: bytes) -> bytes:
     return bytes(changed)
 
 
+def built_image(rng: random.Random) -> tuple[str, bytes]:
+    """A file made from scratch, or the head of one file on the rest of another."""
+    suffix = rng.choice((*BUILDERS, ".jpg", ".webp", ".avif"))
+    if suffix in BUILDERS:
+        return suffix, BUILDERS[suffix](rng)
+    files = [data for ending, data in whole_files() if ending == suffix]
+    if suffix == ".jpg" and rng.random() < 0.7:
+        return suffix, image_builders.build_jpeg(rng, rng.choice(files))
+    first, second = rng.choice(files), rng.choice(files)
+    k = rng.randrange(len(first))
+    return suffix, first[:k] + second[rng.choice((k, rng.randrange(len(second)))) :]
+
+
 def read_picture(path: Path) -> Reference:
     """What the command line does with --image."""
     image, alpha, _ = read_image(path)
@@ -144,6 +163,9 @@ def read_picture(path: Path) -> Reference:
 
 
 PARSERS = (
+    Parser("built images", built_image, read_picture),
+    Parser("built masks", built_image, read_mask),
+    Parser("built depth maps", built_image, read_depth),
     Parser("images", damaged_image, read_picture),
     Parser("masks", damaged_image, read_mask),
     Parser("depth maps", damaged_image, read_depth),

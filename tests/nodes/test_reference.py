@@ -81,3 +81,29 @@ def test_the_example_image_is_like_load_image(nodes: dict, call_node: Callable) 
     assert float(mask[0, 0, 0]) == 1.0, "1 is transparent, as Load Image says it"
     assert 0.15 < float((1 - mask).mean()) < 0.4
     assert "background" in make_reference(call_node, nodes, image=image, mask=mask).note
+
+
+def test_an_opaque_gif_as_load_image_gives_it_has_no_mask(nodes: dict, call_node: Callable, picture: Images) -> None:
+    """Zeros of the picture's own size; only who says that white marks the subject means an empty mask."""
+    image, zeros = picture[0].repeat_interleave(2, 1).repeat_interleave(2, 2), torch.zeros(1, 128, 128)
+    assert "plain background" in make_reference(call_node, nodes, image=image, mask=zeros).note
+    with pytest.raises(ValueError, match="the mask is empty"):
+        make_reference(call_node, nodes, image=image, mask=zeros, mask_marks="subject")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"image": torch.rand(64, 64, 3)}, r"a tensor of \(64, 64, 3\) came as IMAGE: wire images"),
+        ({"image": torch.rand(1, 64, 64, 2)}, "came as IMAGE"), ({"image": {"samples": 1}}, "a dict came as IMAGE"),
+        ({"mask": torch.rand(64)}, "came as MASK"), ({"mask": torch.rand(1, 0, 64)}, "an empty tensor"),
+        ({"depth": "near"}, "a str came as IMAGE"),
+        ({"image": torch.zeros(1, 1, 1, 3).expand(1, 13_000, 13_000, 3)}, "13000x13000, too many pixels"),
+    ],
+)
+def test_what_is_no_image_or_mask_is_refused_in_one_sentence(
+    nodes: dict, call_node: Callable, picture: Images, inputs: dict, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words) as refused:
+        make_reference(call_node, nodes, **{"image": picture[0], "mask": picture[1], **inputs})
+    assert str(refused.value).endswith(".") and "\n" not in str(refused.value)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...protocols import ModelPrior, View
-from ..latents import resize_images
+from ..latents import check_image_size, resize_images
 from ..parameterization import scale_input, sigma_to_timestep, to_x0
 from ..sds import apply_cfg
 from .checks import UNET2D, read_schedule
@@ -144,8 +144,7 @@ class FolderPrior(ModelPrior):
         size: int,  # pixels a side that the networks get
         is_video_clip: bool = False,
     ) -> None:
-        if size % encoder.factor:
-            raise ValueError(f"size is {size}: this model needs a multiple of {encoder.factor} pixels.")
+        check_image_size(size, encoder.factor)
         self.denoiser, self.encoder, self.conditioner = denoiser, encoder, conditioner
         self.cfg, self.size, self.is_video_clip = cfg, size, is_video_clip
         self.sigmas, self.reads_condition = denoiser.sigmas, conditioner.reads_condition

@@ -115,3 +115,10 @@ def test_one_camera_is_all_it_judges() -> None:
     image, mask = square_clip()
     elsewhere = make_cameras(0.0, 180.0)
     assert clip_guidance(image, mask, None, seen_by(elsewhere)).prior.cameras is elsewhere
+
+
+def test_sizes_past_the_widget_are_refused() -> None:
+    image, mask = square_clip()
+    for size in (0, -8, 5000):
+        with pytest.raises(ValueError, match=f"size is {size}: choose 8 to 1024 pixels"):
+            clip_guidance(image, mask, None, size=size)

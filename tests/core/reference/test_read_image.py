@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from a124core.reference import decode_image
 from a124core.reference.read_image import LARGEST, read_depth, read_image, read_mask
 
 COLOURS = np.zeros((20, 30, 3), np.uint8)
@@ -103,3 +107,60 @@ def test_unusable_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=message) as refused:
             read_image(tmp_path / name)
         assert "\n" not in str(refused.value)
+
+
+def test_formats_that_nobody_needs_are_not_opened(tmp_path: Path) -> None:
+    """EPS starts a program; what a file is called does not matter."""
+    for kind in ("EPS", "DDS", "ICO", "PCX"):
+        Image.fromarray(COLOURS).save(tmp_path / "a.png", kind)
+        with pytest.raises(ValueError, match="a.png is not an image that can be read: save it as PNG or JPEG."):
+            read_image(tmp_path / "a.png")
+
+
+def test_images_of_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    rows = zlib.compress(bytes(1000))
+    cases = ((13_000, 13_000, "too many pixels"), (1, 60_000_000, "a strip"), (1, 170_000_000, "a strip"))
+    for width, height, words in cases:
+        header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+        chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+        data = b"".join(struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks)
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+        with pytest.raises(ValueError, match=f"a.png is {width}x{height}.*{words}"):
+            read_image(tmp_path / "a.png")
+
+
+def test_a_larger_jpeg_is_reduced_while_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_image, "MAX_PIXELS", 3_000_000)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path / "a.jpg", Image.fromarray(COLOURS).resize((3000, 2000)), exif=exif)
+    image, _, note = read_image(path)
+    assert image.shape == (1, 3, 2048, 1365) and "reduced from 2000x3000 to 1365x2048" in note and "upright" in note
+    assert torch.allclose(image[0, :, 100, 1200], torch.tensor((200, 40, 20)) / 255, atol=0.03)
+    with pytest.raises(ValueError, match="too many pixels"):
+        read_image(saved(tmp_path / "b.jpg", Image.fromarray(COLOURS).resize((3000, 2000)), progressive=True))
+
+
+def test_a_jpeg_of_endless_passes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "a.jpg", Image.fromarray(COLOURS), progressive=True)
+    read_image(path)
+    monkeypatch.setattr(decode_image, "MAX_JPEG_WORK", 5 * COLOURS.shape[0] * COLOURS.shape[1])
+    with pytest.raises(ValueError, match="too many passes"):
+        read_image(path)
+
+
+def test_libraries_do_not_print_on_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    path = saved(tmp_path / "a.tif", Image.fromarray(COLOURS), compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    data[8:60] = bytes(52)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="damaged"):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_no_pipe_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="is no file"):
+        read_image(tmp_path / "a.png")

@@ -151,3 +151,37 @@ def test_conversions_are_noted() -> None:
 def test_refusals_say_what_to_do(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_reference(**{"image": busy(), "mask": disc(), **change})
+
+
+def rectangle(top: int, bottom: int, left: int, right: int) -> Tensor:
+    mask = torch.zeros(1, 1, SIDE, SIDE)
+    mask[..., top:bottom, left:right] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (rectangle(40, 50, 40, 50), "that is small: recentring (the node's recentre, --recentre on the command line)"),
+        (rectangle(20, SIDE, 0, SIDE), "cut off at the bottom, left and right of the image"),
+        (rectangle(20, 60, 0, 60), "cut off at the left of the image"),
+        (rectangle(10, 90, 10, 90), "that is large"),
+    ],
+)
+def test_poor_framing_is_noted_with_what_helps(mask: Tensor, words: str) -> None:
+    assert words in make_reference(busy(), mask, mask_marks="subject").note
+    assert words not in make_reference(busy(), disc()).note
+
+
+def test_recentring_is_not_advised_twice() -> None:
+    mask = rectangle(40, 50, 40, 50)
+    assert "small" not in make_reference(busy(), mask, mask_marks="subject", recentre=True).note
+    cut = make_reference(busy(), rectangle(20, SIDE, 0, SIDE), mask_marks="subject", recentre=True).note
+    assert "cut off" in cut and "leaves space" not in cut
+
+
+def test_thin_lines_are_noted() -> None:
+    lines = torch.zeros(1, 1, 512, 512)
+    lines[..., 100:400, 250:253] = lines[..., 200:203, 150:350] = 1
+    assert "lines are thinner than a pixel of a render of 64 x 64" in make_reference(busy(512, 512), lines).note
+    assert "thinner" not in make_reference(busy(512, 512), disc(512, 512, 0.1)).note
