@@ -5,6 +5,7 @@
 #
 # More: make test-fast, make test-host COMFYUI_PATH=..., make test-clients (Blender, USD, Khronos), make fuzz (damaged files of
 # every kind, for long), make lint, make bench, make setup, make clean
+# make fuzz ARGS="-n 500 --seed 1 images" tries fewer; ARGS="--coverage cameras" lets atheris guide it (pip install atheris).
 # Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
 #          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
 

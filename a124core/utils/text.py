@@ -39,13 +39,11 @@ def one_line(error: object) -> str:
     return text if len(text) <= 2 * MAX_QUOTED else f"{text[: 2 * MAX_QUOTED]} ..."
 
 
-def quote_value(value: Any) -> str:
+def quote_value(value: Any, longest: int = MAX_QUOTED) -> str:
     """Return the literal of a foreign value as a part of a sentence, shortened in the middle where it is long."""
-    return _QUOTED.repr(value)
-
-
-_QUOTED = reprlib.Repr()
-_QUOTED.maxstring = _QUOTED.maxlong = _QUOTED.maxother = MAX_QUOTED
+    literal = reprlib.Repr()
+    literal.maxstring = literal.maxlong = literal.maxother = longest
+    return literal.repr(value)
 
 
 def unused_note(target: str, names: Iterable[str]) -> str:

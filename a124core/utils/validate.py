@@ -6,6 +6,8 @@ import os
 import unicodedata
 from pathlib import Path
 
+from .text import quote_value
+
 ANY = float("inf")  # no upper bound
 ABOVE_ZERO = 1e-30  # lower bound of a number that divides or scales
 MAX_PROMPT = 1000  # characters; the text encoders of the method read 77 tokens, some 300 characters
@@ -79,7 +81,8 @@ def plain_name(name: str) -> str:
     for part in name.split("/"):
         fault = _name_fault(part)
         if fault:
-            raise ValueError(f"the name {name!r} {fault}: use a plain name such as 'robot' or 'cats/tabby'.")
+            quoted = quote_value(name, 2 * MAX_NAME_BYTES)
+            raise ValueError(f"the name {quoted} {fault}: use a plain name such as 'robot' or 'cats/tabby'.")
     return name
 
 
@@ -88,7 +91,7 @@ def _name_fault(part: str) -> str:
     if not part.strip() or part in (".", ".."):
         return "does not stay in its folder, or is empty"
     if part.split(".")[0].strip().upper() in RESERVED_NAMES:
-        return f"holds {part!r}, which Windows keeps for itself"
+        return f"holds {quote_value(part)}, which Windows keeps for itself"
     if any(c in FORBIDDEN_CHARACTERS or not c.isprintable() for c in part):
         return f"holds a character that file names cannot have ({FORBIDDEN_CHARACTERS} and control characters)"
     if part[-1] in ". " or part[0] == " ":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from ...a124core.utils.text import quote_value
 from .runtime import host_module
 
 
@@ -34,10 +35,13 @@ def resolve_user_file(text: str) -> Path:
     paths = host_module("folder_paths")
     roots = [output_folder()] if paths is None else [Path(paths.get_input_directory()), output_folder()]
     for root in (root.resolve() for root in roots):
-        path = (root / text).resolve()
-        if root in path.parents and path.is_file():
-            return path
-    raise ValueError(f"{text!r} is neither in the input folder nor in {roots[-1]}: put the file there.")
+        try:
+            path = (root / text).resolve()
+            if root in path.parents and path.is_file():
+                return path
+        except (OSError, ValueError):  # too long, or a character that no path has
+            break
+    raise ValueError(f"{quote_value(text)} is neither in the input folder nor in {roots[-1]}: put the file there.")
 
 
 def model_roots(kind: str) -> list[Path]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...a124core.utils.json_files import read_json
 from .folders import model_roots
 from .modelscope import FOLDER as TEXT2VIDEO
 from .modelscope import folder_files
@@ -46,8 +46,8 @@ def is_model(folder: Path) -> bool:
 
 def _class_name(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name", ""))
-    except (OSError, ValueError, AttributeError):
+        return str(read_json(folder / "config.json", "give the folder of a model").get("_class_name", ""))
+    except ValueError:
         return ""
 
 

@@ -34,6 +34,9 @@ SECONDS = 5.0  # of the processor that a reader may take; the clock of a busy ma
 PATIENCE = 4  # times SECONDS on the clock, after which a reader is interrupted
 BYTES = 2**30  # that it may take above the resident memory before
 MAX_SENTENCE = 600  # characters
+PRINTED = 20  # failures of each parser; all files are kept
+CORPUS = 200  # files with which a coverage-guided run begins
+RUNS = ("-max_len=20000", "-rss_limit_mb=4096", "-timeout=60")  # libFuzzer's options
 HANG = 60  # seconds after which code that Python cannot interrupt ends the process
 OURS = ("a124core", "nodes")  # folders whose code may raise a refusal
 KEEP = ROOT / "output" / "fuzz"  # where files of failures go
@@ -191,17 +194,50 @@ def run_parser(parser: Parser, cases: int, seed: int, keep: Path | None = None) 
     return counts, failures
 
 
+def instrumented_parsers() -> dict[str, Parser]:
+    """All parsers, with this program's code as atheris changes it while it is imported."""
+    with importlib.import_module("atheris").instrument_imports(include=["a124core"]):
+        return load_parsers()
+
+
+def coverage_guided(parser: Parser, cases: int, seed: int, keep: Path) -> int:
+    """Let atheris change files of one parser for as long as new code is reached; the first failure ends it."""
+    atheris = importlib.import_module("atheris")
+    corpus, work = keep / f"corpus-{parser.name.replace(' ', '_')}", Path(tempfile.mkdtemp())
+    corpus.mkdir(parents=True, exist_ok=True)
+    suffix = ""
+    for number in range(cases):
+        suffix, data = case(parser, seed, number)
+        (corpus / f"{seed}-{number}").write_bytes(data)
+
+    def one(data: bytes) -> None:
+        path = work / f"case{suffix}"
+        path.write_bytes(data)
+        outcome = try_file(parser, path)
+        if outcome.kind == "failed":
+            raise AssertionError(outcome.reason)
+
+    atheris.Setup([sys.argv[0], f"-seed={seed}", f"-artifact_prefix={keep}/", *RUNS, str(corpus)], one)
+    atheris.Fuzz()
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print a table of all parsers named (else all), and each failure."""
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("parsers", nargs="*", help="their names, or beginnings of them; all without")
     p.add_argument("-n", "--cases", type=int, default=CASES, help="files of each parser (%(default)s)")
     p.add_argument("--seed", type=int, help="another set of files; by chance without, and printed")
+    p.add_argument("--coverage", action="store_true", help="let atheris, where it is installed, guide one parser by "
+                   "the code that its files reach, until Ctrl-C")
     p.add_argument("--keep", type=Path, default=KEEP, help="folder for the files of failures (%(default)s)")
     options = p.parse_args(arguments)
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    chosen = [q for q in load_parsers().values() if not options.parsers or q.name.startswith(tuple(options.parsers))]
+    parsers = instrumented_parsers() if options.coverage else load_parsers()
+    chosen = [q for q in parsers.values() if not options.parsers or q.name.startswith(tuple(options.parsers))]
     torch.set_num_threads(1)
+    if options.coverage:
+        return coverage_guided(chosen[0], min(options.cases, CORPUS), seed, options.keep)
     print(f"seed {seed}, {options.cases} files of each parser\n{'parser':24} good refused failed seconds", flush=True)
     failed = 0
     for parser in chosen:
@@ -210,7 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
         failed += len(failures)
         seconds = time.perf_counter() - start
         numbers_ = f"{counts['good']:4} {counts['refused']:7} {counts['failed']:6} {seconds:7.0f}"
-        print(f"{parser.name:24} {numbers_}", *failures, sep="\n    ", flush=True)
+        print(f"{parser.name:24} {numbers_}", *failures[:PRINTED], sep="\n    ", flush=True)
     print(f"{failed} failures of {options.cases * len(chosen)} files")
     return 1 if failed or not chosen else 0
 

@@ -3,13 +3,13 @@ are complete."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...protocols import Field
 from ...utils.files import atomic_folder, check_folder, write_json
+from ...utils.json_files import read_json
 from ...utils.progress import OnProgress
 from ...utils.validate import plain_name
 from .build import MeshBuild, MeshReport, build
@@ -89,8 +89,8 @@ def _folder_format(suffix: str) -> MeshFormat:
 
 def _check_written_here(folder: Path) -> None:
     try:
-        generator = json.loads((folder / INDEX).read_text(encoding="utf-8"))["generator"]
-    except (OSError, ValueError, KeyError, TypeError):
+        generator = read_json(folder / INDEX, "give a folder of meshes").get("generator")
+    except ValueError:
         generator = None
     if generator != GENERATOR:
         raise ValueError(f"{folder} was not written by this program: choose a new or empty folder.")

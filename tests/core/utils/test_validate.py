@@ -57,3 +57,4 @@ def test_any_name_is_plain_or_refused_in_one_sentence(name: str) -> None:
         plain_name(name).encode()
     except ValueError as error:
         assert type(error) is ValueError and str(error).endswith(".") and len(str(error).splitlines()) == 1
+        assert len(str(error)) < 600
