@@ -107,7 +107,7 @@ class A124TextualInversion:
     ) -> tuple[Any, str]:
         check_image_size(size)
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
-        image = reference.composite(reference.image.shape[-1]) if picture is None else from_images(picture[:1])[0]
+        image = reference.composite(reference.image.shape[-1]) if picture is None else from_images(picture, 1)[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
         path, init_word = embedding_path(name, None if resume == "restart" else run), init_word.strip()

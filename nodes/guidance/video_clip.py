@@ -12,7 +12,7 @@ from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
 from ..host import ui
-from ..host.images import from_images, from_masks
+from ..host.images import from_images, from_masks, marks_nothing
 from ..host.runtime import outside_inference
 
 
@@ -70,6 +70,7 @@ class A124ClipGuidance(Node):
     ) -> dict:
         frames, alpha = from_images(images)
         masks = None if mask is None else from_masks(mask)
+        masks = None if masks is None or marks_nothing(masks, mask_marks) else masks
         numbers = replace(VIDEO_CLIP, weight=weight, t_min=t_min, t_max=t_max)
         guidance = clip_guidance(frames, masks, alpha, reference, size, mask_marks, numbers)
         ui.show_text(unique_id, guidance.note)
