@@ -22,8 +22,7 @@ def parse_camera(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4),
 
     LOAD3D_CAMERA is such a key: right-handed, y up, looks along -z, like ours. Points are lists or {x, y, z}. "zoom"
     divides the image plane, as three.js defines it."""
-    if not isinstance(key, Mapping):
-        raise ValueError(f"a camera is {quote_value(key)}: give its position and target, or its transform_matrix.")
+    check_camera(key)
     kind = key.get("cameraType", "perspective")
     if kind != "perspective":
         raise ValueError(f"the camera is {one_line(kind)}: switch it to perspective, which has a field of view.")
@@ -40,6 +39,12 @@ def parse_camera(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4),
     else:
         c2w[:3, :3] = _quaternion_rotation(parse_point(key, "quaternion", None, "xyzw"))
     return c2w, fovy
+
+
+def check_camera(key: Any) -> None:
+    """Refuse what is no object of a camera's entries."""
+    if not isinstance(key, Mapping):
+        raise ValueError(f"a camera is {quote_value(key)}: give its position and target, or its transform_matrix.")
 
 
 def _apply_zoom(fovy: float, zoom: float) -> float:
@@ -91,6 +96,7 @@ def parse_point(
     key: Mapping[str, Any], name: str, default: Sequence[float] | None, axes: str = "xyz"
 ) -> tuple[float, ...]:  # one number for each axis
     """Parse a list of numbers or an object {x, y, z}."""
+    check_camera(key)
     value = key.get(name, default)
     numbers = [value.get(axis) for axis in axes] if isinstance(value, Mapping) else value
     if not isinstance(numbers, (list, tuple)) or len(numbers) != len(axes) or not all(map(is_number, numbers)):

@@ -30,6 +30,8 @@ def test_a_clip_becomes_a_video_guidance(
 def test_without_masks_the_black_background_is_cut_away(nodes: dict[str, type], call_node: Callable, clip: Any) -> None:
     prior = call_node(nodes["A124ClipGuidance"], images=clip[0])[0].prior
     assert ((prior.layers[:, 3] > 0.5).float() - (1.0 - clip[1])).abs().mean() < 0.02
+    opaque = call_node(nodes["A124ClipGuidance"], images=clip[0], mask=torch.zeros_like(clip[1]))[0].prior
+    assert torch.equal(opaque.layers, prior.layers), "as Load Image gives an opaque GIF"
 
 
 def test_alpha_counts_as_a_mask(nodes: dict[str, type], call_node: Callable, clip: Any) -> None:
