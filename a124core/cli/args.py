@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NoReturn
 
 from ..cameras.rig import FOVY, RADIUS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
@@ -22,12 +25,33 @@ CAMERA = (  # of the picture: option, default, meaning
     ("radius", RADIUS, "its distance; the scene reaches from -1 to 1"),
     ("fovy", FOVY, "its field of view from top to bottom, degrees"),
 )
+MAX_MESSAGE = 300  # characters: what was typed may be a file
 EPILOG = "Built-in priors replay a known puppet: they test the machinery and move any cut-out, they do not imagine."
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that knows options by their whole names only, and refuses others in one sentence: exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)  # --steps 10 must not mean --steps-scale 10
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; name the option that an unknown one resembles."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            similar = get_close_matches(unknown[0], self._option_string_actions, n=1)
+            self.error(f"unknown: {' '.join(unknown)}" + (f"; did you mean {similar[0]}" if similar else ""))
+        return options, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, without the list of all options, and where they are explained."""
+        short = message if len(message) < MAX_MESSAGE else f"{message[:MAX_MESSAGE]} ..."
+        self.exit(2, f"error: {short}. Options: {self.prog} --help\n")
+
+
+def parser() -> Parser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m a124core", description="From a picture and a sentence to a moving 3D scene.", epilog=EPILOG
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
@@ -35,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("demo", help="a built-in subject from its picture to a moving scene, in minutes on a CPU")
     )
     _animate(commands.add_parser("animate", help="animate a picture of your own"))
-    _render(commands.add_parser("render", help="film a saved field from chosen cameras"))
-    add_export_args(commands.add_parser("export", help="a saved field as films, images and meshes for other programs"))
+    _render(commands.add_parser("render", help="a video of a saved field from chosen cameras: a quick look"))
+    add_export_args(commands.add_parser("export", help="a saved field as videos, images and meshes for other programs"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
     add_invert_args(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
@@ -58,8 +82,8 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, required=True, help="folder for the results")
-    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what supervises the "
-                   "pictures: built-in scenes, or models of yours in diffusers folders (%(default)s)")
+    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
+                   "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:
@@ -68,24 +92,25 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "released and paper for hours of a large one; auto: draft with --priors diffusers, else demo "
                    "(%(default)s)")
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
-    p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that supervises the other views")
-    p.add_argument("--refine", choices=REFINES, default="tile", help="who repairs the details in the fine stage: "
+    p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that guides the other views")
+    p.add_argument("--refine", choices=REFINES, default="tile", help="what repairs the details in the fine stage: "
                    "tile; upscale, which never saw the picture (the paper's counter-example); naive: the learned word "
                    "alone (diffusers folders only); or none (%(default)s)")
-    p.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the moments of a clip are "
-                   "drawn: balanced, as in the paper; the others are for comparison (the preset's)")
-    p.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving scene is compared "
-                   "with the picture: paper: in clips that begin with it; released: at every fourth step (the "
-                   "preset's)")
-    p.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the scene as the coarse "
-                   "stage left it, as in the paper, or as it is now, for comparison (the preset's)")
     add_model_args(p)
     _run_options(p)
+    compare = p.add_argument_group("for comparisons with the paper")
+    compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of a clip are "
+                   "drawn: balanced, as in the paper; the others are for comparison (the preset's)")
+    compare.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving scene is compared "
+                   "with the picture: paper: in clips that begin with it; released: at every fourth step (the "
+                   "preset's)")
+    compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the scene as the coarse "
+                   "stage left it, as in the paper, or as it is now (the preset's)")
 
 
 def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="same seed, same result")
-    p.add_argument("--steps-scale", type=float, default=1.0, help="all numbers of steps times this (%(default)s)")
+    p.add_argument("--steps-scale", type=float, default=1.0, help="multiplies the steps of every stage: 0.2 is a quick look (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
                    "once: low needs least and takes longest; the result is the same (%(default)s)")
@@ -97,7 +122,7 @@ def _run_options(p: argparse.ArgumentParser) -> None:
 
 def _render(p: argparse.ArgumentParser) -> None:
     p.add_argument("field", type=Path, help="field.safetensors")
-    p.add_argument("--out", type=Path, required=True, help="film (.mp4, .webm, .gif, .webp), or a folder for PNG "
+    p.add_argument("--out", type=Path, required=True, help="video (.mp4, .webm, .gif, .webp), or a folder for PNG "
                    "frames, masks, depth, normals and transforms.json")
     add_camera_args(p)
     add_film_args(p)

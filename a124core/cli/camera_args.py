@@ -39,7 +39,7 @@ def add_film_args(p: argparse.ArgumentParser) -> None:
                    "the file of cameras has)")
     p.add_argument("--fps", type=float, help=f"pictures a second ({FilmOptions.fps:g})")
     p.add_argument("--size", type=parse_size, default=(256, 256), metavar="SIDE or WxH", help="pixels (256)")
-    p.add_argument("--plays", type=int, default=1, help="how many times the scene plays during the film (%(default)s)")
+    p.add_argument("--plays", type=int, default=1, help="how many times the scene plays during the video (%(default)s)")
     p.add_argument("--ping-pong", action="store_true", help="forwards and backwards, so that it repeats without a jump")
     p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu (%(default)s)")
 

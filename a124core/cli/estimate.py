@@ -31,7 +31,7 @@ def estimate(options: RunOptions, say: Callable[[str], None]) -> None:
         whole += each * steps
         peak = "" if memory is None else f"; so far the program has held at most {memory:.0f} MB"
         say(f"  measured: {each:.3g} s a step, about {format_duration(each * steps)} for {steps} steps{peak}")
-    say(f"all stages: about {format_duration(whole)}; comparing, films and pictures come on top. Nothing was written.")
+    say(f"all stages: about {format_duration(whole)}; comparing, videos and pictures come on top. Nothing was written.")
 
 
 def trial_steps(prepared: PreparedRun, stage: str) -> int:

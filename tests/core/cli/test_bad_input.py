@@ -112,11 +112,22 @@ def test_files_that_are_no_fields(tmp_path: Path, picture: Path, capsys: pytest.
         assert "not a safetensors" in refusal(capsys, *command, picture)
 
 
-def test_words_that_do_not_exist_show_the_usage(capsys: pytest.CaptureFixture) -> None:
-    for arguments in ([], ["fly"], ["demo", "--subject", "unicorn"], ["animate", "--prompt", "a"]):
-        with pytest.raises(SystemExit) as stopped:
-            main(arguments)
-        assert stopped.value.code == 2 and "usage" in capsys.readouterr().err
+@pytest.mark.parametrize("arguments, answer", [
+    ([], "command"),
+    (["fly"], "invalid choice"),
+    (["demo", "--subject", "unicorn"], "robot"),
+    (["animate", "--prompt", "a"], "--image, --out"),
+    (["demo", "--steps", "10"], "did you mean --steps-scale"),  # never taken for it
+    (["demo", "--seed", "9" * 5000], "--seed"),
+])
+def test_wrong_arguments_are_one_short_sentence(
+    arguments: list[str], answer: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    shown = capsys.readouterr().err
+    assert stopped.value.code == 2 and answer in shown and "--help" in shown
+    assert shown.count("\n") == 1 and len(shown) < 600
 
 
 def test_prompts() -> None:
