@@ -14,8 +14,8 @@ from a124core.cli import progress
 from a124core.cli import run as pipeline
 from a124core.cli.folder import RunFolder
 from a124core.cli.main import main
+from a124core.protocols import FieldLostError
 from a124core.runs.monitor import Intervals
-from a124core.stages.loop import FieldLostError
 
 
 def animate(picture: Path, out: Path, *more: object) -> int:
