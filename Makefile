@@ -3,7 +3,8 @@
 #   make test        the tests; those that need a real ComfyUI say so and are skipped without COMFYUI_PATH
 # Each makes .venv by itself the first time (Python 3.10 or newer is all it needs) and does nothing of that the second.
 #
-# More: make test-fast, make test-host COMFYUI_PATH=..., make test-clients (Blender, USD, Khronos), make lint, make bench, make setup, make clean
+# More: make test-fast, make test-host COMFYUI_PATH=..., make test-clients (Blender, USD, Khronos), make fuzz (damaged files of
+# every kind, for long), make lint, make bench, make setup, make clean
 # Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
 #          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
 
@@ -17,7 +18,7 @@ READY  := .venv/animate124-ready
 export GOMP_SPINCOUNT ?= 20000
 export TORCH_INDEX COMFYUI_PATH
 
-.PHONY: help setup demo test test-fast test-host test-clients lint bench clean
+.PHONY: help setup demo test test-fast test-host test-clients fuzz lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -56,6 +57,9 @@ $(CLIENTS): tests/clients/setup_clients.py $(READY)
 
 test-clients: $(READY) $(CLIENTS)
 	$(PY) -m pytest tests/clients/*_checks.py $(ARGS)
+
+fuzz: $(READY)
+	$(PY) -m tests.fuzz.driver $(ARGS)
 
 lint: $(READY)
 	$(PY) -m ruff check .
