@@ -111,7 +111,7 @@ def _damage_group(rng: random.Random, group: Any) -> None:
     elif change == 3 and isinstance(group, dict):
         group[rng.choice(ODD_TEXTS)] = group.pop(key)
     elif change == 4 and isinstance(group[key], (int, float)):
-        group[key] = rng.choice((-group[key], str(group[key]), group[key] * 1e6, [group[key]], bool(group[key])))
+        group[key] = rng.choice((-group[key], str(group[key]), group[key] * 10**6, [group[key]], bool(group[key])))
     else:
         group[key] = odd_value(rng)
 

@@ -53,7 +53,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "broken.a124vol").write_bytes(broken)
     (folder / "bomb.a124vol").write_bytes(with_header(whole, size=[2, 2, 2]))
     (folder / "huge.a124vol").write_bytes(
-        with_header(whole, size=[1000, 1024, 1024], frames=[{"offset": 0, "bytes": 9}])
+        with_header(whole, size=[1000, 1024, 1024], frames=[{"time": 0, "offset": 0, "bytes": 9}])
     )
     return folder
 

@@ -1,0 +1,24 @@
+// The viewer's own reader: a file in base64 on each line of input -> what became of it, in JSON, on a line of output.
+
+import { createHash } from "node:crypto";
+import { createInterface } from "node:readline";
+import { inflateFrame, readVolume } from "../../web/lib/volume.mjs";
+
+async function read(text) {
+  const bytes = Uint8Array.from(Buffer.from(text, "base64"));
+  const hash = createHash("sha256");
+  try {
+    const { header, frames } = readVolume(bytes.buffer);
+    for (const packed of frames) hash.update((await inflateFrame(packed, header.size)).cells);
+    return { good: hash.digest("hex") };
+  } catch (error) {
+    return error.constructor === Error ? { refused: error.message } : { failed: String(error.stack) };
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const started = performance.now();
+  const outcome = await read(line);
+  const { maxRSS } = process.resourceUsage(); // kilobytes
+  console.log(JSON.stringify({ ...outcome, seconds: (performance.now() - started) / 1000, kilobytes: maxRSS }));
+}
