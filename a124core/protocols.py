@@ -224,4 +224,4 @@ class Run:
     device: torch.device | str = "cpu"
     on_step: Callable[[Any], None] | None = None  # called after every step; an exception out of it cancels the run
     resume: Any = None  # the snapshot to continue from
-    kept: Callable[[int], Any] | None = None  # step -> the newest snapshot on disk of that step or before; None: none
+    saved: Callable[[int], Any] | None = None  # step -> the newest snapshot on disk of that step or before; None: none

@@ -105,13 +105,13 @@ class _Pipeline:
         snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
         monitor = RunMonitor(self.progress, self.progress.save, INTERVALS)
 
-        def kept(step: int) -> Snapshot | None:
+        def saved(step: int) -> Snapshot | None:
             return store.newest(lambda s: s.stage == stage and s.step <= step)
 
         with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
             with plain_interrupt_unless(self.folder.resumable):
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
-                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, kept)
+                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, saved)
         store.finish(f"{stage}.safetensors", field, {"stage": stage})
         self.folder.write_notes({"seconds": self.progress.seconds, "losses": self.progress.losses})
         return field
@@ -151,12 +151,12 @@ def run_stage(
     field: Field4D | None,
     on_step: OnStep | None = None,
     snapshot: Snapshot | None = None,
-    kept: Callable[[int], Snapshot | None] | None = None,  # see Run
+    saved: Callable[[int], Snapshot | None] | None = None,  # see Run
 ) -> Field4D:
     """Run one stage from the field of the one before."""
     options, config, guidances = prepared.options, prepared.config(stage), prepared.stage_guidances(stage)
     start = initial_field(stage, field, prepared.settings.field, config, options.seed)
-    run = Run(options.seed, options.device, on_step, snapshot, kept)
+    run = Run(options.seed, options.device, on_step, snapshot, saved)
     try:
         return optimise(stage, start, options.reference, guidances, config, run)
     except RuntimeError as error:

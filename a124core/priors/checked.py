@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -44,14 +45,14 @@ class CheckedPrior(Prior):
         self.sigmas, self.cameras = getattr(prior, "sigmas", None), getattr(prior, "cameras", None)
         self.exact, self.cfg = getattr(prior, "exact", False), getattr(prior, "cfg", None)
         self.reads_condition = getattr(prior, "reads_condition", False)
-        self._images_finite = torch.tensor(True)  # of the last images; stays on its device, where nobody waits for it
+        self._images: Tensor | None = None  # encoded last, until an answer to them is there
         self._broken_answers = self._zero_gradients = 0  # in a row
-        self._told = False  # one warning is enough
+        self._warned = False  # one warning is enough
         self._check_sigmas()
 
     def encode(self, image: Tensor) -> Tensor:
         """Encode as the prior does; PriorError if it fails or gives no latents through which a gradient can flow."""
-        self._images_finite = image.detach().isfinite().all()
+        self._images = image.detach()
         with self._explained("encode"):
             x0 = self.prior.encode(image)
         self._check_tensor(x0, "encode")
@@ -94,31 +95,28 @@ class CheckedPrior(Prior):
 
     def _check_numbers(self, x0_hat: Tensor, x_t: Tensor, sigma: Tensor) -> None:
         """Warn once of broken or empty answers; PriorError when they last, or if no number at all is left."""
-        broken, broken_latents, some, images_finite = torch.stack((
-            *((~x.isfinite()).float().mean() for x in (x0_hat, x_t)),
-            (x0_hat != 0).any().float(),
-            self._images_finite.to(x_t.device).float(),
-        )).tolist()  # one wait for the device
-        if not images_finite:
-            raise FieldExplodedError(*LOST)
-        broken = max(broken, broken_latents)
-        if broken <= BROKEN_SHARE and some:
+        images, self._images = self._images, None
+        sums = torch.stack([x.abs().sum(dtype=torch.float32) for x in (x0_hat, x_t)]).tolist()  # one wait on a device
+        broken = 0.0 if all(map(math.isfinite, sums)) else max(map(_broken_share, (x0_hat, x_t)))
+        if broken <= BROKEN_SHARE and sums[0]:
             self._broken_answers = 0
             return
+        if _is_broken(images):
+            raise FieldExplodedError(*LOST)
         self._broken_answers += 1
         at = f"at noise {float(sigma.flatten()[0]):.3g}"
         if broken == 1.0:
             raise self._error(f"gave no finite number {at}: {ADVICE}")
-        what = f"{100 * broken:.0f} % of its numbers are NaN or infinite" if broken > BROKEN_SHARE else "all are 0"
-        self._report(self._broken_answers, f"gave a broken answer {at} ({what})", ADVICE)
+        reason = f"{100 * broken:.0f} % of its numbers are NaN or infinite" if broken > BROKEN_SHARE else "all are 0"
+        self._report(self._broken_answers, f"gave a broken answer {at} ({reason})", ADVICE)
 
     def _report(self, times: int, fault: str, advice: str) -> None:
         """Tell a fault at its first time; PriorError at the time that is one too many."""
         if times >= PATIENCE:
             raise self._error(f"{fault} {PATIENCE} times in a row: {advice}")
-        if not self._told:
+        if not self._warned:
             self.notes.append(f"{self.name} {fault}; the run goes on unless that lasts.")
-        self._told = True
+        self._warned = True
 
     @contextmanager
     def _explained(self, method: str) -> Iterator[None]:
@@ -127,7 +125,7 @@ class CheckedPrior(Prior):
         except PriorError:
             raise
         except FAULTS as error:
-            if not self._images_finite:
+            if _is_broken(self._images):
                 raise FieldExplodedError(*LOST) from error
             detail = " ".join(str(error).split()).rstrip(".")
             if is_out_of_memory(error):
@@ -136,6 +134,14 @@ class CheckedPrior(Prior):
 
     def _error(self, fault: str) -> PriorError:
         return PriorError(self.name, f"{fault}.")
+
+
+def _is_broken(images: Tensor | None) -> bool:
+    return images is not None and not bool(images.isfinite().all())
+
+
+def _broken_share(values: Tensor) -> float:
+    return float((~values.isfinite()).float().mean())
 
 
 def checked(guidances: Guidances) -> Guidances:

@@ -93,11 +93,11 @@ def _roll_back(state: _State, start: Field4D, config: StageConfig, run: Run, los
 
 def _healthy_snapshot(health: Health, start: Field4D, config: StageConfig, run: Run) -> Snapshot:
     """Return the newest snapshot from before the field was lost; without one, the beginning of the stage."""
-    kept = None if run.kept is None else run.kept(health.healthy_step)
-    if kept is None and run.resume is not None and run.resume.step <= health.healthy_step:
-        kept = run.resume
-    if kept is not None:
-        return kept
+    saved = None if run.saved is None else run.saved(health.healthy_step)
+    if saved is None and run.resume is not None and run.resume.step <= health.healthy_step:
+        saved = run.resume
+    if saved is not None:
+        return saved
     begun = _initial_state(health.stage, start, config, replace(run, device="cpu"))
     return snapshots.take(health.stage, 0, run.seed, begun.field, begun.optimiser, begun.rng.get_state(), config)
 

@@ -101,10 +101,10 @@ def run(
 
     monitor = RunMonitor(progress, save, INTERVALS)
 
-    def kept(step: int) -> Snapshot | None:
+    def saved(step: int) -> Snapshot | None:
         return store.newest(lambda s: s.step <= step)
 
-    settings = Run(node.seed, host_device(), monitor.on_step, snapshot, kept)
+    settings = Run(node.seed, host_device(), monitor.on_step, snapshot, saved)
     with loaded_models(guidances), _advice(node.stage, guidances, config):
         estimate = _memory_text(field_config, guidances, config)
         progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())

@@ -165,8 +165,8 @@ def _incomplete() -> ValueError:
     return ValueError(f"the viewer file is incomplete, its end is missing: {ADVICE}.")
 
 
-def _damaged(what: str) -> ValueError:
-    return ValueError(f"the viewer file is damaged, {what}: {ADVICE}.")
+def _damaged(reason: str) -> ValueError:
+    return ValueError(f"the viewer file is damaged, {reason}: {ADVICE}.")
 
 
 def _other_size() -> ValueError:

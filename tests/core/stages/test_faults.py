@@ -233,7 +233,7 @@ def test_numbers_that_blow_up_late_go_back_to_the_snapshot_on_disk(
     adam_step = loop.adam_step
     monkeypatch.setattr(loop, "adam_step", step_with_accident)
     field = run_stage(
-        "static", STATIC, VIEWS, FIELD, on_step=on_step, kept=lambda step: store.newest(lambda s: s.step <= step)
+        "static", STATIC, VIEWS, FIELD, on_step=on_step, saved=lambda step: store.newest(lambda s: s.step <= step)
     )
     (told,) = (note for step in steps for note in step.notes)
     back = next(k for k, step in enumerate(steps) if step.notes)
