@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..protocols import FieldExplodedError, Guidances, Prior, View
-from ..utils.device import is_out_of_memory
+from ..utils.device import DeviceMemoryError, is_out_of_memory
 
 BROKEN_SHARE = 0.01  # of an answer's numbers: fewer are single overflows, which count as 0 (sds.py) and cost nothing
 ADVICE = "if it runs in half precision, use bf16 or full precision, else check its files and what is connected to it"
@@ -31,7 +31,7 @@ class PriorError(RuntimeError):
         self.prior = prior
 
 
-class PriorMemoryError(PriorError, torch.cuda.OutOfMemoryError):
+class PriorMemoryError(PriorError, DeviceMemoryError):
     """A prior ran out of memory; hosts that free their models after torch's own error do so after this one."""
 
 
