@@ -113,6 +113,18 @@ class Field(Protocol):
             return torch.autograd.grad(density.sum(), points, create_graph=True)[0]
 
 
+class FieldLostError(RuntimeError):
+    """The numbers or the object are lost: the last steps are not worth keeping."""
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}: {advice}" if advice else reason)
+        self.reason, self.advice = reason, advice
+
+
+class FieldExplodedError(FieldLostError):
+    """The numbers are lost as too high a learning rate loses them: a lower one may keep them."""
+
+
 @runtime_checkable
 class Prior(Protocol):
     """A frozen denoiser of something that can be rendered. sigma is variance exploding: x_t = x0 + sigma * eps.
@@ -198,6 +210,7 @@ class Step:
     preview: Callable[[], Tensor]  # -> (2, 3, H, W): the reference view and a moving novel view
     snapshot: Callable[[], Any]  # -> stages.snapshot.Snapshot, from which the stage continues to the same result
     gradient_norms: Callable[[], dict[str, float]]  # -> norm of each term's gradient in the field, with fresh noise
+    notes: tuple[str, ...] = ()  # sentences for the user, of what went wrong and did not end the run
 
 
 OnStep = Callable[[Step], None]
@@ -211,3 +224,4 @@ class Run:
     device: torch.device | str = "cpu"
     on_step: Callable[[Any], None] | None = None  # called after every step; an exception out of it cancels the run
     resume: Any = None  # the snapshot to continue from
+    saved: Callable[[int], Any] | None = None  # step -> the newest snapshot on disk of that step or before; None: none

@@ -99,18 +99,19 @@ def _animate(p: argparse.ArgumentParser) -> None:
     add_model_args(p)
     _run_options(p)
     compare = p.add_argument_group("for comparisons with the paper")
-    compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of a clip are "
-                   "drawn: balanced, as in the paper; the others are for comparison (the preset's)")
-    compare.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving scene is compared "
-                   "with the picture: paper: in clips that begin with it; released: at every fourth step (the "
-                   "preset's)")
-    compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the scene as the coarse "
-                   "stage left it, as in the paper, or as it is now (the preset's)")
+    compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
+                         "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")
+    compare.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving "
+                         "scene is compared with the picture: paper: in clips that begin with it; released: at every "
+                         "fourth step (the preset's)")
+    compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the "
+                         "scene as the coarse stage left it, as in the paper, or as it is now (the preset's)")
 
 
 def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="same seed, same result")
-    p.add_argument("--steps-scale", type=float, default=1.0, help="multiplies the steps of every stage: 0.2 is a quick look (%(default)s)")
+    p.add_argument("--steps-scale", type=float, default=1.0, help="multiplies the steps of every stage: "
+                   "0.2 is a quick look (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
                    "once: low needs least and takes longest; the result is the same (%(default)s)")

@@ -34,8 +34,8 @@ def add_export_args(p: argparse.ArgumentParser) -> None:
                    "scene inside. all: one of each, into a folder")
     p.add_argument("--out", type=Path, required=True, help="the file; a folder for ply, obj, frames, capture and all")
     add_film_args(p)
-    p.add_argument("--background", choices=tuple(FILM_BACKGROUNDS), default="transparent", help="of videos; MP4 and the "
-                   "viewer are white where the others are transparent (%(default)s)")
+    p.add_argument("--background", choices=tuple(FILM_BACKGROUNDS), default="transparent", help="of videos; MP4 and "
+                   "the viewer are white where the others are transparent (%(default)s)")
     p.add_argument("--views", type=int, default=24, help="cameras of a capture; --frames are its times (%(default)s)")
     add_camera_args(p)
     mesh = p.add_argument_group("meshes and viewer")

@@ -56,13 +56,13 @@ class TerminalProgress:
         self.losses: Losses = notes.get("losses", {})
         self.seconds: dict[str, float] = notes.get("seconds", {})
         self._bar: tqdm | None = None
+        self._last_step = 0  # of the stage that runs
         self._began = time.monotonic()
 
     @contextmanager
     def stage(self, name: str, first: int, steps: int) -> Iterator[None]:
         """Show one stage, which begins after `first` steps done earlier."""
-        terms = self.losses.get(name, {})  # losses after the snapshot that it continues from are measured again
-        self.losses[name] = {term: [p for p in points if p[0] <= first] for term, points in terms.items()}
+        self._forget_after(name, first)
         self._began = time.monotonic() - (self.seconds.get(name, 0.0) if first else 0.0)
         self._bar = step_bar(name, first, steps, self.quiet)
         try:
@@ -73,12 +73,23 @@ class TerminalProgress:
 
     def on_step(self, step: Step) -> None:
         """Log the losses and move the bar; stop here after a Ctrl-C."""
+        if step.step <= self._last_step:  # the stage went back
+            self._forget_after(step.stage, step.step - 1)
+            if self._bar is not None:
+                self._bar.n = step.step - 1
+        self._last_step = step.step
         for name, value in step.losses.items():
             self.losses[step.stage].setdefault(name, []).append((step.step, value))
         if self._bar is not None:
             advance(self._bar)
         if self.stop:
             raise Interrupted(f"in the {step.stage} stage")
+
+    def _forget_after(self, stage: str, step: int) -> None:
+        """Drop the losses after a step that a stage goes on from: they are measured again."""
+        terms = self.losses.get(stage, {})
+        self.losses[stage] = {term: [p for p in points if p[0] <= step] for term, points in terms.items()}
+        self._last_step = step
 
     def on_preview(self, step: Step) -> None:
         """Write the preview beside the unfinished results."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
 from ..field.field4d import Field4D
-from ..protocols import OnStep, Run
+from ..priors.checked import PriorError
+from ..protocols import FieldLostError, OnStep, Run
 from ..runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ..runs.monitor import RunMonitor
-from ..stages.loop import FieldLostError
 from ..stages.optimise import initial_field, optimise
 from ..stages.snapshot import Snapshot
 from ..utils.device import is_out_of_memory
@@ -104,10 +104,14 @@ class _Pipeline:
         store, steps = self.folder.store, self.prepared.config(stage).steps
         snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
         monitor = RunMonitor(self.progress, self.progress.save, INTERVALS)
+
+        def saved(step: int) -> Snapshot | None:
+            return store.newest(lambda s: s.stage == stage and s.step <= step)
+
         with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
             with plain_interrupt_unless(self.folder.resumable):
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
-                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot)
+                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, saved)
         store.finish(f"{stage}.safetensors", field, {"stage": stage})
         self.folder.write_notes({"seconds": self.progress.seconds, "losses": self.progress.losses})
         return field
@@ -147,18 +151,20 @@ def run_stage(
     field: Field4D | None,
     on_step: OnStep | None = None,
     snapshot: Snapshot | None = None,
+    saved: Callable[[int], Snapshot | None] | None = None,  # see Run
 ) -> Field4D:
     """Run one stage from the field of the one before."""
     options, config, guidances = prepared.options, prepared.config(stage), prepared.stage_guidances(stage)
     start = initial_field(stage, field, prepared.settings.field, config, options.seed)
-    run = Run(options.seed, options.device, on_step, snapshot)
+    run = Run(options.seed, options.device, on_step, snapshot, saved)
     try:
         return optimise(stage, start, options.reference, guidances, config, run)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
+        task = f"{error.prior} in the {stage} stage" if isinstance(error, PriorError) else f"the {stage} stage"
         advice = f"start it again with {less_memory(options.memory)}"
-        raise RuntimeError(f"the {stage} stage is out of memory: {advice}.") from error
+        raise RuntimeError(f"{task} is out of memory: {advice}.") from error
     finally:
         for prior in model_priors(guidances):
             prior.close()  # the next stage runs others

@@ -72,6 +72,7 @@ class TokenStep:
     loss: float
     preview: Callable[[], Tensor]  # -> (2, 3, S, S): a training image, and its x0_hat
     snapshot: Callable[[], TokenSnapshot]
+    notes: tuple[str, ...] = ()  # as in protocols.Step
 
 
 def learn_token(

@@ -19,7 +19,7 @@ class FrontEnd(Protocol):
         """Show a preview of the step. OSError if it cannot be written."""
 
     def on_problem(self, message: str) -> None:
-        """Tell what could not be written."""
+        """Tell what went wrong and does not end the run."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class RunMonitor:
     def on_step(self, step: Any) -> None:
         """Report the step; save and preview where it is time."""
         self.last = step
+        for note in step.notes:
+            self.front_end.on_problem(note)
         self.front_end.on_step(step)
         now = time.monotonic()
         if now - self._saved >= self.intervals.snapshot and step.step < step.steps:

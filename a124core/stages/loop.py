@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 
@@ -12,19 +11,19 @@ from torch import Tensor
 from ..cameras.rig import make_cameras
 from ..field.field4d import Field4D
 from ..field.occupancy import OccupancyMask, empty_occupancy, update_occupancy
-from ..protocols import Cameras, Run, Step
+from ..priors.checked import check_gradients
+from ..protocols import Cameras, FieldExplodedError, FieldLostError, Guidances, Run, Step
 from ..render.clip import ImageOptions, render_clip
 from . import snapshot as snapshots
 from .config import RenderConfig, StageConfig
 from .gradients import backward, gradient_norms
-from .optimizer import adam_step, new_optimiser, temporal_tv
+from .health import Health
+from .optimizer import adam_step, is_slowed, new_optimiser, slow_down, temporal_tv
 from .render_batch import BatchFn, RenderBatch
 from .schedules import entropy_factor, masked_levels
 from .snapshot import Snapshot
 
 STAGES = ("static", "coarse", "fine")
-EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing can be learned any more
-PATIENCE = 20  # steps in a row that may be that empty or full
 PREVIEW_SIZE = 128  # pixels a side
 PREVIEW_STEPS = 256  # ray marching steps across the cube, at most
 
@@ -36,14 +35,12 @@ class _State:
     field: Field4D
     optimiser: torch.optim.Adam
     rng: torch.Generator
+    seed: int
     mask: OccupancyMask
+    health: Health
     batches: list[RenderBatch] = dataclass_field(default_factory=list)  # of the last step
-    collapsed_steps: int = 0  # steps in a row with empty or full images
     updated_step: int = 0  # the step whose update of the field has begun
-
-
-class FieldLostError(RuntimeError):
-    """The numbers or the object are lost: the last steps are not worth keeping."""
+    notes: list[str] = dataclass_field(default_factory=list)  # sentences for the user since the last report
 
 
 def optimise_field(
@@ -51,21 +48,58 @@ def optimise_field(
     field: Field4D,  # is forked: the caller's stays as it is
     config: StageConfig,
     batch_fn: BatchFn,
+    guidances: Guidances,  # whose priors batch_fn queries, checked
     camera: Cameras,  # the one that previews look from
     run: Run,
 ) -> Field4D:  # on the CPU
     """Run config.steps steps: render the batches, take their losses, step Adam; keep the occupancy fresh."""
     state = _initial_state(stage, field, config, run)
-    first = 1
     if run.resume is not None:
-        state.field = snapshots.restore(run.resume, stage, run.seed, state.field, state.optimiser, state.rng, config)
-        first = run.resume.step + 1
-    state.mask = state.field.occupancy.mask()
-    for step in range(first, config.steps + 1):
-        losses = _one_step(state, step, config, batch_fn, stage)
+        _restore(state, run.resume, config)
+    step = state.updated_step + 1
+    while step <= config.steps:
+        try:
+            losses = _one_step(state, step, config, batch_fn, guidances)
+        except FieldExplodedError as lost:
+            state.notes.append(_roll_back(state, field, config, run, lost))
+            step = state.updated_step + 1
+            continue
         if run.on_step is not None:
-            run.on_step(_report(state, stage, step, config, losses, run.seed, camera))
+            run.on_step(_report(state, step, config, losses, camera))
+        state.notes.clear()
+        step += 1
     return state.field.at_rest()
+
+
+def _restore(state: _State, snapshot: Snapshot, config: StageConfig) -> None:
+    """Put what a snapshot holds into the state."""
+    stage, seed = state.health.stage, state.seed
+    state.field = snapshots.restore(snapshot, stage, seed, state.field, state.optimiser, state.rng, config)
+    state.mask = state.field.occupancy.mask()
+    state.updated_step = snapshot.step
+
+
+def _roll_back(state: _State, start: Field4D, config: StageConfig, run: Run, lost: FieldExplodedError) -> str:
+    """Go back to before the field was lost, with lower learning rates -> a sentence for the user; at the second time
+    raise what was lost."""
+    if is_slowed(state.optimiser, config.optim):
+        raise FieldLostError(f"{lost.reason}, also with a tenth of the learning rates", lost.advice) from lost
+    snapshot = _healthy_snapshot(state.health, start, config, run)
+    _restore(state, snapshot, config)
+    slow_down(state.optimiser)
+    state.health = Health(state.health.stage)
+    return f"{lost.reason}: the stage goes on after step {snapshot.step} with a tenth of its learning rates."
+
+
+def _healthy_snapshot(health: Health, start: Field4D, config: StageConfig, run: Run) -> Snapshot:
+    """Return the newest snapshot from before the field was lost; without one, the beginning of the stage."""
+    saved = None if run.saved is None else run.saved(health.healthy_step)
+    if saved is None and run.resume is not None and run.resume.step <= health.healthy_step:
+        saved = run.resume
+    if saved is not None:
+        return saved
+    begun = _initial_state(health.stage, start, config, replace(run, device="cpu"))
+    return snapshots.take(health.stage, 0, run.seed, begun.field, begun.optimiser, begun.rng.get_state(), config)
 
 
 def _initial_state(stage: str, field: Field4D, config: StageConfig, run: Run) -> _State:
@@ -76,10 +110,12 @@ def _initial_state(stage: str, field: Field4D, config: StageConfig, run: Run) ->
         field = replace(field, occupancy=empty_occupancy(r.occupancy_size, slices, r.occupancy_threshold))
     field = field.fork(run.device)
     rng = torch.Generator().manual_seed(run.seed * len(STAGES) + STAGES.index(stage))
-    return _State(field, new_optimiser(field, config.optim), rng, field.occupancy.mask())
+    return _State(field, new_optimiser(field, config.optim), rng, run.seed, field.occupancy.mask(), Health(stage))
 
 
-def _one_step(state: _State, step: int, config: StageConfig, batch_fn: BatchFn, stage: str) -> dict[str, float]:
+def _one_step(
+    state: _State, step: int, config: StageConfig, batch_fn: BatchFn, guidances: Guidances
+) -> dict[str, float]:
     if (step - 1) % config.render.occupancy_every == 0:
         occupancy = update_occupancy(state.field.occupancy, state.field, config.render.occupancy_decay, state.rng)
         state.field = replace(state.field, occupancy=occupancy)
@@ -96,34 +132,16 @@ def _one_step(state: _State, step: int, config: StageConfig, batch_fn: BatchFn, 
         opacities.append(opacity)
         losses = {name: losses.get(name, 0.0) + terms.get(name, 0.0) for name in losses | terms}
     losses |= temporal_tv(state.field, config.losses, state.rng)
-    _check_health(state, losses, opacities, step, stage)
+    state.health.check(step, state.field, losses, opacities)
+    state.notes += check_gradients(guidances, losses)
     state.updated_step = step
     adam_step(state.optimiser, state.field, config, step)
     return losses
 
 
-def _check_health(state: _State, losses: dict[str, float], opacities: list[float], step: int, stage: str) -> None:
-    """Stop with advice when the numbers or the object are lost."""
-    bad = [name for name, value in losses.items() if not math.isfinite(value)]
-    if bad:
-        raise FieldLostError(
-            f"{stage} step {step}: {', '.join(bad)} is not a number any more. Lower the guidance weights; if a prior "
-            "runs in half precision, use bf16 or full precision. Then run the stage again."
-        )
-    mean = sum(opacities) / len(opacities) if opacities else 0.5
-    state.collapsed_steps = state.collapsed_steps + 1 if mean < EMPTY or mean > FULL else 0
-    if state.collapsed_steps >= PATIENCE:
-        reason = "empty: nothing is left to see" if mean < EMPTY else "full: density fills every image"
-        raise FieldLostError(
-            f"{stage} step {step}: the field collapsed and is {reason}. Check the mask's polarity and that the "
-            "subject is no drawing of thin lines, lower the guidance weights, or raise the weight of the view "
-            "guidance, then run the stage again (with resume = restart)."
-        )
+def _report(state: _State, step: int, config: StageConfig, losses: dict[str, float], camera: Cameras) -> Step:
+    stage = state.health.stage
 
-
-def _report(
-    state: _State, stage: str, step: int, config: StageConfig, losses: dict[str, float], seed: int, camera: Cameras
-) -> Step:
     def preview() -> Tensor:
         return preview_images(state.field, camera, step / config.steps, config.render)
 
@@ -132,7 +150,8 @@ def _report(
     def snapshot() -> Snapshot:
         if state.updated_step != step:
             raise RuntimeError(f"{stage} step {state.updated_step} was stopped in the middle of its update.")
-        return snapshots.take(stage, step, seed, field, state.optimiser, rng_state, config)
+        state.health.check_parameters(step, field)
+        return snapshots.take(stage, step, state.seed, field, state.optimiser, rng_state, config)
 
     def norms() -> dict[str, float]:
         rng_state = state.rng.get_state()  # a diagnosis must not change what comes after
@@ -144,7 +163,7 @@ def _report(
         state.rng.set_state(rng_state)
         return total
 
-    return Step(stage, step, config.steps, losses, preview, snapshot, norms)
+    return Step(stage, step, config.steps, losses, preview, snapshot, norms, tuple(state.notes))
 
 
 def preview_images(field: Field4D, reference: Cameras, progress: float, config: RenderConfig) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 
 from ..field.config import FieldConfig
 from ..field.field4d import Field4D, from_static, new_field
+from ..priors.checked import checked
 from ..protocols import Guidances, Run
 from ..reference.reference import Reference, camera_of
 from .coarse import coarse_batches, with_min_temporal_tv
@@ -30,9 +31,9 @@ def optimise(
     run: Run,
 ) -> Field4D:  # on the CPU
     """Run one stage. Whatever is None is left out; ValueError if nothing is left to supervise it."""
-    used = used_guidances(stage, guidances)
+    used = checked(used_guidances(stage, guidances))
     batch_fn = BATCHES[stage](field, reference, used, config, torch.device(run.device))
-    return optimise_field(stage, field, config, batch_fn, camera_of(reference), run)
+    return optimise_field(stage, field, config, batch_fn, used, camera_of(reference), run)
 
 
 def used_guidances(stage: str, guidances: Guidances) -> Guidances:

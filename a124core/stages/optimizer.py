@@ -12,6 +12,7 @@ from ..losses import temporal_tv_pairs, temporal_tv_samples, temporal_tv_tables
 from .config import LossWeights, OptimConfig, StageConfig
 from .schedules import learning_rate_factor
 
+SLOWED = 0.1  # factor of the learning rates once a field was lost: a tenth of one that explodes is a usual one
 TV_POINTS = 100_000  # points of the sampled temporal TV (release)
 
 
@@ -23,6 +24,17 @@ def new_optimiser(field: Field4D, config: OptimConfig) -> torch.optim.Adam:
     ]
     fused = field.table.device.type in FUSED
     return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), eps=config.eps, fused=fused)
+
+
+def slow_down(optimiser: torch.optim.Adam) -> None:
+    """Lower the learning rates for the rest of the stage."""
+    for group in optimiser.param_groups:
+        group["full_lr"] *= SLOWED
+
+
+def is_slowed(optimiser: torch.optim.Adam, config: OptimConfig) -> bool:
+    """Return whether the learning rates are lower than the options say."""
+    return optimiser.param_groups[0]["full_lr"] < config.grid_lr
 
 
 def temporal_tv(field: Field4D, losses: LossWeights, rng: torch.Generator) -> dict[str, float]:

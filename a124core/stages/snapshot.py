@@ -39,6 +39,7 @@ def take(
                 tensors[f"{entry}.{name}"] = state[entry]
     tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
     meta = {"field": asdict(field.config), "config": asdict(config), "threshold": field.occupancy.threshold}
+    meta["rates"] = [group["full_lr"] for group in optimiser.param_groups]
     return Snapshot(stage, step, seed, tensors, meta)
 
 
@@ -53,6 +54,9 @@ def restore(
 ) -> Field4D:
     """Put a snapshot's numbers into a freshly begun stage; refuse one that was taken with other settings."""
     _check(snapshot, stage, seed, field, config)
+    optimiser.state.clear()
+    for group, rate in zip(optimiser.param_groups, snapshot.meta.get("rates", []), strict=False):  # earlier: none
+        group["full_lr"] = rate
     with torch.no_grad():
         for name, value in _parameters(field).items():
             value.copy_(snapshot.tensors[name])
@@ -120,6 +124,7 @@ def load_snapshot(path: str | Path) -> Snapshot:
     tensors, header = read_tensors(path, "snapshot")
     try:
         meta = {name: header["meta"][name] for name in ("field", "config", "threshold")}
+        meta["rates"] = [float(rate) for rate in header["meta"].get("rates", [])]
         meta["field"] = upgraded(meta["field"], header["version"])
         return Snapshot(header["stage"], int(header["step"]), int(header["seed"]), _with_rng(tensors), meta)
     except (KeyError, TypeError, ValueError):

@@ -9,6 +9,8 @@ import torch
 
 from .text import format_bytes
 
+DeviceMemoryError = torch.cuda.OutOfMemoryError  # torch's own on every accelerator, after which hosts free their models
+
 
 def best_device() -> torch.device:
     """Return CUDA or ROCm where there is one, then XPU, then MPS, then the CPU."""

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from ...a124core.field.config import FieldConfig
 from ...a124core.field.field4d import Field4D
-from ...a124core.protocols import Guidances, Run, Step
+from ...a124core.protocols import FieldLostError, Guidances, Run, Step
 from ...a124core.reference.reference import Reference
 from ...a124core.runs.advice import less_memory, out_of_memory_advice
 from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ...a124core.runs.monitor import Intervals, RunMonitor
 from ...a124core.runs.store import RunStore
 from ...a124core.stages.config import Preset, StageConfig
-from ...a124core.stages.loop import FieldLostError
 from ...a124core.stages.optimise import initial_field, optimise
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
+from ...a124core.stages.snapshot import Snapshot
 from ...a124core.utils.device import is_out_of_memory
 from ..host import ui
 from ..host.cache_key import Graph, cache_key
@@ -100,7 +100,11 @@ def run(
         trim(store)
 
     monitor = RunMonitor(progress, save, INTERVALS)
-    settings = Run(node.seed, host_device(), monitor.on_step, snapshot)
+
+    def saved(step: int) -> Snapshot | None:
+        return store.newest(lambda s: s.step <= step)
+
+    settings = Run(node.seed, host_device(), monitor.on_step, snapshot, saved)
     with loaded_models(guidances), _advice(node.stage, guidances, config):
         estimate = _memory_text(field_config, guidances, config)
         progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())

@@ -51,9 +51,11 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = bytearray(whole)
     broken[-3000] ^= 0xFF
     (folder / "broken.a124vol").write_bytes(broken)
+    (folder / "junk.a124vol").write_bytes(with_junk(whole))
+    (folder / "flat.a124vol").write_bytes(with_header(whole, box=[[0, 0, 0], [1, 1, 0]]))
     (folder / "bomb.a124vol").write_bytes(with_header(whole, size=[2, 2, 2]))
     (folder / "huge.a124vol").write_bytes(
-        with_header(whole, size=[1000, 1024, 1024], frames=[{"offset": 0, "bytes": 9}])
+        with_header(whole, size=[1000, 1024, 1024], frames=[{"time": 0, "offset": 0, "bytes": 9}])
     )
     return folder
 
@@ -63,6 +65,13 @@ def with_header(whole: bytes, **changes: object) -> bytes:
     (length,) = struct.unpack_from("<I", whole, 12)
     text = json.dumps({**json.loads(whole[16 : 16 + length]), **changes}).encode()
     return whole[:12] + struct.pack("<I", len(text)) + text + whole[16 + length :]
+
+
+def with_junk(whole: bytes) -> bytes:
+    """The same viewer file with a byte after the end of its last frame's stream, and within the frame."""
+    (length,) = struct.unpack_from("<I", whole, 12)
+    *frames, last = json.loads(whole[16 : 16 + length])["frames"]
+    return with_header(whole, frames=[*frames, {**last, "bytes": last["bytes"] + 1}]) + b"x"
 
 
 @pytest.fixture(scope="session")

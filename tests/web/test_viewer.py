@@ -252,6 +252,8 @@ def test_backgrounds_and_the_saved_image(page: Page) -> None:
         ("cut", "incomplete"),
         ("short", "incomplete"),
         ("broken", "a frame does not unpack"),
+        ("junk", "a frame does not unpack"),
+        ("flat", "the box in its header cannot be right"),
         ("bomb", "another size than its header says"),
         ("huge", "unpacks to 4000 MB"),
         ("newer", "version 7"),

@@ -3,6 +3,12 @@
 const MAGIC = "A124VOL\n";
 const VERSION = 1;
 const LARGEST = 2 ** 29; // bytes of all cells, unpacked, that a writer may ask a graphics card for
+const LONGEST_HEADER = 2 ** 20; // bytes; of 256 frames it has 20,000
+const LONGEST_SIDE = 2048; // cells: what most graphics cards take along a side of a 3D texture
+const MOST_FRAMES = 256;
+const DEFLATE_RATIO = 1032; // no more bytes can come out of one that goes in
+const FAR = 1e3; // world units; the scene is a cube of 2
+const CAMERA_LIMITS = { elevation: [-1e6, 1e6], azimuth: [-1e6, 1e6], fovy: [0.01, 179], radius: [1e-3, FAR] };
 export const BRICK = 4; // cells along one side of the bricks that empty space is skipped by
 
 /** Header and compressed frames of a file; throws one sentence for anything else. */
@@ -16,11 +22,14 @@ export function readVolume(buffer) {
   if (version !== VERSION) {
     throw new Error(`The file has version ${version}, this viewer reads ${VERSION}: queue the node again.`);
   }
-  const start = MAGIC.length + 8 + view.getUint32(MAGIC.length + 4, true);
+  const length = view.getUint32(MAGIC.length + 4, true);
+  if (length > LONGEST_HEADER) throw damaged("its header is too long");
+  const start = MAGIC.length + 8 + length;
   if (start > bytes.length) throw incomplete();
   const header = parseHeader(bytes.subarray(MAGIC.length + 8, start));
   const frames = header.frames.map(({ offset, bytes: count }) => {
     if (start + offset + count > bytes.length) throw incomplete();
+    if (bytesOf(header.size) > DEFLATE_RATIO * count) throw damaged("a frame is too short for its cells");
     return bytes.subarray(start + offset, start + offset + count);
   });
   return { header, frames };
@@ -34,27 +43,73 @@ function damaged(what) {
   return new Error(`The viewer file is damaged, ${what}: queue the node again.`);
 }
 
+/** Bytes of the cells of one frame. */
+function bytesOf([width, height, depth]) {
+  return 4 * width * height * depth;
+}
+
 function parseHeader(bytes) {
   let header;
   try {
-    header = JSON.parse(new TextDecoder().decode(bytes));
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     throw damaged("its header is not JSON");
   }
-  const { size, box, frames } = header ?? {};
-  const counted = [size, box, frames].every(Array.isArray) && size.length === 3 && box.length === 2 && frames.length;
-  if (!counted || !size.every((n) => Number.isInteger(n) && n > 0)) throw damaged("its header does not say its size");
-  const megabytes = (4 * size[0] * size[1] * size[2] * frames.length) / 2 ** 20;
+  if (!header || typeof header !== "object") throw damaged("its header is no object");
+  for (const [name, isRight] of Object.entries(HEADER_ENTRIES)) {
+    if (!Object.hasOwn(header, name) || !isRight(header[name])) throw damaged(`the ${name} in its header cannot be right`);
+  }
+  const megabytes = (bytesOf(header.size) * header.frames.length) / 2 ** 20;
   if (megabytes > LARGEST / 2 ** 20) {
     throw new Error(`The scene unpacks to ${Math.round(megabytes)} MB, ${LARGEST / 2 ** 20} are shown: lower its resolution.`);
   }
   return header;
 }
 
+function isNumber(value, low, high) {
+  return typeof value === "number" && low <= value && value <= high;
+}
+
+function isCount(value, low, high) {
+  return Number.isInteger(value) && isNumber(value, low, high);
+}
+
+function isRow(value, count, isRight) {
+  return Array.isArray(value) && value.length === count && value.every(isRight);
+}
+
+function isBox(value) {
+  const corners = isRow(value, 2, (corner) => isRow(corner, 3, (v) => isNumber(v, -FAR, FAR)));
+  return corners && value[0].every((low, axis) => low < value[1][axis]);
+}
+
+function isCamera(value) {
+  if (!value || typeof value !== "object") return false;
+  return Object.entries(CAMERA_LIMITS).every(([name, limits]) => isNumber(value[name], ...limits));
+}
+
+/** Frames of the file, in the order of their times. */
+function areFrames(value) {
+  if (!Array.isArray(value) || value.length < 1 || value.length > MOST_FRAMES) return false;
+  return value.every((frame, k) => frame && typeof frame === "object" && isNumber(frame.time, 0, 1)
+    && isCount(frame.offset, 0, 2 ** 32) && isCount(frame.bytes, 1, 2 ** 32) && (k === 0 || value[k - 1].time < frame.time));
+}
+
+const HEADER_ENTRIES = {
+  size: (value) => isRow(value, 3, (n) => isCount(n, 1, LONGEST_SIDE)),
+  box: isBox,
+  peak: (value) => isNumber(value, 1e-30, 1e30),
+  loop: (value) => typeof value === "boolean",
+  seconds: (value) => isNumber(value, 1e-30, 1e300),
+  background: (value) => isRow(value, 3, (colour) => isNumber(colour, 0, 1)),
+  camera: isCamera,
+  frames: areFrames,
+};
+
 /** One frame: interleaved cells (density, red, green, blue; x fastest) and the bricks that are not empty. */
 export async function inflateFrame(packed, size) {
   if (!globalThis.DecompressionStream) throw new Error("This browser cannot unpack the scene: use one of 2023 or later.");
-  const cells = interleave(await unpacked(packed, 4 * size[0] * size[1] * size[2]), size[0]);
+  const cells = interleave(await unpacked(packed, bytesOf(size)), size[0]);
   return { cells, bricks: bricksOf(cells, size) };
 }
 

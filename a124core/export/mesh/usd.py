@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,19 @@ def write_usd(path: Path, sequence: MeshSequence) -> int:
         prim = _add_mesh(pxr, stage, sequence, segment).GetPrim()
         pxr.UsdShade.MaterialBindingAPI.Apply(prim).Bind(material)
     with atomic_write(path) as temporary:
-        if not stage.GetRootLayer().Export(str(temporary)):
-            raise OSError("usd-core could not write it")
+        export_layer(stage, temporary)
         return temporary.stat().st_size
+
+
+def export_layer(stage: Any, path: Path) -> None:
+    """Write a stage; where usd-core fails, raise the system's reason out of its lines as an OSError of its number."""
+    try:
+        written, story = stage.GetRootLayer().Export(str(path)), ""
+    except RuntimeError as error:  # pxr.Tf.ErrorException, with the story of every layer of usd-core
+        written, story = False, str(error)
+    if not written:
+        number = next((n for n in errno.errorcode if os.strerror(n) in story), errno.EIO)
+        raise OSError(number, os.strerror(number) if number != errno.EIO else "usd-core could not write it")
 
 
 def _closes(sequence: MeshSequence) -> bool:

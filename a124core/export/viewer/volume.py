@@ -22,6 +22,7 @@ MAX_RAW_BYTES = 2**29  # of all cells, uncompressed: what a browser can be expec
 MAX_THICKNESS = 10.0  # optical thickness of a cell above which more density is invisible: exp(-10) of the light passes
 DILATION = 2  # cells that colour is extended into the empty space, so that interpolation never meets black
 MIN_COLOURED = 5  # density byte from which a cell's own colour counts: below, 1 / 2500 of the peak, it is invisible
+MAX_FRAMES = 256
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 256  # cells along the longest side
 
 
@@ -38,7 +39,7 @@ class VolumeOptions:
 
     def __post_init__(self) -> None:
         check_range(self, MIN_RESOLUTION, MAX_RESOLUTION, "resolution")
-        check_range(self, 1, 256, "frames")
+        check_range(self, 1, MAX_FRAMES, "frames")
         for name in ("megabytes", "seconds"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0.")

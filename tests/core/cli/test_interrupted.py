@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from a124core.cli import folder as folders
 from a124core.cli import progress
 from a124core.cli import run as pipeline
 from a124core.cli.folder import RunFolder
 from a124core.cli.main import main
+from a124core.cli.prepare import PreparedRun
+from a124core.protocols import FieldLostError, Guidances, Prior, View
 from a124core.runs.monitor import Intervals
-from a124core.stages.loop import FieldLostError
+from tests.core.misfits import misfit
 
 
 def animate(picture: Path, out: Path, *more: object) -> int:
@@ -132,3 +136,46 @@ def test_ctrl_c_while_the_program_is_loaded_is_no_traceback(
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("a124core", run_name="__main__")
     assert ended.value.code == 130 and capsys.readouterr().err == "Stopped before anything was done.\n"
+
+
+NO_MEMORY = "in the coarse stage is out of memory: start it again with --memory low, and --resume"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("c_concat"), "failed in denoise (KeyError: 'c_concat')."),
+        (MemoryError(), NO_MEMORY),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried 2 GiB"), NO_MEMORY),
+    ],
+)
+def test_a_prior_that_fails_is_named_and_the_run_can_be_resumed(
+    picture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    error: Exception,
+    words: str,
+) -> None:
+    answers: list[View] = []
+
+    def failing(prior: Prior, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
+        answers.append(view)
+        if len(answers) == 2:
+            raise error
+        return x_t * 0.5
+
+    def stage_guidances(self: PreparedRun, stage: str) -> Guidances:
+        guidances = guidances_of(self, stage)
+        if stage != "coarse":
+            return guidances
+        return replace(guidances, video=misfit(guidances.video, failing))
+
+    guidances_of = PreparedRun.stage_guidances
+    monkeypatch.setattr(PreparedRun, "stage_guidances", stage_guidances)
+    assert animate(picture, tmp_path) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: the video prior (") and words in said and len(said.strip().splitlines()) == 1
+    assert RunFolder(tmp_path).store.newest().stage == "coarse"
+    monkeypatch.setattr(PreparedRun, "stage_guidances", guidances_of)
+    assert animate(picture, tmp_path, "--resume") == 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from a124core.cli import progress
+from a124core.cli.folder import RunFolder
 
 
 @pytest.fixture
@@ -58,3 +60,12 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture) -> None:
     progress.advance(bar)
     bar.close()
     assert not capsys.readouterr().err
+
+
+def test_a_stage_that_goes_back_counts_and_logs_its_steps_once(tmp_path: Path) -> None:
+    shown = progress.TerminalProgress(RunFolder(tmp_path), quiet=True)
+    with shown.stage("static", 0, 5):
+        for number in (1, 2, 3, 4, 3, 4, 5):
+            losses = {"rgb": 0.1, "mask": 1.0} if number == 4 else {"rgb": 0.1}
+            shown.on_step(SimpleNamespace(stage="static", step=number, losses=losses))
+    assert [k for k, _ in shown.losses["static"]["rgb"]] == [1, 2, 3, 4, 5] and len(shown.losses["static"]["mask"]) == 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.volume_reader import read_volume
+from a124core.export.viewer.read_volume import read_volume
 
 SMALL = {"resolution": 16, "frames": 3}
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from a124core.export.mesh import MeshOptions, export_mesh
 from a124core.export.mesh.build import MeshBuild, MeshReport
 from a124core.export.mesh.export import check_path
 from a124core.export.mesh.mesh import MeshSequence, Segment
-from a124core.export.mesh.usd import write_usd
+from a124core.export.mesh.usd import export_layer, write_usd
+from a124core.utils.files import atomic_write
 
 FEW = MeshOptions(frames=3, resolution=24, faces=500)
 
@@ -163,6 +165,38 @@ def test_usd_has_every_frame_as_a_time_sample(tmp_path: Path, built: MeshBuild) 
     assert np.array(mesh.GetPointsAttr().Get(3)) == pytest.approx(segment.vertices[3], abs=1e-6)
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode(), stage.GetTimeCodesPerSecond()) == (0, 5, 8)
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and stage.GetDefaultPrim().GetName() == "Scene"
+
+
+@pytest.mark.parametrize("suffix", ["usdc", "usda"])
+def test_usd_that_cannot_be_written_is_one_sentence(tmp_path: Path, built: MeshBuild, suffix: str) -> None:
+    """The system refuses more than 1 kB of a file, as a full disk does."""
+    pytest.importorskip("pxr.Usd", reason="no wheel of usd-core for this Python")
+    resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
+    path, (soft, hard) = tmp_path / f"a.{suffix}", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_text("earlier")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="was not written .*an earlier file is kept") as refused:
+            write_usd(path, built.sequence)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(str(refused.value).splitlines()) == 1 and path.read_text() == "earlier"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("written", [False, RuntimeError("\n\tError: 'No space left on device'\n\tError: 'close'")])
+def test_a_full_disk_is_found_in_the_story_of_usd(tmp_path: Path, written: bool | Exception) -> None:
+    class Layer:
+        def Export(self, path: str) -> bool:  # noqa: N802 (as USD names it)
+            if isinstance(written, Exception):
+                raise written
+            return written
+
+    stage = SimpleNamespace(GetRootLayer=Layer)
+    with pytest.raises(OSError, match="the disk is full" if written else "usd-core could not write it") as refused:
+        with atomic_write(tmp_path / "a.usdc") as temporary:
+            export_layer(stage, temporary)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_usd_shows_its_colours_through_a_material(tmp_path: Path, built: MeshBuild) -> None:

@@ -1,0 +1,73 @@
+"""Is what a stage optimises still there? Its numbers and images are judged after every step's gradients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..field.field4d import Field4D
+from ..protocols import FieldExplodedError, FieldLostError
+
+EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing can be learned any more
+PATIENCE = 20  # steps in a row that may be that empty or full
+CHECK_EVERY = 10  # steps between two looks at all parameters, each of which reads the tables once
+SOFTER, AGAIN = "lower the guidance weights", ", then run the stage again (with resume = restart)."
+LARGEST = 1e4  # a parameter's absolute value that no collapse has to confirm
+EXPLODED = (50.0, 5.0)  # a table's and an MLP's largest when a learning rate was too high; demo ends with 15 and 0.5
+
+
+@dataclass
+class Health:
+    """What the last steps say about the field."""
+
+    stage: str
+    collapsed_steps: int = 0  # steps in a row with empty or full images
+    healthy_step: int = 0  # the last one before them
+
+    def check(self, step: int, field: Field4D, losses: dict[str, float], opacities: list[float]) -> None:
+        """Judge a step before its update: FieldLostError with advice if the field is lost."""
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        if bad:
+            raise FieldExplodedError(self._at(step, f"{', '.join(bad)} is not a number any more"), f"{SOFTER}{AGAIN}")
+        if step % CHECK_EVERY == 0:
+            self.check_parameters(step, field)
+        mean = sum(opacities) / len(opacities) if opacities else 0.5
+        self.collapsed_steps = self.collapsed_steps + 1 if mean < EMPTY or mean > FULL else 0
+        if not self.collapsed_steps:
+            self.healthy_step = step
+        if self.collapsed_steps >= PATIENCE:
+            self._stop_collapsed(step, field, mean)
+
+    def check_parameters(self, step: int, field: Field4D) -> None:
+        """Raise FieldExplodedError if a parameter is no number, or far from any that learning leads to."""
+        tensors = (field.table, *field.mlp.values())
+        if all(float(torch.linalg.vector_norm(tensor.detach())) < LARGEST for tensor in tensors):
+            return  # no number exceeds the norm, which is found in a quarter of the time
+        blown = [size for size in _largest(field) if not size < LARGEST]
+        if blown:
+            reason = self._at(step, f"the field's numbers blew up to {blown[0]:.3g}")
+            raise FieldExplodedError(reason, f"{SOFTER}{AGAIN}")
+
+    def _stop_collapsed(self, step: int, field: Field4D, mean: float) -> None:
+        state = "empty, nothing is left to see" if mean < EMPTY else "full, density fills every image"
+        exploded = any(size > limit for size, limit in zip(_largest(field), EXPLODED, strict=True))
+        kind = FieldExplodedError if exploded else FieldLostError
+        advice = f"check the mask's polarity and that the subject is no drawing of thin lines, {SOFTER}, or raise the weight of the view guidance{AGAIN}"
+        raise kind(self._at(step, f"the field collapsed and is {state}"), advice)
+
+    def _at(self, step: int, reason: str) -> str:
+        return f"{self.stage} step {step}: {reason}"
+
+
+def _largest(field: Field4D) -> tuple[float, float]:
+    """Return the largest absolute values of table and MLP; nan where there is one that is no number."""
+    table, *mlp = (tensor.detach().aminmax() for tensor in (field.table, *field.mlp.values()))
+    return _absolute(*table), max((_absolute(*pair) for pair in mlp), key=lambda size: (math.isnan(size), size))
+
+
+def _absolute(low: Tensor, high: Tensor) -> float:
+    """Return the larger absolute value; aminmax makes both nan where one number is."""
+    return max(float(high), -float(low))
