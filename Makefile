@@ -4,6 +4,7 @@
 # Each makes .venv by itself the first time (Python 3.10 or newer is all it needs) and does nothing of that the second.
 #
 # More: make test-fast, make test-host COMFYUI_PATH=..., make test-clients (Blender, USD, Khronos), make lint, make bench, make setup, make clean
+#       make soak: the long trials, such as 100 kills of the command line
 # Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
 #          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
 
@@ -17,7 +18,7 @@ READY  := .venv/animate124-ready
 export GOMP_SPINCOUNT ?= 20000
 export TORCH_INDEX COMFYUI_PATH
 
-.PHONY: help setup demo test test-fast test-host test-clients lint bench clean
+.PHONY: help setup demo test test-fast test-host test-clients lint bench soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -62,6 +63,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(PY) -m benchmarks $(ARGS)
+
+soak: $(READY)
+	$(PY) -m tools.soak --kills 100 $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache
