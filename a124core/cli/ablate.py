@@ -81,7 +81,7 @@ def _run(out: Path, work: Sequence[tuple[str, str, int, float]], options: object
     except OSError as error:
         place = Path(tempfile.mkdtemp(prefix="animate124-"))
         _write(place, values, text)
-        raise OSError(f"{error} The table and all figures were saved in {place}.") from error
+        raise OSError(f"{str(error).rstrip('.')}; table and figures were saved in {place}.") from error
 
 
 def _write(out: Path, values: dict[str, Any], text: str) -> None:

@@ -63,12 +63,17 @@ def check_writable(out: Path, needed: int = SPARE) -> None:
 
 
 @contextmanager
-def used_folder(folder: Path, say: Callable[[str], None], lock: str = LOCK) -> Iterator[None]:
-    """Make the folder and lock it against other runs, before anything is computed; see created_folder."""
+def used_folder(folder: Path, say: Callable[[str], None], target: Path | None = None) -> Iterator[None]:
+    """Make the folder and lock it, or only the target in it, against other runs, before anything is computed; see
+    created_folder."""
+    lock = folder / LOCK if target is None else target.with_name(f".{target.stem}.lock")
+
+    def refusal(owner: object) -> str:
+        return f"{target or folder} is in use by {owner}: wait until that run ends, or choose another place with --out."
+
     with created_folder(folder):
         check_writable(folder)
-        refusal = f"{folder} is in use by {{}}: wait until that run ends, or choose another place with --out."
-        with locked(folder / lock, refusal, say):
+        with locked(lock, refusal, say):
             sweep(folder)
             yield
 

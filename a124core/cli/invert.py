@@ -56,7 +56,7 @@ def invert(args: Any) -> None:
     if len(args.word.split()) > 1:
         raise ValueError(f"--word is {args.word!r}: one plain word is needed, such as fox.")
     config = TokenConfig(steps=args.steps, batch=args.batch, chunk=args.chunk, lr=args.rate, size=args.size)
-    with used_folder(args.out.parent, _say, f".{args.out.stem}.lock"):
+    with used_folder(args.out.parent, _say, args.out):
         image, _, _ = read_image(args.image)
         policy = offload_policy("full", available_device(args.device))
         state = args.out.with_name(f"{args.out.stem}.progress")
@@ -87,7 +87,7 @@ def _finish(store: RunStore, out: Path, embedding: Tensor, notes: dict[str, str]
         return store.finish(out.name, embedding, notes)
     except OSError as error:
         place = save_elsewhere(TOKEN_FORMAT, out.name, embedding, notes)
-        raise OSError(f"{error} The embedding is learned and was saved in {place}.") from error
+        raise OSError(f"{str(error).rstrip('.')}; the embedding is learned and was saved in {place}.") from error
 
 
 def _resume(store: RunStore, state: Path, resume: bool) -> TokenSnapshot | None:

@@ -44,7 +44,7 @@ class RunKeeper:
         try:
             return self._write(self.folder)
         except FAILURES as error:
-            problem = error
+            problem = _reason(error)
         done, place = ", ".join(self.finished), self._write_elsewhere()
         if place is not None:
             raise OSError(
@@ -72,7 +72,7 @@ class RunKeeper:
                 shutil.rmtree(place, ignore_errors=True)
             return None
 
-    def _retry(self, done: str, problem: Exception) -> None:
+    def _retry(self, done: str, problem: str) -> None:
         """Hold the fields in memory until they can be written: at a terminal as long as somebody frees some space."""
         left = RETRIES
         while left:
@@ -87,8 +87,13 @@ class RunKeeper:
             try:
                 return self._write(self.folder)
             except FAILURES as error:
-                problem = error
+                problem = _reason(error)
         raise OSError(f"what is finished ({done}) was not saved ({problem}): free some space and start again.")
+
+
+def _reason(error: Exception) -> str:
+    """Return the error as a part of a sentence."""
+    return str(error).rstrip(".")
 
 
 def _await_enter() -> None:

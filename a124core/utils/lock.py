@@ -42,9 +42,9 @@ class _Owner:
 
 
 @contextmanager
-def locked(path: Path, refusal: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock file; InUseError, with refusal formatted with the owner, if another process holds it. Taking over
-    the lock of one that was killed is said."""
+def locked(path: Path, refusal: Callable[[object], str], say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock file; InUseError with refusal(owner) if another process holds it. Taking over the lock of one that
+    was killed is said."""
     me = _Owner(**asdict(this_process()), token=secrets.token_hex(8))
     _acquire(path, me, refusal, say)
     ended = threading.Event()
@@ -65,7 +65,7 @@ def is_locked(path: Path) -> bool:
     return path.is_file() and _is_alive(path, _read(path))
 
 
-def _acquire(path: Path, me: _Owner, refusal: str, say: Callable[[str], None]) -> None:
+def _acquire(path: Path, me: _Owner, refusal: Callable[[object], str], say: Callable[[str], None]) -> None:
     for _ in range(TRIES):
         if _create(path, me):
             return
@@ -73,14 +73,14 @@ def _acquire(path: Path, me: _Owner, refusal: str, say: Callable[[str], None]) -
         if not path.exists():  # just released
             continue
         if _is_alive(path, owner):
-            raise InUseError(refusal.format(owner.process if owner else "another process"))
+            raise InUseError(refusal(owner.process if owner else "another process"))
         write_json(path, asdict(me))
         time.sleep(SETTLE)
         if _read(path) == me:
             process = owner.process if owner else "a process"
             say(f"{path.parent} was locked by {process}, which does not run any more: the lock was taken over.")
             return
-    raise InUseError(refusal.format("another process"))
+    raise InUseError(refusal("another process"))
 
 
 def _create(path: Path, me: _Owner) -> bool:

@@ -154,7 +154,7 @@ def _save(path: Path, embedding: Tensor, notes: dict[str, str], in_store: bool) 
         if in_store:
             raise
         place = save_elsewhere(TOKEN_FORMAT, path.name, embedding, notes)
-        raise OSError(f"{error} The embedding is learned and was saved in {place}.") from error
+        raise OSError(f"{str(error).rstrip('.')}; the embedding is learned and was saved in {place}.") from error
 
 
 def _finish(store: RunStore, embedding: Tensor) -> str | None:

@@ -17,7 +17,7 @@ from ..host.folders import output_folder
 LIMIT_GB = 8.0  # all folders together; the oldest go first; A124_SNAPSHOTS_GB says otherwise
 RESULT = "field.safetensors"
 SLOTS = ("a.safetensors", "b.safetensors")
-IN_USE = "the same run is in progress in {}: wait until it ends and run this again, or choose another seed."
+IN_USE = "the same run is in progress in {}: wait until it ends and run this again, or choose another seed.".format
 log = logging.getLogger(__name__)
 
 

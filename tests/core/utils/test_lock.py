@@ -17,7 +17,7 @@ from a124core.utils import lock
 from a124core.utils.lock import InUseError, is_locked, locked
 from a124core.utils.processes import this_process
 
-REFUSAL = "in use by {}: wait."
+REFUSAL = "in use by {}: wait.".format
 
 
 def owned_by(path: Path, seconds_old: float = 0.0, **changes: object) -> None:
