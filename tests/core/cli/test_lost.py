@@ -37,14 +37,14 @@ def animate(picture: Path, out: Path, *more: object) -> int:
     return main([str(word) for word in words])
 
 
-def at_step(monkeypatch: pytest.MonkeyPatch, stage: str, number: int, action: Callable[[], None]) -> None:
-    """Do something after a step of a run."""
+def at_step(monkeypatch: pytest.MonkeyPatch, stage: str, number: int | None, action: Callable[[], None]) -> None:
+    """Do something after a step of a run; None: after each."""
     follow = progress.TerminalProgress.on_step
 
     def on_step(self: progress.TerminalProgress, step: object) -> None:
-        follow(self, step)
-        if (step.stage, step.step) == (stage, number):
+        if step.stage == stage and number in (None, step.step):
             action()
+        follow(self, step)
 
     monkeypatch.setattr(progress.TerminalProgress, "on_step", on_step)
 
@@ -202,7 +202,6 @@ def test_killed_while_publishing_the_rest_is_published_by_a_resume(
                 raise SystemExit("killed")
         move(source, to)
 
-    monkeypatch.setattr(commands, "summary", lambda report: "")
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(SystemExit):
         animate(picture, tmp_path, *STATIC)
@@ -218,7 +217,7 @@ def test_another_backends_last_bits_are_the_same_run_and_so_are_runs_of_earlier_
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     words = ["demo", "--subject", "duck", "--motion", "jump", "--out", str(tmp_path), "--quiet"]
-    at_step(monkeypatch, "static", 2, lambda: signal.raise_signal(signal.SIGINT))
+    at_step(monkeypatch, "static", None, lambda: signal.raise_signal(signal.SIGINT))
     assert main(words) == 130
     draw = commands.example_image
 
