@@ -46,7 +46,7 @@ PATIENCE = 1800.0  # seconds for one run; longer is a hang
 
 @dataclass
 class Soak:
-    """What was seen."""
+    """What was observed."""
 
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     finished: int = 0
@@ -68,48 +68,48 @@ class Steps:
 def soak(out: Path, kills: int, seed: int, say: Callable[[str], None]) -> Soak:
     """Kill and resume until there were this many kills."""
     torch.set_num_threads(1)  # children are forked: no pool of threads may be there
-    rng, seen = random.Random(seed), Soak()
+    rng, outcome = random.Random(seed), Soak()
     whole, parts = out / "whole", out / "parts"
     for folder in (whole, parts):
         shutil.rmtree(folder, ignore_errors=True)
     if watch(whole, [], lambda elapsed: False).code != 0:
         raise RuntimeError("the undisturbed run failed.")
-    while sum(seen.kills.values()) < kills:
-        kind = KINDS[sum(seen.kills.values()) % len(KINDS)]
-        moment = rng.uniform(0.0, LONGEST if kind == KINDS[0] else 0.02)
-        steps = watch(parts, _resume(parts), killing(kind, parts, moment))
+    while sum(outcome.kills.values()) < kills:
+        kind = KINDS[sum(outcome.kills.values()) % len(KINDS)]
+        delay = rng.uniform(0.0, LONGEST if kind == KINDS[0] else 0.02)
+        steps = watch(parts, _resume(parts), killing(kind, parts, delay))
         if steps.code is None:
-            seen.kills[kind] += 1
-            inspect(parts, steps, seen)
+            outcome.kills[kind] += 1
+            inspect(parts, steps, outcome)
         elif steps.code == 0:
-            seen.finished += 1
-            compare(whole, parts, seen)
+            outcome.finished += 1
+            compare(whole, parts, outcome)
             shutil.rmtree(parts)
         else:
-            raise RuntimeError(f"a run ended with {steps.code} after {sum(seen.kills.values())} kills in {parts}.")
-        say(f"{sum(seen.kills.values())} kills, {seen.finished} runs finished")
+            raise RuntimeError(f"a run ended with {steps.code} after {sum(outcome.kills.values())} kills in {parts}.")
+        say(f"{sum(outcome.kills.values())} kills, {outcome.finished} runs finished")
     if watch(parts, _resume(parts), lambda elapsed: False).code != 0:
         raise RuntimeError(f"the last run in {parts} failed.")
-    seen.finished += 1
-    compare(whole, parts, seen)
-    return seen
+    outcome.finished += 1
+    compare(whole, parts, outcome)
+    return outcome
 
 
 def _resume(out: Path) -> list[str]:
     return ["--resume"] if (out / "unfinished" / "run.json").is_file() else []
 
 
-def killing(kind: str, out: Path, moment: float) -> Callable[[float], bool]:
+def killing(kind: str, out: Path, delay: float) -> Callable[[float], bool]:
     """Return whether it is time to kill, asked with the seconds since the start."""
     since: list[float] = []
 
     def due(elapsed: float) -> bool:
         if kind == KINDS[0]:
-            return elapsed >= moment
+            return elapsed >= delay
         here = _saving(out) if kind == KINDS[1] else _publishing(out)
         if here and not since:
             since.append(elapsed)
-        return bool(since) and elapsed >= since[0] + (moment if kind == KINDS[2] else moment / 10.0)
+        return bool(since) and elapsed >= since[0] + (delay if kind == KINDS[2] else delay / 10.0)
 
     return due
 
@@ -176,7 +176,7 @@ def _make_small() -> None:
     outputs.FILM_FRAMES, outputs.FILM_SIZE, outputs.SHEET_SIZE, outputs.TIMES_CLIPS = 4, 32, 24, 20
 
 
-def inspect(out: Path, steps: Steps, seen: Soak) -> None:
+def inspect(out: Path, steps: Steps, outcome: Soak) -> None:
     """Read all files that a killed run left, and count what it lost."""
     for path in (*out.rglob("*.safetensors"), *out.rglob("*.json")):
         if path.name.startswith(NEW):
@@ -184,14 +184,14 @@ def inspect(out: Path, steps: Steps, seen: Soak) -> None:
         try:
             json.loads(path.read_bytes()) if path.suffix == ".json" else read_tensors(path, str(read_kind(path)))
         except ValueError as error:
-            seen.damaged.append(str(error))
+            outcome.damaged.append(str(error))
     temporary = [path for path in out.rglob(f"{NEW}*") if path.is_file()]
-    seen.leftovers = max(seen.leftovers, sum(path.stat().st_size for path in temporary))
+    outcome.leftovers = max(outcome.leftovers, sum(path.stat().st_size for path in temporary))
     done = _saved_step(RunFolder(out))
     undone = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) > done]
     if undone:
         before = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) <= done]
-        seen.lost = max(seen.lost, steps.ended - (before[-1] if before else undone[0]))
+        outcome.lost = max(outcome.lost, steps.ended - (before[-1] if before else undone[0]))
 
 
 def _saved_step(folder: RunFolder) -> tuple[int, int]:
@@ -202,7 +202,7 @@ def _saved_step(folder: RunFolder) -> tuple[int, int]:
     return max([*saved, (0, 0), *([] if newest is None else [(STAGES.index(newest.stage), newest.step)])])
 
 
-def compare(whole: Path, parts: Path, seen: Soak) -> None:
+def compare(whole: Path, parts: Path, outcome: Soak) -> None:
     """Compare field, losses and names of files with those of the run that was never killed."""
     fields = [load_field(folder / "field.safetensors") for folder in (whole, parts)]
     losses = [json.loads((folder / "losses.json").read_bytes()) for folder in (whole, parts)]
@@ -212,11 +212,11 @@ def compare(whole: Path, parts: Path, seen: Soak) -> None:
     )
     for name, equal in (("field", same), ("losses", losses[0] == losses[1]), ("files", names[0] == names[1])):
         if not equal:
-            seen.different.append(f"{name} of run {seen.finished}")
+            outcome.different.append(f"{name} of run {outcome.finished}")
 
 
 def main() -> int:
-    """Print what was seen; 1 if anything was damaged, lost or different."""
+    """Print what was observed; 1 if anything was damaged, lost or different."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -224,14 +224,14 @@ def main() -> int:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    seen = soak(options.out, options.kills, options.seed, lambda line: print(line, flush=True))
-    kinds = ", ".join(f"{count} {kind}" for kind, count in seen.kills.items())
-    print(f"{sum(seen.kills.values())} kills ({kinds}), {seen.finished} runs finished, {len(seen.damaged)} files "
-          f"damaged, {len(seen.different)} results different; at most {seen.lost:.2f} s of work lost at once (saved "
-          f"every {INTERVAL:g} s), {seen.leftovers / 1e6:.2f} MB of temporary files; seed {options.seed}, "
+    outcome = soak(options.out, options.kills, options.seed, lambda line: print(line, flush=True))
+    kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.kills.items())
+    print(f"{sum(outcome.kills.values())} kills ({kinds}), {outcome.finished} runs finished, {len(outcome.damaged)} files "
+          f"damaged, {len(outcome.different)} results different; at most {outcome.lost:.2f} s of work lost at once (saved "
+          f"every {INTERVAL:g} s), {outcome.leftovers / 1e6:.2f} MB of temporary files; seed {options.seed}, "
           f"{time.monotonic() - began:.0f} s.")
-    print(*seen.damaged, *seen.different, sep="\n")
-    return 1 if seen.damaged or seen.different else 0
+    print(*outcome.damaged, *outcome.different, sep="\n")
+    return 1 if outcome.damaged or outcome.different else 0
 
 
 if __name__ == "__main__":
