@@ -226,10 +226,12 @@ def main() -> int:
     began = time.monotonic()
     outcome = soak(options.out, options.kills, options.seed, lambda line: print(line, flush=True))
     kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.kills.items())
-    print(f"{sum(outcome.kills.values())} kills ({kinds}), {outcome.finished} runs finished, {len(outcome.damaged)} files "
-          f"damaged, {len(outcome.different)} results different; at most {outcome.lost:.2f} s of work lost at once (saved "
-          f"every {INTERVAL:g} s), {outcome.leftovers / 1e6:.2f} MB of temporary files; seed {options.seed}, "
-          f"{time.monotonic() - began:.0f} s.")
+    print(
+        f"{sum(outcome.kills.values())} kills ({kinds}), {outcome.finished} runs finished, {len(outcome.damaged)} "
+        f"files damaged, {len(outcome.different)} results different; at most {outcome.lost:.2f} s of work lost at "
+        f"once (saved every {INTERVAL:g} s), {outcome.leftovers / 1e6:.2f} MB of temporary files; seed "
+        f"{options.seed}, {time.monotonic() - began:.0f} s."
+    )
     print(*outcome.damaged, *outcome.different, sep="\n")
     return 1 if outcome.damaged or outcome.different else 0
 

@@ -75,7 +75,7 @@ def test_the_last_bits_of_a_picture_that_a_node_of_ours_drew_do_not_count(
     assert of(other, reference=reference) != of(drawn, reference=reference)
     mixed = changed(drawn, "2", mask=["7", 0]) | {"7": {"class_type": "LoadImageMask", "inputs": {"image": "x.png"}}}
     assert of(mixed, reference=brighter) != of(mixed, reference=reference)
-    keys = pack_module("nodes.optimize.cache_key").cache_keys
+    keys = pack_module("nodes.host.cache_key").cache_keys
     former = keys(queued(drawn, {}), "3", "static", reference, {})[-1]
     assert former != of(drawn, reference=reference), "under which earlier versions kept it"
 
