@@ -6,6 +6,7 @@
 # More: make test-fast, make test-host COMFYUI_PATH=..., make test-clients (Blender, USD, Khronos), make fuzz (damaged files of
 # every kind, for long), make lint, make bench, make setup, make clean
 # make fuzz ARGS="-n 500 --seed 1 images" tries fewer; ARGS="--coverage cameras" lets atheris guide it (pip install atheris).
+# make soak: the long trials, such as 100 kills of the command line.
 # Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
 #          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
 
@@ -19,7 +20,7 @@ READY  := .venv/animate124-ready
 export GOMP_SPINCOUNT ?= 20000
 export TORCH_INDEX COMFYUI_PATH
 
-.PHONY: help setup demo test test-fast test-host test-clients fuzz lint bench clean
+.PHONY: help setup demo test test-fast test-host test-clients fuzz soak lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -67,6 +68,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(PY) -m benchmarks $(ARGS)
+
+soak: $(READY)
+	$(PY) -m tools.soak --kills 100 $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from a124core.cli.ablate import begin_worker
-from a124core.cli.folder import RunFolder
+from a124core.cli.folder import RunFolder, used_folder
 from a124core.cli.machine import machine
 from a124core.cli.prepare import RunOptions
 from a124core.cli.run import run_pipeline
@@ -85,8 +85,9 @@ def run_case(case: Case, out: Path, seed: int, steps_scale: float) -> dict[str, 
         steps_scale,
     )
     folder = RunFolder(out / f"{case.subject}-{case.motion}")
-    report = run_pipeline(job, folder, quiet=True).report
-    folder.publish()
+    with used_folder(folder.out, print):
+        report = run_pipeline(job, folder, quiet=True).report
+        folder.publish()
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,9 +20,9 @@ from ..priors.builtin import MOTIONS, SUBJECTS, example_image
 from ..reference.reference import make_reference
 from ..utils.device import keep_freed_pages
 from ..utils.files import atomic_write, write_json
-from .folder import created_folder
+from .folder import used_folder
 from .machine import machine, versions
-from .prepare import PreparedRun, RunOptions, check_writable, prepare
+from .prepare import PreparedRun, RunOptions, prepare
 from .report import Figures
 from .run import eval_set_of, run_stage
 
@@ -63,21 +64,31 @@ def ablate(options: object) -> None:
     out = Path(options.out)
     scenes = [parse_scene(text) for text in options.scenes]
     work = [(subject, motion, seed, options.steps_scale) for subject, motion in scenes for seed in options.seeds]
-    with created_folder(out):
-        check_writable(out)
-        _write(out, work, options)
+    with used_folder(out, print):
+        _run(out, work, options)
 
 
-def _write(out: Path, work: Sequence[tuple[str, str, int, float]], options: object) -> None:
+def _run(out: Path, work: Sequence[tuple[str, str, int, float]], options: object) -> None:
     start = time.monotonic()
     results = [r for rows in _each(work, min(options.jobs or torch.get_num_threads(), len(work))) for r in rows]
     minutes = (time.monotonic() - start) / 60.0
     text = markdown(results, minutes)
     values = {"rows": results, "minutes": minutes, "mode": MODE, "steps_scale": options.steps_scale, "note": NOTE}
-    write_json(out / "ablation.json", {**values, "machine": machine(), "versions": versions()})
+    print(text)  # first: a full disk must not take it
+    values |= {"machine": machine(), "versions": versions()}
+    try:
+        _write(out, values, text)
+    except OSError as error:
+        place = Path(tempfile.mkdtemp(prefix="animate124-"))
+        _write(place, values, text)
+        raise OSError(f"{str(error).rstrip('.')}; table and figures were saved in {place}.") from error
+
+
+def _write(out: Path, values: dict[str, Any], text: str) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "ablation.json", values)
     with atomic_write(out / "ablation.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(text)
     print(f"Written: {out / 'ablation.md'}, {out / 'ablation.json'}")
 
 

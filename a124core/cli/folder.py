@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,8 +15,12 @@ from typing import Any
 
 from ..runs.store import RunStore
 from ..utils.files import write_json
+from ..utils.lock import locked
+from ..utils.temporary import NEW, delete_folder, new_prefix, sweep
 
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
+NOTES, LOCK = "progress.json", ".animate124.lock"
+SPARE = 64 * 2**20  # bytes for films and pictures
 
 
 @contextmanager
@@ -38,6 +43,39 @@ def _make(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise ValueError(f"{folder} cannot be made a folder ({reason}): choose another place with --out.") from None
+
+
+def check_writable(out: Path, needed: int = SPARE) -> None:
+    """Stop before hours are spent if the results could not be written to this folder in the end."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=out, prefix=new_prefix()) as trial:
+            trial.write(b"x" * 4096)
+            trial.flush()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValueError(f"nothing can be written to {out} ({reason}): choose another folder with --out.") from None
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise ValueError(
+            f"{out} has {free / 2**20:.0f} MB free, this run needs {needed / 2**20:.0f} MB: free some space or choose "
+            "another folder with --out."
+        )
+
+
+@contextmanager
+def used_folder(folder: Path, say: Callable[[str], None], target: Path | None = None) -> Iterator[None]:
+    """Make the folder and lock it, or only the target in it, against other runs, before anything is computed; see
+    created_folder."""
+    lock = folder / LOCK if target is None else target.with_name(f".{target.stem}.lock")
+
+    def refusal(owner: object) -> str:
+        return f"{target or folder} is in use by {owner}: wait until that run ends, or choose another place with --out."
+
+    with created_folder(folder):
+        check_writable(folder)
+        with locked(lock, refusal, say):
+            sweep(folder)
+            yield
 
 
 @dataclass(frozen=True)
@@ -65,19 +103,23 @@ class RunFolder:
         return self.work / PREVIEW
 
     @contextmanager
-    def begun(self, identity: dict[str, str], resume: bool, say: Callable[[str], None]) -> Iterator[None]:
+    def begun(
+        self, identity: dict[str, str], earlier: dict[str, str] | None, say: Callable[[str], None]
+    ) -> Iterator[None]:  # earlier: of the same run as former versions wrote it; None: do not resume
         """Around a run: take up what an interrupted one left, or put it aside. Resuming another run is refused.
 
         Of a run that ends, in whatever way, before anything was kept, nothing stays; what it had put aside is back."""
+        resume = earlier is not None
         if resume:
-            self._check_same(identity)
+            self._check_same(identity, earlier)
         aside = self._free_name() if self.work.exists() and not resume else None
         try:
             if aside is not None:
                 os.replace(self.work, aside)
                 say(f"An interrupted run was found and kept in {aside}; --resume would have continued it.")
-            self.results.mkdir(parents=True, exist_ok=True)
-            write_json(self.work / RUN, identity)
+            for folder in (self.work, self.results):
+                sweep(folder, only_ours=True)
+            self.write_head(identity, anew=True)
             yield
         except BaseException:
             self._drop_bare(aside, say)
@@ -109,34 +151,59 @@ class RunFolder:
         if not (self.work / RUN).is_file():
             raise ValueError(f"{self.out} holds no interrupted run: leave out --resume, or give its folder with --out.")
 
-    def _check_same(self, identity: dict[str, str]) -> None:
+    def saved_bytes(self) -> int:
+        """Return the size of all snapshots and finished stages of an interrupted run."""
+        return sum(path.stat().st_size for path in self.work.glob("*.safetensors"))
+
+    def _check_same(self, identity: dict[str, str], former: dict[str, str]) -> None:
         self.check_interrupted()
-        earlier = json.loads((self.work / RUN).read_text(encoding="utf-8"))
+        earlier = _read_object(self.work / RUN)
         if earlier.get("version") != identity["version"]:
             raise ValueError(
                 f"the interrupted run in {self.out} was kept by another version of this program, which cannot be "
                 "continued: start over without --resume; what was kept stays beside the new run."
             )
-        different = [name for name, value in identity.items() if earlier.get(name) != value]
+        different = [name for name, value in identity.items() if earlier.get(name) not in (value, former.get(name))]
         if different:
             raise ValueError(
                 f"the interrupted run in {self.out} was started with other options ({', '.join(different)}): "
                 "use the same ones, or start over without --resume."
             )
 
+    def write_head(self, identity: dict[str, str], anew: bool = False) -> None:
+        """Make the folder, and write what a resume is compared with; anew: even if it is there."""
+        self.results.mkdir(parents=True, exist_ok=True)
+        if anew or not (self.work / RUN).is_file():
+            write_json(self.work / RUN, identity)
+
     def write_notes(self, notes: dict[str, Any]) -> None:
         """Write seconds and losses so far."""
-        write_json(self.work / "progress.json", notes)
+        write_json(self.work / NOTES, notes)
 
     def read_notes(self) -> dict[str, Any]:
         """Read the seconds and losses of an interrupted run; empty without one."""
-        path = self.work / "progress.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return _read_object(self.work / NOTES)
 
     def publish(self) -> list[Path]:
         """Move the new results over earlier ones, the report last, and drop what only a resume would need."""
-        new = sorted(self.results.iterdir(), key=lambda path: path.name == "report.json")
-        for path in new:
-            os.replace(path, self.out / path.name)
-        shutil.rmtree(self.work, ignore_errors=True)
+        new = [path for path in self.results.iterdir() if not path.name.startswith(NEW)]
+        new.sort(key=lambda path: path.name == "report.json")
+        try:
+            for path in new:
+                os.replace(path, self.out / path.name)
+        except OSError as error:
+            raise OSError(
+                f"{error.filename2 or self.out} could not be replaced ({error.strerror}): close or move what is there "
+                "and go on with --resume."
+            ) from error
+        delete_folder(self.work)
         return [self.out / path.name for path in new]
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an absent or damaged file is an empty one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -20,15 +20,14 @@ from ..protocols import Run
 from ..reference.read_image import read_image
 from ..runs.memory import MemoryEstimate, shortfall
 from ..runs.monitor import Intervals, RunMonitor
-from ..runs.store import TOKEN_FORMAT, RunStore
+from ..runs.store import TOKEN_FORMAT, RunStore, save_elsewhere
 from ..utils.device import is_out_of_memory
 from ..utils.text import count_noun
-from .folder import created_folder
+from .folder import used_folder
 from .machine import available_device
-from .prepare import check_writable
 from .progress import Interrupted, advance, interrupted_if, interruptible, plain_interrupt_unless, step_bar
 
-INTERVALS = Intervals(snapshot=120.0, preview=10.0, preview_last=True)
+INTERVALS = Intervals(preview=10.0, preview_last=True)
 SUFFIX = ".safetensors"
 
 
@@ -59,10 +58,9 @@ def invert(args: Any) -> None:
         raise ValueError(f"--word is {args.word!r}: one plain word is needed, such as fox.")
     check_image_size(args.size)
     config = TokenConfig(steps=args.steps, batch=args.batch, chunk=args.chunk, lr=args.rate, size=args.size)
-    image, _, _ = read_image(args.image)
-    policy = offload_policy("full", available_device(args.device))
-    with created_folder(args.out.parent):
-        check_writable(args.out.parent)
+    with used_folder(args.out.parent, _say, args.out):
+        image, _, _ = read_image(args.image)
+        policy = offload_policy("full", available_device(args.device))
         state = args.out.with_name(f"{args.out.stem}.progress")
         store = RunStore(args.out.parent, (state.name,), TOKEN_FORMAT)
         snapshot = _resume(store, state, args.resume)
@@ -75,10 +73,23 @@ def invert(args: Any) -> None:
                 progress = InversionProgress(bar, args.out.with_name(f"{args.out.stem}.preview.png"))
                 embedding = _learn(image, model, config, args.seed, progress, store, snapshot)
             notes = {"made_by": "animate124", "init_word": args.word.strip(), "steps": str(config.steps)}
-            store.finish(args.out.name, embedding, notes)
+            _finish(store, args.out, embedding, notes)
     size = f"{count_noun(len(embedding), 'vector')} of {embedding.shape[1]} numbers"
     print(f"Written: {args.out}, {size}. Use it: animate --priors diffusers --token {args.out} --refine-prompt "
           "'a <token> is dancing'")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _finish(store: RunStore, out: Path, embedding: Tensor, notes: dict[str, str]) -> None:
+    """Write the embedding; where that fails, into the system's folder for temporary files, and OSError names it."""
+    try:
+        return store.finish(out.name, embedding, notes)
+    except OSError as error:
+        place = save_elsewhere(TOKEN_FORMAT, out.name, embedding, notes)
+        raise OSError(f"{str(error).rstrip('.')}; the embedding is learned and was saved in {place}.") from error
 
 
 def _resume(store: RunStore, state: Path, resume: bool) -> TokenSnapshot | None:

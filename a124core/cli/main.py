@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..cameras.rig import reference_camera
@@ -20,7 +22,7 @@ from .args import parser
 from .console import check_options, print_anything
 from .estimate import estimate
 from .export import export_file
-from .folder import RunFolder
+from .folder import RunFolder, used_folder
 from .info import describe
 from .invert import invert
 from .machine import available_device
@@ -79,10 +81,10 @@ def _failed(error: Exception, code: int) -> int:
     return code
 
 
-def demo(options: object) -> None:
+def demo_run(options: object) -> RunOptions:
     """A built-in subject, from its photograph."""
     image, mask = example_image(options.subject, DEMO_SIZE)
-    run = RunOptions(
+    return RunOptions(
         make_reference(image, mask, mask_marks="subject"),
         f"a {options.subject}, {options.motion}",
         options.motion,
@@ -92,17 +94,17 @@ def demo(options: object) -> None:
         options.steps_scale,
         memory=options.memory,
         device=available_device(options.device),
+        reference_source=f"example {options.subject}, {DEMO_SIZE} pixels",
     )
-    _run(run, options)
 
 
-def animate(options: object) -> None:
+def animate_run(options: object) -> RunOptions:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
     models = models_from_args(options)
     if note := unused_options(options):
         print(note, flush=True)
-    run = RunOptions(
+    return RunOptions(
         reference=read_reference(options),
         prompt=prompt,
         motion=options.motion,
@@ -118,8 +120,8 @@ def animate(options: object) -> None:
         memory=options.memory,
         device=available_device(options.device),
         models=models,
+        reference_source=_file_digests(options),
     )
-    _run(run, options)
 
 
 def read_reference(options: object) -> Reference:
@@ -134,13 +136,26 @@ def read_reference(options: object) -> Reference:
     return replace(reference, note=" ".join([reference.note, *(f"{text}." for text in notes)]))
 
 
-def _run(run: RunOptions, options: object) -> None:
+def _file_digests(options: object) -> str:
+    """Name the picture's files by their content, and how they are read."""
+    paths = {"image": options.image, "mask": options.mask, "depth": options.depth}
+    hashes = [f"{name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for name, path in paths.items() if path]
+    return ", ".join([*hashes, f"mask marks {options.mask_marks}", f"recentre {options.recentre}"])
+
+
+def _run(describe: Callable[[object], RunOptions], options: object) -> None:
     if options.estimate:
-        return estimate(run, lambda line: print(line, flush=True))
-    outcome = run_pipeline(run, RunFolder(Path(options.out)), options.resume, options.quiet)
-    written = RunFolder(Path(options.out)).publish()
+        return estimate(describe(options), _say)
+    folder = RunFolder(Path(options.out))
+    with used_folder(folder.out, _say):
+        outcome = run_pipeline(describe(options), folder, options.resume, options.quiet)
+        written = folder.publish()
     print(summary(outcome.report))
     print("Written: " + ", ".join(str(path) for path in written))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def info(options: object) -> None:
@@ -148,8 +163,8 @@ def info(options: object) -> None:
 
 
 COMMANDS = {
-    "demo": demo,
-    "animate": animate,
+    "demo": partial(_run, demo_run),
+    "animate": partial(_run, animate_run),
     "render": render_file,
     "export": export_file,
     "info": info,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,13 +19,13 @@ from ..stages.config import Preset, StageConfig
 from ..stages.loop import STAGES
 from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
+from .folder import SPARE
 from .models import Models, load_guidances, required_roles
 
 TILE = 2  # the tile prior's images are this many times as wide as the coarse stage's
 REFINES = ("tile", "upscale", "none", "naive")
 RUN_VERSION = "2"  # of what is kept of an interrupted run
 MOST_STEPS = 1e3  # times a preset's steps
-SPARE = 64 * 2**20  # bytes for films and pictures
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,7 @@ class RunOptions:
     memory: str = "auto"
     device: str = "cpu"
     models: Models | None = None  # in diffusers folders; None: built-in priors
+    reference_source: str = ""  # of what the reference was made, in words and hashes of files; empty: its pixels say it
 
     def __post_init__(self) -> None:
         if not 0 < self.steps_scale <= MOST_STEPS:
@@ -143,11 +141,9 @@ def _scaled(config: StageConfig, scale: float) -> StageConfig:
 
 
 def run_identity(prepared: PreparedRun) -> dict[str, str]:
-    """What an interrupted run must share with the one that continues it, each part by name."""
-    options, digest = prepared.options, hashlib.sha256()
-    if options.reference is not None:
-        for layer in (options.reference.image, options.reference.mask, options.reference.depth):
-            digest.update(b"none" if layer is None else layer.contiguous().numpy().tobytes())
+    """Return what an interrupted run must share with the one that continues it, each part by name: what the user chose,
+    not the last bits that a backend computed from it."""
+    options = prepared.options
     motion = prepared.priors.truth.motion if prepared.priors else "by models"
     camera = None if options.reference is None else [float(v) for v in vars(options.reference.camera).values()]
     settings = asdict(prepared.settings)
@@ -155,7 +151,7 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
         del settings[stage]["render"]["chunk"]
     return {
         "version": RUN_VERSION,
-        "picture": digest.hexdigest(),
+        "picture": options.reference_source or pixel_digest(options.reference),
         "camera": json.dumps(camera),
         "prompt": options.prompt,
         "motion": f"{options.subject or 'the picture'} {motion}",
@@ -166,24 +162,17 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
     }
 
 
-def check_writable(out: Path, needed: int = SPARE) -> None:
-    """Stop before hours are spent if the results could not be written to this folder in the end."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=out, prefix=".try-") as trial:
-            trial.write(b"x" * 4096)
-            trial.flush()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ValueError(f"nothing can be written to {out} ({reason}): choose another folder with --out.") from None
-    free = shutil.disk_usage(out).free
-    if free < needed:
-        raise ValueError(
-            f"{out} has {free / 2**20:.0f} MB free, this run needs {needed / 2**20:.0f} MB: free some space or choose "
-            "another folder with --out."
-        )
+def pixel_digest(reference: Reference | None) -> str:
+    """Return the SHA-256 of all layers: how runs were told from each other before reference_source."""
+    digest = hashlib.sha256()
+    if reference is not None:
+        for layer in (reference.image, reference.mask, reference.depth):
+            digest.update(b"none" if layer is None else layer.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
-def required_disk(settings: Preset) -> int:
-    """Bytes: two snapshots with two Adam moments each, two finished fields, and the results."""
+def required_disk(settings: Preset, saved: int = 0, done: bool = False) -> int:
+    """Bytes: two snapshots with two Adam moments each, two finished fields, and the results; less those that an
+    interrupted run saved, and only the results where all its stages are done."""
     field = settings.field.time_grids * rows_per_grid(settings.field) * 2 * torch.finfo(torch.float32).bits // 8
-    return field * (2 * 3 + 2) + SPARE
+    return (field if done else max(field * (2 * 3 + 2) - saved, field)) + SPARE

@@ -18,7 +18,7 @@ from ..protocols import Cameras, Step
 from ..runs.monitor import Intervals
 from .folder import RunFolder
 
-INTERVALS = Intervals(snapshot=180.0, preview=10.0)
+INTERVALS = Intervals(preview=10.0)
 WAITING = "{desc}: first step of {total_fmt} ..."  # it may take minutes: until it is done nobody knows how long
 RESUMED = "{desc}: going on after step {n_fmt} of {total_fmt} ..."
 RUNNING = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfix}"
@@ -99,11 +99,9 @@ class TerminalProgress:
         """Tell it above the bar."""
         tqdm.write(message, file=sys.stderr)
 
-    def save(self, step: Step) -> None:
-        """Keep a snapshot, with the losses and seconds so far."""
-        self.folder.store.save(step.snapshot())
-        self.folder.write_notes({"seconds": {**self.seconds, step.stage: time.monotonic() - self._began},
-                                 "losses": self.losses})
+    def notes(self, stage: str) -> dict[str, Any]:
+        """Return the losses and seconds so far, those of this stage among them."""
+        return {"seconds": {**self.seconds, stage: time.monotonic() - self._began}, "losses": self.losses}
 
     def stoppable(self, stage: str, renderer: Renderer) -> Renderer:
         """Evaluate with this renderer until somebody presses Ctrl-C: the stage itself is done and kept."""
@@ -118,7 +116,7 @@ class TerminalProgress:
 
 @contextmanager
 def interruptible(front_end: Any) -> Iterator[None]:  # with an attribute `stop` that it answers after every step
-    """Let the first Ctrl-C set `stop`, and the second stop at once."""
+    """Let the first Ctrl-C, or a request of the system to end, set `stop`; the second Ctrl-C stops at once."""
 
     def on_signal(number: int, frame: Any) -> None:
         front_end.stop = True
@@ -126,14 +124,15 @@ def interruptible(front_end: Any) -> Iterator[None]:  # with an attribute `stop`
         tqdm.write("Stopping after this step; what was done is kept. Press Ctrl-C again to stop at once.")
 
     try:
-        before = signal.signal(signal.SIGINT, on_signal)
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # only the main thread receives signals
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

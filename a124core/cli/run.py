@@ -9,17 +9,18 @@ from typing import Any
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
 from ..field.field4d import Field4D
 from ..priors.checked import PriorError
-from ..protocols import FieldLostError, OnStep, Run
+from ..protocols import FieldLostError, OnStep, Run, Step
 from ..runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ..runs.monitor import RunMonitor
 from ..stages.optimise import initial_field, optimise
 from ..stages.snapshot import Snapshot
 from ..utils.device import is_out_of_memory
-from .folder import RunFolder, created_folder
+from .folder import RunFolder, check_writable
+from .keep import RunKeeper
 from .machine import peak_memory_mb
 from .outputs import write_results
-from .prepare import TILE, PreparedRun, RunOptions, check_writable, prepare, required_disk, run_identity
-from .progress import INTERVALS, TerminalProgress, interrupted_if, interruptible, plain_interrupt_unless
+from .prepare import TILE, PreparedRun, RunOptions, pixel_digest, prepare, required_disk, run_identity
+from .progress import INTERVALS, Losses, TerminalProgress, interrupted_if, interruptible, plain_interrupt_unless
 from .report import Report, StageReport, report_dict
 
 Say = Callable[[str], None]
@@ -44,18 +45,39 @@ def run_pipeline(
     """Do everything from the first check to the last file. Ctrl-C raises Interrupted where a snapshot is kept."""
     if resume:
         folder.check_interrupted()
-    with created_folder(folder.out), interrupted_if(lambda: resume and folder.resumable()):
-        check_writable(folder.out)
+    with interrupted_if(lambda: resume and folder.resumable()):
         prepared = prepare_aloud(options, say)
-        check_writable(folder.out, required_disk(prepared.settings))
-        with folder.begun(run_identity(prepared), resume, say), interrupted_if(folder.resumable):
+        check_writable(folder.out, _needed_disk(prepared, folder, resume))
+        identity, former = run_identity(prepared), {"picture": pixel_digest(options.reference)}
+        with folder.begun(identity, former if resume else None, say), interrupted_if(folder.resumable):
             progress = TerminalProgress(folder, quiet)
+            keeper = RunKeeper(folder, identity, notes=folder.read_notes())
             with interruptible(progress):
-                field, report = _Pipeline(prepared, folder, progress, resume, say).run()
+                field, report = _Pipeline(prepared, keeper, progress, resume, say).run()
                 say("Writing the results ...")
                 values = report_dict(prepared, report)
-                write_results(folder.results, prepared, field, progress.losses, values)
+                _write_results(keeper, prepared, field, progress.losses, values)
     return Outcome(prepared, field, values)
+
+
+def _needed_disk(prepared: PreparedRun, folder: RunFolder, resume: bool) -> int:
+    """Return the bytes that the rest of the run needs."""
+    if not resume:
+        return required_disk(prepared.settings)
+    done = all((folder.work / f"{stage}.safetensors").is_file() for stage in prepared.stages)
+    return required_disk(prepared.settings, folder.saved_bytes(), done)
+
+
+def _write_results(
+    keeper: RunKeeper, prepared: PreparedRun, field: Field4D, losses: Losses, values: dict[str, Any]
+) -> None:
+    """Write the results; where that fails, see that the stages are saved before it is told."""
+    try:
+        keeper.ensure()
+        write_results(keeper.folder.results, prepared, field, losses, values)
+    except Exception:
+        keeper.ensure()
+        raise
 
 
 def prepare_aloud(options: RunOptions, say: Say) -> PreparedRun:
@@ -75,7 +97,7 @@ class _Pipeline:
     """The stages of one run, in order."""
 
     prepared: PreparedRun
-    folder: RunFolder
+    keeper: RunKeeper
     progress: TerminalProgress
     resume: bool
     say: Say
@@ -85,8 +107,9 @@ class _Pipeline:
         field, baseline, reports = None, None, []
         eval_set = eval_set_of(self.prepared)
         for stage in self.prepared.stages:
-            finished = self.folder.store.result(f"{stage}.safetensors") if self.resume else None
+            finished = self.keeper.folder.store.result(f"{stage}.safetensors") if self.resume else None
             field = self._optimise(stage, field) if finished is None else finished
+            self.keeper.finished[stage] = field
             metrics = {}
             if eval_set is not None:
                 self.say(f"{stage}: comparing with the known answer ...")
@@ -101,20 +124,22 @@ class _Pipeline:
     def _optimise(self, stage: str, field: Field4D | None) -> Field4D:
         for line in memory_lines(self.prepared, stage):
             self.say(line)
-        store, steps = self.folder.store, self.prepared.config(stage).steps
-        snapshot = store.newest(lambda s: s.stage == stage) if self.resume else None
-        monitor = RunMonitor(self.progress, self.progress.save, INTERVALS)
+        folder, steps = self.keeper.folder, self.prepared.config(stage).steps
+        snapshot = folder.store.newest(lambda s: s.stage == stage) if self.resume else None
+        monitor = RunMonitor(self.progress, self._save, INTERVALS)
 
         def saved(step: int) -> Snapshot | None:
-            return store.newest(lambda s: s.stage == stage and s.step <= step)
+            return folder.store.newest(lambda s: s.stage == stage and s.step <= step)
 
         with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
-            with plain_interrupt_unless(self.folder.resumable):
+            with plain_interrupt_unless(folder.resumable):
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
                     field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, saved)
-        store.finish(f"{stage}.safetensors", field, {"stage": stage})
-        self.folder.write_notes({"seconds": self.progress.seconds, "losses": self.progress.losses})
+        self.keeper.finish(stage, field, self.progress.notes(stage))
         return field
+
+    def _save(self, step: Step) -> int:
+        return self.keeper.save(step.snapshot(), self.progress.notes(step.stage))
 
     def _report(self, stage: str, metrics: dict[str, float | None]) -> StageReport:
         memory = peak_memory_mb(self.prepared.options.device)

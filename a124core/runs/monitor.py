@@ -26,10 +26,17 @@ class FrontEnd(Protocol):
 class Intervals:
     """Seconds between two of a kind."""
 
-    snapshot: float = 180.0
+    snapshot: float = 60.0
+    first_snapshot: float = 20.0  # from the start of the run to the first one
+    snapshot_share: float = 0.03  # most of the time that saving may take: rather fewer snapshots
+    snapshot_rate: float = 20e9 / 3600.0  # bytes a second that saving may write on average: the same
     preview: float = 10.0
     preview_share: float = 0.0  # a preview may cost one part in this many of the time; 0: any
     preview_last: bool = False  # show the last step whatever the time
+
+    def until_next_snapshot(self, cost: float, size: int) -> float:
+        """Return the seconds from the end of a save to the next, after one that took cost seconds and size bytes."""
+        return max(self.snapshot, cost / self.snapshot_share - cost, size / self.snapshot_rate - cost)
 
 
 class RunMonitor:
@@ -38,12 +45,13 @@ class RunMonitor:
     def __init__(
         self,
         front_end: FrontEnd,
-        save: Callable[[Any], None],  # keeps a snapshot of a step; OSError, ValueError or RuntimeError if it cannot
+        save: Callable[[Any], int],  # keeps a snapshot of a step and returns its bytes, or raises why it cannot
         intervals: Intervals = Intervals(),
     ) -> None:
         self.front_end, self.save, self.intervals = front_end, save, intervals
         self.last: Any = None  # the last finished step
         self._preview_after = intervals.preview
+        self._save_after = min(intervals.first_snapshot, intervals.snapshot)
         self._saved_step: Any = None
         self._saved = self._previewed = time.monotonic()
 
@@ -54,7 +62,7 @@ class RunMonitor:
             self.front_end.on_problem(note)
         self.front_end.on_step(step)
         now = time.monotonic()
-        if now - self._saved >= self.intervals.snapshot and step.step < step.steps:
+        if now - self._saved >= self._save_after and step.step < step.steps:
             self.save_last(", the run goes on")
         last = self.intervals.preview_last and step.step == step.steps
         if last or now - self._previewed >= self._preview_after:
@@ -62,13 +70,15 @@ class RunMonitor:
 
     def save_last(self, then: str = "") -> None:
         """Save the last finished step if it is not saved yet. It never raises: it must not hide why it was called."""
+        began, size = time.monotonic(), 0
         if self.last is not self._saved_step:
             try:
-                self.save(self.last)
+                size = self.save(self.last)
                 self._saved_step = self.last
-            except (OSError, ValueError, RuntimeError) as error:  # a full disk, no memory left for the copy
+            except Exception as error:  # a full disk, no memory left for the copy, and what nobody thought of
                 self.front_end.on_problem(f"Snapshot not saved{then}: {error}")
         self._saved = time.monotonic()
+        self._save_after = self.intervals.until_next_snapshot(self._saved - began, size)
 
     @contextmanager
     def saving_on_error(self, *not_worth: type[BaseException]) -> Iterator[None]:

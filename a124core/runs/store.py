@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from ..export.checkpoint import load_field, save_field
 from ..export.embedding import load_progress, read_embedding, save_progress, write_embedding
 from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
+from ..utils.temporary import sweep
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +53,14 @@ class RunStore:
                 return snapshot
         return None
 
-    def save(self, snapshot: Any) -> None:
-        """Write into the older slot. OSError or ValueError if it cannot be written."""
+    def save(self, snapshot: Any) -> int:
+        """Write into the older slot and return its bytes. OSError or ValueError if it cannot be written."""
         if not all(t.isfinite().all() for t in snapshot.tensors.values() if t.is_floating_point()):
             raise ValueError("its numbers are broken, so the earlier snapshot stays")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.format.write_snapshot(min((self.folder / name for name in self.slots), key=modified), snapshot)
+        slot = min((self.folder / name for name in self.slots), key=modified)
+        self.format.write_snapshot(slot, snapshot)
+        return slot.stat().st_size
 
     def result(self, name: str) -> Any | None:
         """Read a finished result; None if there is none, ValueError if it cannot be read."""
@@ -69,14 +73,30 @@ class RunStore:
         return _read(self.format.read_result, path) if path.is_file() else None
 
     def finish(self, name: str, result: Any, notes: dict[str, str] | None = None) -> None:
-        """Write a finished result, then drop the snapshots with their optimiser state."""
+        """Write a finished result, then drop the snapshots."""
+        self.keep(name, result, notes)
+        self.drop_snapshots()
+
+    def keep(self, name: str, result: Any, notes: dict[str, str] | None = None) -> None:
+        """Write a finished result."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.format.write_result(self.folder / name, result, notes or {})
+
+    def drop_snapshots(self) -> None:
+        """Delete the snapshots with their optimiser state, and what killed runs left."""
         for slot in self._existing():
             slot.unlink(missing_ok=True)
+        sweep(self.folder)
 
     def _existing(self) -> list[Path]:
         return [path for name in self.slots if (path := self.folder / name).is_file()]
+
+
+def save_elsewhere(format: FileFormat, name: str, result: Any, notes: dict[str, str]) -> Path:
+    """Write a result whose own folder cannot be written into a new one for temporary files; return its path."""
+    path = Path(tempfile.mkdtemp(prefix="animate124-")) / name
+    format.write_result(path, result, notes)
+    return path
 
 
 def modified(path: Path) -> int:

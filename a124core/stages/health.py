@@ -55,7 +55,8 @@ class Health:
         state = "empty, nothing is left to see" if mean < EMPTY else "full, density fills every image"
         exploded = any(size > limit for size, limit in zip(_largest(field), EXPLODED, strict=True))
         kind = FieldExplodedError if exploded else FieldLostError
-        advice = f"check the mask's polarity and that the subject is no drawing of thin lines, {SOFTER}, or raise the weight of the view guidance{AGAIN}"
+        look = "check the mask's polarity and that the subject is no drawing of thin lines"
+        advice = f"{look}, {SOFTER}, or raise the weight of the view guidance{AGAIN}"
         raise kind(self._at(step, f"the field collapsed and is {state}"), advice)
 
     def _at(self, step: int, reason: str) -> str:

@@ -6,9 +6,9 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from .temporary import OLD, sweep, temporary_file, temporary_folder
 
 FORMAT = "animate124"
 VERSIONS = {"field": 2, "snapshot": 2, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
@@ -26,7 +28,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a new file in the same folder to write to, which replaces path at the end. On any failure it is removed and
     an earlier file at path is untouched."""
     path = Path(path)
-    temporary = _temporary_beside(path)
+    _sweep_once(path.parent)
+    try:
+        temporary = temporary_file(path)
+    except OSError as error:
+        raise _explained(error, path) from error
     try:
         yield temporary
         with open(temporary, "r+b") as written:
@@ -48,9 +54,10 @@ def atomic_folder(
     """Yield a new folder to write to, which replaces path at the end. An earlier folder at path is removed, and only if
     nothing but these names was in it, before the work and after it."""
     path = Path(path)
+    sweep(path.parent)
     check_folder(path, names, check_owned)
     try:
-        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
+        fresh = temporary_folder(path)
     except OSError as error:
         raise _explained(error, path) from error
     try:
@@ -80,25 +87,21 @@ def _swap(fresh: Path, path: Path) -> None:
     if not path.exists():
         os.replace(fresh, path)
         return
-    backup = Path(tempfile.mkdtemp(dir=path.parent, prefix=".old-"))
-    os.replace(path, backup / "earlier")
+    backup = temporary_folder(path, OLD)
+    os.replace(path, backup / path.name)
     try:
         os.replace(fresh, path)
     except OSError:
-        os.replace(backup / "earlier", path)
+        os.replace(backup / path.name, path)  # where that fails too, `sweep` does it later
+        backup.rmdir()
         raise
-    finally:
-        shutil.rmtree(backup, ignore_errors=True)
+    shutil.rmtree(backup, ignore_errors=True)
 
 
-def _temporary_beside(path: Path) -> Path:
-    """Create an empty file beside path with the same suffix: writers choose their format by it."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=path.suffix)
-    except OSError as error:
-        raise _explained(error, path) from error
-    os.close(handle)
-    return Path(name)
+@lru_cache(maxsize=1024)
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder at the first file that this process writes there."""
+    sweep(folder)
 
 
 def _set_permissions(path: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -17,7 +18,7 @@ from ...a124core.priors.latents import check_image_size
 from ...a124core.protocols import Run
 from ...a124core.runs.advice import out_of_memory_advice
 from ...a124core.runs.monitor import Intervals, RunMonitor
-from ...a124core.runs.store import RunStore
+from ...a124core.runs.store import TOKEN_FORMAT, RunStore, save_elsewhere
 from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
 from ..declarations import RUN_ID
@@ -27,10 +28,11 @@ from ..host.cache_key import cache_key
 from ..host.images import from_images, to_preview_image
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
+from ..optimize.store import exclusive
 from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
 
 log = logging.getLogger(__name__)
-INTERVALS = Intervals(snapshot=120.0, preview=5.0)  # seconds
+INTERVALS = Intervals(preview=5.0)  # seconds
 
 
 class A124TextualInversion:
@@ -112,16 +114,15 @@ class A124TextualInversion:
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
         path, init_word = embedding_path(name, None if resume == "restart" else run), init_word.strip()
         store = embedding_store(run)
-        if resume == "restart":
-            shutil.rmtree(store.folder, ignore_errors=True)
-        embedding = store.usable_result(RESULT)
-        if embedding is None:
-            build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
-            embedding = _learn(build, image, config, seed, store, unique_id)
-        try:
-            save_embedding(path, embedding, {"init_word": init_word, "steps": str(steps), "run": run})
-        finally:  # an embedding that could not be written is found in the store by the next run
-            problem = _finish(store, embedding)
+        with exclusive(store):
+            if resume == "restart":
+                shutil.rmtree(store.folder, ignore_errors=True)
+            embedding = store.usable_result(RESULT)
+            if embedding is None:
+                build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
+                embedding = _learn(build, image, config, seed, store, unique_id)
+            problem = _finish(store, embedding)  # first: the next run finds it there if the other file is not written
+            _save(path, embedding, {"init_word": init_word, "steps": str(steps), "run": run}, problem is None)
         summary = f"embedding:{name} holds {len(embedding)} vector(s), learned from {init_word!r}."
         ui.show_text(unique_id, f"{summary}\n{problem}" if problem else summary)
         return clip.clone(), f"embedding:{name}"
@@ -147,11 +148,22 @@ def _learn(
         model.offload()
 
 
+def _save(path: Path, embedding: Tensor, notes: dict[str, str], in_store: bool) -> None:
+    """Write the embedding for the host; where it would be lost otherwise, elsewhere, and OSError names the place."""
+    try:
+        save_embedding(path, embedding, notes)
+    except OSError as error:
+        if in_store:
+            raise
+        place = save_elsewhere(TOKEN_FORMAT, path.name, embedding, notes)
+        raise OSError(f"{str(error).rstrip('.')}; the embedding is learned and was saved in {place}.") from error
+
+
 def _finish(store: RunStore, embedding: Tensor) -> str | None:
     """Keep the embedding in the store; return the reason if it cannot be kept, which ends no run."""
     try:
         store.finish(RESULT, embedding)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever it is, hours of work go on
         log.warning("Animate124: embedding not kept: %s", error)
         return f"result not kept on disk: {error}"
     return None

@@ -30,7 +30,13 @@ class UnknownInputError(ValueError):
 
 
 def cache_key(graph: Graph | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> str:
-    """Return hex digits of everything upstream of a node, and of the reference image itself.
+    """Return the first of cache_keys."""
+    return cache_keys(graph, unique_id, stage, reference, inputs)[0]
+
+
+def cache_keys(graph: Graph | None, unique_id: str | None, stage: str, reference: Any, inputs: Any) -> tuple[str, ...]:
+    """Return hex digits of everything upstream of a node, and of the reference image itself unless nodes of ours made
+    it: their widgets say it, and its last bits depend on a backend. A second key is the one of former versions.
 
     inputs stand in for the graph where there is none (a script). An input that cannot be distinguished that way, such
     as a native prior, gives digits that never come again: better no result kept than that of another run.
@@ -38,9 +44,24 @@ def cache_key(graph: Graph | None, unique_id: str | None, stage: str, reference:
     try:
         known = graph is not None and unique_id is not None and graph.has_node(unique_id)
         sources = upstream(graph, unique_id, {}) if known else digest(inputs)
-        return digest([__version__, stage, sources, reference])[:24]
+        drawn = known and _made_by_ours(graph, graph.get_node(unique_id)["inputs"].get("reference"))
+        references = (None, reference) if drawn else (reference,)
+        return tuple(digest([__version__, stage, sources, image])[:24] for image in references)
     except UnknownInputError:
-        return secrets.token_hex(12)
+        return (secrets.token_hex(12),)
+
+
+def _made_by_ours(graph: Graph, value: Any) -> bool:
+    """Return whether a link leads to nodes of ours alone, all the way up."""
+    if not _is_link(graph, value):
+        return False
+    node = graph.get_node(value[0])
+    links = [link for link in node["inputs"].values() if _is_link(graph, link)]
+    return node["class_type"].startswith("A124") and all(_made_by_ours(graph, link) for link in links)
+
+
+def _is_link(graph: Graph, value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and graph.has_node(value[0])
 
 
 def upstream(graph: Graph, node_id: str, digests: dict[str, str]) -> str:
@@ -67,7 +88,7 @@ def _is_changed(kind: str, literals: dict[str, Any]) -> Any:
 
 
 def _described(value: Any, graph: Graph, digests: dict[str, str]) -> Any:
-    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and graph.has_node(value[0]):
+    if _is_link(graph, value):
         return [upstream(graph, value[0], digests), value[1]]
     if isinstance(value, str):
         return [value, file_stamps(value)]

@@ -22,13 +22,13 @@ from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_pr
 from ...a124core.stages.snapshot import Snapshot
 from ...a124core.utils.device import is_out_of_memory
 from ..host import ui
-from ..host.cache_key import Graph, cache_key
+from ..host.cache_key import Graph, cache_keys
 from ..host.memory import host_device, loaded_models
 from .progress import NodeProgress
-from .store import RESULT, open_store, trim, usage
+from .store import RESULT, exclusive, open_store, trim, usage
 
 log = logging.getLogger(__name__)
-INTERVALS = Intervals(snapshot=180.0, preview=3.0, preview_share=20.0)  # seconds
+INTERVALS = Intervals(preview=3.0, preview_share=20.0)  # seconds
 
 
 def widgets() -> dict[str, tuple]:
@@ -86,40 +86,43 @@ def run(
     inputs = {  # where there is no graph
         "field": field, "grid": field_config, "config": config, "seed": node.seed, "guidances": guidances,
     }
-    store = open_store(f"{node.stage}-{cache_key(node.graph, node.node_id, node.stage, reference, inputs)}")
-    if node.resume == "restart":
-        shutil.rmtree(store.folder, ignore_errors=True)
-    elif (finished := store.usable_result(RESULT)) is not None:
-        ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{usage(store)}")
-        return finished
-    snapshot = store.newest()
-    progress = NodeProgress(node.stage, config.steps, 0 if snapshot is None else snapshot.step, node.node_id)
+    keys = cache_keys(node.graph, node.node_id, node.stage, reference, inputs)
+    store = open_store(f"{node.stage}-{keys[0]}", former=f"{node.stage}-{keys[-1]}")
+    with exclusive(store):
+        if node.resume == "restart":
+            shutil.rmtree(store.folder, ignore_errors=True)
+        elif (finished := store.usable_result(RESULT)) is not None:
+            ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{usage(store)}")
+            return finished
+        snapshot = store.newest()
+        progress = NodeProgress(node.stage, config.steps, 0 if snapshot is None else snapshot.step, node.node_id)
+        monitor = RunMonitor(progress, lambda step: _save(store, step), INTERVALS)
+        settings = Run(node.seed, host_device(), monitor.on_step, snapshot, lambda step: _saved(store, step))
+        with loaded_models(guidances), _advice(node.stage, guidances, config):
+            estimate = _memory_text(field_config, guidances, config)
+            progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
+            with monitor.saving_on_error(FieldLostError):  # a snapshot of a lost field would only be lost again
+                start = initial_field(node.stage, field, field_config, config, node.seed)
+                result = optimise(node.stage, start, reference, guidances, config, settings)
+        ui.show_text(node.node_id, f"{progress.summary()}\n{_finish(store, result) or usage(store)}")
+        return result
 
-    def save(step: Step) -> None:
-        store.save(step.snapshot())
-        trim(store)
 
-    monitor = RunMonitor(progress, save, INTERVALS)
+def _save(store: RunStore, step: Step) -> int:
+    size = store.save(step.snapshot())
+    trim(store)
+    return size
 
-    def saved(step: int) -> Snapshot | None:
-        return store.newest(lambda s: s.step <= step)
 
-    settings = Run(node.seed, host_device(), monitor.on_step, snapshot, saved)
-    with loaded_models(guidances), _advice(node.stage, guidances, config):
-        estimate = _memory_text(field_config, guidances, config)
-        progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
-        with monitor.saving_on_error(FieldLostError):  # a snapshot of a lost field would only be lost again
-            start = initial_field(node.stage, field, field_config, config, node.seed)
-            result = optimise(node.stage, start, reference, guidances, config, settings)
-    ui.show_text(node.node_id, f"{progress.summary()}\n{_finish(store, result) or usage(store)}")
-    return result
+def _saved(store: RunStore, step: int) -> Snapshot | None:
+    return store.newest(lambda snapshot: snapshot.step <= step)
 
 
 def _finish(store: RunStore, result: Field4D) -> str | None:
     """Keep the result; return the reason if it cannot be kept, which ends no run."""
     try:
         store.finish(RESULT, result)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever it is, hours of work go on to the next node
         log.warning("Animate124: finished field not kept: %s", error)
         return f"result not kept on disk: {error}"
     trim(store)

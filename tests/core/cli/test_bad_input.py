@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from a124core.cli import prepare
+from a124core.cli import folder as folders
 from a124core.cli import run as pipeline
 from a124core.cli.main import main
 from a124core.utils.validate import checked_prompt
@@ -93,7 +93,7 @@ def test_an_output_folder_that_cannot_be_used(
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     if os.access(locked, os.W_OK):  # the superuser may write anywhere
-        monkeypatch.setattr(prepare.tempfile, "NamedTemporaryFile", _denied)
+        monkeypatch.setattr(folders.tempfile, "NamedTemporaryFile", _denied)
     assert "nothing can be written" in refusal(capsys, *options, locked)
     monkeypatch.undo()
     usage = namedtuple("usage", "total used free")

@@ -95,7 +95,7 @@ def test_a_run_that_cannot_begin_brings_the_interrupted_one_back(
 def test_ctrl_c_at_once_says_how_to_go_on_from_what_was_kept(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(snapshot=0.0, preview=1e9))
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(0.0, 0.0, 1.0, 1e18, preview=1e9))
     stopping_at(monkeypatch, 3, KeyboardInterrupt())
     assert animate(picture, tmp_path, "--skip", "coarse", "--skip", "fine") == 130
     assert "Stopped at once, the last snapshot is kept. To continue: " in capsys.readouterr().out

@@ -104,7 +104,7 @@ def test_previews_and_snapshots_on_the_way(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     """After a crash without any warning, the newest of two snapshots is there; a damaged one is passed over."""
-    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(snapshot=0.0, preview=0.0))
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(0.0, 0.0, 1.0, 1e18, preview=0.0))
     follow = progress.TerminalProgress.on_step
 
     def crash(self: progress.TerminalProgress, step: object) -> None:
@@ -128,7 +128,7 @@ def test_previews_and_snapshots_on_the_way(
 def test_a_full_disk_does_not_end_a_run_that_only_wanted_a_snapshot(
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(snapshot=0.0, preview=1e9))
+    monkeypatch.setattr(pipeline, "INTERVALS", Intervals(0.0, 0.0, 1.0, 1e18, preview=1e9))
 
     def full(self: RunStore, snapshot: object) -> None:
         raise OSError("the disk is full")

@@ -122,7 +122,7 @@ def disk_full(name: str) -> Callable:
 def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
     learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
-    intervals = pack_module("a124core.runs.monitor").Intervals(snapshot=0.0)
+    intervals = pack_module("a124core.runs.monitor").Intervals(0.0, 0.0, 1.0, 1e18)
     monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "INTERVALS", intervals)
     monkeypatch.setattr(pack_module("a124core.runs.store"), "save_progress", disk_full("snapshots"))
     assert learn() == ("the CLIP", "embedding:fox")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,6 +60,24 @@ def test_it_is_what_the_result_depends_on(of: Callable, reference: Any) -> None:
         changed(PROMPT, "1", image="x.png"), changed(PROMPT, "2", mask=["1", 0]),
     ]
     assert len({base, of(PROMPT, reference=reference), *map(of, different)}) == 7
+
+
+def test_the_last_bits_of_a_picture_that_a_node_of_ours_drew_do_not_count(
+    of: Callable, pack_module: Callable, queued: type, reference: Any
+) -> None:
+    """Another backend draws others; a loaded picture is the user's, whatever lies between."""
+    drawn = changed(PROMPT, "2", image=["1", 0])
+    drawn["1"] = {"class_type": "A124ExamplePicture", "inputs": {"subject": "duck"}}
+    brighter = replace(reference, image=reference.image * (1.0 - 1e-6))
+    assert of(drawn, reference=brighter) == of(drawn, reference=reference)
+    assert of(PROMPT, reference=brighter) != of(PROMPT, reference=reference)
+    other = changed(drawn, "1", subject="cat")
+    assert of(other, reference=reference) != of(drawn, reference=reference)
+    mixed = changed(drawn, "2", mask=["7", 0]) | {"7": {"class_type": "LoadImageMask", "inputs": {"image": "x.png"}}}
+    assert of(mixed, reference=brighter) != of(mixed, reference=reference)
+    keys = pack_module("nodes.host.cache_key").cache_keys
+    former = keys(queued(drawn, {}), "3", "static", reference, {})[-1]
+    assert former != of(drawn, reference=reference), "under which earlier versions kept it"
 
 
 def test_the_name_of_a_word_and_its_chunks_are_ways_not_inputs(of: Callable) -> None:

@@ -204,6 +204,44 @@ def test_the_oldest_runs_go_when_the_limit_is_reached(
     assert old not in left and len(left) == 1
 
 
+def lock_for_another(pack_module: Callable[[str], ModuleType], folder: Path) -> Path:
+    """The lock of a run in another process, which is this one under another token."""
+    owner = pack_module("a124core.utils.processes").this_process()
+    path = folder.with_name(f"{folder.name}.lock")
+    path.write_text(json.dumps({"host": owner.host, "pid": owner.pid, "started": owner.started, "token": "other"}))
+    return path
+
+
+def test_the_same_run_in_another_process_is_refused_and_never_trimmed(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    first = static(seed=1, graph=None)
+    folder = next(workspace.glob("snapshots/static-*"))
+    path = lock_for_another(pack_module, folder)
+    with pytest.raises(ValueError, match="the same run is in progress in process .*: wait until it ends"):
+        static(seed=1, graph=None, resume="restart")
+    assert [f.name for f in folder.iterdir()] == ["field.safetensors"] and path.is_file()
+    monkeypatch.setattr(pack_module("nodes.optimize.store"), "LIMIT_GB", 1e-9)
+    static(seed=2, graph=None)
+    assert folder.is_dir()
+    owner = json.loads(path.read_text())
+    path.write_text(json.dumps(owner | {"started": owner["started"] - 99.0}))  # a killed one
+    (folder / ".new-abcd1234.safetensors").write_bytes(b"half")
+    assert same(static(seed=1, graph=None), first)
+    assert [f.name for f in folder.iterdir()] == ["field.safetensors"] and not path.exists()
+
+
+def test_a_finished_field_is_returned_where_nothing_can_be_written(
+    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    said, ui = [], pack_module("nodes.host.ui")
+    monkeypatch.setattr(ui, "show_text", lambda node, text: said.append(text))
+    (workspace / "snapshots").parent.mkdir(parents=True, exist_ok=True)
+    (workspace / "snapshots").write_text("no folder")
+    assert static().table.isfinite().all()
+    assert "result not kept on disk" in said[-1]
+
+
 def test_all_stages_run_leave_their_input_alone_and_can_do_without_a_guidance(
     nodes: dict[str, type], call_node: Callable, reference: Any
 ) -> None:

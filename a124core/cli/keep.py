@@ -1,0 +1,103 @@
+"""What is saved of a run while it goes on, and where else if its folder cannot be written."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..field.field4d import Field4D
+from ..stages.snapshot import Snapshot
+from .folder import RunFolder
+
+RETRIES, RETRY_SECONDS = 3, 20.0  # where nobody can be asked to free some space
+FAILURES = (OSError, ValueError, RuntimeError)  # of a write
+
+
+@dataclass
+class RunKeeper:
+    """The files of an unfinished run. All of them are written again where the folder was removed."""
+
+    folder: RunFolder
+    identity: dict[str, str]
+    finished: dict[str, Field4D] = field(default_factory=dict)  # by stage
+    notes: dict[str, Any] = field(default_factory=dict)  # seconds and losses so far
+
+    def save(self, snapshot: Snapshot, notes: dict[str, Any]) -> int:
+        """Write a snapshot and return its bytes. The notes come first: they may be ahead of it, but never behind."""
+        self.notes = notes
+        self._write(self.folder)
+        return self.folder.store.save(snapshot)
+
+    def finish(self, stage: str, result: Field4D, notes: dict[str, Any]) -> None:
+        """Write a finished stage, then drop its snapshots."""
+        self.finished[stage], self.notes = result, notes
+        self.ensure()
+        self.folder.store.drop_snapshots()
+
+    def ensure(self) -> None:
+        """Write what is finished and not there; where that fails, elsewhere, and OSError names the place."""
+        try:
+            return self._write(self.folder)
+        except FAILURES as error:
+            problem = _reason(error)
+        done, place = ", ".join(self.finished), self._write_elsewhere()
+        if place is not None:
+            raise OSError(
+                f"{self.folder.out} cannot be written ({problem}): what is finished ({done}) was saved in {place}; go "
+                f"on from there with --out {place} --resume."
+            )
+        self._retry(done, problem)
+
+    def _write(self, folder: RunFolder) -> None:
+        folder.write_head(self.identity)
+        folder.write_notes(self.notes)
+        for stage, result in self.finished.items():
+            if not (folder.work / f"{stage}.safetensors").is_file():
+                folder.store.keep(f"{stage}.safetensors", result, {"stage": stage})
+
+    def _write_elsewhere(self) -> Path | None:
+        """Write all that is finished into a new folder for temporary files; None if that fails."""
+        place = None
+        try:
+            place = Path(tempfile.mkdtemp(prefix="animate124-"))
+            self._write(RunFolder(place))
+            return place
+        except FAILURES:
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
+            return None
+
+    def _retry(self, done: str, problem: str) -> None:
+        """Hold the fields in memory until they can be written: at a terminal as long as somebody frees some space."""
+        left = RETRIES
+        while left:
+            places = f"neither {self.folder.out} nor {tempfile.gettempdir()} can be written ({problem})"
+            if sys.stdin.isatty() and sys.stderr.isatty():
+                print(f"What is finished ({done}) is still in memory, but {places}.", file=sys.stderr)
+                _await_enter()
+            else:
+                left -= 1
+                print(f"What is finished ({done}) is tried again: {places}.", file=sys.stderr, flush=True)
+                time.sleep(RETRY_SECONDS)
+            try:
+                return self._write(self.folder)
+            except FAILURES as error:
+                problem = _reason(error)
+        raise OSError(f"what is finished ({done}) was not saved ({problem}): free some space and start again.")
+
+
+def _reason(error: Exception) -> str:
+    """Return the error as a part of a sentence."""
+    return str(error).rstrip(".")
+
+
+def _await_enter() -> None:
+    try:
+        input("Free some space and press Enter to try again (Ctrl-C twice gives it up): ")
+    except EOFError:
+        time.sleep(RETRY_SECONDS)

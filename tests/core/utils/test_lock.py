@@ -1,0 +1,133 @@
+"""Only one process at a time uses a folder; a killed one keeps nobody out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from a124core.utils import lock
+from a124core.utils.lock import InUseError, is_locked, locked
+from a124core.utils.processes import this_process
+
+REFUSAL = "in use by {}: wait.".format
+
+
+def owned_by(path: Path, seconds_old: float = 0.0, **changes: object) -> None:
+    """Write the lock file of another process."""
+    path.write_text(json.dumps(asdict(this_process()) | {"token": "other"} | changes), encoding="utf-8")
+    os.utime(path, (time.time() - seconds_old,) * 2)
+
+
+def acquired(path: Path) -> list[str]:
+    said: list[str] = []
+    with locked(path, REFUSAL, said.append):
+        assert is_locked(path)
+    assert not path.exists() and not list(path.parent.iterdir())
+    return said
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_one_holds_it_and_the_next_gets_it_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, REFUSAL, print):
+        with pytest.raises(InUseError, match=f"^in use by process {os.getpid()} on [^/]+: wait.$"):
+            with locked(path, REFUSAL, print):
+                raise AssertionError
+        assert is_locked(path), "a refused one leaves it alone"
+    assert acquired(path) == []
+
+
+def test_a_process_that_lives_keeps_it_and_a_killed_one_does_not(tmp_path: Path) -> None:
+    """A real process, which is killed and not yet waited for at first: a zombie does not run any more."""
+    path, other = tmp_path / "lock", subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    from a124core.utils.processes import start_time
+
+    owned_by(path, pid=other.pid, started=start_time(other.pid), seconds_old=9999.0)
+    with pytest.raises(InUseError), locked(path, REFUSAL, print):
+        raise AssertionError
+    other.kill()
+    time.sleep(0.2)
+    (said,) = acquired(path)
+    other.wait()
+    assert f"process {other.pid} on" in said and said.endswith("does not run any more: the lock was taken over.")
+
+
+def test_a_number_that_a_later_process_has_is_not_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    owned_by(path, started=this_process().started - 100.0)
+    assert len(acquired(path)) == 1
+
+
+@pytest.mark.parametrize(("age", "alive"), [(10.0, True), (lock.STALE + 10.0, False)])
+def test_of_another_computer_the_age_counts(tmp_path: Path, age: float, alive: bool) -> None:
+    path = tmp_path / "lock"
+    owned_by(path, age, host="elsewhere/1", pid=dead_pid())
+    assert is_locked(path) == alive
+    if alive:
+        with pytest.raises(InUseError, match="on elsewhere: wait"), locked(path, REFUSAL, print):
+            raise AssertionError
+    else:
+        assert "on elsewhere, which" in acquired(path)[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"host": 3}', b"\xff\xfe", b'{"host": "a", "pid": 1e999}'])
+def test_a_lock_that_was_cut_counts_for_seconds_only(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "lock"
+    path.write_bytes(content)
+    assert is_locked(path)
+    os.utime(path, (time.time() - lock.UNREADABLE - 5.0,) * 2)
+    assert len(acquired(path)) == 1
+
+
+def test_of_many_that_take_over_a_stale_one_one_wins(tmp_path: Path) -> None:
+    path, pid = tmp_path / "lock", dead_pid()
+    for _ in range(3):
+        owned_by(path, pid=pid)
+        winners, refused, together = [], [], threading.Barrier(6)
+
+        def take(winners: list = winners, refused: list = refused, together: threading.Barrier = together) -> None:
+            together.wait()
+            try:
+                with locked(path, REFUSAL, lambda line: None):
+                    winners.append(1)
+                    time.sleep(3 * lock.SETTLE)
+            except InUseError:
+                refused.append(1)
+
+        threads = [threading.Thread(target=take) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(winners), len(refused)) == (1, 5)
+
+
+def test_a_sign_of_life_is_given_and_a_removed_file_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.02)
+    path = tmp_path / "lock"
+    with locked(path, REFUSAL, print):
+        os.utime(path, (1, 1))
+        _until(lambda: path.stat().st_mtime > 1)
+        path.unlink()
+        _until(path.exists)
+    assert not path.exists()
+
+
+def _until(true: object) -> None:
+    end = time.monotonic() + 10.0
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
