@@ -15,12 +15,15 @@ from typing import Any
 
 from ..runs.store import RunStore
 from ..utils.files import write_json
+from ..utils.json_files import parse_json, read_json
 from ..utils.lock import locked
 from ..utils.temporary import NEW, delete_folder, new_prefix, sweep
+from ..utils.text import quote_value
 
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
 NOTES, LOCK = "progress.json", ".animate124.lock"
-SPARE = 64 * 2**20  # bytes for films and pictures
+SPARE = 64 * 2**20  # bytes for videos and pictures
+NAMED = 3  # options of an interrupted run that differ, in a message
 
 
 @contextmanager
@@ -103,34 +106,34 @@ class RunFolder:
         return self.work / PREVIEW
 
     @contextmanager
-    def begun(
+    def running(
         self, identity: dict[str, str], earlier: dict[str, str] | None, say: Callable[[str], None]
     ) -> Iterator[None]:  # earlier: of the same run as former versions wrote it; None: do not resume
-        """Around a run: take up what an interrupted one left, or put it aside. Resuming another run is refused.
+        """Around a run: take up what an interrupted one left, or move it. Resuming another run is refused.
 
-        Of a run that ends, in whatever way, before anything was kept, nothing stays; what it had put aside is back."""
+        Of a run that ends, in whatever way, before anything was kept, nothing stays; what it had moved is back."""
         resume = earlier is not None
         if resume:
             self._check_same(identity, earlier)
-        aside = self._free_name() if self.work.exists() and not resume else None
+        moved = self._free_name() if self.work.exists() and not resume else None
         try:
-            if aside is not None:
-                os.replace(self.work, aside)
-                say(f"An interrupted run was found and kept in {aside}; --resume would have continued it.")
+            if moved is not None:
+                os.replace(self.work, moved)
+                say(f"An interrupted run was found and kept in {moved}; --resume would have continued it.")
             for folder in (self.work, self.results):
                 sweep(folder, only_ours=True)
             self.write_head(identity, anew=True)
             yield
         except BaseException:
-            self._drop_bare(aside, say)
+            self._restore_earlier(moved, say)
             raise
 
-    def _drop_bare(self, aside: Path | None, say: Callable[[str], None]) -> None:
-        if self._keeps() or (aside is not None and not aside.exists()):  # the earlier run was never moved
+    def _restore_earlier(self, moved: Path | None, say: Callable[[str], None]) -> None:
+        if self._keeps() or (moved is not None and not moved.exists()):  # the earlier run was never moved
             return
         shutil.rmtree(self.work, ignore_errors=True)
-        if aside is not None:
-            os.replace(aside, self.work)
+        if moved is not None:
+            os.replace(moved, self.work)
             say(f"Nothing of this run was kept: the interrupted one is in {self.work} again.")
 
     def resumable(self) -> bool:
@@ -163,11 +166,13 @@ class RunFolder:
                 f"the interrupted run in {self.out} was kept by another version of this program, which cannot be "
                 "continued: start over without --resume; what was kept stays beside the new run."
             )
-        different = [name for name, value in identity.items() if earlier.get(name) not in (value, former.get(name))]
+        names = [name for name, value in identity.items() if earlier.get(name) not in (value, former.get(name))]
+        different = [text for name in names for text in _differences(name, earlier.get(name), identity[name])]
         if different:
+            more = f" and {len(different) - NAMED} more" if len(different) > NAMED else ""
             raise ValueError(
-                f"the interrupted run in {self.out} was started with other options ({', '.join(different)}): "
-                "use the same ones, or start over without --resume."
+                f"the interrupted run in {self.out} was started with other options ({', '.join(different[:NAMED])}{more}"
+                "): use the same ones, or start over without --resume."
             )
 
     def write_head(self, identity: dict[str, str], anew: bool = False) -> None:
@@ -200,10 +205,22 @@ class RunFolder:
         return [self.out / path.name for path in new]
 
 
+def _differences(name: str, earlier: Any, now: Any) -> Iterator[str]:
+    """Name what differs between two values of an identity: of settings, each number that does."""
+    if name == "settings" and isinstance(earlier, str):
+        earlier, now = parse_json(earlier, "the settings", "start over"), json.loads(now)
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        for key in sorted(now):
+            if earlier.get(key) != now[key]:
+                yield from _differences(key if name == "settings" else f"{name} {key}", earlier.get(key), now[key])
+    else:
+        brief = name not in ("picture", "models", "settings") and earlier is not None
+        yield f"{name}: {quote_value(earlier)}, now {quote_value(now)}" if brief else name
+
+
 def _read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; an absent or damaged file is an empty one."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path, "start over without --resume")
+    except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}

@@ -152,6 +152,8 @@ def _run(describe: Callable[[object], RunOptions], options: object) -> None:
         written = folder.publish()
     print(summary(outcome.report))
     print("Written: " + ", ".join(str(path) for path in written))
+    video, sheet = folder.out / "result.mp4", folder.out / "contact.png"
+    print(f"Look first at {video} (the moving scene) and {sheet} (from three sides).")
 
 
 def _say(line: str) -> None:

@@ -42,7 +42,7 @@ class StageReport:
         done = f"{self.name}: {self.steps} steps in {self.seconds:.0f} s{memory}"
         if not self.figures:
             return done
-        return f"{done}, {self.figures['psnr_heldout']:.1f} dB against the built-in answer, from unseen cameras"
+        return f"{done}, {self.figures['psnr_heldout']:.1f} dB against the ground truth, from unseen cameras"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def summary(report: dict[str, Any]) -> str:
     memory = max((stage["peak_memory_mb"] or 0.0) for stage in report["stages"])
     return "\n".join(
         [
-            f"{report['subject']}, {report['motion']}, seed {report['seed']}: against the built-in truth, from cameras "
+            f"{report['subject']}, {report['motion']}, seed {report['seed']}: against the ground truth, from cameras "
             "never trained on, white background (PSNR in dB)",
             table(rows),
             f"last stage against the frozen static field: {report['stages'][-1]['gain_over_frozen']:+.1f} dB; "

@@ -49,11 +49,14 @@ def run_pipeline(
         prepared = prepare_aloud(options, say)
         check_writable(folder.out, _needed_disk(prepared, folder, resume))
         identity, former = run_identity(prepared), {"picture": pixel_digest(options.reference)}
-        with folder.begun(identity, former if resume else None, say), interrupted_if(folder.resumable):
+        with folder.running(identity, former if resume else None, say), interrupted_if(folder.resumable):
             progress = TerminalProgress(folder, quiet)
             keeper = RunKeeper(folder, identity, notes=folder.read_notes())
+            if prepared.priors is not None:
+                say("Rendering the ground truth that the stages are compared with ...")
+            eval_set = eval_set_of(prepared)
             with interruptible(progress):
-                field, report = _Pipeline(prepared, keeper, progress, resume, say).run()
+                field, report = _Pipeline(prepared, keeper, progress, resume, say, eval_set).run()
                 say("Writing the results ...")
                 values = report_dict(prepared, report)
                 _write_results(keeper, prepared, field, progress.losses, values)
@@ -101,22 +104,22 @@ class _Pipeline:
     progress: TerminalProgress
     resume: bool
     say: Say
+    eval_set: EvalSet | None
 
     def run(self) -> tuple[Field4D, Report]:
         """Run the stages, those that an interrupted run had finished excepted, and evaluate each."""
         field, baseline, reports = None, None, []
-        eval_set = eval_set_of(self.prepared)
         for stage in self.prepared.stages:
             finished = self.keeper.folder.store.result(f"{stage}.safetensors") if self.resume else None
             field = self._optimise(stage, field) if finished is None else finished
             self.keeper.finished[stage] = field
             metrics = {}
-            if eval_set is not None:
-                self.say(f"{stage}: comparing with the known answer ...")
+            if self.eval_set is not None:
+                self.say(f"{stage}: comparing with the ground truth ...")
                 renderer = self.progress.stoppable(stage, field_renderer(field, self.prepared.options.device))
                 if baseline is None:  # the first field, standing still
-                    baseline = evaluate(static_baseline(renderer), eval_set)
-                metrics = baseline if field.table.shape[0] == 1 else evaluate(renderer, eval_set)
+                    baseline = evaluate(static_baseline(renderer), self.eval_set)
+                metrics = baseline if field.table.shape[0] == 1 else evaluate(renderer, self.eval_set)
             reports.append(self._report(stage, metrics))
             self.say(reports[-1].line())
         return field, Report(baseline, tuple(reports))

@@ -1,4 +1,4 @@
-"""How close a result comes to a known truth: the metrics of report.json.
+"""How close a result comes to the ground truth: the metrics of report.json.
 
 Both sides are functions (cameras, time, size) -> (image on white, mask), so a field, built-in ground truth and a lambda
 are measured alike. With built-in priors the bank contains the answer: these metrics measure the machinery.
