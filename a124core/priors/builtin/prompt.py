@@ -102,12 +102,12 @@ def _most_similar(sentence: Sentence) -> tuple[str, str]:
     """Return the motion whose verb shares most letters with a token that is no known word, and that token."""
     lexicon = sentence.lexicon
     known = (lexicon.stopwords, lexicon.subjects, lexicon.verbs)
-    unknown = [t for t in sentence.tokens if len(t) >= 4 and not any(t in table for table in known)]
+    unknown = {t for t in sentence.tokens if len(t) >= 4 and not any(t in table for table in known)}
     candidates = (
         (SequenceMatcher(None, token, form).ratio(), motion, token)
-        for token in unknown
+        for token in sorted(unknown)
         for form, (motion, _, _) in lexicon.verbs.items()
-        if motion and len(form) >= 4
+        if motion and len(form) >= 4 and form[0] == token[0]
     )
     similarity, motion, token = max(candidates, key=itemgetter(0), default=(0.0, "", ""))
     return (motion, token) if similarity > MIN_SIMILARITY else ("", "")

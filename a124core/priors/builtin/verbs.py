@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .lexicon import PUNCTUATION, Lexicon
+from .lexicon import PUNCTUATION, Lexicon, plain
 from .vocabulary import WEAK
 
 HINT, NOUN, BASE, ATTRIBUTE, PARTICIPLE, FINITE = range(6)  # how much a candidate looks like the main verb
@@ -34,6 +34,7 @@ class Sentence:
     def __init__(self, prompt: str, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
         self.tokens = lexicon.tokens(prompt)
+        self.written = {plain(w): w for w in re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", prompt)}
 
     def verbs(self) -> list[Verb]:
         """Return all candidates of the tables, in the order of the text."""
@@ -44,9 +45,11 @@ class Sentence:
                 motion, kind, base = entry
                 rank = self._rank(i, kind) - (SUBORDINATE if self._is_subordinate(i) else 0)
                 weak = self.lexicon.english and base in WEAK and rank > BASE
-                candidates.append(Verb(token, motion, max(rank - weak, NOUN), i, self._is_negated(i)))
+                verb = Verb(self._as_written(token), motion, max(rank - weak, NOUN), i, self._is_negated(i))
+                candidates.append(verb)
             elif token in self.lexicon.hints:
-                candidates.append(Verb(token, self.lexicon.hints[token], HINT, i, self._is_negated(i)))
+                hint = self.lexicon.hints[token]
+                candidates.append(Verb(self._as_written(token), hint, HINT, i, self._is_negated(i)))
         return candidates
 
     def unlisted_verbs(self) -> list[Verb]:
@@ -56,8 +59,12 @@ class Sentence:
         small, rows = self.lexicon.stopwords, enumerate(self.tokens)
         unknown = [(i, t) for i, t in rows if t not in small and t not in self.lexicon.subjects and len(t) > 3]
         be = self.lexicon.set("be")
-        return [Verb(t, None, FINITE, i, self._is_negated(i)) for i, t in unknown if self._entry(t) is None and (
+        return [Verb(self._as_written(t), None, FINITE, i, self._is_negated(i)) for i, t in unknown if self._entry(t) is None and (
             (t.endswith("ing") and self._before(i) in be) or (re.search(r"[^su]s$", t) and self._follows_noun(i)))]
+
+    def _as_written(self, token: str) -> str:
+        """Return a token as the prompt has it, with its accents."""
+        return self.written.get(token, token)
 
     def _entry(self, token: str) -> tuple[str | None, str, str] | None:
         """Return the table's row of a token; of a compound such as tap-dancing, the inflected last part's."""

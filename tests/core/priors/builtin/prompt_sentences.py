@@ -218,6 +218,7 @@ NOT_UNDERSTOOD: list[tuple[str, str]] = [
     ("un lion rugit", "rugit"),
     ("ein Hund bellt", "bellt"),
     ("un perro ladra", "ladra"),
+    ("Eine Katze schläft", "schläft"),
     ("狮子在吼叫", "吼"),
     ("犬が吠える", "吠え"),
 ]
