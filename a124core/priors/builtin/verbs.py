@@ -58,9 +58,15 @@ class Sentence:
             return []
         small, rows = self.lexicon.stopwords, enumerate(self.tokens)
         unknown = [(i, t) for i, t in rows if t not in small and t not in self.lexicon.subjects and len(t) > 3]
-        be = self.lexicon.set("be")
-        return [Verb(self._as_written(t), None, FINITE, i, self._is_negated(i)) for i, t in unknown if self._entry(t) is None and (
-            (t.endswith("ing") and self._before(i) in be) or (re.search(r"[^su]s$", t) and self._follows_noun(i)))]
+        return [Verb(self._as_written(t), None, FINITE, i, self._is_negated(i))
+                for i, t in unknown if self._entry(t) is None and self._looks_inflected(i)]
+
+    def _looks_inflected(self, i: int) -> bool:
+        """Check for -ing behind a form of be, or -s behind a noun."""
+        token = self.tokens[i]
+        if token.endswith("ing"):
+            return self._before(i) in self.lexicon.set("be")
+        return bool(re.search(r"[^su]s$", token)) and self._follows_noun(i)
 
     def _as_written(self, token: str) -> str:
         """Return a token as the prompt has it, with its accents."""
