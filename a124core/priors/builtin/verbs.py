@@ -59,9 +59,9 @@ class Sentence:
         small, rows = self.lexicon.stopwords, enumerate(self.tokens)
         unknown = [(i, t) for i, t in rows if t not in small and t not in self.lexicon.subjects and len(t) > 3]
         return [Verb(self._as_written(t), None, FINITE, i, self._is_negated(i))
-                for i, t in unknown if self._entry(t) is None and self._looks_inflected(i)]
+                for i, t in unknown if self._entry(t) is None and self._has_verb_ending(i)]
 
-    def _looks_inflected(self, i: int) -> bool:
+    def _has_verb_ending(self, i: int) -> bool:
         """Check for -ing behind a form of be, or -s behind a noun."""
         token = self.tokens[i]
         if token.endswith("ing"):
