@@ -34,6 +34,8 @@ LOADERS = {
     "ControlNetLoader": "controlnet",
     "A124ModelScopeLoader": "text2video",
 }
+TITLE = 30  # pixels above a node
+PAGE = (1890, 1040)  # pixels that the host takes for its canvas
 FOLDERS = ("A124DiffusersGuidance",)  # of many files: ComfyUI's dialog fetches single ones
 AT_HAND = {  # their lists are what a user's folders hold
     "A124ModelScopeLoader": ["model"],
@@ -163,6 +165,32 @@ def test_what_is_looked_at_in_3d_has_room(workflow: dict) -> None:
     for node in workflow["nodes"]:
         if node["type"] == "Preview3D":
             assert min(node["size"]) >= 500, "its canvas is what the node's own rows leave"
+
+
+def test_it_is_laid_out_to_be_read(file: Path, workflow: dict) -> None:
+    """In the host's fit view, three quarters of a page of 1920 x 1080, as far as the number of nodes lets."""
+    rows = [(*n["pos"], *n["size"]) for n in workflow["nodes"]]
+    width = max(x + w for x, _, w, _ in rows) - min(x for x, _, _, _ in rows)
+    height = max(y + h for _, y, _, h in rows) - min(y for _, y, _, _ in rows) + TITLE
+    fit = 0.75 * min(PAGE[0] / width, PAGE[1] / height)
+    assert fit >= (0.44 if len(rows) > 20 else 0.55), f"{file.stem} is {width} x {height}: {fit:.2f}"
+    view = workflow["extra"]["ds"]
+    right, bottom = (view["scale"] * (view["offset"][k] + (width, height)[k]) for k in (0, 1))
+    assert view["scale"] >= 0.5 and right <= 1920 and bottom <= 1080, "as saved, all of it is on the page"
+
+
+def test_models_are_listed_for_pages_that_look_at_chosen_names_alone(workflow: dict) -> None:
+    entries = [entry for n in workflow["nodes"] for entry in n["properties"].get("models", [])]
+    assert all(entry in entries for entry in workflow.get("models", []))
+    assert all(entry in workflow["models"] for entry in entries)
+
+
+def test_folders_of_many_files_are_linked_in_the_note() -> None:
+    workflow = json.loads((ROOT / "workflows" / "08_diffusers_folders.json").read_text(encoding="utf-8"))
+    note = next(n for n in workflow["nodes"] if n["type"] == "MarkdownNote")["widgets_values"][0]
+    values = [v for n in workflow["nodes"] if n["type"] in FOLDERS for v in n["widgets_values"][1:3]]
+    chosen = {v.partition("/")[2] for v in values if v != "none"}
+    assert len(chosen) == 4 and all(f"[{name}](https://huggingface.co/" in note for name in chosen)
 
 
 def overlap(a: list, b: list) -> bool:

@@ -79,7 +79,7 @@ class A124ExportFrames(SavingNode):
         plays: int, ping_pong: bool, views: int, name: str, cameras: CameraPath | None = None,
         unique_id: str | None = None,
     ) -> dict:
-        path = free_path(name, FILMS.get(format, ""))
+        path = free_path(name, FILMS.get(format, ""), (width, height))
         on_progress, field = ui.progress_callback(unique_id), field.to(host_device())
         if format == DATA_SET:
             export_capture(field, path, CaptureOptions(views, frames, (height, width)), on_progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...a124core.utils.validate import plain_name
 from ..declarations import NODE_ID, Node, Spec, text
 from ..host.folders import output_folder, output_relative_path
+from ..host.name_tokens import fill
 
 
 def name_input(default: str, target: str = "file") -> Spec:
@@ -27,14 +28,15 @@ class SavingNode(Node):
     def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
         """Return True, or why nothing can be saved under this name. None comes by a wire: only the run can tell."""
         try:
-            return name is None or bool(_checked_prefix(name))
+            return name is None or bool(_checked_prefix(fill(name)))
         except ValueError as error:
             return str(error)
 
 
-def free_path(prefix: str, suffix: str) -> Path:
-    """Return the next unused numbered path in our output folder, of a file, or of a folder where suffix is empty."""
-    start = _checked_prefix(prefix)
+def free_path(prefix: str, suffix: str, size: tuple[int, int] = (0, 0)) -> Path:
+    """Return the next unused numbered path in our output folder, of a file, or of a folder where suffix is empty;
+    size (width, height) fills the host's tokens."""
+    start = _checked_prefix(fill(prefix, size))
     start.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while (path := start.with_name(f"{start.name}_{number:05}_{suffix}")).exists():

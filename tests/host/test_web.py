@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.web.conftest import errors
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120_000  # milliseconds: the host's page is large, the machine may be busy
 PREVIEWS = (2, 3)
 READY = "window.app?.canvas && window.app.extensionManager && (window.app.graph?.nodes?.length ?? 0) > 0"
@@ -161,6 +164,32 @@ def test_camera_losses_and_a_lost_file(page: Page, host: Host) -> None:
     page.evaluate("void app.graph.remove(app.graph.getNodeById(2))")
     assert page.evaluate("viewer.root.childElementCount") == 0, "a removed node gives its graphics context back"
     assert [e for e in own_errors(page) if "404" not in e] == []
+
+
+def test_every_wire_of_ours_has_a_colour_under_each_palette(page: Page) -> None:
+    sources = (ROOT / "nodes" / "sockets.py").read_text(encoding="utf-8")
+    types = re.findall(r'"(A124_[A-Z_]+)"', sources)
+    assert len(types) >= 8
+    for palette in ("light", "dark"):
+        page.evaluate("(name) => void app.extensionManager.setting.set('Comfy.ColorPalette', name)", palette)
+        page.wait_for_timeout(1500)  # the host then clears the colours of all types
+        tables = page.evaluate("[app.canvas.default_connection_color_byType, window.LGraphCanvas.link_type_colors]")
+        for table in tables:
+            assert len({table.get(type) for type in types} - {None, ""}) == len(types), f"{palette}: {table}"
+
+
+def test_names_take_the_tokens_of_save_image(page: Page) -> None:
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", workflow())
+    for kind in ("A124SaveField", "A124ExportMesh", "A124ExportFrames", "A124ExportViewer"):
+        page.evaluate(
+            "(kind) => { const n = window.LiteGraph.createNode(kind); app.graph.add(n);"
+            "n.widgets.find((w) => w.name === 'name').value = '%date:yyyy%/%A124Cameras.kind%_%width%'; }", kind,
+        )
+        prompt = page.evaluate("app.graphToPrompt().then((p) => p.output)")
+        queued = next(n["inputs"]["name"] for n in prompt.values() if n["class_type"] == kind)
+        assert queued == f"{time.strftime('%Y')}/orbit_%width%", "the node itself knows the width"
+        saved = page.evaluate("(kind) => app.graph.serialize().nodes.find((n) => n.type === kind).widgets_values", kind)
+        assert "%date:yyyy%/%A124Cameras.kind%_%width%" in saved, "the workflow keeps the tokens"
 
 
 def own_errors(page: Page) -> list[str]:

@@ -3,7 +3,8 @@
 make_priors(reference, prompt, ...) -> BuiltInPriors: image, view, video, refine, upscale (Guidance each), truth,
 summary. example_image(subject, size) -> image, mask. SUBJECTS and MOTIONS: the names that a prompt can mean.
 Reading order: surfaces -> subject -> animals, objects; warps -> motions; appearance -> bank -> denoisers -> make.
-inflate turns a user's image into a subject; prompt reads the sentence; each file's head holds its numbers to tune.
+inflate turns a user's image into a subject; each file's head holds its numbers to tune.
+Prompts: vocabulary, languages (data) -> lexicon (forms) -> verbs, characters (candidates) -> prompt (the choice).
 """
 
 from __future__ import annotations

@@ -1,55 +1,23 @@
-"""From a sentence to a subject and a motion: stems and synonyms, else the nearest known word, else a default."""
+"""From a sentence to a subject and a motion: the main verb, else the most similar known word, else a default."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from operator import itemgetter
 
+from .characters import CharacterSentence, reads
+from .languages import SPACED, UNSPACED
+from .lexicon import Lexicon
+from .verbs import BASE, HINT, NOUN, Sentence, Verb
+from .vocabulary import ENGLISH
+
 FROM_PROMPT = "from the prompt"
-DEFAULT_MOTION = "sway"  # suits anything that stands
+DEFAULT_MOTIONS = ("sway", "nod")  # sway suits anything that stands; nod where sway is denied
 MIN_SIMILARITY = 0.75  # share of letters two words must have in common to be taken for one another
-
-SUBJECT_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "snowman": ("snowman", "snow man", "frosty"),
-    "robot": ("robot", "android", "droid", "bot"),
-    "duck": ("duck", "duckling", "chick", "bird", "goose"),
-    "panda": ("panda", "bear", "teddy"),
-    "cat": ("cat", "kitten", "kitty", "tabby", "tomcat"),
-    "penguin": ("penguin",),
-    "rocket": ("rocket", "spaceship", "shuttle", "spacecraft", "missile"),
-    "flower": ("flower", "daisy", "sunflower", "plant", "blossom"),
-    "turtle": ("turtle", "tortoise"),
-    "teapot": ("teapot", "kettle", "tea pot", "pot"),
-    "frog": ("frog", "toad"),
-}
-_MOTION_SYNONYMS = {
-    "jump": "jump leap vault pounce hurdle",
-    "bounce": "bounce hop bob bouncy dribble spring skip",
-    "sway": "sway bend lean swing wind breeze sag wilt drift blow",
-    "spin": "spin rotate turn whirl twirl pirouette revolve orbit circle roll",
-    "wave": "wave greet hello beckon salute hail bye raise",
-    "squash": "squash stretch squeeze breathe pulse pulsate inflate squish press grow throb",
-    "walk": "walk waddle step march stroll run stride crawl jog stomp wander trot sneak",
-    "fly": "fly flap float hover soar glide lift launch rise flight levitate ascend swim",
-    "dance": "dance disco boogie groove party samba waltz tango breakdance play celebrate",
-    "nod": "nod bow agree eat peck sing drink talk speak look",
-    "twist": "twist wring shake shiver wriggle wiggle writhe swivel",
-    "rock": "rock tip tilt wobble teeter totter seesaw stagger shudder",
-}
-MOTION_SYNONYMS: dict[str, tuple[str, ...]] = {m: tuple(synonyms.split()) for m, synonyms in _MOTION_SYNONYMS.items()}
-
-SUBJECTS = tuple(SUBJECT_SYNONYMS)
-MOTIONS = tuple(MOTION_SYNONYMS)
-IRREGULAR = {
-    "flew": "fly", "flown": "fly", "flies": "fly", "swung": "swing", "spun": "spin", "ran": "run", "bent": "bend",
-    "leapt": "leap", "blew": "blow", "shook": "shake", "swam": "swim", "sang": "sing", "ate": "eat",
-}
-FILLER = frozenset(
-    "a an the is are was in on at of and with to from his her its it very high quality resolution 8k dslr image "
-    "picture photo cartoon small big little cute up down as by for that while lighting light candle".split()
-)
+SUBJECTS = tuple(ENGLISH.subjects)
+MOTIONS = tuple(ENGLISH.motions)
 
 
 @dataclass(frozen=True)
@@ -62,57 +30,84 @@ class ParsedPrompt:
     sentence: str  # for the user
 
 
-def stem(word: str) -> str:
-    """Reduce a word enough to compare it: bouncing -> bounc, hops -> hop, dances -> danc, waving -> wav."""
-    word = IRREGULAR.get(word, word)
-    for ending in ("ing", "ed", "es", "s", "er"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word[: -len(ending)]
-            break
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
-        word = word[:-1]
-    return word[:-1] if word.endswith(("e", "y")) and len(word) > 2 else word
-
-
 def parse_prompt(prompt: str, motion: str = FROM_PROMPT) -> ParsedPrompt:
     """Read subject and motion; `motion` other than "from the prompt" overrides the text."""
-    tokens = re.findall(r"[a-z]+", prompt.lower())
-    pairs = [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
-    subject, _ = _first_match(pairs + tokens, SUBJECT_SYNONYMS)
+    sentence = _spaced_sentence(prompt)
+    subject = CharacterSentence(prompt).subject() if reads(prompt) else None
+    subject = subject or next((name for t in sentence.tokens if (name := sentence.lexicon.subjects.get(t))), None)
     if motion != FROM_PROMPT:
         if motion not in MOTIONS:
             raise ValueError(f"motion is {motion!r}: use {FROM_PROMPT!r} or one of {', '.join(MOTIONS)}.")
         return ParsedPrompt(subject, motion, False, f"Motion {motion!r}, as chosen.")
-    match, token = _first_match(tokens, MOTION_SYNONYMS)
-    if match:
-        return ParsedPrompt(subject, match, False, f"Motion {match!r}, from the word {token!r}.")
-    rest = [t for t in tokens if t not in FILLER and not _first_match([t], SUBJECT_SYNONYMS)[0]]
-    guess, word = _nearest_motion(rest)
-    reason = f"{word!r} is most similar to it" if word else "no word names a motion"
+    verbs = [*(CharacterSentence(prompt).verbs() if reads(prompt) else ()), *sentence.verbs()]
+    return _chosen(subject, verbs) or _guessed(subject, verbs, sentence)
+
+
+@cache
+def _lexicons() -> tuple[Lexicon, ...]:
+    return tuple(Lexicon(language, language is ENGLISH) for language in SPACED.values())
+
+
+def _spaced_sentence(prompt: str) -> Sentence:
+    """Read a prompt in the language that knows most of its words; English where several know as many."""
+    return Sentence(prompt, max(_lexicons(), key=lambda lexicon: lexicon.score(prompt)))
+
+
+def _best(verbs: list[Verb]) -> Verb | None:
+    """Return the candidate of the highest rank, the first of several."""
+    return max(verbs, key=lambda verb: (verb.rank, -verb.position), default=None)
+
+
+def _chosen(subject: str | None, verbs: list[Verb]) -> ParsedPrompt | None:
+    """Return what the main verb says, and what else was read; None without a verb that has a motion."""
+    motions = [verb for verb in verbs if verb.motion and not verb.negated]
+    others = [verb for verb in verbs if not verb.motion and not verb.negated]
+    best = _best([verb for verb in motions if verb.rank >= BASE])
+    best = best or (None if others else _best([verb for verb in motions if verb.rank == HINT]))
+    if best is None:
+        return None
+    denied = [verb.token for verb in verbs if verb.negated and verb.motion]
+    notes = [f"{verb.token!r} has no motion here" for verb in others if verb.rank > NOUN]
+    notes += [f"{token!r} stands with a not, so it is left out" for token in denied]
+    note = f" ({'; '.join(notes)})" if notes else ""
+    return ParsedPrompt(subject, best.motion, False, f"Motion {best.motion!r}, from the word {best.token!r}{note}.")
+
+
+def _guessed(subject: str | None, verbs: list[Verb], sentence: Sentence) -> ParsedPrompt:
+    """Return a guess, and why it is one."""
+    denied = [verb for verb in verbs if verb.negated and verb.motion]
+    default = next(m for m in DEFAULT_MOTIONS if m not in {verb.motion for verb in denied})
+    other = _best([verb for verb in verbs if not verb.motion])
+    weak = [verb for verb in verbs if verb.motion and not verb.negated and verb.rank in (NOUN, HINT)]
+    similar, token = ("", "") if other or denied else _most_similar(sentence)
+    unlisted = next(iter(sentence.unlisted_verbs()), None)
+    after = [v for v in weak if unlisted is None or v.position > unlisted.position or v.rank == HINT]
+    if denied:
+        reason = f"the prompt has {denied[0].token!r} only with a not, which names no other motion"
+    elif similar:
+        default, reason = similar, f"{token!r} is most similar to it"
+    elif after and (other is None or after[0].rank == HINT):
+        default, reason = after[0].motion, f"{after[0].token!r} looks like a noun"
+    elif other or unlisted:
+        reason = f"{(other or unlisted).token!r} is not understood"
+    else:
+        languages = ", ".join((*SPACED, *UNSPACED))
+        reason = f"no word names a motion (read: {languages})"
     known = ", ".join(MOTIONS)
-    note = "" if word else " Only English words are understood; or choose the motion yourself."
-    return ParsedPrompt(subject, guess, True, f"Motion {guess!r}, a guess: {reason}. Known motions: {known}.{note}")
+    text = f"Motion {default!r}, a guess: {reason}. Known motions: {known}; or choose the motion yourself."
+    return ParsedPrompt(subject, default, True, text)
 
 
-def _first_match(tokens: list[str], table: dict[str, tuple[str, ...]]) -> tuple[str | None, str]:
-    """Return the name of the first token whose stem is in the table, and the token; the order of the text decides."""
-    stems = {stem(w): name for name, synonyms in table.items() for w in synonyms}
-    stems |= {w: name for name, synonyms in table.items() for w in synonyms if " " in w}
-    for token in tokens:
-        name = stems.get(token) or stems.get(stem(token))
-        if name:
-            return name, token
-    return None, ""
-
-
-def _nearest_motion(tokens: list[str]) -> tuple[str, str]:
-    """Return the motion whose word shares most letters with a token, and that token; else the default and ''."""
+def _most_similar(sentence: Sentence) -> tuple[str, str]:
+    """Return the motion whose verb shares most letters with a token that is no known word, and that token."""
+    lexicon = sentence.lexicon
+    known = (lexicon.stopwords, lexicon.subjects, lexicon.verbs)
+    unknown = {t for t in sentence.tokens if len(t) >= 4 and not any(t in table for table in known)}
     candidates = (
-        (SequenceMatcher(None, stem(token), stem(word)).ratio(), motion, token)
-        for token in tokens
-        for motion, synonyms in MOTION_SYNONYMS.items()
-        for word in synonyms
-        if min(len(token), len(word)) >= 4
+        (SequenceMatcher(None, token, form).ratio(), motion, token)
+        for token in sorted(unknown)
+        for form, (motion, _, _) in lexicon.verbs.items()
+        if motion and len(form) >= 4 and form[0] == token[0]
     )
     similarity, motion, token = max(candidates, key=itemgetter(0), default=(0.0, "", ""))
-    return (motion, token) if similarity > MIN_SIMILARITY else (DEFAULT_MOTION, "")
+    return (motion, token) if similarity > MIN_SIMILARITY else ("", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -49,3 +50,31 @@ def test_where_it_was_saved_has_no_dot_behind_it(workspace: Path, pack_module: C
     (workspace / "film_00001_").mkdir(parents=True)
     assert saved(workspace.resolve() / "film_00001_") == "Saved in the output folder as animate124/film_00001_/"
     assert saved(workspace.resolve() / "a_00001_.glb") == "Saved in the output folder as animate124/a_00001_.glb"
+
+
+NOON = time.struct_time((2031, 2, 3, 4, 5, 6, 0, 34, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "filled"),
+    [
+        ("cat", "cat"),
+        ("%date:yyyy-MM-dd%/cat", "2031-02-03/cat"),
+        ("%date:yy M d h m s hh:mm:ss%", "31 2 3 4 5 6 04:05:06"),
+        ("%year%%month%%day%-%hour%%minute%%second%", "20310203-040506"),
+        ("cat_%width%x%height%", "cat_320x200"),
+        ("100%_%KSampler.seed%", "100%_%KSampler.seed%"),
+    ],
+)
+def test_tokens_are_filled_as_save_image_does(pack_module: Callable[[str], ModuleType], name: str, filled: str) -> None:
+    assert pack_module("nodes.host.name_tokens").fill(name, (320, 200), NOON) == filled
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_name_with_tokens_passes_and_is_filled(
+    nodes: dict[str, type], workspace: Path, pack_module: Callable[[str], ModuleType], writer: str
+) -> None:
+    assert nodes[writer].VALIDATE_INPUTS(name="%date:yyyy%/cat_%width%") is True
+    assert "holds a character" in nodes[writer].VALIDATE_INPUTS(name="%date:hh:mm%/cat")
+    path = pack_module("nodes.result.saving").free_path("%date:yyyy%/cat_%width%", ".glb", (64, 32))
+    assert path == workspace.resolve() / time.strftime("%Y") / "cat_64_00001_.glb"

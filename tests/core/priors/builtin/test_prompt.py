@@ -2,7 +2,13 @@
 
 import pytest
 
-from a124core.priors.builtin import MOTIONS, SUBJECTS, make_priors, parse_prompt
+from a124core.priors.builtin import MOTIONS, SUBJECTS, make_priors, parse_prompt, prompt, vocabulary
+from a124core.priors.builtin.languages import SPACED, UNSPACED
+from tests.core.priors.builtin import prompt_sentences
+
+LANGUAGES = ("ENGLISH", "FRENCH", "GERMAN", "SPANISH", "CHINESE", "JAPANESE")
+TABLES = (*LANGUAGES, "ADVERSARIAL", "ADVERSARIAL_ELSEWHERE")
+ROWS = [row for table in TABLES for row in getattr(prompt_sentences, table)]
 
 
 @pytest.mark.parametrize(
@@ -89,3 +95,62 @@ def test_no_reference_and_no_subject_is_refused():
 def test_the_truth_knows_whether_its_motion_has_a_path():
     assert make_priors(None, "a robot bounces", image_size=16, tile_size=32).truth.motion_has_path
     assert not make_priors(None, "a robot spins", image_size=16, tile_size=32).truth.motion_has_path
+
+
+@pytest.mark.parametrize(("sentence", "subject", "motion"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_sentence_means_what_a_person_would_say(sentence, subject, motion):
+    parsed = parse_prompt(sentence)
+    assert parsed.subject == subject
+    assert parsed.guessed if motion is None else (parsed.motion, parsed.guessed) == (motion, False), parsed.sentence
+
+
+def test_every_language_has_twenty_sentences():
+    assert all(len(getattr(prompt_sentences, language)) >= 20 for language in LANGUAGES)
+    assert len(prompt_sentences.ADVERSARIAL) >= 40
+
+
+@pytest.mark.parametrize(("sentence", "verb"), prompt_sentences.NOT_UNDERSTOOD)
+def test_a_verb_without_a_motion_is_named(sentence, verb):
+    parsed = parse_prompt(sentence)
+    assert parsed.guessed and f"{verb!r} is not understood" in parsed.sentence
+    assert parsed.sentence.startswith(f"Motion {parsed.motion!r}, a guess")
+
+
+@pytest.mark.parametrize(
+    "sentence", ["the frog does not jump", "la grenouille ne saute pas", "青蛙不跳", "カエルは跳ばない"]
+)
+def test_a_denied_motion_is_not_taken_and_said(sentence):
+    parsed = parse_prompt(sentence)
+    assert parsed.motion != "jump" and "only with a not" in parsed.sentence
+
+
+def test_the_default_is_never_the_denied_motion():
+    assert parse_prompt("a tree does not sway").motion != "sway"
+
+
+def test_what_was_left_out_is_said_beside_the_motion():
+    assert "'barks' has no motion here" in parse_prompt("a dog barks and jumps").sentence
+    assert "'jump' stands with a not" in parse_prompt("the frog does not jump, it dances").sentence
+
+
+@pytest.mark.parametrize("name", [*SPACED, *UNSPACED])
+def test_every_language_names_every_subject_and_motion(name):
+    language = {**SPACED, **UNSPACED}[name]
+    assert list(language.subjects) == list(SUBJECTS) and list(language.motions) == list(MOTIONS)
+
+
+def test_a_new_motion_takes_its_verb_from_those_without(monkeypatch):
+    monkeypatch.setitem(vocabulary.ENGLISH.motions, "wag", "wag")
+    prompt._lexicons.cache_clear()
+    try:
+        assert parse_prompt("a dog wags its tail").motion == "wag"
+    finally:
+        monkeypatch.undo()
+        prompt._lexicons.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "!!!", ",,, ;", "- - -", "🐼", "the the the", "not", "the frog's", "a-b-c not"]
+)
+def test_anything_is_read(text):
+    assert parse_prompt(text).motion in MOTIONS
