@@ -171,8 +171,8 @@ class RunFolder:
         if different:
             more = f" and {len(different) - NAMED} more" if len(different) > NAMED else ""
             raise ValueError(
-                f"the interrupted run in {self.out} was started with other options ({', '.join(different[:NAMED])}{more}"
-                "): use the same ones, or start over without --resume."
+                f"the interrupted run in {self.out} was started with other options "
+                f"({', '.join(different[:NAMED])}{more}): use the same ones, or start over without --resume."
             )
 
     def write_head(self, identity: dict[str, str], anew: bool = False) -> None:
