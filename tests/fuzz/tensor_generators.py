@@ -185,4 +185,5 @@ def old_program(rng: random.Random) -> bytes:
     start = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}."
     keys = rng.choice((b"\x80\x02]X\x01\x00\x00\x000a.", b"\x80\x02].", b"\x80\x02K\x01."))
     numel = rng.choice((4, 4, 4, 5, 0, 2**40, 2**63))
-    return start + pickle_program(rng) + keys + struct.pack("<Q", numel) + struct.pack("<4f", 1, 2, 3, 4)
+    program = pickle_program(rng).replace(b"K\x04tQ", b"K\x04NtQ")  # its storages may be views of others
+    return start + program + keys + struct.pack("<Q", numel) + struct.pack("<4f", 1, 2, 3, 4)
