@@ -45,7 +45,7 @@ def check_unet(folder: Path, role: str) -> dict[str, Any]:
     if type(channels) is not int or channels != CHANNELS[role]:
         family = FAMILIES.get(channels if type(channels) is int else 0, "another kind of model")
         raise ValueError(
-            f"the UNet in {folder} has {str(channels)[:60]} input channels, as {family}, but {CHANNELS[role]} "
+            f"the UNet in {folder} has {channels!r:.60} input channels, as {family}, but {CHANNELS[role]} "
             f"are needed: {advice}"
         )
     read_schedule(folder)
@@ -62,7 +62,7 @@ def check_embedding_dim(folder: Path, unet: dict[str, Any], dim: int) -> None:
     if expected != dim:
         raise ValueError(
             f"the embeddings of the text encoder in {folder} have {dim} dimensions, but its UNet's cross-attention "
-            f"expects {str(expected)[:60]}: the folder was put together from two models. Copy the model's folder "
+            f"expects {expected!r:.60}: the folder was put together from two models. Copy the model's folder "
             "again."
         )
 
@@ -76,8 +76,8 @@ def check_control(base: Path, unet: dict[str, Any], folder: Path) -> None:
     for name in ("cross_attention_dim", "block_out_channels"):
         if unet.get(name) != control.get(name):
             raise ValueError(
-                f"the ControlNet in {folder} has {name} {str(control.get(name))[:60]}, but the model in {base} "
-                f"{str(unet.get(name))[:60]}: it is of another family. For SD 1.5 {advice}"
+                f"the ControlNet in {folder} has {name} {control.get(name)!r:.60}, but the model in {base} "
+                f"{unet.get(name)!r:.60}: it is of another family. For SD 1.5 {advice}"
             )
 
 
