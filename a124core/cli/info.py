@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..export.checkpoint import read_field
-from ..utils.files import read_kind, read_tensors
+from ..stages.snapshot import load_snapshot
+from ..utils.saved_tensors import read_kind
 
 
 def describe(path: Path) -> str:
@@ -29,9 +30,9 @@ def describe(path: Path) -> str:
 
 
 def _snapshot(path: Path) -> str:
-    tensors, header = read_tensors(path, "snapshot")
-    numbers = sum(t.numel() for t in tensors.values())
+    snapshot = load_snapshot(path)
+    numbers = sum(t.numel() for t in snapshot.tensors.values())
     return (
-        f"{path}: a snapshot of the {header['stage']} stage after {header['step']} steps, seed {header['seed']}, "
+        f"{path}: a snapshot of the {snapshot.stage} stage after {snapshot.step} steps, seed {snapshot.seed}, "
         f"{path.stat().st_size / 2**20:.1f} MB, {numbers:,} numbers; --resume continues from it"
     )

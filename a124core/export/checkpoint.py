@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from ..field.config import FieldConfig, upgraded
-from ..field.field4d import Field4D
-from ..field.grid import rows_per_grid
+from ..field.config import FieldConfig, config_from_file
+from ..field.field4d import MLP_KEYS, Field4D
+from ..field.grid import parameter_shapes
 from ..field.occupancy import Occupancy
-from ..utils.files import read_tensors, write_tensors
-
-DAMAGED = ": the file is damaged, make it again."
+from ..utils.files import write_tensors
+from ..utils.saved_tensors import SavedTensors, open_tensors
 
 
 def save_field(path: str | Path, field: Field4D, extra: dict[str, Any] | None = None) -> None:
@@ -34,39 +31,30 @@ def load_field(path: str | Path) -> Field4D:
 
 
 def read_field(path: str | Path) -> tuple[Field4D, dict[str, Any]]:  # field, extra
-    """Read a field and the extra saved with it; every shape is checked against the config."""
-    tensors, header = read_tensors(path, "field")
-    config = _config(header.get("config"), header["version"], path)
-    occupancy = tensors.pop("occupancy", None)
-    _check_shapes(tensors, config, path)
-    if occupancy is not None:
-        if occupancy.ndim != 4 or len(set(occupancy.shape[1:])) != 1:
-            raise ValueError(f"{path}: occupancy is {tuple(occupancy.shape)}, not (S, G, G, G){DAMAGED}")
-        occupancy = Occupancy(occupancy, float(header.get("occupancy_threshold", 10.0)))
-    mlp = {name.removeprefix("mlp."): value for name, value in tensors.items() if name.startswith("mlp.")}
-    return Field4D(config, tensors["table"], mlp, occupancy), header.get("extra", {})
-
-
-def _config(options: Any, version: int, path: str | Path) -> FieldConfig:
-    options = upgraded(options, version) if isinstance(options, dict) else {}
-    if set(options) != {f.name for f in fields(FieldConfig)}:
-        raise ValueError(f"{path} was written by another version (its field options differ): make it again.")
+    """Read a field and the extra saved with it; types, shapes and bounds are checked before any tensor is read."""
+    saved = open_tensors(path, "field")
+    header = saved.header
     try:
-        return FieldConfig(**options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its field options are broken ({error}): make it again.") from None
+        config = config_from_file(header.get("config"), header["version"])
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used ({str(error).rstrip('.')}): make it again.") from None
+    extra = header.get("extra", {})
+    if not isinstance(extra, dict):
+        raise ValueError(f"{path} has notes that are no object{saved.damaged}")
+    threshold = _check_entries(saved, config)
+    tensors = saved.read()
+    occupancy = Occupancy(tensors["occupancy"], threshold) if "occupancy" in tensors else None
+    mlp = {name: tensors[f"mlp.{name}"] for name in MLP_KEYS}
+    return Field4D(config, tensors["table"], mlp, occupancy), extra
 
 
-def _check_shapes(tensors: dict[str, Tensor], config: FieldConfig, path: str | Path) -> None:
-    features, hidden = 2 * config.levels, config.hidden
-    needed = {
-        "table": (config.time_grids, rows_per_grid(config), 2),
-        "mlp.w1": (hidden, features),
-        "mlp.b1": (hidden,),
-        "mlp.w2": (4, hidden),
-        "mlp.b2": (4,),
-    }
-    for name, shape in needed.items():
-        actual = tuple(tensors[name].shape) if name in tensors else "missing"
-        if actual != shape:
-            raise ValueError(f"{path}: {name} is {actual}, but its config needs {shape}{DAMAGED}")
+def _check_entries(saved: SavedTensors, config: FieldConfig) -> float:
+    """Check every tensor's type and shape against the config; return the occupancy's threshold."""
+    shapes = parameter_shapes(config)
+    names = {name: name if name == "table" else f"mlp.{name}" for name in shapes}
+    for name, shape in shapes.items():
+        saved.check_entry(names[name], shape)
+    saved.check_names([*names.values(), "occupancy"])
+    if "occupancy" in saved.layout.entries:
+        saved.check_occupancy()
+    return saved.number("occupancy_threshold", 10.0)

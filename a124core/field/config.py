@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
+from ..utils.validate import ABOVE_ZERO, check_choice, check_range, check_types
 
 INDEX_MODES = ("hash", "tiled_full", "tiled_legacy")
 DENSITIES = ("exp", "softplus")
@@ -30,13 +30,24 @@ class FieldConfig:
     init_scale: float = 1e-4  # tables start uniform in (-init_scale, init_scale)
 
     def __post_init__(self) -> None:
-        check_range(self, 1, ANY, "time_grids", "levels", "base_resolution", "hidden")
+        check_types(self)
+        check_range(self, 1, 32, "levels")  # Instant-NGP has 16
+        check_range(self, 1, 4096, "time_grids", "hidden")
+        check_range(self, 1, 2**20, "base_resolution")
         check_range(self, self.base_resolution, 2**20, "max_resolution")
         check_range(self, 3, 24, "log2_hashmap_size")
-        check_range(self, 0, ANY, "blob_density", "init_scale")
-        check_range(self, ABOVE_ZERO, ANY, "blob_radius")
+        check_range(self, 0, 1e6, "blob_density", "init_scale")
+        check_range(self, ABOVE_ZERO, 1e6, "blob_radius")
         check_choice(self, "index_mode", INDEX_MODES)
         check_choice(self, "density", DENSITIES)
+
+
+def config_from_file(options: Any, version: int) -> FieldConfig:
+    """Return a file's field options, of any file version, as a config: ValueError says what is wrong with them."""
+    options = upgraded(options, version) if isinstance(options, dict) else {}
+    if set(options) != {f.name for f in fields(FieldConfig)}:
+        raise ValueError("its field options are those of another version")
+    return FieldConfig(**options)
 
 
 def upgraded(options: dict[str, Any], version: int) -> dict[str, Any]:

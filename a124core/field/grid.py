@@ -42,6 +42,17 @@ def rows_per_grid(config: FieldConfig) -> int:
     return sum(row_count(config, level) for level in range(config.levels))
 
 
+def parameter_shapes(config: FieldConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the table and of the MLP's weights and biases."""
+    return {
+        "table": (config.time_grids, rows_per_grid(config), 2),
+        "w1": (config.hidden, 2 * config.levels),
+        "b1": (config.hidden,),
+        "w2": (4, config.hidden),
+        "b2": (4,),
+    }
+
+
 def _level(config: FieldConfig, number: int, offset: int) -> Level:
     side, rows = resolution(config, number) + 1, row_count(config, number)
     fits = side**3 <= rows

@@ -58,9 +58,21 @@ class TokenSnapshot:
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        """Refuse what a file may hold in the place of a snapshot."""
+        shape, step = self.meta.get("shape"), self.meta.get("step")
+        actual = [list(self.tensors[name].shape) for name in ("token", "mean", "square") if name in self.tensors]
+        floats = all(t.dtype == torch.float32 for name, t in self.tensors.items() if name != "random")
+        if type(step) is not int or step < 0 or actual != [shape] * 3 or len(shape) != 2 or not floats:
+            raise ValueError("the snapshot of a textual inversion is not whole: choose resume = restart.")
+        try:
+            torch.Generator().set_state(self.tensors["random"])
+        except (KeyError, TypeError, RuntimeError):
+            raise ValueError("the snapshot's random numbers are none: choose resume = restart.") from None
+
     @property
     def step(self) -> int:
-        return int(self.meta["step"])
+        return self.meta["step"]
 
 
 @dataclass(frozen=True)

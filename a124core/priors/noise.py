@@ -5,10 +5,17 @@ In float64: the float32 tables of diffusers' schedulers are up to 3e-4 off, and 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from ..utils.safetensors_layout import short
 from .parameterization import EPS, FLOW, KINDS
+
+MAX_STEPS = 100_000  # of a schedule; published ones have 1000
+BETAS = {"start": 1e-4, "end": 0.02}  # diffusers' defaults
+ADVICE = "copy the model's scheduler folder again"
 
 
 def scaled_linear_sigmas() -> Tensor:  # (1000,) ascending
@@ -32,17 +39,28 @@ def draw_timesteps(
 
 def sigma_table(config: dict) -> tuple[Tensor, str]:
     """Read a scheduler_config.json as ((T,) ascending sigmas, one of KINDS); the sampler it names does not matter."""
-    steps = int(config.get("num_train_timesteps", 1000))
+    steps = round(_number(config, "num_train_timesteps", 1000, 1, MAX_STEPS))
     if "FlowMatch" in str(config.get("_class_name", "")):
-        return _flow_table(steps, float(config.get("shift", 1.0))), FLOW
-    kind = str(config.get("prediction_type", EPS))
+        return _flow_table(steps, _number(config, "shift", 1.0, 1e-3, 1e3)), FLOW
+    kind = config.get("prediction_type", EPS)
     if kind not in KINDS:
         raise ValueError(
-            f"the scheduler's prediction_type is {kind!r}: epsilon, v_prediction or sample is needed, so take a model "
-            "whose scheduler folder says one of these."
+            f"the scheduler's prediction_type is {short(str(kind))}: epsilon, v_prediction or sample is needed, so "
+            "take a model whose scheduler folder says one of these."
         )
     bars = torch.cumprod(1.0 - _betas(config, steps), dim=0)
-    return _to_sigmas(_zero_terminal(bars) if config.get("rescale_betas_zero_snr") else bars), kind
+    sigmas = _to_sigmas(_zero_terminal(bars) if config.get("rescale_betas_zero_snr") else bars)
+    if not sigmas.isfinite().all():
+        raise ValueError(f"the scheduler's betas give no noise levels (NaN or infinite ones): {ADVICE}.")
+    return sigmas, kind
+
+
+def _number(config: dict, name: str, default: float, low: float, high: float) -> float:
+    """Return a number of the scheduler in [low, high]: ValueError for anything else."""
+    value = config.get(name, default)
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError(f"the scheduler's {name} is no number from {low:g} to {high:g}: {ADVICE}.")
+    return value
 
 
 def _to_sigmas(alpha_bars: Tensor) -> Tensor:
@@ -56,8 +74,8 @@ def _scaled_linear(steps: int, first: float, last: float) -> Tensor:  # (steps,)
 def _betas(config: dict, steps: int) -> Tensor:  # (steps,) float64
     """Return the betas of the schedules that published folders use."""
     if config.get("trained_betas") is not None:
-        return torch.tensor(config["trained_betas"], dtype=torch.float64)
-    first, last = float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02))
+        return _trained_betas(config["trained_betas"])
+    first, last = (float(_number(config, f"beta_{end}", value, 0, 1)) for end, value in BETAS.items())
     schedule = config.get("beta_schedule", "linear")
     if schedule == "linear":
         return torch.linspace(first, last, steps, dtype=torch.float64)
@@ -68,8 +86,16 @@ def _betas(config: dict, steps: int) -> Tensor:  # (steps,) float64
         bar = torch.cos((time + 0.008) / 1.008 * torch.pi / 2) ** 2
         return (1.0 - bar[1:] / bar[:-1]).clamp(max=0.999)
     raise ValueError(
-        f"the scheduler's beta_schedule is {schedule!r}: linear, scaled_linear or squaredcos_cap_v2 is needed."
+        f"the scheduler's beta_schedule is {short(str(schedule))}: linear, scaled_linear or squaredcos_cap_v2 is "
+        "needed."
     )
+
+
+def _trained_betas(betas: Any) -> Tensor:  # (steps,) float64
+    whole = isinstance(betas, list) and 1 <= len(betas) <= MAX_STEPS
+    if not whole or not all(type(beta) in (int, float) and 0 <= beta <= 1 for beta in betas):
+        raise ValueError(f"the scheduler's trained_betas are no list of numbers from 0 to 1: {ADVICE}.")
+    return torch.tensor(betas, dtype=torch.float64)
 
 
 def _zero_terminal(alpha_bars: Tensor) -> Tensor:

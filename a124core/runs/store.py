@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..export.checkpoint import load_field, save_field
-from ..export.embedding import load_progress, read_embedding, save_progress, write_embedding
+from ..export.embedding import load_progress, read_learned, save_progress, write_embedding
 from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
 from ..utils.temporary import sweep
@@ -32,7 +32,7 @@ FIELD_FORMAT = FileFormat(load_snapshot, save_snapshot, load_field, save_field)
 TOKEN_FORMAT = FileFormat(
     lambda path: TokenSnapshot(*load_progress(path)),
     lambda path, snapshot: save_progress(path, snapshot.tensors, snapshot.meta),
-    lambda path: read_embedding(path)[""],
+    read_learned,
     lambda path, embedding, notes: write_embedding(path, embedding, notes),
 )
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..field.config import upgraded
+from ..field.config import FieldConfig, config_from_file, upgraded
 from ..field.field4d import MLP_KEYS, Field4D
+from ..field.grid import parameter_shapes
 from ..field.occupancy import Occupancy
-from ..utils.files import read_tensors, write_tensors
+from ..utils.files import VERSIONS, write_tensors
+from ..utils.saved_tensors import SavedTensors, open_tensors
+from ..utils.validate import MAX_NUMBER
 
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
+MAX_NAME = 100  # characters of a stage's name
 
 
 @dataclass(frozen=True)
@@ -120,19 +125,50 @@ def save_snapshot(path: str | Path, snapshot: Snapshot) -> None:
 
 
 def load_snapshot(path: str | Path) -> Snapshot:
-    """Read a snapshot; ValueError if the file is none."""
-    tensors, header = read_tensors(path, "snapshot")
+    """Read a snapshot; ValueError if the file is none. Types and shapes are checked before any tensor is read."""
+    saved = open_tensors(path, "snapshot")
+    stage, step, seed = saved.header.get("stage"), saved.whole("step"), saved.whole("seed", -MAX_NUMBER)
+    meta = _meta(saved)
+    if not isinstance(stage, str) or len(stage) > MAX_NAME:
+        raise ValueError(f"{path} does not name its stage{saved.damaged}")
+    _check_entries(saved, _field_config(saved, meta["field"]))
+    snapshot = Snapshot(stage, step, seed, saved.read(), meta)
     try:
-        meta = {name: header["meta"][name] for name in ("field", "config", "threshold")}
-        meta["rates"] = [float(rate) for rate in header["meta"].get("rates", [])]
-        meta["field"] = upgraded(meta["field"], header["version"])
-        return Snapshot(header["stage"], int(header["step"]), int(header["seed"]), _with_rng(tensors), meta)
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{path} is not a whole snapshot: choose resume = restart.") from None
+        torch.Generator().set_state(snapshot.tensors["rng"])
+    except RuntimeError:
+        raise ValueError(f"{path} has random numbers that no generator takes{saved.damaged}") from None
+    return snapshot
 
 
-def _with_rng(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """KeyError without the random numbers' state, ValueError if a generator would not take it."""
-    if tensors["rng"].shape != torch.Generator().get_state().shape or tensors["rng"].dtype != torch.uint8:
-        raise ValueError
-    return tensors
+def _meta(saved: SavedTensors) -> dict[str, Any]:
+    """Return the options of field and stage, under the names of today."""
+    meta = saved.header.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    field, config, threshold = meta.get("field"), meta.get("config"), meta.get("threshold")
+    rates = meta.get("rates", [])
+    whole = isinstance(rates, list) and all(type(rate) in (int, float) for rate in rates)
+    whole = whole and isinstance(field, dict) and isinstance(config, dict) and isinstance(config.get("render"), dict)
+    if not whole or type(threshold) not in (int, float) or not 0 <= threshold < MAX_NUMBER:
+        raise ValueError(f"{saved.layout.path} is not a whole snapshot{saved.damaged}")
+    options = {"field": upgraded(field, saved.header["version"]), "config": config, "threshold": threshold}
+    return options | {"rates": [float(rate) for rate in rates]}
+
+
+def _field_config(saved: SavedTensors, options: dict[str, Any]) -> FieldConfig:
+    try:
+        return config_from_file(options, VERSIONS["snapshot"])
+    except ValueError as error:
+        raise ValueError(f"{saved.layout.path}: {str(error).rstrip('.')}{saved.damaged}") from None
+
+
+def _check_entries(saved: SavedTensors, config: FieldConfig) -> None:
+    """Check the types and shapes of the field, its occupancy, Adam's state and the random numbers' state."""
+    shapes = parameter_shapes(config)
+    for name, shape in shapes.items():
+        saved.check_entry(name, shape)
+        for entry in (f"{state}.{name}" for state in ADAM_STATE):
+            if entry in saved.layout.entries:
+                saved.check_entry(entry, () if entry.startswith("step.") else shape)
+    saved.check_occupancy()
+    saved.check_entry("rng", tuple(torch.Generator().get_state().shape), torch.uint8)
+    saved.check_names([*shapes, *(f"{state}.{name}" for state in ADAM_STATE for name in shapes), "occupancy", "rng"])

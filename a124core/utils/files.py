@@ -1,4 +1,4 @@
-"""Files that are either complete or not there: atomic writes, and tensors with a JSON header."""
+"""Files that are either complete or not there: atomic writes of folders, JSON, and tensors with a JSON header."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -167,47 +166,3 @@ def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         unshared[name] = tensor.clone() if storage in storages else tensor
         storages.add(storage)
     return unshared
-
-
-def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and header, its "version" among it, of a file of that kind; refuse anything else in one sentence."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} was not found: give the path of a {kind} file (.safetensors) this program wrote.")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            header = _parse_header(opened.metadata() or {}, kind, path)
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is incomplete or not a safetensors file ({error}): use another copy.") from None
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ValueError(f"{path} holds NaN or infinite values in {name!r}: use an earlier file.")
-    return tensors, header
-
-
-def read_kind(path: str | Path) -> str | None:
-    """Return the kind of one of our files; None for any other file."""
-    try:
-        with safe_open(Path(path), framework="pt") as opened:
-            metadata = opened.metadata() or {}
-    except (SafetensorError, OSError):
-        return None
-    return metadata.get("kind") if metadata.get("format") == FORMAT else None
-
-
-def _parse_header(metadata: dict[str, str], kind: str, path: Path) -> dict[str, Any]:
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} was not written by this program: give a {kind} file that it saved.")
-    if metadata.get("kind") != kind:
-        raise ValueError(f"{path} holds a {metadata.get('kind')}, a {kind} is needed: give another file.")
-    version, newest = metadata.get("version", ""), VERSIONS[kind]
-    if version not in map(str, range(1, newest + 1)):
-        raise ValueError(
-            f"{path} has file version {version}, this program reads {kind} files up to version {newest}: "
-            "open it with the release that wrote it, or make it again."
-        )
-    try:
-        return json.loads(metadata["header"]) | {"version": int(version)}
-    except (KeyError, TypeError, json.JSONDecodeError):
-        raise ValueError(f"{path} has a damaged header: use another copy.") from None

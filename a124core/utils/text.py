@@ -9,6 +9,12 @@ from typing import Any
 MAX_QUOTED = 60  # characters of a foreign value or message in a sentence of ours
 
 
+def first_line(error: BaseException) -> str:
+    """Return the error's first line without its full stop, for use inside a sentence."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200].rstrip(".")
+
+
 def count_noun(number: int, noun: str) -> str:
     """Return the number with its noun: 1 frame, 2 frames."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import unicodedata
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from .text import quote_value
 
@@ -15,6 +18,13 @@ PORTS = ("COM", "LPT")  # with a digit, or a raised one, which Windows takes for
 RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *(f"{p}{k}" for p in PORTS for k in "123456789¹²³")}
 FORBIDDEN_CHARACTERS = '<>:"|?*\\'  # in file names, on Windows; so are the reserved ones
 MAX_NAME_BYTES = 120  # of one part: every common file system takes 255, and a number and a suffix follow
+MAX_NUMBER = 2**64  # of options: only seeds come near it, and messages stay short
+TYPES = {  # by the name of a dataclass field's type: what a value must be, and its name in a message
+    "int": (numbers.Integral, "a whole number"),
+    "float": (numbers.Real, "a finite number"),
+    "bool": (bool, "true or false"),
+    "str": (str, "a text"),
+}
 
 
 def check_range(config: object, low: float, high: float, *names: str) -> None:
@@ -25,6 +35,19 @@ def check_range(config: object, low: float, high: float, *names: str) -> None:
             floor = "above 0" if low == ABOVE_ZERO else f"at least {low:g}"
             needed = floor if high == ANY else f"{floor} and at most {high:g}"
             raise ValueError(f"{name} is {value}: it must be {needed}, so choose another number.")
+
+
+def check_types(config: Any) -> None:
+    """Refuse a field of a dataclass that is no int, float (finite), bool or str as declared: ValueError."""
+    for field in fields(config):
+        value, (kind, text) = getattr(config, field.name), TYPES.get(str(field.type), (object, ""))
+        is_bool = isinstance(value, bool)
+        if not isinstance(value, kind) or (is_bool and kind in (numbers.Integral, numbers.Real)):
+            raise ValueError(f"{field.name} is a {type(value).__name__}: {text} is needed.")
+        if kind in (numbers.Integral, numbers.Real) and not abs(value) < MAX_NUMBER:  # NaN is refused too
+            raise ValueError(f"{field.name} is endless or not a number: {text} is needed.")
+        if kind is str and len(value) > MAX_PROMPT:
+            raise ValueError(f"{field.name} has {len(value)} characters: {text} is needed.")
 
 
 def check_choice(config: object, name: str, choices: tuple[str, ...]) -> None:

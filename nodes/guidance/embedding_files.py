@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-from ...a124core.export.embedding import read_embedding, write_embedding
+from ...a124core.export.embedding import read_learned, write_embedding
 from ...a124core.runs.store import TOKEN_FORMAT, RunStore
+from ...a124core.utils.safetensors_layout import read_layout
 from ..host.embeddings import embeddings_folder
 from ..optimize.store import open_store
 
@@ -48,7 +48,7 @@ def embedding_path(name: str, run: str | None) -> Path:
 def save_embedding(path: Path, embedding: Tensor, notes: dict[str, str]) -> None:
     """Write the embedding with its notes, unless the file is the same: nodes that depend on it would start again."""
     notes = {"made_by": CREATOR, **notes}
-    if path.is_file() and notes.items() <= _notes(path).items() and torch.equal(read_embedding(path)[""], embedding):
+    if path.is_file() and notes.items() <= _notes(path).items() and torch.equal(read_learned(path), embedding):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_embedding(path, embedding, notes)
@@ -57,7 +57,6 @@ def save_embedding(path: Path, embedding: Tensor, notes: dict[str, str]) -> None
 def _notes(path: Path) -> dict[str, str]:
     """Return the metadata of a safetensors file; nothing where it cannot be read."""
     try:
-        with safe_open(path, framework="pt") as opened:
-            return opened.metadata() or {}
-    except Exception:  # noqa: BLE001 (whatever it is, it is not ours)
+        return read_layout(path).metadata
+    except ValueError:
         return {}

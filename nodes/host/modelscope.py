@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from torch import Tensor
 from ...a124core.priors.modelscope.layers import LayerFactory
 from ...a124core.priors.modelscope.layouts import SUFFIXES, companion, to_original, unet_files
 from ...a124core.priors.modelscope.unet import Shapes, VideoUNet, check_shapes, shapes_of
+from ...a124core.priors.weight_files import check_checkpoint
+from ...a124core.utils.text import first_line
 from .folders import model_roots
 from .runtime import host_module
 
@@ -78,10 +79,14 @@ def _read(path: str) -> dict[str, Tensor]:
     """Read safetensors, or pickles with weights only, by the host's reader."""
     import comfy.utils
 
+    check_checkpoint(Path(path))
     try:
-        return comfy.utils.load_torch_file(path, safe_load=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} holds more than weights, so it is not opened: convert it to .safetensors.") from error
+        weights = comfy.utils.load_torch_file(path, safe_load=True)
+    except Exception as error:  # the file is checked already: what the host's reader still finds is damage
+        raise ValueError(f"{path} does not load ({first_line(error)}): copy it again.") from error
+    if not isinstance(weights, dict):
+        raise ValueError(f"{path} holds no weights by name: give a file of weights.")
+    return {str(name): weight for name, weight in weights.items() if isinstance(weight, Tensor)}
 
 
 class HostUNet(VideoUNet):
@@ -179,6 +184,7 @@ def load_clip(path: str) -> Any:
     """Return the host's CLIP with OpenCLIP ViT-H, whose last layer but one ModelScope was trained on."""
     import comfy.sd
 
+    check_checkpoint(Path(path))
     clip = comfy.sd.load_clip(
         ckpt_paths=[path],
         embedding_directory=[str(root) for root in model_roots("embeddings")],

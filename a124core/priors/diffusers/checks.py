@@ -35,17 +35,18 @@ def check_unet(folder: Path, role: str) -> dict[str, Any]:
     if (folder / "transformer").is_dir() and not (folder / "unet").is_dir():
         raise ValueError(f"{folder} holds a transformer, not a UNet: {advice}")
     config = read_config(folder, "unet")
-    actual = config.get("_class_name") or "network of an unknown kind"
+    actual = config.get("_class_name")
     if actual != class_name:
-        raise ValueError(f"{folder} holds a {actual}, and {class_name} is needed: {advice}")
+        actual = actual if isinstance(actual, str) and actual[:60].isidentifier() else "network of an unknown kind"
+        raise ValueError(f"{folder} holds a {actual[:60]}, and {class_name} is needed: {advice}")
     if config.get("addition_embed_type") or config.get("encoder_hid_dim_type"):
         raise ValueError(f"{folder} is an SDXL-like model, which needs more inputs than a text: {advice}")
     channels = config.get("in_channels", 4)
-    if channels != CHANNELS[role]:
-        family = FAMILIES.get(channels, "another kind of model")
+    if type(channels) is not int or channels != CHANNELS[role]:
+        family = FAMILIES.get(channels if type(channels) is int else 0, "another kind of model")
         raise ValueError(
-            f"the UNet in {folder} has {channels} input channels, as {family}, but {CHANNELS[role]} are needed: "
-            f"{advice}"
+            f"the UNet in {folder} has {channels!r:.60} input channels, as {family}, but {CHANNELS[role]} "
+            f"are needed: {advice}"
         )
     read_schedule(folder)
     return config
@@ -57,11 +58,12 @@ def _advice(role: str) -> str:
 
 def check_embedding_dim(folder: Path, unet: dict[str, Any], dim: int) -> None:
     """Check that the text encoder's embeddings have the dimensions of the UNet's cross-attention."""
-    expected = int(unet.get("cross_attention_dim", 1280))  # diffusers' default
+    expected = unet.get("cross_attention_dim", 1280)  # diffusers' default
     if expected != dim:
         raise ValueError(
             f"the embeddings of the text encoder in {folder} have {dim} dimensions, but its UNet's cross-attention "
-            f"expects {expected}: the folder was put together from two models. Copy the model's folder again."
+            f"expects {expected!r:.60}: the folder was put together from two models. Copy the model's folder "
+            "again."
         )
 
 
@@ -74,8 +76,8 @@ def check_control(base: Path, unet: dict[str, Any], folder: Path) -> None:
     for name in ("cross_attention_dim", "block_out_channels"):
         if unet.get(name) != control.get(name):
             raise ValueError(
-                f"the ControlNet in {folder} has {name} {control.get(name)}, but the model in {base} {unet.get(name)}: "
-                f"it is of another family. For SD 1.5 {advice}"
+                f"the ControlNet in {folder} has {name} {control.get(name)!r:.60}, but the model in {base} "
+                f"{unet.get(name)!r:.60}: it is of another family. For SD 1.5 {advice}"
             )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,26 @@ import torch
 from torch import nn
 
 from ...utils.device import is_out_of_memory
+from ...utils.json_files import read_json
+from ...utils.text import first_line
+from ..weight_files import check_checkpoint
+from .config_limits import AGAIN, check_fits, network_config
 from .package import diffusers, transformers
 
 LOADED: weakref.WeakValueDictionary[tuple, nn.Module] = weakref.WeakValueDictionary()  # as long as a prior holds them
 WEIGHTS = (".safetensors", ".bin", ".index.json")
-LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError, MemoryError)
+NETWORK_FILES = ("diffusion_pytorch_model", "pytorch_model", "model")  # beginnings of the names that are loaded
 
 
 def read_config(folder: Path, part: str, name: str = "config.json") -> dict[str, Any]:
     """Return the config of a part; the part `""` is the folder itself."""
     path = folder / part / name
+    _check_there(folder, path)
+    return read_json(path, AGAIN)
+
+
+def _check_there(folder: Path, path: Path) -> None:
+    """Refuse a folder that has no such file."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: give the folder of a model in diffusers' layout.")
     if not path.is_file():
@@ -30,13 +39,6 @@ def read_config(folder: Path, part: str, name: str = "config.json") -> dict[str,
             f"{folder} has no {path.relative_to(folder).as_posix()}: it is not complete, or not in diffusers' layout. "
             "Copy the whole folder of the model again."
         )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        config = None
-    if not isinstance(config, dict):
-        raise ValueError(f"{path} is damaged: copy the model's folder again.")
-    return config
 
 
 def check_class(folder: Path, part: str, expected: str) -> dict[str, Any]:
@@ -46,9 +48,10 @@ def check_class(folder: Path, part: str, expected: str) -> dict[str, Any]:
     return config
 
 
-def _check_class_name(path: Path, class_name: str, expected: str) -> None:
+def _check_class_name(path: Path, class_name: Any, expected: str) -> None:
     if class_name != expected:
-        raise ValueError(f"{path} holds a network {class_name}, and {expected} is needed: give another folder.")
+        actual = class_name if isinstance(class_name, str) and class_name[:60].isidentifier() else "of an unknown kind"
+        raise ValueError(f"{path} holds a network {actual[:60]}, and {expected} is needed: give another folder.")
 
 
 def load_part(
@@ -63,7 +66,8 @@ def load_part(
     network = LOADED.get(key)
     if network is None:
         options = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
-        network, info = _from_pretrained(getattr(diffusers(), class_name), folder / part, options)
+        network_class = getattr(diffusers(), class_name)
+        network, info = _from_pretrained(network_class, network_class.from_config, folder / part, options)
         # diffusers fills missing weights with random numbers and a warning
         _check_complete(folder / part, sorted(info["missing_keys"]) + [str(row[0]) for row in info["mismatched_keys"]])
         LOADED[key] = network.requires_grad_(False).eval()
@@ -73,24 +77,51 @@ def load_part(
 def load_transformer(folder: Path, part: str, class_name: str) -> nn.Module:
     """Return a frozen network of transformers in float32. It is not shared: it is dropped after its only use."""
     path = folder / part
-    _check_class_name(path, (read_config(folder, part).get("architectures") or [class_name])[0], class_name)
+    names = read_config(folder, part).get("architectures") or [class_name]
+    _check_class_name(path, names[0] if isinstance(names, list) else names, class_name)
+    network_class = getattr(transformers(), class_name)
     with _no_progress_bar():
-        network, info = _from_pretrained(getattr(transformers(), class_name), path, {})
+        network, info = _from_pretrained(
+            network_class, lambda config: network_class(network_class.config_class.from_dict(config)), path, {}
+        )
     _check_complete(path, sorted(key for key in info["missing_keys"] if not key.endswith("position_ids")))
     return network.float().requires_grad_(False).eval()
 
 
-def _from_pretrained(network_class: Any, path: Path, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+def _from_pretrained(
+    network_class: Any, build: Callable[[dict[str, Any]], nn.Module], path: Path, options: dict[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Load a network; build makes it from its config alone, to know its size before."""
     options = {**options, **_weight_options(path), "local_files_only": True, "output_loading_info": True}
+    config, files = network_config(path / "config.json"), _loaded_files(path, options["use_safetensors"])
+    for file in files:
+        check_checkpoint(file)
     try:
+        check_fits(lambda: build(config), config, files)
         return network_class.from_pretrained(str(path), **options)
-    except LOAD_ERRORS as error:
+    except Exception as error:  # a network built from any config.json may raise anything
         if is_out_of_memory(error):
             raise RuntimeError(
                 f"{path} does not fit into the free memory: close other programs, or leave a role out (on the command "
                 "line --refine none or --no-view-prior, in the graph by unplugging its guidance)."
             ) from None
-        raise ValueError(f"{path} does not load ({first_line(error)}): copy the model's folder again.") from None
+        raise ValueError(f"{path} does not load ({first_line(error)}): {AGAIN}.") from None
+
+
+def _loaded_files(path: Path, safe: bool) -> list[Path]:
+    """Return the files with weights that a network may be read from, and check the table of those that are split."""
+    for name in weight_files(path):
+        if name.endswith(".index.json"):
+            parts = read_json(path / name, AGAIN).get("weight_map")
+            names = set(parts.values()) if isinstance(parts, dict) and all(map(_is_name, parts.values())) else {""}
+            if not names <= set(weight_files(path)):
+                raise ValueError(f"{path / name} names files that are not there: {AGAIN}.")
+    end = ".safetensors" if safe else ".bin"
+    return [path / n for n in weight_files(path) if n.endswith(end) and n.startswith(NETWORK_FILES)]
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _check_complete(path: Path, missing: list[str]) -> None:
@@ -141,9 +172,3 @@ def load_tokenizer(folder: Path) -> Any:
         return transformers().CLIPTokenizer.from_pretrained(str(path), local_files_only=True)
     except Exception as error:  # its Rust half raises nothing more exact
         raise ValueError(f"{path} does not load ({first_line(error)}): copy it again.") from None
-
-
-def first_line(error: BaseException) -> str:
-    """Return the error's first line without its full stop, for use inside a sentence."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")[:200]

@@ -7,6 +7,7 @@ and its OpenCLIP converter supports only ViT-H and the names of one release of t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...utils.device import is_out_of_memory
+from ...utils.text import first_line
 from .package import diffusers, transformers
 
 HEADS = 8  # of every attention in Stable Diffusion 1's UNet
@@ -28,6 +31,34 @@ CLIP_BLOCK = {
 }
 
 
+MAX_MODULES = 64  # of one kind in a row; the networks here have up to 32
+ORIGINAL_FILE = "give the original file of Zero123 or ModelScope"
+
+
+class UnfitWeightsError(Exception):
+    """Weights that are not those of a network, in one sentence."""
+
+
+def refuses_unfit(build: Callable[[Mapping[str, Tensor]], nn.Module]) -> Callable[[Mapping[str, Tensor]], nn.Module]:
+    """Let a builder raise ValueError only: converters and constructors raise anything for weights of other shapes."""
+
+    @functools.wraps(build)
+    def checked(original: Mapping[str, Tensor]) -> nn.Module:
+        try:
+            return build(original)
+        except UnfitWeightsError as error:
+            raise ValueError(str(error)) from None
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise ValueError(
+                f"the file's weights are incomplete or of other shapes ({type(error).__name__}: {first_line(error)}): "
+                f"{ORIGINAL_FILE}."
+            ) from None
+
+    return checked
+
+
 def below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the weights below a prefix, without it."""
     return {name[len(prefix) :]: w for name, w in weights.items() if name.startswith(prefix)}
@@ -35,20 +66,24 @@ def below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _count(names: Iterable[str], prefix: str) -> int:
     """Return how many numbers follow the prefix."""
-    return len({name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)})
+    count = len({name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)})
+    if count > MAX_MODULES:
+        raise UnfitWeightsError(f"the file has {count} parts under {prefix}, more than any network: {ORIGINAL_FILE}.")
+    return count
 
 
+@refuses_unfit
 def build_unet(original: Mapping[str, Tensor]) -> nn.Module:
     """Build Stable Diffusion 1's UNet with any number of input channels."""
     layers = 0  # before the first downsampling
-    while f"input_blocks.{layers + 1}.0.in_layers.2.weight" in original:
+    while f"input_blocks.{layers + 1}.0.in_layers.2.weight" in original and layers < MAX_MODULES:
         layers += 1
     named = {f"model.diffusion_model.{name}": w for name, w in original.items()}
     weights = _converted(_converters().convert_ldm_unet_checkpoint, named, {"layers_per_block": layers})
     levels = range(_count(weights, "down_blocks."))
     attends = [f"down_blocks.{k}.attentions.0.norm.weight" in weights for k in levels]
     return _filled(
-        diffusers().UNet2DConditionModel(
+        lambda: diffusers().UNet2DConditionModel(
             in_channels=weights["conv_in.weight"].shape[1],
             out_channels=weights["conv_out.weight"].shape[0],
             block_out_channels=tuple(weights[f"down_blocks.{k}.resnets.0.conv1.weight"].shape[0] for k in levels),
@@ -62,6 +97,7 @@ def build_unet(original: Mapping[str, Tensor]) -> nn.Module:
     )
 
 
+@refuses_unfit
 def build_vae(original: Mapping[str, Tensor]) -> nn.Module:
     """Build Stable Diffusion's VAE."""
     named = {name: w for name, w in original.items() if not name.startswith("loss.")}
@@ -69,7 +105,7 @@ def build_vae(original: Mapping[str, Tensor]) -> nn.Module:
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * levels, "up_block_types": ("UpDecoderBlock2D",) * levels}
     weights = _converted(_converters().convert_ldm_vae_checkpoint, named, blocks)
     return _filled(
-        diffusers().AutoencoderKL(
+        lambda: diffusers().AutoencoderKL(
             **blocks,
             block_out_channels=tuple(
                 weights[f"encoder.down_blocks.{k}.resnets.0.conv1.weight"].shape[0] for k in range(levels)
@@ -93,13 +129,14 @@ def _converted(convert: Callable, original: dict[str, Tensor], config: dict[str,
     """Rename weights by a converter of diffusers, which drops unknown ones without an error."""
     weights = convert(original, config)
     if len(weights) != len(original):
-        raise ValueError(
+        raise UnfitWeightsError(
             f"{len(original) - len(weights)} of the file's weights are not Stable Diffusion 1's: give Zero123's or "
             "ModelScope's original file."
         )
     return weights
 
 
+@refuses_unfit
 def build_vision(original: Mapping[str, Tensor]) -> nn.Module:
     """Build OpenAI's CLIP image encoder from the weights below `visual.`."""
     weights = {
@@ -121,9 +158,10 @@ def build_vision(original: Mapping[str, Tensor]) -> nn.Module:
         projection_dim=original["proj"].shape[1],
         hidden_act="quick_gelu",
     )
-    return _filled(transformers().CLIPVisionModelWithProjection(config), weights)
+    return _filled(lambda: transformers().CLIPVisionModelWithProjection(config), weights)
 
 
+@refuses_unfit
 def build_text(original: Mapping[str, Tensor]) -> nn.Module:
     """Build OpenCLIP's text encoder without its last layer: what ModelScope and SD 2 were trained on."""
     layers = _count(original, "transformer.resblocks.") - 1
@@ -134,17 +172,17 @@ def build_text(original: Mapping[str, Tensor]) -> nn.Module:
         max_position_embeddings=original["positional_embedding"].shape[0],
         hidden_act="gelu",
     )
-    model = transformers().CLIPTextModel(config)
     # releases of transformers differ in the prefix of these names
     token_embedding = "embeddings.token_embedding.weight"
-    prefix = next(n for n in model.state_dict() if n.endswith(token_embedding)).removesuffix(token_embedding)
+    names = _outline(lambda: transformers().CLIPTextModel(config)).state_dict()
+    prefix = next(n for n in names if n.endswith(token_embedding)).removesuffix(token_embedding)
     weights = {
         f"{prefix}{token_embedding}": original["token_embedding.weight"],
         f"{prefix}embeddings.position_embedding.weight": original["positional_embedding"],
         f"{prefix}final_layer_norm.weight": original["ln_final.weight"],
         f"{prefix}final_layer_norm.bias": original["ln_final.bias"],
     }
-    return _filled(model, weights | _clip_layers(original, prefix, layers))
+    return _filled(lambda: transformers().CLIPTextModel(config), weights | _clip_layers(original, prefix, layers))
 
 
 def _clip_sizes(original: Mapping[str, Tensor], width: int, layers: int) -> dict[str, int]:
@@ -170,14 +208,25 @@ def _clip_layers(original: Mapping[str, Tensor], prefix: str, layers: int) -> di
     return weights
 
 
-def _filled(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
-    """Return the model with exactly these weights, frozen, in float32."""
-    buffers = {n for n in model.state_dict() if n.endswith("position_ids")}
-    missing, unknown = model.load_state_dict({n: w.to(torch.float32) for n, w in weights.items()}, strict=False)
-    faults = [*(n for n in missing if n not in buffers), *unknown]
+def _outline(make: Callable[[], nn.Module]) -> nn.Module:
+    """Return a network made on torch's meta device, where tensors take no memory."""
+    with torch.device("meta"):
+        return make()
+
+
+def _filled(make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> nn.Module:
+    """Return the network with exactly these weights, frozen, in float32; it is made when they fit."""
+    outline = _outline(make)
+    shapes = {name: w.shape for name, w in outline.state_dict().items() if not name.endswith("position_ids")}
+    weights = {name: w for name, w in weights.items() if not name.endswith("position_ids")}
+    missing, unknown = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
+    other = sorted(n for n in shapes.keys() & weights.keys() if shapes[n] != weights[n].shape)
+    faults = [*missing, *unknown, *other]
     if faults:
-        raise ValueError(
-            f"the file's weights do not fit a {type(model).__name__} ({len(faults)} names, such as {faults[0]}): give "
-            "the original file of Zero123 or ModelScope."
+        raise UnfitWeightsError(
+            f"the file's weights do not fit a {type(outline).__name__} ({len(faults)} names, such as "
+            f"{faults[0][:80]}): {ORIGINAL_FILE}."
         )
+    model = make()
+    model.load_state_dict({n: w.to(torch.float32) for n, w in weights.items()}, strict=False)
     return model.requires_grad_(False).eval()

@@ -97,13 +97,14 @@ def _from_file(path: Path, policy: OffloadPolicy) -> Zero123:
             f"{path} has no weights under {', '.join(missing)}, so it is not Zero123's original file: give "
             "zero123-xl.ckpt or a diffusers folder of Zero123."
         )
-    channels = parts["unet"]["input_blocks.0.0.weight"].shape[1]
+    first, camera = parts["unet"].get("input_blocks.0.0.weight"), parts["camera"]
+    channels = first.shape[1] if first is not None and first.ndim == 4 else 0
     if channels != 8:
         raise ValueError(
             f"the UNet in {path} has {channels} input channels, Zero123's has 8: give Zero123's original file."
         )
     denoiser = Denoiser(build_unet(parts["unet"]).to(policy.dtype), scaled_linear_sigmas(), EPS, policy)
-    weight, bias = parts["camera"]["weight"].float(), parts["camera"]["bias"].float()
+    weight, bias = _checked_camera(camera.get("weight"), camera.get("bias"), path)
     return Zero123(denoiser, build_vae(parts["vae"]), build_vision(parts["vision"]), weight, bias)
 
 
@@ -120,8 +121,14 @@ def camera_layer(folder: Path) -> tuple[Tensor, Tensor]:  # (d, d + 4), (d,)
     weights = read_weights(part / file)
     weight = next((w for n, w in weights.items() if n.endswith("weight") and w.ndim == 2), None)
     bias = next((w for n, w in weights.items() if n.endswith("bias")), None)
-    if weight is None or bias is None or weight.shape[1] != weight.shape[0] + POSE_DIM:
-        raise ValueError(f"{part} holds no layer with {POSE_DIM} more inputs than outputs: copy it again.")
+    return _checked_camera(weight, bias, part)
+
+
+def _checked_camera(weight: Tensor | None, bias: Tensor | None, path: Path) -> tuple[Tensor, Tensor]:
+    """Return the camera's layer in float32 if it has the shapes of one."""
+    whole = weight is not None and bias is not None and weight.ndim == 2 and bias.shape == weight.shape[:1]
+    if not whole or weight.shape[1] != weight.shape[0] + POSE_DIM or weight.is_complex() or bias.is_complex():
+        raise ValueError(f"{path} holds no layer with {POSE_DIM} more inputs than outputs: copy it again.")
     return weight.float(), bias.float()
 
 

@@ -18,6 +18,8 @@ COMPANIONS = {
 PUBLIC_FILES = {"text encoder": "open_clip_pytorch_model.bin", "VAE": "VQGAN_autoencoder.pth"}  # ModelScope's own
 OTHERS = ("text_encoder/", "vae/", "tokenizer/", "scheduler/", "open_clip", "vqgan", "optimizer", "training_args")
 MARKS = {"original": "input_blocks.0.1.proj_in.weight", "diffusers": "transformer_in.proj_in.weight"}
+MAX_MODULES = 64  # of one kind in a row; ModelScope's UNet has 12
+ADVICE = "text2video_pytorch_model.pth is needed"
 # Outer modules, original: diffusers; blocks are numbered below.
 ENDS = {
     "input_blocks.0.0.": "conv_in.",
@@ -81,8 +83,8 @@ def layout_of(names: Iterable[str]) -> tuple[str, str]:
             if name.endswith(mark):
                 return layout, name[: -len(mark)]
     raise ValueError(
-        "these are not weights of ModelScope text-to-video: text2video_pytorch_model.pth is needed, or the unet folder "
-        "of a diffusers text-to-video model (such as text-to-video-ms-1.7b or a ZeroScope)."
+        f"these are not weights of ModelScope text-to-video: {ADVICE}, or the unet folder of a diffusers text-to-video "
+        "model (such as text-to-video-ms-1.7b or a ZeroScope)."
     )
 
 
@@ -126,7 +128,10 @@ def _resnet(ours: str, theirs: str, layer: int) -> Iterator[tuple[str, str]]:
 def numbered(names: Iterable[str], prefix: str) -> list[str]:
     """Return `prefix0.`, `prefix1.`, ... as far as there are names below them."""
     numbers = {name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)}
-    return [f"{prefix}{n}." for n in sorted(int(n) for n in numbers if n.isdigit())]
+    numbers = {number for number in numbers if number.isascii() and number.isdigit()}
+    if len(numbers) > MAX_MODULES or any(len(number) > 4 for number in numbers):
+        raise ValueError(f"the weights have more modules under {prefix!r} than any ModelScope UNet: {ADVICE}.")
+    return [f"{prefix}{n}." for n in sorted(map(int, numbers))]
 
 
 def _renamed(name: str, prefixes: list[tuple[str, str]]) -> str:

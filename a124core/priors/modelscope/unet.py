@@ -9,9 +9,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from ...utils.text import first_line
 from . import layers
 from .layers import ClipContext, LayerFactory
-from .layouts import numbered, to_original
+from .layouts import ADVICE, numbered, to_original
 
 Shapes = Mapping[str, tuple[int, ...]]  # name of a weight in the original layout -> its shape
 
@@ -135,14 +136,17 @@ def check_shapes(shapes: Shapes) -> VideoUNet:
     try:
         unet = VideoUNet(shapes, LayerFactory(device="meta"))
     except KeyError as name:
-        raise ValueError(f"the weights are incomplete or not a ModelScope UNet's: {name} is missing.") from None
+        missing = str(name)[:100]
+        raise ValueError(f"the weights are incomplete or not a ModelScope UNet's: {missing} is missing.") from None
+    except (ValueError, LookupError, TypeError, RuntimeError, ArithmeticError, AssertionError) as error:
+        raise ValueError(f"the weights are not a ModelScope UNet's ({first_line(error)}): {ADVICE}.") from None
     expected = shapes_of(unet.state_dict())
     faults = {
         "missing": sorted(expected.keys() - shapes.keys()),
         "unknown": sorted(shapes.keys() - expected.keys()),
         "of another shape": sorted(n for n in shapes.keys() & expected.keys() if shapes[n] != expected[n]),
     }
-    messages = [f"{len(names)} {fault} ({', '.join(names[:3])})" for fault, names in faults.items() if names]
+    messages = [f"{len(names)} {fault} ({', '.join(names[:3])[:150]})" for fault, names in faults.items() if names]
     if messages:
         raise ValueError(f"these weights are not those of ModelScope text-to-video: {'; '.join(messages)}.")
     return unet

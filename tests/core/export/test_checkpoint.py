@@ -13,7 +13,8 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy
 from a124core.stages.snapshot import load_snapshot
-from a124core.utils.files import read_tensors, write_tensors
+from a124core.utils.files import write_tensors
+from a124core.utils.saved_tensors import read_tensors
 
 FILES = Path(__file__).resolve().parents[2] / "files"
 
@@ -72,3 +73,62 @@ def test_files_of_version_1_still_load() -> None:
     snapshot = load_snapshot(FILES / "snapshot_version_1.safetensors")
     assert (snapshot.stage, snapshot.step, snapshot.seed) == ("coarse", 3, 7)
     assert snapshot.meta["field"] == asdict(field.config)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("levels", 2**31, "at most 32"), ("levels", 2.0, "a whole number"), ("levels", True, "a whole number"),
+        ("levels", 10**400, "a whole number"), ("hidden", 0, "at least 1"), ("time_grids", -1, "at least 1"),
+        ("max_resolution", None, "a whole number"), ("blob_radius", float("nan"), "a finite number"),
+        ("blob_density", "5", "a finite number"), ("density", 3, "a text"), ("loop", 1, "true or false"),
+        ("log2_hashmap_size", [5], "a whole number"), ("index_mode", "x" * 10**6, "characters"),
+    ],
+)
+def test_options_of_other_types_or_beyond_their_bounds_are_refused(
+    tmp_path: Path, field: Field4D, option: str, value: object, words: str
+) -> None:
+    path = tmp_path / "f.safetensors"
+    save_field(path, field)
+    tensors, header = read_tensors(path, "field")
+    write_tensors(path, tensors, {**header, "config": {**header["config"], option: value}})
+    with pytest.raises(ValueError, match=words) as refused:
+        load_field(path)
+    assert option in str(refused.value) and "\n" not in str(refused.value) and len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("name", ["table", "mlp.w1", "occupancy"])
+def test_tensors_of_another_type_are_refused(tmp_path: Path, field: Field4D, name: str) -> None:
+    path = tmp_path / "f.safetensors"
+    save_field(path, field)
+    tensors, header = read_tensors(path, "field")
+    write_tensors(path, {**tensors, name: tensors[name].to(torch.int32)}, header)
+    with pytest.raises(ValueError, match=f"{name} is torch.int32"):
+        load_field(path)
+    write_tensors(path, {**tensors, "more": torch.zeros(1)}, header)
+    with pytest.raises(ValueError, match="'more', which is unknown"):
+        load_field(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": float("inf")}, "seed"), ({"step": 1.0}, "step"), ({"step": -1}, "step"), ({"stage": 3}, "stage"),
+        ({"meta": []}, "not a whole snapshot"), ({"rng": torch.zeros(5, dtype=torch.uint8)}, "rng"),
+        ({"exp_avg.table": torch.zeros(3)}, "exp_avg.table"), ({"step.w1": torch.zeros(2)}, "step.w1"),
+        ({"occupancy": torch.zeros(1, 2, 3, 4)}, "occupancy"), ({"w1": torch.zeros(1)}, "w1"),
+    ],
+)
+def test_snapshots_that_no_stage_could_go_on_from_are_refused(tmp_path: Path, change: dict, words: str) -> None:
+    tensors, header = read_tensors(FILES / "snapshot_version_1.safetensors", "snapshot")
+    header["meta"]["field"] = asdict(load_field(FILES / "field_version_1.safetensors").config)
+    path = tmp_path / "s.safetensors"
+    write_tensors(path, tensors, header)
+    assert load_snapshot(path).step == 3
+    changed = {name: value for name, value in change.items() if isinstance(value, torch.Tensor)}
+    write_tensors(path, tensors | changed, header | {n: v for n, v in change.items() if n not in changed})
+    with pytest.raises(ValueError, match=words):
+        load_snapshot(path)
+    write_tensors(path, {**tensors, "rng": torch.full_like(tensors["rng"], 255)}, header)
+    with pytest.raises(ValueError, match="no generator takes"):
+        load_snapshot(path)

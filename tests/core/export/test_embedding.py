@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from a124core.export.embedding import load_progress, read_embedding, save_progress, write_embedding
+from a124core.export.embedding import load_progress, read_embedding, read_learned, save_progress, write_embedding
 
 ONE, TWO = torch.arange(768.0), torch.arange(2 * 768.0).view(2, 768)
 
@@ -87,3 +87,34 @@ def test_progress_keeps_numbers_and_words(tmp_path: Path) -> None:
     save_progress(tmp_path / "p.safetensors", {"token": TWO}, {"step": 4, "config": {"lr": 1e-4}})
     tensors, meta = load_progress(tmp_path / "p.safetensors")
     assert torch.equal(tensors["token"], TWO) and meta == {"step": 4, "config": {"lr": 1e-4}}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"emb_params": torch.zeros(0, 8)}, "no embedding"), ({"emb_params": torch.zeros(5000, 1)}, "no embedding"),
+        ({"\ud800": ONE}, "no plain name"), ({"x" * 300: ONE}, "no plain name"),
+        ({"emb_params": torch.ones(1).expand(10**9)}, "larger than what the file holds"),  # 4 GB of one number
+    ],
+)
+def test_tables_that_are_no_embedding_are_refused(content: dict, words: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=words) as refused:
+        read_embedding(tmp_path / "x.pt")
+    str(refused.value).encode()
+
+
+def test_an_embedding_in_itself_ends(tmp_path: Path) -> None:
+    content: dict = {}
+    content["string_to_param"] = content
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match="no embedding"):
+        read_embedding(tmp_path / "x.pt")
+
+
+def test_the_learned_table_is_alone(tmp_path: Path) -> None:
+    write_embedding(tmp_path / "fox.safetensors", TWO)
+    assert torch.equal(read_learned(tmp_path / "fox.safetensors"), TWO)
+    save_file({"clip_l": TWO}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="not written here"):
+        read_learned(tmp_path / "other.safetensors")

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from a124core.utils import files
-from a124core.utils.files import atomic_write, read_kind, read_tensors, write_json, write_tensors
+from a124core.utils.files import atomic_write, write_json, write_tensors
+from a124core.utils.saved_tensors import read_kind, read_tensors
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False]), "c": torch.zeros(0)}
 

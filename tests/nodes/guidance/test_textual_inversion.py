@@ -57,7 +57,7 @@ def test_the_same_embedding_is_not_written_twice(files: ModuleType) -> None:
     files.save_embedding(path, embedding, notes)
     assert path.stat().st_mtime == 1, "nodes that depend on the file are not run again"
     files.save_embedding(path, embedding + 1, notes)
-    assert torch.equal(files.read_embedding(path)[""], embedding + 1)
+    assert torch.equal(files.read_learned(path), embedding + 1)
     os.utime(path, (1, 1))
     files.save_embedding(path, embedding + 1, {**notes, "steps": "4"})
     assert path.stat().st_mtime != 1
@@ -69,7 +69,9 @@ def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(
     store = files.embedding_store("run")
     assert store.newest() is None and store.usable_result(files.RESULT) is None
     snapshot_of = pack_module("a124core.inversion.learn").TokenSnapshot
-    store.save(snapshot_of({"token": torch.ones(1, 4)}, {"step": 3}))
+    tensors = {name: torch.ones(1, 4) for name in ("token", "mean", "square")}
+    tensors["random"] = torch.Generator().get_state()
+    store.save(snapshot_of(tensors, {"step": 3, "shape": [1, 4]}))
     assert store.newest().step == 3
     snapshot = store.folder / files.SNAPSHOT
     snapshot.write_bytes(snapshot.read_bytes()[:50])
@@ -144,7 +146,7 @@ def test_the_embedding_is_written_though_the_store_is_full(
     folder = files.embedding_path("fox", None).parent
     monkeypatch.setattr(pack_module("a124core.runs.store"), "write_embedding", disk_full("the store"))
     learn()
-    assert files.read_embedding(folder / "fox.safetensors")[""].shape == (1, 4)
+    assert files.read_learned(folder / "fox.safetensors").shape == (1, 4)
 
 
 def test_an_embedding_that_could_not_be_written_is_not_learned_again(
