@@ -44,7 +44,7 @@ def add_invert_args(p: argparse.ArgumentParser) -> None:
                    "memory, the result is the same (%(default)s)")
     p.add_argument("--rate", type=float, default=default.lr, help="learning rate (%(default)s)")
     p.add_argument("--size", type=int, default=default.size, help="pixels a side (%(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="same seed, same word")
+    p.add_argument("--seed", type=int, default=0, help="same seed and threads: same word")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run beside --out")
     p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
