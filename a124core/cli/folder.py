@@ -23,7 +23,7 @@ from ..utils.text import quote_value
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
 NOTES, LOCK = "progress.json", ".animate124.lock"
 SPARE = 64 * 2**20  # bytes for videos and pictures
-NAMED = 3  # options of an interrupted run that differ, in a message
+SHORT, NAMED = 40, 3  # characters of a value, and options of an interrupted run that differ, in a message
 
 
 @contextmanager
@@ -215,7 +215,11 @@ def _differences(name: str, earlier: Any, now: Any) -> Iterator[str]:
                 yield from _differences(key if name == "settings" else f"{name} {key}", earlier.get(key), now[key])
     else:
         brief = name not in ("picture", "models", "settings") and earlier is not None
-        yield f"{name}: {quote_value(earlier)}, now {quote_value(now)}" if brief else name
+        yield f"{name}: {_short(earlier)}, now {_short(now)}" if brief else name
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) < SHORT else quote_value(value)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

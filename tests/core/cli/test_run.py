@@ -151,7 +151,8 @@ def test_resume_refuses_another_run(
     monkeypatch.setattr(progress.TerminalProgress, "on_step", ctrl_c)
     assert animate(picture, tmp_path) == 130
     assert animate(picture, tmp_path, "--resume", "--seed", 5, "--steps-scale", 2) == 2
-    assert "other options (seed, settings)" in capsys.readouterr().err
+    different = "(seed: 0, now 5, coarse steps: 4, now 8, fine steps: 4, now 8 and 1 more)"
+    assert f"other options {different}" in capsys.readouterr().err
     assert animate(picture, tmp_path) == 130  # without --resume: begins anew, what was there is kept
     assert (tmp_path / "unfinished-earlier-1" / "run.json").is_file()
 
