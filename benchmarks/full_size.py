@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from a124core.cli.machine import peak_memory_mb
 from a124core.field.occupancy import Occupancy
-from a124core.priors import latents
 from a124core.priors.builtin import example_image
 from a124core.priors.defaults import MOVING_VIEW_WEIGHT, RELEASED
 from a124core.priors.diffusers.denoiser import Denoiser, FolderPrior
@@ -58,8 +57,7 @@ SMALL = 64  # pixels that the networks see on a CPU
 WARM_UP = 1  # steps before those that are counted: what is loaded or compiled at first use is left out
 PLACES = {
     "networks": [(Denoiser, "denoise")],
-    "VAE, forwards": [(VaeEncoder, "unscaled")],
-    "VAE, backwards": [(latents._CheckpointedEncode, "backward")],
+    "VAE, forwards and again in backwards": [(VaeEncoder, "unscaled")],
     "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_images")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],
     "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],

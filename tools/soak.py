@@ -34,7 +34,7 @@ from a124core.runs.monitor import Intervals
 from a124core.stages.config import StageConfig
 from a124core.stages.loop import STAGES
 from a124core.stages.presets import preset
-from a124core.utils.files import read_kind, read_tensors
+from a124core.utils.saved_tensors import read_kind, read_tensors
 from a124core.utils.temporary import NEW
 
 INTERVAL = 0.25  # seconds between two saves of these short runs

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 MAX_SIDE = 4096  # pixels that a network gets
 
+
 def check_image_size(size: int, factor: int = 8) -> None:
     """Refuse a side in pixels that a network cannot get: no multiple of what its VAE reduces by, or out of bounds."""
     if size % factor or not factor <= size <= MAX_SIDE:

@@ -1,6 +1,7 @@
 // The viewer's own reader: a file in base64 on each line of input -> what became of it, in JSON, on a line of output.
 
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { inflateSync } from "node:zlib";
 import { inflateFrame, readVolume } from "../../web/lib/volume.mjs";
@@ -24,9 +25,17 @@ async function read(text) {
   }
 }
 
+/** The peak of this process in kilobytes. On Linux resourceUsage() also counts the process that started this one. */
+function peak() {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+  } catch {
+    return process.resourceUsage().maxRSS;
+  }
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const started = performance.now();
   const outcome = await read(line);
-  const { maxRSS } = process.resourceUsage(); // kilobytes
-  console.log(JSON.stringify({ ...outcome, seconds: (performance.now() - started) / 1000, kilobytes: maxRSS }));
+  console.log(JSON.stringify({ ...outcome, seconds: (performance.now() - started) / 1000, kilobytes: peak() }));
 }

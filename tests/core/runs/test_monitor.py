@@ -40,7 +40,7 @@ def saved_at(
     watch, k = RunMonitor(Quiet(), save), 0
     while clock.now < seconds:
         clock.now, k = clock.now + step_seconds, k + 1
-        watch.on_step(SimpleNamespace(step=k, steps=10**9))
+        watch.on_step(SimpleNamespace(step=k, steps=10**9, notes=()))
     return times
 
 
@@ -69,7 +69,7 @@ def test_whatever_a_save_raises_ends_no_run() -> None:
             raise error
 
         watch = RunMonitor(front, save, Intervals(0.0, 0.0))
-        watch.on_step(SimpleNamespace(step=1, steps=5))
+        watch.on_step(SimpleNamespace(step=1, steps=5, notes=()))
     assert [message.startswith("Snapshot not saved, the run goes on: ") for message in front.problems] == [True] * 3
 
 
@@ -77,6 +77,6 @@ def test_a_crash_saves_the_last_whole_step() -> None:
     saved = []
     watch = RunMonitor(Quiet(), lambda step: saved.append(step.step) or 1)
     with pytest.raises(KeyError), watch.saving_on_error():
-        watch.on_step(SimpleNamespace(step=1, steps=5))
+        watch.on_step(SimpleNamespace(step=1, steps=5, notes=()))
         raise KeyError("a prior's own")
     assert saved == [1]

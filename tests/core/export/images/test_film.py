@@ -168,7 +168,7 @@ def test_a_full_disk_is_one_sentence(balls, tmp_path: Path, monkeypatch: pytest.
         (path.parent / f".new{suffix}").symlink_to("/dev/full")
         return path.parent / f".new{suffix}"
 
-    monkeypatch.setattr(files, "_temporary_beside", on_a_full_disk)
+    monkeypatch.setattr(files, "temporary_file", on_a_full_disk)
     monkeypatch.setattr(files, "_set_permissions", lambda path: None)  # or the device itself would get other rights
     with pytest.raises(OSError, match="disk is full") as refused:
         export_film(balls, tmp_path / f"a{suffix}", StaticCamera(), FilmOptions(frames=3, size=(64, 64)))
