@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 from ..cameras.rig import angle_between, make_cameras
 from ..field.field4d import Field4D
 from ..protocols import Cameras
-from ..reference.segment import resize
+from ..reference.layers import resize
 from ..render.clip import ImageOptions, render_clip
 from . import metrics
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..losses import blur, gaussian_kernel
-from ..reference.segment import resize
+from ..reference.layers import resize
 from .config import TokenConfig
 
 LUMA = (0.299, 0.587, 0.114)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..priors.noise import draw_timesteps
 from ..protocols import Run
-from ..reference.segment import resize
+from ..reference.layers import resize
 from .augment import training_canvas, training_images
 from .config import TokenConfig
 

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 from ..cameras.rig import relative_azimuth
 from ..export.images.sheets import draw_contact_sheet
 from ..protocols import Guidances
-from ..reference.segment import border_pixels, resize
+from ..reference.layers import border_pixels, resize
 from ..utils.device import is_out_of_memory
 from ..utils.progress import OnProgress
 from . import warnings

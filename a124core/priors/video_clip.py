@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..protocols import Cameras, Guidance, Prior, View
 from ..reference import segment
+from ..reference.layers import border_pixels, fill_outwards, pad_to_square, resize
 from ..reference.reference import Reference, camera_of
 from .builtin.denoisers import encode_clip
 from .defaults import BUILT_IN, RoleDefaults
@@ -109,14 +110,14 @@ def _marks_background(mask: Tensor, mask_marks: str) -> bool:
     """Resolve the polarity once for the whole clip; auto: the side that owns the border is background."""
     if mask_marks != "auto":
         return mask_marks == "background"
-    return sum(float(segment.border_pixels(m[None]).mean()) for m in mask) / len(mask) > 0.5
+    return sum(float(border_pixels(m[None]).mean()) for m in mask) / len(mask) > 0.5
 
 
 def _cut_out(frame: Tensor, subject: Tensor, pure_edges: bool, size: int) -> Tensor:  # (1, 4, size, size)
     """Cut one frame out: premultiplied, on a centred square of the longer side, averaged down."""
     known = segment.certain_pixels(subject, pure_edges)
-    colour = segment.fill_outwards(frame, known) if known.any() else frame
-    return segment.resize(segment.pad_to_square(torch.cat((colour * subject, subject), dim=1)), (size, size))
+    colour = fill_outwards(frame, known) if known.any() else frame
+    return resize(pad_to_square(torch.cat((colour * subject, subject), dim=1)), (size, size))
 
 
 def _mismatch(layers: Tensor, reference: Reference | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .segment import resize
+from .layers import resize
 
 SMALL = 0.03  # of the square
 LARGE = 0.45  # of the square: leaves little space for a motion

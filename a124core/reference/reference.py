@@ -10,7 +10,8 @@ from torch import Tensor
 from ..cameras.rig import reference_camera
 from ..protocols import Cameras
 from .framing import framing_notes
-from .segment import certain_pixels, fill_outwards, fit_to_image, pad_to_square, resize, segment_subject
+from .layers import fill_outwards, pad_to_square, resize
+from .segment import certain_pixels, fit_to_image, segment_subject
 
 WHITE = (1.0, 1.0, 1.0)
 LARGEST = 1024  # side of the working square; the largest image the authors ship (release)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from a124core.reference.border import flood
 from a124core.reference.reference import make_reference
-from a124core.reference.segment import flood
 
 RED = (0.8, 0.2, 0.1)
 SIDE = 96
