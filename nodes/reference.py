@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from ..a124core.cameras.rig import reference_camera
 from ..a124core.priors.builtin import SUBJECTS, example_image
-from ..a124core.reference.reference import make_reference
+from ..a124core.reference.border import NoSubjectError
+from ..a124core.reference.reference import Reference, make_reference
 from ..a124core.reference.segment import MASK_MARKS
 from . import sockets
 from .declarations import NODE_ID, Node, choice, flag, number, outputs, socket
 from .host import ui
 from .host.images import from_images, from_masks, marks_nothing, to_image, to_mask
+from .host.other_nodes import mask_advice
 from .host.runtime import outside_inference
 
 CUTOUT_SIZE = 512  # pixels a side of the cut-out image
@@ -46,7 +50,7 @@ class A124Reference(Node):
     """Cut the subject out and set the camera the image was taken from."""
 
     DESCRIPTION = (
-        "Turns a picture into the reference of the scene: finds the subject by its mask, its transparency or a plain "
+        "Turns a picture into the reference of the scene: finds the subject by its mask, its transparency or an even "
         "background, and reports on the node what it found."
     )
     CATEGORY = "Animate124/1 Picture"
@@ -71,7 +75,7 @@ class A124Reference(Node):
         "fovy": number(40.0, 10.0, 90.0, 1.0, "Field of view from top to bottom, degrees.", advanced=True),
     }
     OPTIONAL = {
-        "mask": socket("MASK", "Where the subject is. Without one, transparency or a plain background is used."),
+        "mask": socket("MASK", "Where the subject is. Without one, transparency or an even background is used."),
         "depth": socket("IMAGE", "A depth map of the picture, near = bright. It improves the shape."),
     }
     HIDDEN = NODE_ID
@@ -81,11 +85,23 @@ class A124Reference(Node):
         self, image: Tensor, mask_marks: str, recentre: bool, elevation: float, azimuth: float, radius: float,
         fovy: float, mask: Tensor | None = None, depth: Tensor | None = None, unique_id: str | None = None,
     ) -> dict:
+        count = image.shape[0] if isinstance(image, Tensor) and image.ndim == 4 else 1
         image, alpha = from_images(image, 1)
         mask = None if mask is None else from_masks(mask)[:1]
         mask = None if mask is None or marks_nothing(mask, mask_marks) else mask
         depth = None if depth is None else from_images(depth, 1)[0]
         camera = reference_camera(elevation, azimuth, radius, fovy)
-        reference = make_reference(image, mask, alpha, depth, mask_marks, recentre, camera)
+        try:
+            reference = make_reference(image, mask, alpha, depth, mask_marks, recentre, camera)
+        except NoSubjectError:
+            raise NoSubjectError(mask_advice()) from None
+        reference = _with_count(reference, count)
         ui.show_text(unique_id, reference.note)
         return {"ui": {"text": [reference.note]}, "result": (reference, to_image(reference.composite(CUTOUT_SIZE)))}
+
+
+def _with_count(reference: Reference, count: int) -> Reference:
+    """Note that of several images one is used."""
+    if count <= 1:
+        return reference
+    return replace(reference, note=f"{reference.note} Of {count} images the first was taken.")

@@ -21,6 +21,7 @@ from ..utils.temporary import NEW, delete_folder, new_prefix, sweep
 from ..utils.text import quote_value
 
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
+CUTOUT = "cutout.png"
 NOTES, LOCK = "progress.json", ".animate124.lock"
 SPARE = 64 * 2**20  # bytes for videos and pictures
 SHORT, NAMED = 40, 3  # characters of a value, and options of an interrupted run that differ, in a message
@@ -104,6 +105,11 @@ class RunFolder:
     def preview(self) -> Path:
         """The scene so far, as a picture; finished results have films."""
         return self.work / PREVIEW
+
+    @property
+    def cutout(self) -> Path:
+        """The subject as it was cut out, to be looked at before the first step."""
+        return self.work / CUTOUT
 
     @contextmanager
     def running(

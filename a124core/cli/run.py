@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
+from ..export.images.sheets import write_image
 from ..field.field4d import Field4D
 from ..priors.checked import PriorError
 from ..protocols import FieldLostError, OnStep, Run, Step
+from ..reference.reference import Reference
 from ..runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ..runs.monitor import RunMonitor
 from ..stages.optimise import initial_field, optimise
@@ -24,6 +27,7 @@ from .progress import INTERVALS, Losses, TerminalProgress, interrupted_if, inter
 from .report import Report, StageReport, report_dict
 
 Say = Callable[[str], None]
+CUTOUT_SIZE = 512  # pixels a side
 
 
 def _print(line: str) -> None:
@@ -50,6 +54,7 @@ def run_pipeline(
         check_writable(folder.out, _needed_disk(prepared, folder, resume))
         identity, former = run_identity(prepared), {"picture": pixel_digest(options.reference)}
         with folder.running(identity, former if resume else None, say), interrupted_if(folder.resumable):
+            write_cutout(options.reference, folder.cutout, say)
             progress = TerminalProgress(folder, quiet)
             keeper = RunKeeper(folder, identity, notes=folder.read_notes())
             if prepared.priors is not None:
@@ -61,6 +66,13 @@ def run_pipeline(
                 values = report_dict(prepared, report)
                 _write_results(keeper, prepared, field, progress.losses, values)
     return Outcome(prepared, field, values)
+
+
+def write_cutout(reference: Reference | None, path: Path, say: Say) -> None:
+    """Write the subject on white, and say where."""
+    if reference is not None:
+        write_image(path, reference.composite(CUTOUT_SIZE))
+        say(f"The picture as it was cut out: {path}")
 
 
 def _needed_disk(prepared: PreparedRun, folder: RunFolder, resume: bool) -> int:

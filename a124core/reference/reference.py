@@ -11,13 +11,12 @@ from ..cameras.rig import reference_camera
 from ..protocols import Cameras
 from .framing import framing_notes
 from .layers import fill_outwards, pad_to_square, resize
-from .segment import certain_pixels, fit_to_image, segment_subject
+from .segment import LARGEST_SUBJECT, certain_pixels, fit_to_image, segment_subject
 
 WHITE = (1.0, 1.0, 1.0)
 LARGEST = 1024  # side of the working square; the largest image the authors ship (release)
 SMALLEST = 16  # pixels; a shorter side cannot show a subject
 SMALLEST_SUBJECT = 0.002  # share of the square that the subject must cover
-LARGEST_SUBJECT = 0.995  # of the image; more than this, and there is no background
 MARGIN = 0.2  # border ratio of optional recentring (threestudio extension's function default)
 
 

@@ -10,7 +10,8 @@ from .layers import border_pixels, resize
 MASK_MARKS = ("auto", "subject", "background")
 EMPTY_MASK_SIDE = 64  # ComfyUI's Load Image returns 64 x 64 zeros for an image that has no alpha channel
 FLAT = 0.05  # a mask whose values differ by less than this marks nothing
-OPAQUE = 0.99  # an alpha channel that is at least this everywhere marks nothing
+OPAQUE = 0.99  # an alpha channel that is at least this (nearly) everywhere marks nothing
+LARGEST_SUBJECT = 0.995  # of the image; more than this, and there is no background
 CERTAIN_MASK, CERTAIN_ALPHA = 0.95, 0.02  # coverage from which a colour is the subject's own; a mask's edge is mixed
 MOST_BORDER = 0.5  # of the border: a subject that covers more is likely the background
 
@@ -29,7 +30,7 @@ def segment_subject(
         if mask.shape[-2:] != image.shape[-2:]:
             note += f", resized from {_size(mask)} to {_size(image)}"
         return subject, False, note
-    if alpha is not None and alpha.min() < OPAQUE:
+    if alpha is not None and float((alpha < OPAQUE).float().mean()) > 1.0 - LARGEST_SUBJECT:
         return fit_to_image(alpha, image, "alpha channel"), True, "found by its transparency"
     subject, note = cut_from_border(image)
     return subject, False, note
@@ -88,7 +89,7 @@ def _inversion_doubt(subject: Tensor, marks: str) -> str:
     other = "background" if marks == "subject" else "subject"
     return (
         f"; so the subject covers {100 * share:.0f} % of the image's border: if the mask is the wrong way round, set "
-        f"mask_marks to {other}"
+        f"mask_marks (--mask-marks on the command line) to {other}"
     )
 
 

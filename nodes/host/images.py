@@ -12,6 +12,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ...a124core.reference.decode_image import MAX_PIXELS
+from ...a124core.reference.segment import OPAQUE
 
 
 def from_images(images: Tensor, most: int | None = None) -> tuple[Tensor, Tensor | None]:
@@ -37,7 +38,7 @@ def from_masks(masks: Tensor) -> Tensor:
 
 def marks_nothing(mask: Tensor, mask_marks: str) -> bool:
     """Return whether a MASK is all zeros, as Load Image gives it at any size for an image without transparency."""
-    return mask_marks != "subject" and not bool(mask.any())
+    return mask_marks != "subject" and float(mask.max()) <= 1.0 - OPAQUE
 
 
 def _check_pixels(height: int, width: int) -> None:

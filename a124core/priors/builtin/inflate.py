@@ -14,8 +14,8 @@ from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, normalize, 
 
 from ...cameras.rig import camera_to_world, make_cameras, pixel_rays
 from ...protocols import Cameras
-from ...reference.reference import Reference
 from ...reference.layers import resize
+from ...reference.reference import Reference
 from .appearance import STILL, Appearance, get_subject, render_appearance
 from .prompt import SUBJECTS
 from .subject import BODY, Skeleton, Subject, Surfels
