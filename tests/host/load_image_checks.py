@@ -1,7 +1,7 @@
 """Files of many kinds through the host's own Load Image into the Picture node.
 
-Run by the host's Python: load_image_checks.py COMFYUI_PATH FOLDER. Reports the note or the refusal of each file, and how
-the node asks for a mask.
+Run by the host's Python: load_image_checks.py COMFYUI_PATH FOLDER. Reports the note or the refusal of each file,
+and how the node asks for a mask.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ COMFYUI, FOLDER = sys.argv[1], Path(sys.argv[2])
 enter_host(COMFYUI)
 
 import folder_paths  # noqa: E402
+
 import nodes as host_nodes  # noqa: E402
 
 folder_paths.set_input_directory(str(FOLDER))

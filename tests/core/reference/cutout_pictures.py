@@ -121,7 +121,7 @@ HARD = (  # found or refused, as best it can be done
     Scene("half in the background's colour", TEDDY, (0.55, 0.55, 0.56), behind=(0.8, 0.8, 0.8), slope=(0.0, -0.6)),
     Scene("horizon", TEDDY, ORANGE, floor=0.35),
     Scene("hard shadow", TEDDY, ORANGE, slope=(0.2, 0.2), shadow=(0.2, 0.3, 0.35, 0.4), softness=0.02),
-    Scene("hard shadow inside", TEDDY, ORANGE, slope=(0.2, 0.2), shadow=(0.1, 0.33, 0.3, 0.4), softness=0.02),
+    Scene("hard shadow inside", TEDDY, ORANGE, slope=(0.4, 0.3), shadow=(0.1, 0.33, 0.3, 0.4), softness=0.02),
     Scene("deep shadow", CUP, WHITE, slope=(0.0, -0.35), shadow=(0.1, 0.27, 0.4, 0.75)),
     Scene("fills the picture", placed(TEDDY, 2.2), ORANGE, slope=(0.3, 0.0)),
     Scene("no subject", placed(TEDDY, 1e-3), ORANGE, slope=(0.3, 0.2)),
