@@ -197,7 +197,12 @@ def test_render_and_info(never_stopped: Path, tmp_path: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert run("info", field) == 0
     said = capsys.readouterr().out
-    assert "time grids 3 (moves)" in said and "a snowman bounces" in said
+    first, prompt, motion, subject, *others = said.splitlines()
+    assert "a field that moves" in first and prompt == "  prompt: a snowman bounces"
+    assert motion.startswith("  motion: ") and subject.startswith("  subject: ")
+    assert "time_grids 3" in said.split("details:")[1] and "details:" in others
+    assert run("info", never_stopped) == 0 and capsys.readouterr().out == said
+    assert run("info", tmp_path) == 2 and "holds no field.safetensors" in capsys.readouterr().err
     for wrong in (["--size", 4], ["--time", 2], ["--frames", 0], ["--cameras", "none.json"], ["--out", "a.avi"]):
         assert run("render", field, "--out", film, *wrong) == 2
 
