@@ -238,8 +238,14 @@ def test_estimate_tries_every_stage_and_writes_nothing(
 ) -> None:
     monkeypatch.setattr(forecast, "FOG_STEPS", 2)
     out = tmp_path / "out"
+    asked = ("animate", "--image", picture, "--prompt", "a snowman bounces", "--quiet", "--steps-scale", 2)
+    assert run(*asked) == 2 and "add --out FOLDER, or --estimate" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    files = sorted(tmp_path.iterdir())
+    assert run(*asked, "--estimate") == 0 and sorted(tmp_path.iterdir()) == files
     assert animate(picture, out, "--estimate", "--steps-scale", 2) == 0
     lines = capsys.readouterr().out.splitlines()
+    lines = lines[len(lines) // 2 :]
     for stage, steps in (("static", 16), ("coarse", 8), ("fine", 8)):
         at = next(k for k, line in enumerate(lines) if line.startswith(f"{stage}: {steps} steps, about "))
         assert "of memory beside the program (field and optimiser" in lines[at]
