@@ -29,7 +29,8 @@ OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written,
 def add_export_args(p: argparse.ArgumentParser) -> None:
     """Add the options of `export`, of all formats."""
     p.add_argument("field", type=Path, help="field.safetensors")
-    p.add_argument("--format", choices=(*FORMATS, ALL), help="left out: as --out ends (.ply and .obj with --time: one file). glb, usd: one moving "
+    p.add_argument("--format", choices=(*FORMATS, ALL), help="left out: as --out ends (.ply and .obj: with "
+                   "--time, one file). glb, usd: one moving "
                    "mesh; flipbook, ply, obj: a mesh for each frame. frames: PNG with alpha, depth, normals, masks and "
                    "transforms.json. capture: the same from cameras all around, a data set. html: the viewer with the "
                    "scene inside. all: one of each, into a folder")
@@ -123,8 +124,8 @@ def resolve_format(requested: str | None, out: Path, still: bool) -> str:
     form = requested or by_suffix
     if form is None:
         raise ValueError(
-            f"the name {out.name!r} does not say the format: let it end in .mp4 or .gif (a video), .glb (a moving mesh) "
-            "or .html (a page to turn it), or add --format, whose choices --help lists."
+            f"the name {out.name!r} does not say the format: let it end in .mp4 or .gif (a video), .glb (a moving "
+            "mesh) or .html (a page to turn it), or add --format, whose choices --help lists."
         )
     ending = FORMATS[form].suffix if form != ALL else ""
     if ending and (by_suffix is None or FORMATS[by_suffix].suffix != ending):

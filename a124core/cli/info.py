@@ -9,7 +9,6 @@ from ..export.checkpoint import read_field
 from ..stages.snapshot import load_snapshot
 from ..utils.saved_tensors import read_kind
 
-
 FIELD = "field.safetensors"  # in the folder of a finished run
 FIRST = ("prompt", "motion", "subject")  # of the entries saved with a field
 
