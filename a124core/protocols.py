@@ -179,10 +179,15 @@ class Guidance:
     note: str = ""  # one sentence for the user: what it is, what it understood
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.t_min <= self.t_max <= 1.0:
-            raise ValueError(f"noise range ({self.t_min}, {self.t_max}) must satisfy 0 <= min <= max <= 1.")
+        check_noise_range(self.t_min, self.t_max)
         if self.form not in ("eps", "clean"):
             raise ValueError(f"form is {self.form!r}: use 'eps' or 'clean'.")
+
+
+def check_noise_range(t_min: float, t_max: float) -> None:
+    """Refuse a range of timesteps, as shares of the schedule, that is empty or leaves it."""
+    if not 0.0 <= t_min <= t_max <= 1.0:
+        raise ValueError(f"t_min is {t_min:g} and t_max is {t_max:g}: both lie from 0 to 1, t_max not below t_min.")
 
 
 @dataclass(frozen=True)

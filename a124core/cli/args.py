@@ -81,7 +81,7 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--depth", type=Path, help="depth map, near = bright")
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
-    p.add_argument("--out", type=Path, required=True, help="folder for the results")
+    p.add_argument("--out", type=Path, help="folder for the results; only --estimate needs none")
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
                    "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
@@ -130,7 +130,7 @@ def _render(p: argparse.ArgumentParser) -> None:
 
 
 def _info(p: argparse.ArgumentParser) -> None:
-    p.add_argument("file", type=Path, help="a field or a snapshot (.safetensors)")
+    p.add_argument("file", type=Path, help="a field or a snapshot (.safetensors), or the folder of a finished run")
 
 
 def _ablate(p: argparse.ArgumentParser) -> None:

@@ -16,19 +16,21 @@ from ..utils.device import is_out_of_memory
 from ..utils.text import unused_note
 from ..utils.validate import plain_name
 from .camera_args import FILM_BACKGROUNDS, add_camera_args, add_film_args
-from .export_formats import FORMATS
+from .export_formats import FORMATS, STILLS
 from .folder import created_folder
 from .machine import available_device
 
 ALL = "all"
-FOLDERS = [name for name, form in FORMATS.items() if not form.suffix]
+BY_NAME = FORMATS | STILLS
+STILL_ENDINGS = {form.suffix: name for name, form in STILLS.items()}
 OTHER_ENDINGS = {".usd": "usd", ".usda": "usd", ".htm": "html"}  # also written, by the same formats
 
 
 def add_export_args(p: argparse.ArgumentParser) -> None:
     """Add the options of `export`, of all formats."""
     p.add_argument("field", type=Path, help="field.safetensors")
-    p.add_argument("--format", choices=(*FORMATS, ALL), help="left out: as --out ends. glb, usd: one moving "
+    p.add_argument("--format", choices=(*FORMATS, ALL), help="left out: as --out ends (.ply and .obj: with "
+                   "--time, one file). glb, usd: one moving "
                    "mesh; flipbook, ply, obj: a mesh for each frame. frames: PNG with alpha, depth, normals, masks and "
                    "transforms.json. capture: the same from cameras all around, a data set. html: the viewer with the "
                    "scene inside. all: one of each, into a folder")
@@ -52,7 +54,7 @@ def add_export_args(p: argparse.ArgumentParser) -> None:
 def export_file(options: object) -> None:
     """Check everything that can be checked, load, write."""
     out = Path(options.out)
-    form = resolve_format(options.format, out)
+    form = resolve_format(options.format, out, options.time is not None or options.frames == 1)
     checked = check_options(options, form)
     if note := unused_note(form, unused_options(options, form)):
         print(note)
@@ -71,7 +73,7 @@ def check_options(options: object, form: str) -> dict[str, Any]:
     checked = {}
     for name in FORMATS if form == ALL else (form,):
         try:
-            checked[name] = FORMATS[name].options(options)
+            checked[name] = BY_NAME[name].options(options)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") if form == ALL else error from None
     return checked
@@ -83,7 +85,7 @@ def unused_options(options: object, form: str) -> list[str]:
         return []
     parser = argparse.ArgumentParser()
     add_export_args(parser)
-    others = {name for other in FORMATS.values() for name in other.arguments} - {*FORMATS[form].arguments}
+    others = {name for other in FORMATS.values() for name in other.arguments} - {*BY_NAME[form].arguments}
     changed = (name for name in sorted(others) if getattr(options, name) != parser.get_default(name))
     return [f"--{name.replace('_', '-')}" for name in changed]
 
@@ -91,7 +93,7 @@ def unused_options(options: object, form: str) -> list[str]:
 def _write(name: str, field: Field4D, target: Path, options: Any) -> None:
     with created_folder(target.parent):
         absolute = Path(os.path.abspath(target))  # ".." is fine here, not in a node
-        summary = FORMATS[name].write(field, absolute, options)
+        summary = BY_NAME[name].write(field, absolute, options)
     print(f"Written: {target}  {summary}")
 
 
@@ -107,17 +109,23 @@ def _try_write(name: str, field: Field4D, folder: Path, options: Any) -> bool:
     return True
 
 
-def resolve_format(requested: str | None, out: Path) -> str:
-    """Return the format, from the option or the suffix; both must agree."""
+def resolve_format(requested: str | None, out: Path, still: bool) -> str:
+    """Return the format, from the option or the suffix; both must agree. still: one moment is asked for."""
     plain_name(out.name)
+    if requested is None and (name := STILL_ENDINGS.get(out.suffix.lower())):
+        if not still:
+            raise ValueError(
+                f"a {out.suffix[1:].upper()} export is a folder with a file for each frame: add --format "
+                f"{out.suffix[1:].lower()}, or --time 0.5 for one file of that moment."
+            )
+        return name
     by_ending = {form.suffix: name for name, form in reversed(FORMATS.items()) if form.suffix} | OTHER_ENDINGS
     by_suffix = by_ending.get(out.suffix.lower())
     form = requested or by_suffix
     if form is None:
-        endings = ", ".join(sorted(by_ending))
         raise ValueError(
-            f"the name {out.name!r} does not say the format: let it end in one of {endings}, or add "
-            f"--format ({', '.join(sorted(FORMATS))}; {', '.join(FOLDERS)} write a folder)."
+            f"the name {out.name!r} does not say the format: let it end in .mp4 or .gif (a video), .glb (a moving "
+            "mesh) or .html (a page to turn it), or add --format, whose choices --help lists."
         )
     ending = FORMATS[form].suffix if form != ALL else ""
     if ending and (by_suffix is None or FORMATS[by_suffix].suffix != ending):

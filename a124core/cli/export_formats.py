@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..cameras.paths import CameraPath, StaticCamera
@@ -99,6 +101,20 @@ def _mesh_writer(format: str) -> Callable[[Field4D, Path, MeshOptions], str]:
     return write
 
 
+def _still_writer(format: str, suffix: str) -> Callable[[Field4D, Path, MeshOptions], str]:
+    """Return what writes one moment as one file, where the core's format is a folder of them."""
+    write_folder = _mesh_writer(format)
+
+    def write(field: Field4D, target: Path, options: MeshOptions) -> str:
+        with TemporaryDirectory(dir=target.parent, prefix=".") as temporary:
+            folder = Path(temporary) / "still"
+            summary = write_folder(field, folder, options)
+            os.replace(folder / f"frame_0000{suffix}", target)
+        return summary
+
+    return write
+
+
 def _camera(args: Any) -> StaticCamera:
     """Return the camera that the arguments place; an impossible one is refused."""
     camera = StaticCamera(args.elevation, args.azimuth, args.radius, args.fovy)
@@ -133,4 +149,8 @@ FORMATS = {
     "gif": ExportFormat(".gif", *FILM),
     "webp": ExportFormat(".webp", *FILM),
     "html": ExportFormat(".html", VIEWER_ARGS, _viewer_options, _write_viewer),
+}
+STILLS = {  # chosen by the ending of --out alone, of one moment
+    "one ply": ExportFormat(".ply", *MESH, _still_writer("PLY sequence", ".ply")),
+    "one obj": ExportFormat(".obj", *MESH, _still_writer("OBJ sequence", ".obj")),
 }

@@ -146,6 +146,8 @@ def _file_digests(options: object) -> str:
 def _run(describe: Callable[[object], RunOptions], options: object) -> None:
     if options.estimate:
         return estimate(describe(options), _say)
+    if options.out is None:
+        raise ValueError("no folder for the results is named: add --out FOLDER, or --estimate to write nothing.")
     folder = RunFolder(Path(options.out))
     with used_folder(folder.out, _say):
         outcome = run_pipeline(describe(options), folder, options.resume, options.quiet)

@@ -6,6 +6,7 @@ Three views at three noise levels through each guidance, as one sheet, and one s
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -74,6 +75,12 @@ def _tile(image: Tensor) -> Tensor:  # (1, 3, TILE, TILE)
     return interpolate(image, (TILE, TILE), mode="area" if image.shape[-1] >= TILE else "nearest")
 
 
+def check_any_guidance(connected: Collection[str]) -> None:
+    """Refuse a check to which no guidance is connected."""
+    if not connected:
+        raise ValueError("no guidance is connected: wire at least one of image, view, video and refine guidance.")
+
+
 @torch.no_grad()
 def check_priors(
     guidances: Guidances,
@@ -85,8 +92,7 @@ def check_priors(
 ) -> PriorCheck:
     """Query every guidance with the views and report what is suspicious."""
     connected = {role: guidance for role, guidance in vars(guidances).items() if guidance is not None}
-    if not connected:
-        raise ValueError("no guidance is connected: wire at least one of image, view, video and refine guidance.")
+    check_any_guidance(connected)
     done, total = itertools.count(), N_QUERIES * len(connected)
 
     def on_query(role: str) -> None:

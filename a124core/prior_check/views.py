@@ -33,6 +33,12 @@ def render_views(field: Field, device: torch.device | str = "cpu") -> RenderFn:
     return render
 
 
+def check_any_view(reference: bool, field: bool) -> None:
+    """Refuse a check to which neither a reference nor a field is connected."""
+    if not (reference or field):
+        raise ValueError("there is nothing to query the priors with: connect the reference or a field.")
+
+
 @dataclass(frozen=True)
 class ProbeViews:
     """Where the images come from: the field, or the one view that the reference image shows."""
@@ -44,8 +50,7 @@ class ProbeViews:
     def __post_init__(self) -> None:
         if not MIN_SIDE <= self.size <= MAX_SIDE:
             raise ValueError(f"size is {self.size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
-        if self.reference is None and self.render is None:
-            raise ValueError("there is nothing to query the priors with: connect the reference or a field.")
+        check_any_view(self.reference is not None, self.render is not None)
 
     @property
     def camera(self) -> Cameras:

@@ -13,6 +13,12 @@ ZERO123, STABLE_ZERO123 = "zero123", "stable-zero123"
 KINDS = (ZERO123, STABLE_ZERO123)
 
 
+def check_reference(given: bool) -> None:
+    """Refuse a view guidance that has no reference."""
+    if not given:
+        raise ValueError("a view guidance compares with your image: give one (wire the reference from node 1 Picture).")
+
+
 def pose_vector(cameras: Cameras, reference: Cameras, kind: str) -> Tensor:  # (B, 4)
     """Return the difference [d polar, sin d azimuth, cos d azimuth, d radius], angles in radians.
 

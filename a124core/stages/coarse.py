@@ -27,6 +27,7 @@ from .render_batch import (
     sds_loss,
 )
 from .schedules import background, renders, shading
+from .supervision import check_supervised, connected_roles
 
 MIN_TEMPORAL_TV = 0.1  # temporal TV under a single-view video prior: the method's own weight, which demo does without
 
@@ -57,10 +58,7 @@ def coarse_batches(
     field: Field4D, reference: Reference | None, guidances: Guidances, config: CoarseConfig, device: torch.device
 ) -> BatchFn:
     """Eq. 5: L_SDS-T + L_TV always; L_rec and the view prior where a clip starts at time 0. None is left out."""
-    if reference is None and guidances.view is None and guidances.video is None:
-        raise ValueError(
-            "nothing tells the coarse stage how to move: connect a video guidance (or a reference or view guidance)."
-        )
+    check_supervised("coarse", connected_roles(reference, guidances))
     return clip_batches(reference, guidances, config, device)
 
 

@@ -16,6 +16,7 @@ from ..render.sample import sample_rays
 from .coarse import RefineFn, RefineTerm, clip_batches, select_frames
 from .config import FineConfig
 from .render_batch import BatchFn, novel_batch, sds_loss
+from .supervision import check_supervised, connected_roles
 
 
 def fine_batches(
@@ -27,11 +28,7 @@ def fine_batches(
 ) -> BatchFn:
     """Eq. 6: the coarse stage's losses and L_SDS-R. None is left out."""
     refine = guidances.refine
-    if reference is None and guidances.view is None and guidances.video is None and refine is None:
-        raise ValueError(
-            "nothing tells the fine stage what to repair: connect a refine guidance "
-            "(or a reference, view or video guidance)."
-        )
+    check_supervised("fine", connected_roles(reference, guidances))
     if field.table.shape[0] < 2:
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
     refine_fn = None if refine is None else refinement(field.at_rest().to(device), refine, config)

@@ -17,9 +17,9 @@ from .fine import fine_batches
 from .loop import optimise_field
 from .presets import with_memory
 from .static import static_batches
+from .supervision import USED
 
 BATCHES = {"static": static_batches, "coarse": coarse_batches, "fine": fine_batches}
-USED = {"static": ("image", "view"), "coarse": ("view", "video"), "fine": ("view", "video", "refine")}  # Eq. 4 to 6
 
 
 def optimise(

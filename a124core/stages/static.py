@@ -23,6 +23,7 @@ from .render_batch import (
     sds_loss,
 )
 from .schedules import background, renders, shading
+from .supervision import check_supervised, connected_roles
 
 
 def static_batches(
@@ -30,10 +31,7 @@ def static_batches(
 ) -> BatchFn:
     """L = L_SDS(image) + L_SDS(view) + L_rec (paper, static stage). Whatever is None is left out."""
     image, view = guidances.image, guidances.view
-    if reference is None and image is None and view is None:
-        raise ValueError(
-            "nothing tells the static stage what to make: connect a reference, an image guidance or a view guidance."
-        )
+    check_supervised("static", connected_roles(reference, guidances))
     camera = camera_of(reference)
     targets = None if reference is None else reference.at(config.render.reference_size, device)
     allowed = allowed_cameras([image, view])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, make_priors
+from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, check_built_in, make_priors
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, socket, text
 from ..host import ui
 from ..host.runtime import outside_inference
+from ..queued import UNPLUGGED, check_declared, when_queued
 
 
 class A124BuiltInPriors(Node):
@@ -43,6 +44,14 @@ class A124BuiltInPriors(Node):
         )),
     }
     HIDDEN = NODE_ID
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, prompt: str | None = None, motion: str | None = None, reference: Any = UNPLUGGED) -> bool:
+        with when_queued():
+            check_declared(cls, motion=motion)
+            if prompt is not None:
+                check_built_in(prompt, motion or FROM_PROMPT, reference is not UNPLUGGED)
+        return True
 
     @outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:

@@ -8,7 +8,7 @@ from typing import Any
 from ...a124core.priors.defaults import NOISE_LEVEL, RELEASED, RoleDefaults
 from ...a124core.priors.diffusers.offload import offload_policy
 from ...a124core.priors.diffusers.roles import ROLES, RoleRequest, folder_guidance
-from ...a124core.priors.zero123_pose import KINDS
+from ...a124core.priors.zero123_pose import KINDS, check_reference
 from ...a124core.stages.presets import MEMORY
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
@@ -18,6 +18,7 @@ from ..host import ui
 from ..host.embeddings import read_embeddings
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
+from ..queued import UNPLUGGED, check_declared, when_queued
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
@@ -106,10 +107,21 @@ class A124DiffusersGuidance:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, model: str, control_net: str) -> bool | str:
+    def VALIDATE_INPUTS(
+        cls, role: str | None = None, model: str | None = None, control_net: str | None = None,
+        prompt: str | None = None, reference: Any = UNPLUGGED,
+    ) -> bool:
         names = host.folders()
-        absent = [name for name in (model, control_net) if name != NONE and name not in names]
-        return " ".join(host.missing_model(name) for name in dict.fromkeys(absent)) or True
+        absent = [name for name in (model, control_net) if name not in (None, NONE, *names)]
+        with when_queued():
+            if absent:
+                raise ValueError(" ".join(host.missing_model(name) for name in dict.fromkeys(absent)))
+            check_declared(cls, role=role)
+            if role == "view":
+                check_reference(reference is not UNPLUGGED)
+            elif role is not None and prompt is not None:
+                checked_prompt(prompt)
+        return True
 
     @classmethod
     def IS_CHANGED(cls, model: str, control_net: str, **others: Any) -> str:

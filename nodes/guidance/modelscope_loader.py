@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..host import modelscope as host
+from ..queued import when_queued
 
 NOTHING = "nothing in models/text2video yet"
 
@@ -45,8 +46,13 @@ class A124ModelScopeLoader:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, model: str) -> bool | str:
-        return True if model in host.unets() else host.missing_unet(model)
+    def VALIDATE_INPUTS(
+        cls, model: str | None = None, text_encoder: str | None = None, vae: str | None = None
+    ) -> bool:
+        with when_queued():
+            if model is not None:
+                cls._paths(model, text_encoder or host.AUTO, vae or host.AUTO)
+        return True
 
     @classmethod
     def IS_CHANGED(cls, model: str, text_encoder: str, vae: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.prior_check.check import check_priors
-from ...a124core.prior_check.views import ProbeViews, render_views
+from ...a124core.prior_check.check import check_any_guidance, check_priors
+from ...a124core.prior_check.views import ProbeViews, check_any_view, render_views
 from ...a124core.protocols import Guidance, Guidances
 from .. import sockets
 from ..declarations import NODE_ID, Node, field, integer, outputs, socket, text
@@ -13,6 +13,7 @@ from ..host import ui
 from ..host.images import to_image
 from ..host.memory import host_device, loaded_models
 from ..host.runtime import outside_inference
+from ..queued import UNPLUGGED, when_queued
 
 
 @outputs(
@@ -57,6 +58,17 @@ class A124PriorCheck(Node):
         )),
     }
     HIDDEN = NODE_ID
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls, reference: Any = UNPLUGGED, field: Any = UNPLUGGED, image_guidance: Any = UNPLUGGED,
+        view_guidance: Any = UNPLUGGED, video_guidance: Any = UNPLUGGED, refine_guidance: Any = UNPLUGGED,
+    ) -> bool:
+        guidances = (image_guidance, view_guidance, video_guidance, refine_guidance)
+        with when_queued():
+            check_any_guidance([guidance for guidance in guidances if guidance is not UNPLUGGED])
+            check_any_view(reference is not UNPLUGGED, field is not UNPLUGGED)
+        return True
 
     @outside_inference
     def check(

@@ -11,7 +11,8 @@ from .. import sockets
 from ..declarations import Node, integer, outputs, socket
 from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
-from .widgets import cfg, models, noise, prompt, size, weight
+from ..queued import when_queued
+from .widgets import cfg, check_noise, models, noise, prompt, size, weight
 
 
 class TextGuidance(Node):
@@ -22,6 +23,16 @@ class TextGuidance(Node):
     prior: ClassVar[Callable[..., Prior]]  # of make's wires, prompt, cfg and size, and of a node's other inputs
     form = "eps"  # of score distillation
     note = "{prompt}"
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls, prompt: str | None = None, t_min: float | None = None, t_max: float | None = None
+    ) -> bool:
+        with when_queued():
+            if prompt is not None:
+                checked_prompt(prompt)
+            check_noise(cls, t_min, t_max)
+        return True
 
     @outside_inference
     def make(

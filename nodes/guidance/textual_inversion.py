@@ -29,6 +29,7 @@ from ..host.images import from_images, to_preview_image
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..optimize.store import exclusive
+from ..queued import check_declared, when_queued
 from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,16 @@ class A124TextualInversion:
             },
             "hidden": RUN_ID,
         }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None = None, size: int | None = None) -> bool:
+        with when_queued():
+            check_declared(cls, size=size)
+            if size is not None:
+                check_image_size(size)
+            if name is not None:
+                embedding_path(name, None)
+        return True
 
     @outside_inference
     def learn(

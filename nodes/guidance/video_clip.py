@@ -14,6 +14,8 @@ from ..declarations import NODE_ID, Node, choice, integer, number, outputs, sock
 from ..host import ui
 from ..host.images import from_images, from_masks, marks_nothing
 from ..host.runtime import outside_inference
+from ..queued import when_queued
+from .widgets import check_noise
 
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
@@ -62,6 +64,12 @@ class A124ClipGuidance(Node):
         )),
     }
     HIDDEN = NODE_ID
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, t_min: float | None = None, t_max: float | None = None) -> bool:
+        with when_queued():
+            check_noise(cls, t_min, t_max)
+        return True
 
     @outside_inference
     def make(

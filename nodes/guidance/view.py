@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.priors.zero123_pose import KINDS
+from ...a124core.priors.zero123_pose import KINDS, check_reference
 from ...a124core.protocols import Guidance
 from .. import sockets
 from ..declarations import Node, choice, outputs, socket
 from ..host.runtime import outside_inference
 from ..host.view import view_prior
-from .widgets import cfg, noise, size, weight
+from ..queued import UNPLUGGED, when_queued
+from .widgets import cfg, check_noise, noise, size, weight
 
 
 @outputs(("view guidance", sockets.VIEW_GUIDANCE, "Matches other views to your picture. For all stages."))
@@ -41,6 +42,15 @@ class A124ViewGuidance(Node):
         "size": size(256),
     }
     OPTIONAL = {"reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required.")}
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls, t_min: float | None = None, t_max: float | None = None, reference: Any = UNPLUGGED
+    ) -> bool:
+        with when_queued():
+            check_reference(reference is not UNPLUGGED)
+            check_noise(cls, t_min, t_max)
+        return True
 
     @outside_inference
     def make(

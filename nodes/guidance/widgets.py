@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ...a124core.protocols import check_noise_range
 from ..declarations import Spec, integer, number, socket, text
+from ..queued import check_declared
 
 
 def models(model: str) -> dict[str, Spec]:
@@ -41,6 +43,12 @@ def noise(low: float, high: float, source: str = "as in the authors' code") -> d
             f"Highest noise level that is drawn. {high} {source}. Lower it when the result is over-saturated."
         )),
     }
+
+
+def check_noise(node: type, t_min: float | None, t_max: float | None) -> None:
+    """Refuse a range of noise levels as far as it is known when a job is queued."""
+    check_declared(node, t_min=t_min, t_max=t_max)
+    check_noise_range(0.0 if t_min is None else t_min, 1.0 if t_max is None else t_max)
 
 
 def size(default: int, source: str = "as in the authors' code") -> Spec:

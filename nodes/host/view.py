@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...a124core.priors.zero123_pose import pose_vector
+from ...a124core.priors.zero123_pose import check_reference, pose_vector
 from ...a124core.protocols import View
 from ...a124core.reference.reference import Reference
 from .checks import check_vae, model_family
@@ -22,8 +22,7 @@ def view_prior(
 ) -> NativePrior:
     """Return the prior of the reference image, on white as Zero123 was trained, and of poses relative to it."""
     check_vae(model, vae)
-    if reference is None:
-        raise ValueError("a view guidance compares with your image: wire the reference from node 1 Picture.")
+    check_reference(reference is not None)
     if not hasattr(model.model, "cc_projection"):
         raise ValueError(
             f"this MODEL ({model_family(model)}) has no cc_projection, so it takes no camera pose: wire a Zero123 or "

@@ -10,9 +10,11 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances
 from ...a124core.stages.config import CONDITIONS
 from ...a124core.stages.optimise import resolve_config
+from ...a124core.stages.supervision import check_supervised
 from .. import sockets
 from ..declarations import RUN_ID, Node, choice, field, outputs, socket
 from ..host.runtime import outside_inference
+from ..queued import UNPLUGGED, when_queued
 from .run import NodeRun, chosen_preset, run, widgets
 
 
@@ -23,6 +25,17 @@ class Optimizer(Node):
     CATEGORY = "Animate124/3 Optimize"
     FUNCTION = "optimise"
     HIDDEN = RUN_ID
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls, reference: Any = UNPLUGGED, image_guidance: Any = UNPLUGGED, view_guidance: Any = UNPLUGGED,
+        video_guidance: Any = UNPLUGGED, refine_guidance: Any = UNPLUGGED,
+    ) -> bool:
+        wires = {"reference": reference, "image": image_guidance, "view": view_guidance, "video": video_guidance,
+                 "refine": refine_guidance}
+        with when_queued():
+            check_supervised(cls.stage, (name for name, wire in wires.items() if wire is not UNPLUGGED))
+        return True
 
     @outside_inference
     def optimise(

@@ -13,6 +13,7 @@ from .. import sockets
 from ..declarations import Node, choice, number, outputs, socket, text
 from ..host.file_stamps import file_stamps
 from ..host.folders import resolve_user_file
+from ..queued import UNPLUGGED, check_declared, when_queued
 
 KINDS = ("orbit", "turntable", "reference", "spline", "camera_info", "file")
 ORIGIN = (0.0, 0.0, 0.0)
@@ -67,6 +68,20 @@ class A124Cameras(Node):
     def IS_CHANGED(cls, file: str = "", **others: Any) -> str:
         return str(file_stamps(file))
 
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls, kind: str | None = None, keyframes: str | None = None, file: str | None = "", camera_info: Any = UNPLUGGED
+    ) -> bool:
+        with when_queued():
+            check_declared(cls, kind=kind)
+            if kind == "spline" and keyframes is not None:
+                read_keys(keyframes)
+            if kind == "file" and file is not None:
+                _camera_file(file)
+            if kind == "camera_info":
+                _check_connected(camera_info is not UNPLUGGED)
+        return True
+
     def make(
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
         keyframes: str, reference: Any = None, camera_info: dict | None = None, eye_distance: float = 0.0,
@@ -75,7 +90,7 @@ class A124Cameras(Node):
         if kind == "spline":
             path: CameraPath = Spline(read_keys(keyframes, radius), fovy)
         elif kind == "file":
-            path = read_camera_file(resolve_user_file(file))
+            path = _camera_file(file)
         elif kind == "camera_info":
             path = _exact_camera(camera_info)
         elif kind == "reference" and camera_info is None:
@@ -90,10 +105,21 @@ class A124Cameras(Node):
         return (Stereo(path, eye_distance) if eye_distance > 0 else path,)
 
 
+def _camera_file(file: str) -> CameraPath:
+    """Return the path in a file that a widget names."""
+    if not file.strip():
+        raise ValueError("kind is file but no file is named: type the name of one in the input folder.")
+    return read_camera_file(resolve_user_file(file))
+
+
+def _check_connected(camera: bool) -> None:
+    if not camera:
+        raise ValueError("kind is camera_info but no camera is connected: wire one, or choose another kind.")
+
+
 def _exact_camera(camera_info: dict | None) -> KeyframePath:
     """Return the 3D node's camera at rest, in the scene's units."""
-    if camera_info is None:
-        raise ValueError("kind is camera_info but no camera is connected: wire one, or choose another kind.")
+    _check_connected(camera_info is not None)
     c2w, fovy = parse_camera(camera_info)
     return KeyframePath(pinholes_from_matrices([c2w], [fovy]), (0.0,))
 

@@ -8,6 +8,7 @@ from ...a124core.cameras.paths import CameraPath, Orbit, Playback
 from ...a124core.export.images.capture import CaptureOptions, export_capture
 from ...a124core.export.images.film import BACKGROUND_COLOURS, FilmOptions, export_film
 from ...a124core.export.images.frames import export_frames
+from ...a124core.export.images.video import check_fps
 from ...a124core.field.field4d import Field4D
 from .. import sockets
 from ..declarations import choice, field, flag, integer, number, outputs, socket, unused_options
@@ -16,7 +17,8 @@ from ..host.folders import output_reference
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..host.types import to_video
-from .saving import SavingNode, free_path, name_input, saved
+from ..queued import check_declared, when_queued
+from .saving import SavingNode, check_name, free_path, name_input, saved
 
 FILMS = {"MP4": ".mp4", "WebM": ".webm", "GIF": ".gif", "WebP": ".webp"}
 FRAMES, DATA_SET = "PNG frames", "data set"
@@ -72,6 +74,15 @@ class A124ExportFrames(SavingNode):
             "From where it is rendered. Without: once around. A data set has cameras of its own."
         )),
     }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, name: str | None = None, format: str | None = None, fps: float | None = None) -> bool:
+        with when_queued():
+            check_name(name)
+            check_declared(cls, format=format, fps=fps)
+            if format in FILMS and fps is not None:
+                check_fps(FILMS[format], fps)
+        return True
 
     @outside_inference
     def export(

@@ -12,6 +12,7 @@ from ..host import ui
 from ..host.file_stamps import file_stamps
 from ..host.folders import output_folder
 from ..host.runtime import outside_inference
+from ..queued import panel_text
 from .saving import SavingNode, free_path, name_input, saved
 
 SUFFIX = ".safetensors"
@@ -52,8 +53,8 @@ class A124LoadField:
         return {"required": {"file": choice(saved_fields(), "A file under output/animate124.")}}
 
     @classmethod
-    def VALIDATE_INPUTS(cls, file: str) -> bool | str:
-        return True if file in saved_fields() else _missing(file)
+    def VALIDATE_INPUTS(cls, file: str | None = None) -> bool | str:
+        return file is None or file in saved_fields() or panel_text(_missing(file))
 
     @classmethod
     def IS_CHANGED(cls, file: str) -> str:

@@ -8,6 +8,7 @@ from ...a124core.utils.validate import plain_name
 from ..declarations import NODE_ID, Node, Spec, text
 from ..host.folders import output_folder, output_relative_path
 from ..host.name_tokens import fill
+from ..queued import panel_text
 
 
 def name_input(default: str, target: str = "file") -> Spec:
@@ -25,12 +26,19 @@ class SavingNode(Node):
     HIDDEN = NODE_ID
 
     @classmethod
-    def VALIDATE_INPUTS(cls, name: str | None) -> bool | str:
-        """Return True, or why nothing can be saved under this name. None comes by a wire: only the run can tell."""
+    def VALIDATE_INPUTS(cls, name: str | None = None) -> bool | str:
+        """Return True, or why nothing can be saved under this name."""
         try:
-            return name is None or bool(_checked_prefix(fill(name)))
+            check_name(name)
         except ValueError as error:
-            return str(error)
+            return panel_text(str(error))
+        return True
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name under which nothing can be saved; None comes by a wire, so that only the run can tell."""
+    if name is not None:
+        _checked_prefix(fill(name))
 
 
 def free_path(prefix: str, suffix: str, size: tuple[int, int] = (0, 0)) -> Path:

@@ -58,7 +58,7 @@ def x0(model, x=X, sigma=SIGMA, text=None):
 
 def without_files():
     value = LOADER.INPUT_TYPES()["required"]["model"][0]
-    return {"listed": value, "message": LOADER.VALIDATE_INPUTS(model=value[0])}
+    return {"listed": value, "message": message_of(lambda: LOADER.VALIDATE_INPUTS(model=value[0]))}
 
 
 def with_files():

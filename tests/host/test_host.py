@@ -29,9 +29,9 @@ def cached(entry: dict) -> set[str]:
     return {node for data in messages(entry, "execution_cached") for node in data["nodes"]}
 
 
-def wanted(prompt: dict) -> set[str]:
+def wanted(prompt: dict, outputs: tuple[str, ...] = ("SaveVideo", "PreviewImage", "A124SaveField")) -> set[str]:
     """Nodes that a result depends on; the second priors of the rewiring workflow wait for their wire."""
-    found = {k for k, n in prompt.items() if n["class_type"] in ("SaveVideo", "PreviewImage", "A124SaveField")}
+    found = {k for k, n in prompt.items() if n["class_type"] in outputs}
     while more := {v[0] for k in found for v in prompt[k]["inputs"].values() if isinstance(v, list)} - found:
         found |= more
     return found
@@ -174,17 +174,44 @@ def test_bad_input_is_a_clean_error_of_the_node(host: Any, cut: Any) -> None:
     }
     error = failed(host, prompt)
     assert error["node_id"] == "2" and "mask" in error["exception_message"]
+
+
+BEFORE = [  # node, its inputs (None: unplugged), the sentence
+    ("A124BuiltInPriors", {"prompt": " \n "}, "the prompt is empty"),
+    ("A124Cameras", {"kind": "file"}, "kind is file but no file is named"),
+    ("A124Cameras", {"kind": "spline", "keyframes": "from the left"}, "line 1 of the spline is ‘from the left’"),
+    ("A124Cameras", {"kind": "camera_info"}, "kind is camera_info but no camera is connected"),
+    ("A124Cameras", {"kind": "circle"}, "kind is ‘circle’: choose one of orbit"),
+    ("A124StaticOptimizer", {"reference": None, "image_guidance": None, "view_guidance": None}, "nothing tells the"),
+    ("A124CoarseOptimizer", {"reference": None, "view_guidance": None, "video_guidance": None}, "nothing tells the"),
+]
+
+
+@pytest.mark.parametrize(("node", "inputs", "words"), BEFORE)
+def test_what_the_widgets_tell_is_refused_when_queued_in_one_error(
+    host: Any, cut: Any, node: str, inputs: dict, words: str
+) -> None:
     prompt = cut("01_quickstart", seed=3)
-    priors = node_of(prompt, "A124BuiltInPriors")
-    prompt[priors]["inputs"]["prompt"] = "  "
+    prompt = {number: prompt[number] for number in wanted(prompt, ("SaveVideo",))}
+    number = node_of(prompt, node)
+    changed = {**prompt[number]["inputs"], **inputs}
+    prompt[number]["inputs"] = {name: value for name, value in changed.items() if value is not None}
+    status, answer = host.post("/prompt", {"prompt": prompt, "client_id": "nobody"})
+    assert status == 400 and list(answer["node_errors"]) == [number], answer
+    (error,) = answer["node_errors"][number]["errors"]
+    assert words in error["details"] and not set("'\"/=<>&") & set(error["details"]), error["details"]
+
+
+def test_what_comes_by_a_wire_is_known_only_when_it_runs(host: Any, cut: Any) -> None:
+    prompt = cut("01_quickstart", seed=3)
+    priors, cameras = node_of(prompt, "A124BuiltInPriors"), node_of(prompt, "A124Cameras")
+    prompt["900"] = {"class_type": "PrimitiveString", "inputs": {"value": "  "}}
+    prompt["901"] = {"class_type": "PrimitiveString", "inputs": {"value": "gone.json"}}
+    prompt[priors]["inputs"]["prompt"] = ["900", 0]
+    prompt[cameras]["inputs"] |= {"kind": "file", "file": ["901", 0]}
     error = failed(host, prompt)
-    assert error["node_id"] == priors and "prompt is empty" in error["exception_message"]
-    static = node_of(prompt, "A124StaticOptimizer")
-    for wire in ("reference", "image_guidance", "view_guidance"):
-        prompt[static]["inputs"].pop(wire)
-    prompt[priors]["inputs"]["prompt"] = "a panda is dancing"
-    error = failed(host, prompt)
-    assert error["node_id"] == static and "nothing tells the static stage" in error["exception_message"]
+    assert error["node_id"] in (priors, cameras)
+    assert any(words in error["exception_message"] for words in ("prompt is empty", "neither in the input folder"))
 
 
 def failed(host: Any, prompt: dict) -> dict:

@@ -24,7 +24,7 @@ def test_listed_by_the_server_without_any_file(schemas: dict) -> None:
 def test_without_files_it_reports_where_they_go(figures: dict) -> None:
     measured = figures_of(figures, "without_files")
     assert measured["listed"] == ["nothing in models/text2video yet"]
-    for part in ("elsewhere", "models/text2video", "text2video_pytorch_model.pth", "open_clip", "VQGAN"):
+    for part in ("elsewhere", "models∕text2video", "text2video_pytorch_model.pth", "open_clip", "VQGAN"):
         assert part in measured["message"]
 
 

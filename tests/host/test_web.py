@@ -192,6 +192,30 @@ def test_names_take_the_tokens_of_save_image(page: Page) -> None:
         assert "%date:yyyy%/%A124Cameras.kind%_%width%" in saved, "the workflow keeps the tokens"
 
 
+def test_a_cameras_node_shows_what_its_kind_uses_and_keeps_all_values(page: Page) -> None:
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", workflow())
+    page.evaluate("void (window.cameras = app.graph.getNodeById(4))")
+    values = "JSON.stringify([cameras.serialize().widgets_values, Object.keys(cameras.serialize())])"
+    before = page.evaluate(values)
+    choose = "(kind) => { const w = cameras.widgets[0]; w.value = kind; w.callback(kind); }"
+    shown = "cameras.widgets.filter((w) => !w.hidden).map((w) => w.name)"
+    expected = {
+        "orbit": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "eye_distance"],
+        "spline": ["kind", "radius", "fovy", "keyframes", "eye_distance"],
+        "file": ["kind", "eye_distance", "file"],
+    }
+    assert page.evaluate(shown) == expected["orbit"]
+    for kind, names in expected.items():
+        page.evaluate(choose, kind)
+        assert page.evaluate(shown) == names
+    page.evaluate(choose, "orbit")
+    assert page.evaluate(values) == before and len(page.evaluate("cameras.serialize().widgets_values")) == 10
+    saved = page.evaluate("(cameras.widgets[0].value = 'file', app.graph.serialize())")
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", saved)
+    page.evaluate("void (window.cameras = app.graph.getNodeById(4))")
+    assert page.evaluate(shown) == expected["file"]
+
+
 def own_errors(page: Page) -> list[str]:
     """Return the errors that name our files."""
     return [error for error in errors(page) if "animate124" in error.lower() or "a124" in error.lower()]

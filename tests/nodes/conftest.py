@@ -109,6 +109,20 @@ def call(node: type, **inputs: Any) -> tuple:
     return result.get("result", ()) if isinstance(result, dict) else result
 
 
+@pytest.fixture
+def refusal() -> Callable[..., str]:
+    """Return what a node says to the host when it is queued with these inputs; empty if it accepts them."""
+
+    def said(node: type, **inputs: Any) -> str:
+        try:
+            answer = node.VALIDATE_INPUTS(**inputs)
+        except ValueError as error:
+            return str(error)
+        return "" if answer is True else answer
+
+    return said
+
+
 def _widget(spec: tuple) -> bool:
     return isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "STRING", "BOOLEAN")
 

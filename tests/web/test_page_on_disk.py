@@ -66,3 +66,32 @@ def test_keys_work_before_anything_was_clicked_and_the_browsers_stay_its_own(tab
     tab.evaluate("shown.controls.speed.focus()")
     tab.keyboard.press("ArrowLeft")
     assert tab.evaluate("shown.camera.azimuth") == pytest.approx(0.0), "in a menu they choose"
+
+
+def test_keys_work_after_the_mouse_was_used_on_the_bar(tab: Page, file: Path) -> None:
+    tab.goto(file.as_uri())
+    tab.wait_for_function("() => shown.header && shown.clock.playing")
+    for name in ("turntable", "reset", "play"):
+        tab.evaluate("shown.reset()")
+        tab.locator(f"[data-name={name}]").click()
+        assert tab.evaluate("shown.root.activeElement === shown.canvas"), name
+        azimuth, playing = tab.evaluate("[(shown.turn(false), shown.camera.azimuth), shown.clock.playing]")
+        tab.keyboard.press("ArrowRight")
+        tab.keyboard.press(" ")
+        assert tab.evaluate("shown.camera.azimuth") == pytest.approx(azimuth - 5.0), name
+        assert tab.evaluate("shown.clock.playing") is not playing, f"{name}: once, not twice"
+    tab.locator("[data-name=time]").click()
+    assert not tab.evaluate("shown.clock.playing")
+    azimuth = tab.evaluate("shown.camera.azimuth")
+    tab.keyboard.press("ArrowRight")
+    assert tab.evaluate("shown.camera.azimuth") == pytest.approx(azimuth - 5.0)
+    tab.locator("[data-name=time]").focus()
+    time = tab.evaluate("shown.clock.time")
+    tab.keyboard.press("ArrowRight")
+    assert tab.evaluate("shown.clock.time") > time, "with keys alone the bar keeps them"
+    tab.keyboard.press(" ")
+    assert tab.evaluate("shown.clock.playing")
+    tab.locator("[data-name=play]").focus()
+    tab.keyboard.press(" ")
+    assert not tab.evaluate("shown.clock.playing")
+    assert tab.evaluate("shown.root.activeElement.dataset.name") == "play"

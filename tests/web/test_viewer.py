@@ -281,3 +281,49 @@ def test_the_code_is_small_and_asks_nobody_else() -> None:
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert "http://" not in text and "https://" not in text, f"{file.name} names another server"
+
+
+@pytest.mark.parametrize(("width", "rows"), [(340, 3), (500, 3), (900, 2)])
+def test_no_label_of_the_bar_is_cut(page: Page, width: int, rows: int) -> None:
+    page.set_viewport_size({"width": 1000, "height": 600})
+    page.evaluate(f"show('figure.a124vol', {width})")
+    page.evaluate("viewers[0].controls.add('send', '⇥ camera', 'Send this camera', () => {})")
+    parts = page.evaluate("""[...viewers[0].controls.bar.children].map((part) => {
+      const { right, top } = part.getBoundingClientRect();
+      return [part.textContent, part.scrollWidth - part.clientWidth, right, top]; })""")
+    assert all(cut <= 0 and right <= width for _, cut, right, _ in parts), parts
+    assert len({round(top / 15) for *_, top in parts}) <= rows, parts
+    labels = [text for text, *_ in parts]
+    assert "time 0.00" in labels and "⌂ reset view" in labels and "⟳ spin" in labels
+    assert page.evaluate("[...viewers[0].controls.mode.options].map((o) => o.textContent)") == ["↻ loop", "⇄ ping-pong"]
+
+
+def test_a_drag_goes_as_far_when_the_graph_is_zoomed(page: Page) -> None:
+    page.evaluate("show('figure.a124vol')")
+    for zoom in (1.0, 0.5, 0.25, 2.0):
+        page.evaluate(f"viewers[0].reset(); viewers[0].box.style.transform = 'scale({zoom})'")
+        page.evaluate("viewers[0].box.style.transformOrigin = '0 0'")
+        start = (40 * zoom, 40 * zoom)
+        drag(page, start, (start[0] + 32 * zoom, start[1]))
+        assert page.evaluate("viewers[0].camera.azimuth") == pytest.approx(-45.0, abs=0.5), f"at zoom {zoom}"
+
+
+def test_more_viewers_on_a_page_than_the_browser_has_contexts(page: Page) -> None:
+    """Twenty, all in sight: none is empty, a click brings back one that rests, and scrolling away and back too."""
+    page.set_viewport_size({"width": 1500, "height": 900})
+    page.evaluate("""(async () => {
+      document.body.style.cssText = 'display: grid; grid-template-columns: repeat(5, 280px)';
+      for (let k = 0; k < 20; k++) { await show('balls.a124vol', 270); viewers[k].box.style.height = '200px'; } })()""")
+    held = "viewers.filter((v) => v.ready).length"
+    page.wait_for_function(f"{held} + viewers.filter((v) => !v.still.hidden).length === 20")
+    assert 10 <= page.evaluate(held) <= 12
+    clickable = "!v.still.hidden && v.message.textContent.includes('click')"
+    assert page.evaluate(f"viewers.every((v) => v.ready || ({clickable}))")
+    assert page.evaluate("viewers[0].still.naturalWidth") > 100
+    page.mouse.click(100, 60)
+    page.wait_for_function("viewers[0].ready && viewers[0].still.hidden && viewers[0].message.textContent === ''")
+    assert page.evaluate(held) <= 12
+    page.evaluate("viewers.slice(0, 10).forEach((v) => { v.box.style.display = 'none'; })")
+    page.wait_for_function("!viewers[9].visible")
+    page.evaluate("viewers.slice(0, 10).forEach((v) => { v.box.style.display = ''; })")
+    page.wait_for_function(f"{held} + viewers.filter((v) => !v.still.hidden).length === 20")

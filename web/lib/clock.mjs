@@ -3,7 +3,7 @@
 export const MODES = ["loop", "ping-pong"];
 
 export class Clock {
-  /** seconds: one pass at speed 1. A scene that loops plays round and round, another one to and fro. */
+  /** seconds: one pass at speed 1. A scene that loops plays round and round, another one ping-pong. */
   constructor({ seconds = 3, loop = false } = {}) {
     this.seconds = seconds;
     this.mode = loop ? "loop" : "ping-pong";

@@ -17,16 +17,19 @@ canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block
   cursor: grab; }
 canvas:active { cursor: grabbing; }
 canvas:focus-visible { outline: 2px solid #6af; outline-offset: -2px; }
+.still { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
 .message { position: absolute; inset: auto 0 0 0; padding: 6px 8px; background: rgba(0, 0, 0, 0.75); color: #fff;
   pointer-events: none; }
 .message:empty { display: none; }
-.bar { display: flex; flex-wrap: wrap; gap: 4px; padding: 4px; align-items: center; flex: 0 0 auto; }
+.bar { display: flex; flex-wrap: wrap; gap: 4px; padding: 5px 6px; align-items: center; flex: 0 0 auto; }
 button, select { font: inherit; color: #eee; background: #3a3a3a; border: 1px solid #555; border-radius: 4px;
-  min-width: 26px; max-width: 96px; height: 24px; padding: 0 5px; cursor: pointer; }
+  min-width: 26px; height: 24px; padding: 0 6px; cursor: pointer; white-space: nowrap; }
+select { padding: 0 2px; }
+button:focus-visible, select:focus-visible { outline: 2px solid #6af; outline-offset: 1px; }
 button:hover, select:hover { background: #4a4a4a; }
 button[aria-pressed="true"] { background: #2f6fab; border-color: #58a0e0; }
-input[type="range"] { flex: 1 1 calc(100% - 100px); min-width: 60px; margin: 0; accent-color: #58a0e0; } /* a row for it */
-output { min-width: 2.6em; text-align: right; font-variant-numeric: tabular-nums; }
+input[type="range"] { flex: 1 1 calc(100% - 130px); min-width: 60px; margin: 0; accent-color: #58a0e0; } /* a row for it */
+output { min-width: 5em; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 [hidden] { display: none; }
 `;
 
@@ -60,19 +63,40 @@ export class Controls {
     this.slider.oninput = () => viewer.showTime(Number(this.slider.value));
     this.label = element("output");
     this.speed = menu("speed", "Speed", SPEEDS, SPEEDS.map((s) => `${s}×`), (v) => { clock.speed = Number(v); });
-    this.mode = menu("mode", "At the end", MODES, ["↻ loop", "⇄ to and fro"], (v) => { clock.mode = v; });
-    this.turntable = button("turntable", "⟳ turn", "Turntable", () => viewer.turn(!viewer.turning));
+    this.mode = menu("mode", "At the end", MODES, ["↻ loop", "⇄ ping-pong"], (v) => { clock.mode = v; });
+    this.turntable = button("turntable", "⟳ spin", "Spin like a turntable", () => viewer.turn(!viewer.turning));
     this.ground = menu("background", "Background", Object.keys(BACKGROUNDS), Object.keys(BACKGROUNDS),
       (v) => viewer.showGround(BACKGROUNDS[v]));
     this.moving = [this.play, this.slider, this.label, this.speed, this.mode]; // a still scene has no use for these
     this.bar = element("div", { className: "bar" });
     this.bar.append(
       ...this.moving, this.turntable, this.ground,
-      button("reset", "⌂ front", "Back to the first camera (double click)", () => viewer.reset()),
+      button("reset", "⌂ reset view", "Back to the first camera (double click)", () => viewer.reset()),
       button("screenshot", "⤓ PNG", "Save this picture", () => viewer.screenshot()),
     );
     for (const kind of ["pointerdown", "wheel", "keydown", "dblclick", "contextmenu"]) {
       this.bar.addEventListener(kind, (event) => event.stopPropagation());
+    }
+    this.#giveKeysBack();
+  }
+
+  /** After the mouse was used here, keys are the picture's again; who works the bar with keys stays in it. */
+  #giveKeysBack() {
+    const { viewer } = this;
+    let pressed = false;
+    const back = () => {
+      if (pressed) viewer.canvas.focus({ preventScroll: true });
+      pressed = false;
+    };
+    this.bar.addEventListener("pointerdown", () => { pressed = true; });
+    this.bar.addEventListener("keydown", (event) => {
+      pressed = false;
+      if (event.key !== " " || event.target !== this.slider) return; // a slider has no use for the space bar
+      event.preventDefault();
+      viewer.toggle();
+    });
+    for (const kind of ["click", "change"]) {
+      this.bar.addEventListener(kind, (event) => { if (kind === "change" || event.target.type === "button") back(); });
     }
   }
 
@@ -87,7 +111,7 @@ export class Controls {
     const { clock, turning, ground, header } = this.viewer;
     this.play.textContent = clock.playing ? "❚❚" : "▶";
     this.slider.value = clock.time;
-    this.label.textContent = clock.time.toFixed(2);
+    this.label.textContent = `time ${clock.time.toFixed(2)}`;
     this.speed.value = clock.speed;
     this.mode.value = clock.mode;
     this.turntable.setAttribute("aria-pressed", turning);

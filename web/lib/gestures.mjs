@@ -24,7 +24,8 @@ export function listenToGestures(canvas, on) {
     event.stopPropagation();
     const before = pointers.get(event.pointerId);
     if (!before) return;
-    const height = Math.min(canvas.clientWidth, canvas.clientHeight);
+    const shown = canvas.getBoundingClientRect(); // as large as it is on the screen: the host zooms its nodes
+    const height = Math.min(shown.width, shown.height);
     const dx = (event.clientX - before.clientX) / height, dy = (event.clientY - before.clientY) / height;
     if (pointers.size === 2) twoFingers(pointers, event, on.camera(), height);
     else if (event.buttons & 6 || event.shiftKey) pan(on.camera(), dx, dy);

@@ -1,6 +1,7 @@
 // The viewer: a picture of a moving scene that can be turned, in any element of a page.
 
 import { axesOf, lensOf, newCamera } from "./camera.mjs";
+import { AWAY, hold, LOST, makeRoom, release, RESTING } from "./card.mjs";
 import { Clock } from "./clock.mjs";
 import { Controls, STYLE } from "./controls.mjs";
 import { listenToGestures, listenToKeys } from "./gestures.mjs";
@@ -11,8 +12,6 @@ import { offerXr } from "./xr.mjs";
 const TURN_DEGREES = 36; // a second, on the turntable
 const SHARPEST = 2; // device pixels per CSS pixel that are worth their time
 const SLOW = 1 / 20; // seconds between pictures above which they become coarser while something moves
-const AWAY = 30_000; // milliseconds out of sight after which the graphics card is given back: browsers lend it to few
-const LOST = "The browser took the graphics card from this viewer: it comes back when others are closed or out of sight.";
 const COARSEST = 0.35; // share of the pixels of a side that is never gone below
 
 export class Viewer {
@@ -20,10 +19,11 @@ export class Viewer {
   constructor(container) {
     this.root = container.shadowRoot ?? container.attachShadow({ mode: "open" });
     this.root.innerHTML = `<style>${STYLE}</style><div class="viewer"><div class="stage"><canvas tabindex="0"
-      aria-label="Moving 3D scene: drag to turn, wheel to zoom, right drag to move"></canvas>
+      aria-label="Moving 3D scene: drag to turn, wheel to zoom, right drag to move"></canvas><img class="still" alt="" hidden>
       <div class="message" role="status"></div></div></div>`;
     this.canvas = this.root.querySelector("canvas");
     this.message = this.root.querySelector(".message");
+    this.still = this.root.querySelector(".still");
     this.clock = new Clock();
     this.camera = newCamera();
     this.ground = [1, 1, 1, 1];
@@ -57,14 +57,18 @@ export class Viewer {
       });
     });
     this.views.observe(this.canvas);
+    this.canvas.addEventListener("pointerdown", () => this.#wake());
     this.canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // or it would never come back
       this.loads++;
+      release(this);
       this.lost = true;
       this.renderer = null;
       this.later = this.coming ?? this.later ?? this.buffer;
-      if (!this.resting) this.say(LOST);
-      setTimeout(() => this.#wake());
+      if (!this.resting) {
+        this.say(LOST);
+        setTimeout(() => this.#wake());
+      }
     });
     this.canvas.addEventListener("webglcontextrestored", () => {
       this.lost = false;
@@ -80,15 +84,24 @@ export class Viewer {
     this.changed();
   }
 
-  /** Give the graphics card back until the viewer is seen again. */
-  rest() {
-    this.resting = !this.visible && !this.session && this.renderer?.gl.getExtension("WEBGL_lose_context");
-    if (this.resting) this.renderer.dispose();
+  /** Give the graphics card back until the viewer is seen again, or clicked if it is seen now: its picture stays. */
+  rest(seen = false) {
+    this.resting = seen === this.visible && !this.session && this.renderer?.gl.getExtension("WEBGL_lose_context");
+    if (!this.resting) return;
+    if (this.ready) {
+      this.draw();
+      this.still.src = this.canvas.toDataURL();
+      this.still.hidden = false;
+    }
+    if (this.visible) this.say(RESTING);
+    release(this);
+    this.renderer.dispose();
   }
 
   /** Take the graphics card back, and load what could not be loaded meanwhile. */
   #wake() {
     if (!this.visible) return;
+    if (this.lost) makeRoom(this);
     if (this.lost && this.resting) {
       this.resting.restoreContext(); // tells webglcontextrestored
       this.resting = null;
@@ -118,7 +131,9 @@ export class Viewer {
 
   /** All frames to the card, then all at once into the picture. */
   async #take({ header, frames }, load, buffer) {
+    if (!this.renderer) makeRoom(this);
     this.renderer ??= new Renderer(this.canvas);
+    hold(this);
     const { renderer } = this;
     renderer.check(header);
     const textures = [];
@@ -136,6 +151,7 @@ export class Viewer {
     renderer.show(header, textures);
     this.coming = null;
     this.#begin(buffer, header);
+    this.still.hidden = true;
     this.say("");
   }
 
@@ -239,6 +255,7 @@ export class Viewer {
 
   dispose() {
     this.loads++;
+    release(this);
     clearTimeout(this.away);
     this.session?.end();
     this.sizes.disconnect();

@@ -36,12 +36,17 @@ def write_video(
     write = WRITERS.get(path.suffix.lower())
     if write is None:
         raise ValueError(f"{path.name} ends in {path.suffix!r}: use one of {', '.join(SUFFIXES)}.")
-    if not 0 < fps <= MAX_FPS:
-        raise ValueError(f"fps is {fps}: it must be above 0 and at most {MAX_FPS:g}.")
-    if path.suffix.lower() == ".gif" and fps > 0.5 / GIF_TICK:
-        raise ValueError(f"fps is {fps:g}: a GIF shows at most {0.5 / GIF_TICK:g} frames a second, take WebP or MP4.")
+    check_fps(path.suffix, fps)
     with atomic_write(path) as temporary:
         write(temporary, _checked_frames(frames), fps)
+
+
+def check_fps(suffix: str, fps: float) -> None:
+    """Refuse a frame rate that a film of this suffix cannot have."""
+    if not 0 < fps <= MAX_FPS:
+        raise ValueError(f"fps is {fps}: it must be above 0 and at most {MAX_FPS:g}.")
+    if suffix.lower() == ".gif" and fps > 0.5 / GIF_TICK:
+        raise ValueError(f"fps is {fps:g}: a GIF shows at most {0.5 / GIF_TICK:g} frames a second, take WebP or MP4.")
 
 
 def _checked_frames(frames: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ Prompts: vocabulary, languages (data) -> lexicon (forms) -> verbs, characters (c
 from __future__ import annotations
 
 from .bank import GroundTruth
-from .make import BuiltInPriors, example_image, make_priors
+from .make import BuiltInPriors, check_built_in, example_image, make_priors
 from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SUBJECTS",
     "BuiltInPriors",
     "GroundTruth",
+    "check_built_in",
     "example_image",
     "make_priors",
     "parse_prompt",

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...cameras.rig import reference_camera
 from ...protocols import Guidance, Guidances, Prior, Shading
 from ...reference.reference import Reference, camera_of
+from ...utils.validate import checked_prompt
 from ..defaults import BUILT_IN
 from ..noise import scaled_linear_sigmas
 from .appearance import STILL, Appearance, get_subject, render_appearance
@@ -121,6 +122,18 @@ def example_image(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Te
     return torch.where(mask > 0, rgb / mask.clamp_min(1e-6), torch.ones_like(rgb)).clamp(0, 1), mask
 
 
+def check_built_in(prompt: str, motion: str, with_reference: bool) -> None:
+    """Refuse a prompt or motion of which make_priors could make nothing."""
+    parsed = parse_prompt(checked_prompt(prompt), motion)
+    if not with_reference:
+        _check_named(parsed.subject)
+
+
+def _check_named(in_prompt: str | None) -> None:
+    if in_prompt is None:
+        raise ValueError(f"no reference image, and the prompt names no subject: use one of {', '.join(SUBJECTS)}.")
+
+
 def _main_subject(
     reference: Reference | None, requested: str | None, in_prompt: str | None
 ) -> tuple[Subject, str]:
@@ -128,8 +141,7 @@ def _main_subject(
     if requested is not None:
         return get_subject(requested), f"Subject: the built-in {requested}."
     if reference is None:
-        if in_prompt is None:
-            raise ValueError(f"no reference image, and the prompt names no subject: use one of {', '.join(SUBJECTS)}.")
+        _check_named(in_prompt)
         return get_subject(in_prompt), f"Subject: the built-in {in_prompt}, read in the prompt."
     name = match_example(reference)
     if name is not None:

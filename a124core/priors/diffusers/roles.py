@@ -12,7 +12,7 @@ from ...reference.reference import Reference
 from ...utils.validate import check_text
 from ..defaults import NOISE_LEVEL, RoleDefaults
 from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
-from ..zero123_pose import ZERO123
+from ..zero123_pose import ZERO123, check_reference
 from .checks import UNET3D, check_control, check_unet, read_schedule
 from .denoiser import FolderPrior, load_denoiser
 from .load import load_part
@@ -71,8 +71,7 @@ def image_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
 
 def view_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     """Load Zero123, from a folder or from its original file."""
-    if request.reference is None:
-        raise ValueError("a view guidance compares with your image: give one (wire the reference from node 1).")
+    check_reference(request.reference is not None)
     n = request.numbers
     parts = load_zero123(request.path, request.reference, request.kind, n.size, policy)
     return FolderPrior(*parts, n.cfg, n.size)

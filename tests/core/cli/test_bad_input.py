@@ -116,7 +116,7 @@ def test_files_that_are_no_fields(tmp_path: Path, picture: Path, capsys: pytest.
     ([], "command"),
     (["fly"], "invalid choice"),
     (["demo", "--subject", "unicorn"], "robot"),
-    (["animate", "--prompt", "a"], "--image, --out"),
+    (["animate", "--prompt", "a"], "--image"),
     (["demo", "--steps", "10"], "did you mean --steps-scale"),  # never taken for it
     (["demo", "--seed", "9" * 5000], "--seed"),
 ])

@@ -187,3 +187,26 @@ def test_a_folder_that_may_not_be_written(field: Path, tmp_path: Path, capsys: p
     assert run(field, "--out", tmp_path / "file" / "a.mp4", *FILM) == 2
     said = capsys.readouterr().err
     assert "cannot be made a folder" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("ending", ["ply", "obj"])
+def test_one_moment_is_one_file_and_all_of_them_a_folder(
+    field: Path, tmp_path: Path, capsys: pytest.CaptureFixture, ending: str
+) -> None:
+    small = ("--resolution", 16, "--faces", 200)
+    out = tmp_path / "new" / f"cat.{ending}"
+    assert run(field, "--out", out, *small) == 2
+    said = capsys.readouterr().err
+    assert f"a {ending.upper()} export is a folder" in said and f"--format {ending}" in said and said.count("\n") == 1
+    assert not out.parent.exists()
+    for moment in (("--time", 0.5), ("--frames", 1)):
+        assert run(field, "--out", out, *small, *moment) == 0
+        assert [path.name for path in out.parent.iterdir()] == [out.name] and out.is_file()
+    assert run(field, "--out", tmp_path / "all", "--format", ending, "--frames", 2, *small) == 0
+    assert (tmp_path / "all" / f"frame_0001.{ending}").is_file()
+
+
+def test_a_name_that_says_no_format_gets_a_short_list(field: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(field, "--out", "cat.avi") == 2
+    said = capsys.readouterr().err
+    assert all(ending in said for ending in (".mp4", ".glb", ".html", "--format")) and len(said) < 220

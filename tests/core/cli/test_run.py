@@ -197,7 +197,12 @@ def test_render_and_info(never_stopped: Path, tmp_path: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert run("info", field) == 0
     said = capsys.readouterr().out
-    assert "time grids 3 (moves)" in said and "a snowman bounces" in said
+    first, prompt, motion, subject, *others = said.splitlines()
+    assert "a field that moves" in first and prompt == "  prompt: a snowman bounces"
+    assert motion.startswith("  motion: ") and subject.startswith("  subject: ")
+    assert "time_grids 3" in said.split("details:")[1] and "details:" in others
+    assert run("info", never_stopped) == 0 and capsys.readouterr().out == said
+    assert run("info", tmp_path) == 2 and "holds no field.safetensors" in capsys.readouterr().err
     for wrong in (["--size", 4], ["--time", 2], ["--frames", 0], ["--cameras", "none.json"], ["--out", "a.avi"]):
         assert run("render", field, "--out", film, *wrong) == 2
 
@@ -233,8 +238,14 @@ def test_estimate_tries_every_stage_and_writes_nothing(
 ) -> None:
     monkeypatch.setattr(forecast, "FOG_STEPS", 2)
     out = tmp_path / "out"
+    asked = ("animate", "--image", picture, "--prompt", "a snowman bounces", "--quiet", "--steps-scale", 2)
+    assert run(*asked) == 2 and "add --out FOLDER, or --estimate" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    files = sorted(tmp_path.iterdir())
+    assert run(*asked, "--estimate") == 0 and sorted(tmp_path.iterdir()) == files
     assert animate(picture, out, "--estimate", "--steps-scale", 2) == 0
     lines = capsys.readouterr().out.splitlines()
+    lines = lines[len(lines) // 2 :]
     for stage, steps in (("static", 16), ("coarse", 8), ("fine", 8)):
         at = next(k for k, line in enumerate(lines) if line.startswith(f"{stage}: {steps} steps, about "))
         assert "of memory beside the program (field and optimiser" in lines[at]

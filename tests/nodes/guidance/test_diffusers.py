@@ -74,9 +74,11 @@ def test_unused_options_of_a_role_are_named(
 @pytest.mark.usefixtures("listed")
 def test_a_missing_model_is_reported(nodes: dict[str, type], call_node: Any) -> None:
     node = nodes["A124DiffusersGuidance"]
-    assert node.VALIDATE_INPUTS("diffusers/zero123-xl", "none") is True
-    assert "extra_model_paths.yaml" in node.VALIDATE_INPUTS("diffusers/gone", "none")
-    assert "'diffusers/gone'" in node.VALIDATE_INPUTS("diffusers/zero123-xl", "diffusers/gone")
+    assert node.VALIDATE_INPUTS("image", "diffusers/zero123-xl", "none") is True
+    with pytest.raises(ValueError, match=r"extra_model_paths\.yaml"):
+        node.VALIDATE_INPUTS("image", "diffusers/gone", "none")
+    with pytest.raises(ValueError, match="‘diffusers∕gone’"):
+        node.VALIDATE_INPUTS("image", "diffusers/zero123-xl", "diffusers/gone")
     with pytest.raises(ValueError, match="Nothing is downloaded"):
         call_node(node, role="image", model="diffusers/gone")
     with pytest.raises(ValueError, match="compares with your image"):

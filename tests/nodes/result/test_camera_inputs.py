@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("name", ["none.json", "a\x00b", "x" * 5000, "../secret.json", "\ud800", ""])
+@pytest.mark.parametrize("name", ["none.json", "a\x00b", "x" * 5000, "../secret.json", "\ud800"])
 def test_names_of_no_file_are_refused(nodes: dict, call_node: Callable, workspace: Path, name: str) -> None:
     with pytest.raises(ValueError, match="is neither in the input folder nor in") as refused:
         call_node(nodes["A124Cameras"], kind="file", file=name)

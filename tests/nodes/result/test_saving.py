@@ -15,9 +15,13 @@ BAD = ["../away", "/tmp/away", "CON", "a\\b", "a?b", "", " ", "a.", "x" * 121]
 
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_name_is_refused_when_queued(nodes: dict[str, type], workspace: Path, writer: str, name: str) -> None:
-    message = nodes[writer].VALIDATE_INPUTS(name=name)
-    assert f"the name {name!r}" in message and "use a plain name such as" in message
+def test_a_bad_name_is_refused_when_queued(
+    nodes: dict[str, type], workspace: Path, pack_module: Callable[[str], ModuleType], refusal: Callable[..., str],
+    writer: str, name: str,
+) -> None:
+    shown = pack_module("nodes.queued").panel_text
+    message = refusal(nodes[writer], name=name)
+    assert shown(f"the name {name!r}") in message and "use a plain name such as" in message
     assert not workspace.exists(), "looking writes nothing"
 
 
@@ -32,7 +36,7 @@ def test_a_file_where_a_folder_is_needed(nodes: dict[str, type], workspace: Path
     workspace.mkdir(parents=True)
     (workspace / "cats").write_text("mine")
     message = nodes["A124SaveField"].VALIDATE_INPUTS(name="cats/tabby")
-    assert "'cats/tabby' needs a folder where" in message and message.endswith("is a file: use another name.")
+    assert "‘cats∕tabby’ needs a folder where" in message and message.endswith("is a file: use another name.")
     with pytest.raises(ValueError, match="use another name"):
         nodes["A124SaveField"]().save(None, name="cats/tabby")
     assert nodes["A124SaveField"].VALIDATE_INPUTS(name="cats") is True, "the number behind it makes it another name"
@@ -72,9 +76,10 @@ def test_tokens_are_filled_as_save_image_does(pack_module: Callable[[str], Modul
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_name_with_tokens_passes_and_is_filled(
-    nodes: dict[str, type], workspace: Path, pack_module: Callable[[str], ModuleType], writer: str
+    nodes: dict[str, type], workspace: Path, pack_module: Callable[[str], ModuleType], refusal: Callable[..., str],
+    writer: str,
 ) -> None:
     assert nodes[writer].VALIDATE_INPUTS(name="%date:yyyy%/cat_%width%") is True
-    assert "holds a character" in nodes[writer].VALIDATE_INPUTS(name="%date:hh:mm%/cat")
+    assert "holds a character" in refusal(nodes[writer], name="%date:hh:mm%/cat")
     path = pack_module("nodes.result.saving").free_path("%date:yyyy%/cat_%width%", ".glb", (64, 32))
     assert path == workspace.resolve() / time.strftime("%Y") / "cat_64_00001_.glb"
