@@ -29,6 +29,7 @@ PREVIEWS = (2, 3)
 READY = "window.app?.canvas && window.app.extensionManager && (window.app.graph?.nodes?.length ?? 0) > 0"
 FRONTEND = "(window.__COMFYUI_FRONTEND_VERSION__ ?? '0.0').split('.').slice(0, 2).map(Number)"
 VUE_NODES = [1, 41]  # the frontend that made them the default of new installations; those of 1.27 show no DOM widget
+HIDING = [1, 45]  # the frontend whose layout closes the gap of a hidden widget
 SHOWN = "[2, 3].every((id) => app.graph.getNodeById(id)?.a124Panel?.viewer?.header)"
 
 
@@ -204,6 +205,9 @@ def test_a_cameras_node_shows_what_its_kind_uses_and_keeps_all_values(page: Page
         "spline": ["kind", "radius", "fovy", "keyframes", "eye_distance"],
         "file": ["kind", "eye_distance", "file"],
     }
+    if page.evaluate(FRONTEND) < HIDING:
+        assert len(page.evaluate(shown)) == 10, "older frontends would leave gaps"
+        return
     assert page.evaluate(shown) == expected["orbit"]
     for kind, names in expected.items():
         page.evaluate(choose, kind)

@@ -12,7 +12,13 @@ const USED = { // beside kind and eye_distance, which every kind has
   camera_info: [],
   file: ["file"],
 };
+const NEWEST_WITHOUT = [1, 44]; // frontends up to here leave gaps for hidden widgets (seen in 1.27; 1.45 does not)
 const EVERY = new Set(Object.values(USED).flat());
+
+function closesGaps() {
+  const [major = 0, minor = 0] = (window.__COMFYUI_FRONTEND_VERSION__ ?? "").split(".").map(Number);
+  return major > NEWEST_WITHOUT[0] || (major === NEWEST_WITHOUT[0] && minor > NEWEST_WITHOUT[1]);
+}
 
 /** Is a value wired into a widget? Then it stays, so that the wire ends somewhere. */
 function isWired(node, name) {
@@ -53,7 +59,7 @@ app.registerExtension({
   nodeCreated(node) {
     if ((node.comfyClass ?? node.constructor?.comfyClass) !== NODE) return;
     const kind = node.widgets?.find((widget) => widget.name === "kind");
-    if (!kind) return;
+    if (!kind || !closesGaps()) return;
     chain(kind, "callback", () => fit(node));
     chain(node, "onConfigure", () => show(node)); // a saved node keeps its size
     chain(node, "onConnectionsChange", () => fit(node));
