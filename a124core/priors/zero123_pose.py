@@ -13,9 +13,9 @@ ZERO123, STABLE_ZERO123 = "zero123", "stable-zero123"
 KINDS = (ZERO123, STABLE_ZERO123)
 
 
-def check_reference(given: bool) -> None:
+def check_reference(has_reference: bool) -> None:
     """Refuse a view guidance that has no reference."""
-    if not given:
+    if not has_reference:
         raise ValueError("a view guidance compares with your image: give one (wire the reference from node 1 Picture).")
 
 
