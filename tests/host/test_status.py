@@ -67,12 +67,16 @@ def shown(page: Page) -> list[Any]:
 
 def test_nodes_keep_what_they_said_through_cancel_reload_resume_and_cache(page: Page, host: Host) -> None:
     without = page.evaluate("app.graphToPrompt().then((made) => made.output)")
+    page.evaluate("void (window.said = [])")
+    page.evaluate("app.api.addEventListener('animate124.text', ({ detail }) => void said.push(detail.text))")
     page.evaluate("app.queuePrompt(0)")
-    page.wait_for_function(f"{TEXT}.startsWith('Preparing the first step ...\\nPreset: demo')")
     page.wait_for_function(f"/^Step \\d+ of 24: about .* left\\n/.test({TEXT})")
     page.wait_for_function(f"!!{NODE}.a124Status.height && {NODE}.a124Status.height > 100")
     host.post("/interrupt", {})
     page.wait_for_function(f"/^Cancelled at step \\d+ of 24. Press Run to go on from there.$/.test({TEXT})")
+    said = page.evaluate("said")
+    assert "0 of 21: drawing the built-in subjects" in said and "21 of 21: drawing the bank of images" in said
+    assert any(text.startswith("Preparing the first step ...\nPreset: demo") for text in said)
     state = kept(page)
     assert state["text"].startswith("Cancelled") and len(json.dumps(state)) < 25_000
     visit(page, host)
