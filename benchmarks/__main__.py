@@ -73,7 +73,7 @@ def _prepared(stage: str, reference: Reference, still: Field4D, args: argparse.N
 
 def _priors(reference: Reference, settings: Preset) -> BuiltInPriors:
     size = settings.static.render.size
-    return make_priors(reference, "a robot is swaying", "sway", size, 2 * size, subject="robot")
+    return make_priors(reference, "a robot is swaying", "sway", size, subject="robot")
 
 
 def _arguments() -> argparse.Namespace:

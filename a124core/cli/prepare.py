@@ -22,7 +22,6 @@ from ..stages.presets import auto_preset, describe_preset, preset, with_memory
 from .folder import SPARE
 from .models import Models, load_guidances, required_roles
 
-TILE = 2  # the tile prior's images are this many times as wide as the coarse stage's
 REFINES = ("tile", "upscale", "none", "naive")
 RUN_VERSION = "2"  # of what is kept of an interrupted run
 MOST_STEPS = 1e3  # times a preset's steps
@@ -107,7 +106,7 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     settings = _adapted(preset(name), options)
     if priors is None:
         size, o = settings.static.render.size, options
-        priors = make_priors(o.reference, o.prompt, o.motion, size, TILE * size, o.subject, o.seed)
+        priors = make_priors(o.reference, o.prompt, o.motion, size, o.subject, o.seed)
     view = priors.view if options.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[options.refine]
     return PreparedRun(options, priors, Guidances(priors.image, view, priors.video, refine), settings)

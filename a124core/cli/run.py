@@ -10,6 +10,7 @@ from typing import Any
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
 from ..export.images.sheets import write_image
 from ..field.field4d import Field4D
+from ..priors.builtin.make import TILE
 from ..priors.checked import PriorError
 from ..protocols import FieldLostError, OnStep, Run, Step
 from ..reference.reference import Reference
@@ -22,7 +23,7 @@ from .folder import RunFolder, check_writable
 from .keep import RunKeeper
 from .machine import peak_memory_mb
 from .outputs import write_results
-from .prepare import TILE, PreparedRun, RunOptions, pixel_digest, prepare, required_disk, run_identity
+from .prepare import PreparedRun, RunOptions, pixel_digest, prepare, required_disk, run_identity
 from .progress import INTERVALS, Losses, TerminalProgress, interrupted_if, interruptible, plain_interrupt_unless
 from .report import Report, StageReport, report_dict
 

@@ -55,7 +55,8 @@ class A124BuiltInPriors(Node):
 
     @outside_inference
     def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
-        priors = make_priors(reference, checked_prompt(prompt), motion)
+        on_progress = ui.progress_callback(unique_id)
+        priors = make_priors(reference, checked_prompt(prompt), motion, on_progress=on_progress)
         ui.show_text(unique_id, priors.summary)
         guidances = (priors.image, priors.view, priors.video, priors.refine)
         return {"ui": {"text": [priors.summary]}, "result": guidances}

@@ -133,7 +133,7 @@ class A124DiffusersGuidance:
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
         unique_id: str | None = None,
-    ) -> tuple:
+    ) -> tuple | dict[str, Any]:
         names = host.folders()
         if model not in names:
             raise ValueError(host.missing_model(model))
@@ -144,11 +144,13 @@ class A124DiffusersGuidance:
         )
         options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
         options["noise_level"] = noise_level
-        if note := unused_options(type(self), f"role {role}", UNUSED[role], options):
+        note = unused_options(type(self), f"role {role}", UNUSED[role], options)
+        if note:
             ui.show_text(unique_id, note)  # before the minutes of loading
         guidance = folder_guidance(request, offload_policy(memory, str(host_device())))
         output = "refine" if role == "upscale" else role
-        return tuple(guidance if name == output else None for name in OUTPUTS)
+        made = tuple(guidance if name == output else None for name in OUTPUTS)
+        return ui.output(note, *made) if note else made
 
 
 def _numbers(released: RoleDefaults, cfg: float, weight: float, t_max: float, size: int) -> RoleDefaults:

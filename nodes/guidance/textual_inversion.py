@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ...a124core.inversion.config import TokenConfig
-from ...a124core.inversion.learn import TokenStep, learn_token
+from ...a124core.inversion.learn import learn_token
 from ...a124core.priors.latents import check_image_size
 from ...a124core.protocols import Run
 from ...a124core.runs.advice import out_of_memory_advice
@@ -25,9 +25,10 @@ from ..declarations import RUN_ID
 from ..host import inversion as host_inversion
 from ..host import ui
 from ..host.cache_key import cache_key
-from ..host.images import from_images, to_preview_image
+from ..host.images import from_images
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
+from ..optimize.progress import NodeProgress
 from ..optimize.store import exclusive
 from ..queued import check_declared, when_queued
 from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
@@ -117,7 +118,7 @@ class A124TextualInversion:
         self, model: Any, clip: Any, vae: Any, reference: Any, init_word: str, name: str, steps: int, batch: int,
         chunk: int, rate: float, size: int, seed: int, resume: str, picture: Tensor | None = None,
         graph: Any = None, unique_id: str | None = None,
-    ) -> tuple[Any, str]:
+    ) -> dict[str, Any]:
         check_image_size(size)
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
         image = reference.composite(reference.image.shape[-1]) if picture is None else from_images(picture, 1)[0]
@@ -135,8 +136,7 @@ class A124TextualInversion:
             problem = _finish(store, embedding)  # first: the next run finds it there if the other file is not written
             _save(path, embedding, {"init_word": init_word, "steps": str(steps), "run": run}, problem is None)
         summary = f"embedding:{name} holds {len(embedding)} vector(s), learned from {init_word!r}."
-        ui.show_text(unique_id, f"{summary}\n{problem}" if problem else summary)
-        return clip.clone(), f"embedding:{name}"
+        return ui.output(f"{summary}\n{problem}" if problem else summary, clip.clone(), f"embedding:{name}")
 
 
 def _learn(
@@ -144,12 +144,13 @@ def _learn(
     store: RunStore, unique_id: str | None,
 ) -> Tensor:  # (n, d)
     snapshot = store.newest()
-    progress = InversionProgress(config.steps, 0 if snapshot is None else snapshot.step, unique_id)
+    progress = NodeProgress("token", config.steps, 0 if snapshot is None else snapshot.step, unique_id)
+    progress.begin("")
     monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
     model = build()
     try:
         model.load()
-        with monitor.saving_on_error():
+        with progress.showing_stop(), monitor.saving_on_error():
             return learn_token(image, model, config, Run(seed, on_step=monitor.on_step, resume=snapshot))
     except BaseException as error:
         if is_out_of_memory(error):
@@ -184,26 +185,3 @@ def _memory_advice(config: TokenConfig) -> str:
     if config.chunk > 1:
         return out_of_memory_advice("textual inversion", resuming=["set 'chunk' to 1"])
     return out_of_memory_advice("textual inversion", restarting=["'chunk' is 1 already: choose a smaller 'size'"])
-
-
-class InversionProgress:
-    """The front end of one run on the node."""
-
-    def __init__(self, steps: int, first: int, node_id: str | None) -> None:
-        self.node_id = node_id
-        self.update = ui.progress(steps, node_id)
-        self.update(first, None)  # the bar is there while models are copied
-
-    def on_step(self, step: TokenStep) -> None:
-        """Move the bar; raise the host's exception on a cancel."""
-        ui.stop_if_cancelled()
-        self.update(step.step, None)
-
-    def on_preview(self, step: TokenStep) -> None:
-        """Show the preview on the node."""
-        self.update(step.step, to_preview_image(step.preview()))
-
-    def on_problem(self, message: str) -> None:
-        """Show what could not be written, and log it: the text on the node is soon replaced."""
-        log.warning("Animate124: %s", message)
-        ui.show_text(self.node_id, message)

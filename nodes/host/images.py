@@ -5,6 +5,8 @@ Host: IMAGE (B, H, W, 3 or 4), MASK (B, H, W). Core: (B, C, H, W). All in [0, 1]
 
 from __future__ import annotations
 
+from base64 import b64encode
+from io import BytesIO
 from typing import Any
 
 import torch
@@ -71,6 +73,14 @@ def to_depth_image(depth: Tensor, mask: Tensor) -> Tensor:  # (F, 1, H, W) in [0
     near, far = depth[inside].min(), depth[inside].max()
     brightness = 1.0 - 0.8 * (depth - near) / (far - near).clamp(min=1e-6)  # the farthest keeps 0.2, off the black
     return brightness.clamp(0.0, 1.0) * mask
+
+
+def to_data_url(image: Any, height: int = 96) -> str:
+    """Make a small JPEG of a PIL image, a few thousand bytes, that a page shows without asking for a file."""
+    small = image.resize((max(1, round(image.width * height / image.height)), height))
+    data = BytesIO()
+    small.convert("RGB").save(data, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{b64encode(data.getvalue()).decode()}"
 
 
 def to_preview_image(images: Tensor, side: int = 256) -> Any:

@@ -47,17 +47,28 @@ def progress_callback(node_id: str | None = None) -> OnProgress:
         if (done, text) != last:
             update(done, None)
             if text:
-                show_text(node_id, f"{done} of {total}: {text}")
+                show_text(node_id, f"{done} of {total}: {text}", running=True)
         last = (done, text)
 
     return on_progress
 
 
-def show_text(node_id: str | None, text: str) -> None:
-    """Show a line of text on the node."""
-    server = _server()
-    if node_id is not None and hasattr(server, "send_progress_text"):
-        server.send_progress_text(text, node_id, server.client_id)
+def is_cancel(error: BaseException) -> bool:
+    """Check whether an error is the host's sign that the user has cancelled, or no error at all, as Ctrl+C."""
+    kind = getattr(host_module("comfy.model_management"), "InterruptProcessingException", KeyboardInterrupt)
+    return isinstance(error, kind) or not isinstance(error, Exception)
+
+
+def show_text(node_id: str | None, text: str, running: bool = False, picture: str | None = None) -> None:
+    """Show a text on the node, the important line first; running: of work that may still be cancelled; picture: a data
+    URL that stays with it."""
+    if node_id is not None:
+        send("animate124.text", {"node": node_id, "text": text, "running": running, "picture": picture})
+
+
+def output(text: str, *result: Any, **shown: Any) -> dict[str, Any]:
+    """Return a node's result with the text that stays on it; the host keeps both, and sends them for a cached node."""
+    return {"ui": {"text": [text], **shown}, "result": result}
 
 
 def send(event: str, values: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
-"""What an optimizer node shows of its run: bar, preview, figures, expected time."""
+"""What a node shows of its run: bar, preview, figures, expected time, and how it ended."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from ...a124core.protocols import Step
+from ...a124core.protocols import FieldLostError
 from ...a124core.utils.text import format_duration
 from ..host import ui
-from ..host.images import to_preview_image
+from ..host.images import to_data_url, to_preview_image
 
 log = logging.getLogger(__name__)
 STATS_SECONDS = 0.5
@@ -20,53 +23,82 @@ class NodeProgress:
 
     def __init__(self, stage: str, steps: int, first: int, node_id: str | None) -> None:
         self.stage, self.steps, self.first, self.node_id = stage, steps, first, node_id
+        self.done = first
         self.report = ui.progress(steps, node_id)
         self.report(first, None)  # the bar is there before the first step, which may take minutes
         self.started = self.sent = time.monotonic()
-        self.header = ""
+        self.details = self.problem = ""
+        self.picture: str | None = None  # of the last preview, as a data URL
 
-    def begin(self, header: str) -> None:
-        """Show the preset and the memory that the run needs, until its end."""
-        self.header = header
-        resumed = f"Going on from step {self.first} of {self.steps}. " if self.first else ""
-        ui.show_text(self.node_id, f"{resumed}{header}")
+    def begin(self, details: str) -> None:
+        """Show that the run is being prepared; the details, such as preset and memory, stay below until its end."""
+        self.details = details
+        begun = f"Going on from step {self.first} of {self.steps}" if self.first else "Preparing the first step"
+        self._say(f"{begun} ...")
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, step: Any) -> None:
         """Move the bar; raise the host's exception on a cancel."""
+        self.done = step.step
         ui.stop_if_cancelled()
         self.report(step.step, None)
-        if time.monotonic() - self.sent >= STATS_SECONDS or step.step == self.steps:
+        timed = step.step - self.first == TIMED_STEPS
+        if timed or step.step == self.steps or time.monotonic() - self.sent >= STATS_SECONDS:
             self._send(step)
-        if step.step - self.first == TIMED_STEPS:
-            ui.show_text(self.node_id, self._pace(step.step))
 
-    def on_preview(self, step: Step) -> None:
-        """Show the preview and the pace on the node."""
-        self.report(step.step, to_preview_image(step.preview()))
-        ui.show_text(self.node_id, self._pace(step.step))
+    def on_preview(self, step: Any) -> None:
+        """Show the preview on the node."""
+        image = to_preview_image(step.preview())
+        self.picture = to_data_url(image)
+        self.report(step.step, image)
 
     def on_problem(self, message: str) -> None:
-        """Show what could not be written, and log it: the text on the node is soon replaced."""
+        """Log what could not be written, and show it below the steps until the end."""
         log.warning("Animate124: %s", message)
-        ui.show_text(self.node_id, message)
+        self.problem = message
+        self._say(self._pace())
+
+    @contextmanager
+    def showing_stop(self, again: str = "Press Run") -> Iterator[None]:
+        """Show where the run stopped if it ends early; again: what continues it."""
+        try:
+            yield
+        except BaseException as error:
+            ui.show_text(self.node_id, self._stopped(error, again), picture=self.picture)
+            raise
 
     def summary(self) -> str:
-        """Say what was done, in one line."""
-        return f"{self.steps} steps, {format_duration(time.monotonic() - self.started)}."
+        """Say in one line what was done."""
+        resumed = f" (resumed at {self.first})" if self.first else ""
+        return f"Done: {self.steps} steps{resumed} in {format_duration(time.monotonic() - self.started)}."
 
-    def _send(self, step: Step) -> None:
+    def output(self, notes: str, *result: Any) -> dict[str, Any]:
+        """Return the node's result with what stays on it: the summary, notes below it, the last preview."""
+        shown = {} if self.picture is None else {"a124_picture": [self.picture]}
+        return ui.output("\n".join(filter(None, (self.summary(), self.problem, notes))), *result, **shown)
+
+    def _stopped(self, error: BaseException, again: str) -> str:
+        how = "Cancelled" if ui.is_cancel(error) else "Stopped by an error"
+        if not self.done:
+            return f"{how} before the first step was done."
+        place = f"{how} at step {self.done} of {self.steps}."
+        if isinstance(error, FieldLostError):
+            return place
+        return f"{place} {self.problem or f'{again} to go on from there.'}"
+
+    def _send(self, step: Any) -> None:
         """Send the figures to the browser: one event, a few hundred bytes."""
-        left = self._per_step(step.step) * (self.steps - step.step)
         self.sent = time.monotonic()
-        ui.send("animate124.stats", {
-            "node": self.node_id, "stage": self.stage, "step": step.step, "steps": self.steps,
-            "seconds_left": left if step.step - self.first >= TIMED_STEPS else None, "losses": step.losses,
-        })
+        losses = getattr(step, "losses", None) or {"loss": step.loss}
+        ui.send("animate124.stats", {"node": self.node_id, "stage": self.stage, "step": step.step, "losses": losses})
+        self._say(self._pace())
 
-    def _per_step(self, done: int) -> float:
-        return (time.monotonic() - self.started) / max(done - self.first, 1)
+    def _pace(self) -> str:
+        """Say which step it is and, once steps are timed, how long the rest will take."""
+        place, timed = f"Step {self.done} of {self.steps}", self.done - self.first
+        if timed < TIMED_STEPS:
+            return place
+        left = (time.monotonic() - self.started) / timed * (self.steps - self.done)
+        return f"{place}: about {format_duration(left)} left"
 
-    def _pace(self, done: int) -> str:
-        left, whole = self._per_step(done) * (self.steps - done), self._per_step(done) * self.steps
-        pace = f"Step {done} of {self.steps}: about {format_duration(left)} left, {format_duration(whole)} in all."
-        return f"{pace}\n{self.header}"
+    def _say(self, line: str) -> None:
+        ui.show_text(self.node_id, "\n".join(filter(None, (line, self.problem or self.details))), running=True)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ...a124core.field.config import FieldConfig
 from ...a124core.field.field4d import Field4D
@@ -28,7 +29,7 @@ from .progress import NodeProgress
 from .store import RESULT, exclusive, open_store, trim, usage
 
 log = logging.getLogger(__name__)
-INTERVALS = Intervals(preview=3.0, preview_share=20.0)  # seconds
+INTERVALS = Intervals(preview=3.0, preview_share=20.0, preview_last=True)  # seconds
 
 
 def widgets() -> dict[str, tuple]:
@@ -84,8 +85,9 @@ def run(
     reference: Reference | None,
     guidances: Guidances,
     config: StageConfig,
-) -> Field4D:
-    """Take the finished result of the same inputs, or continue from their snapshot, or begin."""
+) -> dict[str, Any]:
+    """Take the finished result of the same inputs, or continue from their snapshot, or begin; return the node's output,
+    with what it shows."""
     inputs = {  # where there is no graph
         "field": field, "grid": field_config, "config": config, "seed": node.seed, "guidances": guidances,
     }
@@ -95,8 +97,7 @@ def run(
         if node.resume == "restart":
             shutil.rmtree(store.folder, ignore_errors=True)
         elif (finished := store.usable_result(RESULT)) is not None:
-            ui.show_text(node.node_id, f"Found the finished result of an earlier run.\n{usage(store)}")
-            return finished
+            return ui.output(f"Done: the finished result of an earlier run was found.\n{usage(store)}", finished)
         snapshot = store.newest()
         progress = NodeProgress(node.stage, config.steps, 0 if snapshot is None else snapshot.step, node.node_id)
         monitor = RunMonitor(progress, lambda step: _save(store, step), INTERVALS)
@@ -104,11 +105,12 @@ def run(
         with loaded_models(guidances), _advice(node.stage, guidances, config):
             estimate = _memory_text(field_config, guidances, config)
             progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
-            with monitor.saving_on_error(FieldLostError):  # a snapshot of a lost field would only be lost again
+            again = "Set resume to auto and press Run" if node.resume == "restart" else "Press Run"
+            # a snapshot of a lost field would only be lost again
+            with progress.showing_stop(again), monitor.saving_on_error(FieldLostError):
                 start = initial_field(node.stage, field, field_config, config, node.seed)
                 result = optimise(node.stage, start, reference, guidances, config, settings)
-        ui.show_text(node.node_id, f"{progress.summary()}\n{_finish(store, result) or usage(store)}")
-        return result
+        return progress.output(_finish(store, result) or usage(store), result)
 
 
 def _save(store: RunStore, step: Step) -> int:

@@ -43,14 +43,14 @@ class Optimizer(Node):
         condition: str | None = None, reference: Any = None, image_guidance: Any = None, view_guidance: Any = None,
         video_guidance: Any = None, refine_guidance: Any = None, field_config: dict[str, Any] | None = None,
         graph: Any = None, unique_id: str | None = None,
-    ) -> tuple[Field4D]:
+    ) -> dict[str, Any]:
         guidances = Guidances(image_guidance, view_guidance, video_guidance, refine_guidance)
         node = NodeRun(self.stage, preset, seed, resume, graph, unique_id)
         chosen = chosen_preset(preset, guidances)
         config = getattr(chosen, self.stage)
         config = config if condition is None else replace(config, condition=condition)
         grid = self.grid(chosen.field, field, field_config or {})
-        return (run(node, field, grid, reference, guidances, resolve_config(config, guidances, steps, memory)),)
+        return run(node, field, grid, reference, guidances, resolve_config(config, guidances, steps, memory))
 
     def grid(self, preset: FieldConfig, field: Field4D | None, chosen: dict[str, Any]) -> FieldConfig:
         """Return how the stage's field is stored: as its preset and the field config say."""

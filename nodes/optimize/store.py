@@ -12,6 +12,7 @@ from pathlib import Path
 from ...a124core.runs.store import FIELD_FORMAT, FileFormat, RunStore, modified
 from ...a124core.utils.lock import is_locked, locked
 from ...a124core.utils.temporary import sweep
+from ...a124core.utils.text import format_bytes
 from ..host.folders import output_folder
 
 LIMIT_GB = 8.0  # all folders together; the oldest go first; A124_SNAPSHOTS_GB says otherwise
@@ -51,7 +52,7 @@ def usage(store: RunStore) -> str:
     """Say how much all runs together take."""
     total = sum(_size(f) for f in _folders(store))
     parent = "/".join(store.folder.parent.parts[-3:])  # output/animate124/snapshots
-    return f"{total / 2**30:.2f} of {limit_gb():g} GB kept in {parent}."
+    return f"{format_bytes(total)} of {limit_gb():g} GB kept in {parent}."
 
 
 def trim(store: RunStore) -> None:

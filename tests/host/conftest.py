@@ -56,14 +56,8 @@ class Socket:
                 self.events.append((event["type"], event.get("data") or {}))
 
     def texts(self) -> list[str]:
-        """Return the texts of nodes: binary messages of type 3 (length of the node id, node id, text)."""
-        texts = []
-        for message in self.binary:
-            kind = struct.unpack(">I", message[:4])[0]
-            if kind == 3:
-                skip = 8 + struct.unpack(">I", message[4:8])[0]
-                texts.append(message[skip:].decode())
-        return texts
+        """Return the texts of our nodes."""
+        return [data["text"] for kind, data in self.events if kind == "animate124.text"]
 
     def previews(self) -> int:
         """Count the previews: JPEG data in messages of type 1 or 4."""

@@ -1,6 +1,7 @@
 // Names of files take the tokens that Save Image takes (%date:yyyy-MM-dd%, %Node.widget%): the page fills them when it queues.
 
 import { app } from "../../../scripts/app.js";
+import { kindOf } from "./animate124_node.js";
 
 const NODES = ["A124SaveField", "A124ExportMesh", "A124ExportFrames", "A124ExportViewer"];
 
@@ -16,7 +17,7 @@ function filled(fill, name) {
 app.registerExtension({
   name: "animate124.names",
   nodeCreated(node) {
-    if (!NODES.includes(node.comfyClass ?? node.constructor?.comfyClass)) return;
+    if (!NODES.includes(kindOf(node))) return;
     const widget = node.widgets?.find((w) => w.name === "name");
     const fill = window.comfyAPI?.utils?.applyTextReplacements;
     if (widget && fill) widget.serializeValue = () => filled(fill, widget.value);

@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { fresh } from "./animate124_fresh.js";
+import { chain, kindOf, noteChange } from "./animate124_node.js";
 
 const NODE = "A124Preview4D";
 const KEY = "a124_volume"; // of the node's ui output, and of the property that brings the scene back after a reload
@@ -10,22 +11,6 @@ const GONE = "The baked scene is no longer on the server: change a value of this
 const HEIGHT = 360; // pixels at first
 const LEAST = 220; // pixels
 const READ = 8000; // milliseconds for a sentence or two
-
-/** What happens on a node besides what happened there before. */
-function chain(node, name, more) {
-  const before = node[name];
-  node[name] = function (...args) {
-    const result = before?.apply(this, args);
-    more(...args);
-    return result;
-  };
-}
-
-/** The host keeps the workflow for the next visit when it notes a change, and nobody tells it of properties. */
-function noteChange() {
-  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
-  (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker); // its name since, and before, frontend 1.45
-}
 
 class Panel {
   constructor(node) {
@@ -98,6 +83,6 @@ class Panel {
 app.registerExtension({
   name: "animate124.preview4d",
   nodeCreated(node) {
-    if ((node.comfyClass ?? node.constructor?.comfyClass) === NODE) node.a124Panel = new Panel(node);
+    if (kindOf(node) === NODE) node.a124Panel = new Panel(node);
   },
 });

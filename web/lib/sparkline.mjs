@@ -1,19 +1,23 @@
 // Curves of the losses of one run: a picture of their course, not of their sizes.
 
 const COLOURS = ["#58a0e0", "#e0a058", "#6fc276", "#d46a8c", "#a98be0", "#c9c95a", "#5ac9c2"];
-const MOST = 2000; // points kept of a curve; beyond, every second one is dropped
+const TITLE = "losses (lower is better, noisy is normal)";
+const MOST = 2000; // points of a curve while it grows; beyond, every second one is dropped
+const KEPT = 100; // points of a curve that a workflow keeps
 const SMOOTH = 0.15; // share of a new value in the smoothed curve: single steps jump with the noise drawn
 
 export class Sparkline {
   constructor() {
     this.element = document.createElement("div");
-    Object.assign(this.element.style, { width: "100%", height: "100%", minHeight: "60px", overflow: "hidden" });
-    this.text = document.createElement("div");
-    Object.assign(this.text.style, { font: "11px/14px system-ui, sans-serif", color: "#bbb", whiteSpace: "nowrap" });
+    Object.assign(this.element.style, { width: "100%", height: "100%", overflow: "hidden" });
+    const text = document.createElement("div");
+    Object.assign(text.style, { font: "10px/13px system-ui, sans-serif", color: "var(--descrip-text, #999)", whiteSpace: "nowrap" });
+    Object.assign(text.style, { overflow: "hidden", textOverflow: "ellipsis" });
+    this.legend = text.cloneNode();
     this.canvas = document.createElement("canvas");
-    Object.assign(this.canvas.style, { width: "100%", height: "calc(100% - 30px)", minHeight: "30px", display: "block" });
-    this.legend = this.text.cloneNode();
-    this.element.append(this.text, this.canvas, this.legend);
+    Object.assign(this.canvas.style, { width: "100%", height: "calc(100% - 28px)", minHeight: "30px", display: "block" });
+    text.textContent = text.title = TITLE;
+    this.element.append(text, this.canvas, this.legend);
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.canvas);
     this.#restart("");
@@ -26,8 +30,8 @@ export class Sparkline {
     this.curves = new Map();
   }
 
-  /** An animate124.stats event: { stage, step, steps, seconds_left, losses: { name: value } }. */
-  add({ stage, step, steps, seconds_left: left, losses }) {
+  /** An animate124.stats event: { stage, step, losses: { name: value } }. */
+  add({ stage, step, losses }) {
     if (stage !== this.stage || step < this.step) this.#restart(stage);
     this.step = step;
     this.steps.push(step);
@@ -37,15 +41,34 @@ export class Sparkline {
       if (Number.isFinite(value)) curve.smooth = curve.smooth === null ? value : curve.smooth + SMOOTH * (value - curve.smooth);
       curve.values[this.steps.length - 1] = curve.smooth;
     }
-    if (this.steps.length > MOST) this.#thin();
-    this.text.textContent = `${stage} ${step} / ${steps}${left == null ? "" : `, ${duration(left)} left`}`;
+    if (this.steps.length > MOST) this.#take((_, k) => k % 2 === 0);
     this.draw();
   }
 
-  #thin() {
-    const kept = (_, k) => k % 2 === 0;
-    this.steps = this.steps.filter(kept);
-    for (const curve of this.curves.values()) curve.values = Array.from(curve.values).filter(kept);
+  #take(chosen) {
+    for (const curve of this.curves.values()) curve.values = Array.from(curve.values).filter(chosen);
+    this.steps = this.steps.filter(chosen);
+  }
+
+  /** The curves as a few thousand bytes of JSON, or null: { stage, steps, values: { name: [value or null] } }. */
+  kept() {
+    const last = this.steps.length - 1, stride = Math.ceil((last + 1) / KEPT);
+    if (last < 1) return null;
+    const chosen = (_, k) => (last - k) % stride === 0;
+    const brief = (value) => (value == null ? null : Number(value.toPrecision(4)));
+    const values = [...this.curves].map(([name, curve]) => [name, Array.from(curve.values).filter(chosen).map(brief)]);
+    return { stage: this.stage, steps: this.steps.filter(chosen), values: Object.fromEntries(values) };
+  }
+
+  /** Show what kept() returned earlier; a run that goes on goes on with it. */
+  restore({ stage, steps, values }) {
+    this.#restart(stage);
+    this.steps = Array.from(steps ?? []);
+    this.step = this.steps.at(-1) ?? 0;
+    for (const [name, curve] of Object.entries(values ?? {})) {
+      this.curves.set(name, { values: Array.from(curve), smooth: curve.at(-1) ?? null });
+    }
+    this.draw();
   }
 
   draw() {
@@ -64,6 +87,7 @@ export class Sparkline {
       label.style.color = context.strokeStyle;
       this.legend.append(label);
     });
+    this.legend.title = `${TITLE}: ${[...this.curves.keys()].join(", ")}`;
   }
 
   dispose() {
@@ -84,10 +108,4 @@ function strokeCurve(context, steps, values, width, height, margin) {
     context.lineTo(x, y);
   });
   context.stroke();
-}
-
-function duration(seconds) {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172800 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 86400).toFixed(1)} days`;
 }

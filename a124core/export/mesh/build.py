@@ -76,7 +76,8 @@ def build(
     require("trimesh", "trimesh", "to measure meshes")
     times = mesh_times(field, options)
     registrations = len(times) - 1 if tracked else 0  # the template needs none
-    progress = ProgressCounter(2 * len(times) + registrations, on_progress, text="locating the object")
+    units = 3 * len(times) + registrations + 2  # surfaces, colours and errors of each frame; between them, and the file
+    progress = ProgressCounter(units, on_progress, text="locating the object")
     surface = fit_surface(field, times, options.resolution, progress.report)
     check = lambda frame, tracked: check_frames_memory(frame, len(times), options, tracked, max_bytes)  # noqa: E731
     frames = []
@@ -96,9 +97,11 @@ def build(
     if tracked and np.mean(colour_errors) > MAX_COLOUR_ERROR:
         notes.append("Colours that change are lost, for one mesh has one colour a vertex: a flip-book shows them.")
     size = scene_size(frames)
-    errors = errors_at_frames(segments, frames, size, progress.report)
+    errors = errors_at_frames(segments, frames, size, lambda: progress.advance("comparing with the scene"))
+    progress.advance("comparing with the scene")
     between = error_between_frames(segments, times, surface.surface, size)
     sequence = MeshSequence(segments, options.fps, field.loop)
+    progress.advance("writing the file")
     return MeshBuild(sequence, surface, times[: len(frames)], errors, between, colour_errors, notes)
 
 

@@ -16,6 +16,7 @@ from ...cameras.rig import camera_to_world, make_cameras, pixel_rays
 from ...protocols import Cameras
 from ...reference.layers import resize
 from ...reference.reference import Reference
+from ...utils.progress import ProgressCounter
 from .appearance import STILL, Appearance, get_subject, render_appearance
 from .prompt import SUBJECTS
 from .subject import BODY, Skeleton, Subject, Surfels
@@ -46,8 +47,8 @@ def inflate(reference: Reference) -> Subject:
     return Subject("picture", lambda spacing: _surfels(image, mask, camera, spacing), skeleton)
 
 
-def match_example(reference: Reference) -> str | None:
-    """Return the built-in subject whose example image this is, or None."""
+def match_example(reference: Reference, progress: ProgressCounter | None = None) -> str | None:
+    """Return the built-in subject whose example image this is, or None; progress counts the subjects."""
     r = reference.camera
     if abs(float(r.elevation)) > 0.5 or abs(float(r.radius) - 1.8) > 1e-3 or abs(float(r.fovy) - 40) > 1e-3:
         return None
@@ -57,6 +58,8 @@ def match_example(reference: Reference) -> str | None:
         layers = _example(name)
         example = layers[:, :3] + 1 - layers[:, 3:]
         errors[name] = float((example - image).square().mean() + (layers[:, 3:] - mask).square().mean())
+        if progress is not None:
+            progress.advance(f"comparing the picture with the built-in {name}")
     best = min(errors, key=errors.get)
     return best if errors[best] < MAX_EXAMPLE_MSE else None
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...cameras.rig import reference_camera
 from ...protocols import Guidance, Guidances, Prior, Shading
 from ...reference.reference import Reference, camera_of
+from ...utils.progress import OnProgress, ProgressCounter
 from ...utils.validate import checked_prompt
 from ..defaults import BUILT_IN
 from ..noise import scaled_linear_sigmas
@@ -20,6 +21,7 @@ from .inflate import inflate, match_example
 from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
 from .subject import Subject
 
+TILE = 2  # the tile priors' images are this many times as wide as the others'
 MIN_RADIUS = 0.3  # of the camera to the scene's middle: 0.3 works, 0.1 takes more points than anyone waits for
 BANK_MOTIONS = 8  # motions of the subject in the bank, the requested one included
 BANK_OTHERS = 4  # other subjects in the bank, under the requested motion
@@ -55,9 +57,9 @@ def make_priors(
     prompt: str,
     motion: str = FROM_PROMPT,
     image_size: int = 48,
-    tile_size: int = 96,
     subject: str | None = None,
     seed: int = 0,
+    on_progress: OnProgress | None = None,  # in drawn subjects
 ) -> BuiltInPriors:
     """Make built-in priors for a reference image and a prompt.
 
@@ -71,10 +73,14 @@ def make_priors(
             f"radius is {float(camera.radius):g}: the built-in priors render a scene of side 2 from {MIN_RADIUS:g} or "
             "more away (1.8 is usual)."
         )
-    main, source = _main_subject(reference, subject, parsed.subject)
+    looked_at = 0 if reference is None or subject is not None else len(SUBJECTS)
+    progress = ProgressCounter(looked_at + 2 * (1 + BANK_OTHERS), on_progress, text="drawing the built-in subjects")
+    progress.report()
+    main, source = _main_subject(reference, subject, parsed.subject, progress)
     truth = GroundTruth(Appearance(main, "reference", parsed.motion), float(camera.azimuth))
     bank = Bank(camera, camera_lattice(camera))
-    priors = _priors(bank, truth, _other_subjects(main, seed), reference, (image_size, tile_size))
+    target = reference.composite(image_size) if reference else truth.render(camera, torch.zeros(1), image_size)[0]
+    priors = _priors(bank, truth, _other_subjects(main, seed), target, progress)
     notes = {
         "image": "Built-in image prior.",
         "view": "Built-in view prior.",
@@ -88,21 +94,21 @@ def make_priors(
 
 
 def _priors(
-    bank: Bank, truth: GroundTruth, others: list[Subject], reference: Reference | None, sizes: tuple[int, int]
+    bank: Bank, truth: GroundTruth, others: list[Subject], target: Tensor, progress: ProgressCounter
 ) -> dict[str, Prior]:
-    """Make the five priors by role, each over its own appearances of the bank; sizes: of images and of tiles."""
+    """Make the five priors by role, each over its own appearances of the bank; target: the reference image (1, 3, h, h)
+    at the size of theirs."""
     main, motion = truth.appearance.subject, truth.motion
     motions = [motion, *(m for m in MOTIONS if m != motion)][:BANK_MOTIONS]
     stills = [Appearance(s, p, motion) for s in (main, *others) for p in ("reference", "drifted")]
     clips = [Appearance(main, "drifted", m) for m in motions] + [Appearance(s, "drifted", motion) for s in others]
     tiles = [Appearance(clip.subject, "reference", clip.motion) for clip in clips]
     both = [tile for pair in zip(tiles, clips, strict=True) for tile in pair]
-    images = dict(bank=bank, sigmas=scaled_linear_sigmas(), size=sizes[0])
-    large = images | dict(size=sizes[1])
+    images = dict(bank=bank, sigmas=scaled_linear_sigmas(), size=target.shape[-1])
+    large = images | dict(size=TILE * target.shape[-1])
     cfg = {role: defaults.cfg for role, defaults in BUILT_IN.items()}
     caption = torch.tensor([0.0] + [NEVER] * (len(clips) - 1))
-    target = reference.composite(sizes[0]) if reference else truth.render(bank.reference, torch.zeros(1), sizes[0])[0]
-    likeness = _likeness(bank, stills, target)
+    likeness = _likeness(bank, stills, target, progress)
     refine = dict(grid=REFINE_GRID, std=REFINE_STD, colour_std=REFINE_COLOUR_STD)
     upscale = dict(grid=UPSCALE_GRID, std=UPSCALE_STD, colour_std=UPSCALE_STD)
     return {
@@ -135,7 +141,7 @@ def _check_named(in_prompt: str | None) -> None:
 
 
 def _main_subject(
-    reference: Reference | None, requested: str | None, in_prompt: str | None
+    reference: Reference | None, requested: str | None, in_prompt: str | None, progress: ProgressCounter
 ) -> tuple[Subject, str]:
     """Choose the scene's subject, and say in a sentence which it is."""
     if requested is not None:
@@ -143,7 +149,7 @@ def _main_subject(
     if reference is None:
         _check_named(in_prompt)
         return get_subject(in_prompt), f"Subject: the built-in {in_prompt}, read in the prompt."
-    name = match_example(reference)
+    name = match_example(reference, progress)
     if name is not None:
         return get_subject(name), f"Subject: the built-in {name}, recognised by its example image."
     return inflate(reference), "Subject: your image, inflated."
@@ -161,8 +167,11 @@ def _only(subject: Subject, items: list[Appearance]) -> Tensor:
     return torch.tensor([0.0 if item.subject is subject else NEVER for item in items])
 
 
-def _likeness(bank: Bank, items: list[Appearance], target: Tensor) -> Tensor:
+def _likeness(bank: Bank, items: list[Appearance], target: Tensor, progress: ProgressCounter) -> Tensor:
     """Return the log weight (K,) of each item by its image from the reference camera at time 0."""
-    images = bank.images(items, bank.reference, torch.zeros(1), target.shape[-1], torch.ones(3), Shading())
-    error = (images[:, 0] - target.cpu()).square().flatten(1).sum(1)
+    images = []
+    for item in items:
+        images.append(bank.images([item], bank.reference, torch.zeros(1), target.shape[-1], torch.ones(3), Shading()))
+        progress.advance("drawing the bank of images")
+    error = (torch.cat(images)[:, 0] - target.cpu()).square().flatten(1).sum(1)
     return -(error - error.min()) / (2 * LIKENESS_STD**2)

@@ -45,7 +45,7 @@ class Scene:
 
 def scene_of(subject: str, prompt: str) -> Scene:
     reference = make_reference(*example_image(subject, 96))
-    return Scene(reference, make_priors(reference, prompt, image_size=16, tile_size=32))
+    return Scene(reference, make_priors(reference, prompt, image_size=16))
 
 
 @pytest.fixture(scope="module")

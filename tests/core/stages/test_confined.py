@@ -102,6 +102,6 @@ def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:
     mask = torch.zeros(2, 1, 16, 16)
     mask[0, :, 4:12, 4:10] = mask[1, :, 4:12, 6:12] = 1.0
     clip = clip_guidance(mask.expand(-1, 3, -1, -1).clone(), mask, None, size=16)
-    built_in = make_priors(None, "a robot is waving", image_size=16, tile_size=32)
+    built_in = make_priors(None, "a robot is waving", image_size=16)
     assert auto_preset([built_in.view, clip]) == "demo" and auto_preset([clip, None]) == "demo"
     assert auto_preset([clip, replace(built_in.view, prior=Recorder())]) == "draft"

@@ -30,7 +30,7 @@ def test_some_steps_of_every_stage(name: str, steps: int) -> None:
     settings = preset(name)
     picture, mask = example_image("robot", 128)
     reference = make_reference(picture, mask, mask_marks="subject")
-    priors = make_priors(reference, "a robot is swaying", "sway", 48, 96, subject="robot")
+    priors = make_priors(reference, "a robot is swaying", "sway", 48, subject="robot")
     seen: list[Step] = []
     guidances = priors.guidances
     still = run_stage(

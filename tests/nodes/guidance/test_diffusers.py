@@ -63,7 +63,7 @@ def test_unused_options_of_a_role_are_named(
 ) -> None:
     """Before the model is loaded, which takes minutes."""
     calls: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text: calls.append(text))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text, **_: calls.append(text))
     monkeypatch.setattr(pack_module("nodes.guidance.diffusers"), "folder_guidance", lambda *_: calls.append("read"))
     inputs = {"role": "image", "model": "diffusers/stable-diffusion-v1-5", "size": 16}
     for more in ({}, {"noise_level": 5, "control_net": "diffusers/control_v11f1e_sd15_tile", "negative_prompt": "fog"}):

@@ -19,7 +19,7 @@ def test_it_returns_a_sheet_and_a_report_without_warnings(
     nodes: dict[str, type], reference: Any, view: Any, pack_module: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node_id, text: texts.append(text))
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node_id, text, **_: texts.append(text))
     with torch.inference_mode():
         output = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
     sheet, report = output["result"]

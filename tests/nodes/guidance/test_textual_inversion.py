@@ -109,7 +109,7 @@ def learn(
         wires = {name: ["1", k] for k, name in enumerate(("model", "clip", "vae"))}
         graph = queued({**WIRES, "2": {"class_type": "A124TextualInversion", "inputs": {**wires, **inputs}}})
         node = pack_module("nodes.guidance.textual_inversion").A124TextualInversion()
-        return node.learn(object(), clip, object(), reference, **inputs, graph=graph, unique_id="2")
+        return node.learn(object(), clip, object(), reference, **inputs, graph=graph, unique_id="2")["result"]
 
     return run
 

@@ -184,11 +184,13 @@ def test_the_figures_of_a_run_are_sent_to_the_browser(
     monkeypatch.setattr(pack_module("nodes.optimize.progress"), "STATS_SECONDS", 0.0)
     monkeypatch.setattr(pack_module("nodes.host.ui"), "send", lambda event, values: sent.append((event, values)))
     static()
-    assert {event for event, _ in sent} == {"animate124.stats"}
-    steps = [values["step"] for _, values in sent]
-    last = sent[-1][1]
-    assert steps == list(range(1, last["steps"] + 1)) and last["stage"] == "static" and last["losses"]
-    json.dumps(last)
+    stats = [values for event, values in sent if event == "animate124.stats"]
+    assert [values["step"] for values in stats] == [1, 2, 3]
+    assert stats[-1]["stage"] == "static" and stats[-1]["losses"]
+    texts = [values["text"].split("\n")[0] for event, values in sent if event == "animate124.text"]
+    assert texts == ["Preparing the first step ...", *(f"Step {k} of 3" for k in (1, 2, 3))]
+    assert {event for event, _ in sent} == {"animate124.stats", "animate124.text"}
+    json.dumps(sent)
 
 
 def test_the_oldest_runs_go_when_the_limit_is_reached(
@@ -232,14 +234,64 @@ def test_the_same_run_in_another_process_is_refused_and_never_trimmed(
 
 
 def test_a_finished_field_is_returned_where_nothing_can_be_written(
-    static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, workspace: Path
+    nodes: dict[str, type], reference: Any, workspace: Path
 ) -> None:
-    said, ui = [], pack_module("nodes.host.ui")
-    monkeypatch.setattr(ui, "show_text", lambda node, text: said.append(text))
     (workspace / "snapshots").parent.mkdir(parents=True, exist_ok=True)
     (workspace / "snapshots").write_text("no folder")
-    assert static().table.isfinite().all()
-    assert "result not kept on disk" in said[-1]
+    output = nodes["A124StaticOptimizer"]().optimise("auto", "auto", 0, 0, "auto", reference=reference)
+    assert output["result"][0].table.isfinite().all()
+    assert "result not kept on disk" in output["ui"]["text"][0]
+
+
+def test_a_node_says_how_its_run_ended(
+    nodes: dict[str, type], reference: Any, cancel_after: Callable, pack_module: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch, queued: type,
+) -> None:
+    said: list[tuple[str, bool]] = []
+    say = lambda node, text, running=False, picture=None: said.append((text, running))  # noqa: E731
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", say)
+    node, prompt = nodes["A124StaticOptimizer"](), queued(PROMPT)
+
+    def run(resume: str = "auto") -> dict:
+        return node.optimise("auto", "auto", 0, 0, resume, reference=reference, graph=prompt, unique_id="3")["ui"]
+
+    cancel_after(1)
+    with pytest.raises(Cancelled):
+        run("restart")
+    assert said[-1] == ("Cancelled at step 1 of 3. Set resume to auto and press Run to go on from there.", False)
+    cancel_after(1)
+    with pytest.raises(Cancelled):
+        run()
+    assert said[-1] == ("Cancelled at step 2 of 3. Press Run to go on from there.", False)
+    cancel_after(0)
+    said.clear()
+    done = run()
+    assert said[0][0].startswith("Going on from step 2 of 3 ...\nPreset: demo") and said[0][1]
+    first, kept = done["text"][0].split("\n")
+    assert first.startswith("Done: 3 steps (resumed at 2) in ") and " kB of 8 GB kept in " in kept
+    assert done["a124_picture"][0].startswith("data:image/jpeg;base64,") and len(done["a124_picture"][0]) < 15_000
+    assert run()["text"][0].startswith("Done: the finished result of an earlier run was found.\n")
+
+
+def test_an_error_says_at_which_step_and_what_could_not_be_kept(
+    nodes: dict[str, type], reference: Any, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    ui = pack_module("nodes.host.ui")
+    monkeypatch.setattr(ui, "show_text", lambda node, text, **_: said.append(text))
+    monkeypatch.setattr(ui, "stop_if_cancelled", lambda: 1 / 0)
+
+    def full(*args: Any) -> None:
+        raise OSError("the disk is full")
+
+    for failing in (False, True):
+        if failing:
+            monkeypatch.setattr(pack_module("a124core.stages.snapshot"), "write_tensors", full)
+        with pytest.raises(ZeroDivisionError):
+            nodes["A124StaticOptimizer"]().optimise("auto", "auto", 0, int(failing), "auto", reference=reference)
+    whole, lost = (text for text in said if text.startswith("Stopped"))
+    assert whole == "Stopped by an error at step 1 of 3. Press Run to go on from there."
+    assert lost == "Stopped by an error at step 1 of 3. Snapshot not saved: the disk is full"
 
 
 def test_all_stages_run_leave_their_input_alone_and_can_do_without_a_guidance(
@@ -284,13 +336,15 @@ def test_the_node_says_what_the_run_will_hold_before_it_begins(
     static: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said, ui = [], pack_module("nodes.host.ui")
-    monkeypatch.setattr(ui, "show_text", lambda node, text: said.append(text))
+    monkeypatch.setattr(ui, "show_text", lambda node, text, **_: said.append(text))
     static(graph=None)
-    assert said[0].startswith("Preset: demo, chosen by auto because no model is among the priors. It takes about")
+    begun, details = said[0].split("\n")
+    assert begun == "Preparing the first step ..."
+    assert details.startswith("Preset: demo, chosen by auto because no model is among the priors. It takes about")
     assert "field and optimiser" in said[0] and "more than" not in said[0]
     monkeypatch.setattr(pack_module("a124core.runs.memory"), "free_memory", lambda device: 1)
     static(graph=None, seed=1)
-    again = next(text for text in said[1:] if text.startswith("Preset:"))
+    again = [text for text in said if text.startswith("Preparing")][1]
     assert "if it runs out of memory, set 'memory' to balanced or low" in again
 
 
@@ -327,4 +381,4 @@ def test_the_bar_is_there_before_the_first_step(
 
     monkeypatch.setattr(loop, "optimise", begins)
     static()
-    assert told == [(0, 3), "first step", (1, 3), (2, 3), (3, 3)]
+    assert told == [(0, 3), "first step", (1, 3), (2, 3), (3, 3), (3, 3)], "the last one brings the picture"

@@ -105,10 +105,10 @@ def test_the_node_shows_the_size_before_the_file_is_there(
     nodes: dict, call_node: Callable, field: Any, workspace: Path, pack_module: Callable, monkeypatch: Any
 ) -> None:
     texts: list[tuple[str | None, str, bool]] = []
-    say = lambda node, text: texts.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
+    say = lambda node, text, **_: texts.append((node, text, any(workspace.rglob("*.glb"))))  # noqa: E731
     monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", say)
     call_node(nodes["A124ExportMesh"], field=field, format="flip-book GLB", unique_id="7", **FEW)
     early = [text for node, text, written in texts if node == "7" and not written]
-    assert early[1].startswith("1 of 6: surface, about ") and early[1].endswith(" kB as a GLB")
+    assert early[1].startswith("1 of 11: surface, about ") and early[1].endswith(" kB as a GLB")
     estimate, size = float(early[1].split()[5]), next(workspace.rglob("*.glb")).stat().st_size / 2**10
     assert estimate == pytest.approx(size, rel=0.3) and len(early) == len(set(early)), "near the size, each line once"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,10 +46,8 @@ def test_of_a_mesh(nodes: dict[str, type], field: Any, format: str, changed: dic
      "Without effect for data set: plays, ping_pong."),
 ])
 def test_of_a_film(
-    nodes: dict[str, type], field: Any, pack_module: Callable, monkeypatch: Any, format: str, changed: dict, words: str
+    nodes: dict[str, type], field: Any, format: str, changed: dict, words: str
 ) -> None:
-    texts: list[str] = []
-    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text: texts.append(text))
-    nodes["A124ExportFrames"]().export(field, format, **{**FILM, **changed})
-    assert texts[-1].startswith(words) and "Saved in the output folder as animate124/film_00001_" in texts[-1]
-    assert ("Without effect" in texts[-1]) == bool(words)
+    text = nodes["A124ExportFrames"]().export(field, format, **{**FILM, **changed})["ui"]["text"][0]
+    assert text.startswith(words) and "Saved in the output folder as animate124/film_00001_" in text
+    assert ("Without effect" in text) == bool(words)

@@ -16,7 +16,7 @@ from a124core.protocols import Prior, Shading, View
 
 @pytest.fixture(scope="module")
 def priors():
-    return make_priors(None, "a robot is waving", image_size=24, tile_size=48)
+    return make_priors(None, "a robot is waving", image_size=24)
 
 
 def view_of(priors, count=2, **more):

@@ -109,7 +109,7 @@ def test_example_images_are_recognised_and_others_are_not():
 
 def test_priors_for_an_image_replay_it():
     ref = make_reference(painted(), silhouette("blob"), mask_marks="subject", camera=reference_camera(azimuth=40.0))
-    priors = make_priors(ref, "a star hops", image_size=24, tile_size=48)
+    priors = make_priors(ref, "a star hops", image_size=24)
     assert priors.truth.motion == "bounce" and "inflated" in priors.summary
     image, mask = priors.truth.render(ref.camera, torch.zeros(1), 48)
     assert psnr(image, ref.composite(48)) > 28 and mask.shape == (1, 1, 48, 48)
@@ -118,7 +118,7 @@ def test_priors_for_an_image_replay_it():
 
 def test_the_front_faces_the_reference_azimuth():
     ref = make_reference(*example_image("duck", 128), mask_marks="subject", camera=reference_camera(azimuth=90.0))
-    priors = make_priors(ref, "a duck jumps", image_size=24, tile_size=48)
+    priors = make_priors(ref, "a duck jumps", image_size=24)
     assert priors.truth.subject == "duck"
     image, _ = priors.truth.render(reference_camera(azimuth=90.0), torch.zeros(1), 48)
     assert psnr(image, ref.composite(48)) > 28

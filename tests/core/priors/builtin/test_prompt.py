@@ -93,8 +93,8 @@ def test_no_reference_and_no_subject_is_refused():
 
 
 def test_the_truth_knows_whether_its_motion_has_a_path():
-    assert make_priors(None, "a robot bounces", image_size=16, tile_size=32).truth.motion_has_path
-    assert not make_priors(None, "a robot spins", image_size=16, tile_size=32).truth.motion_has_path
+    assert make_priors(None, "a robot bounces", image_size=16).truth.motion_has_path
+    assert not make_priors(None, "a robot spins", image_size=16).truth.motion_has_path
 
 
 @pytest.mark.parametrize(("sentence", "subject", "motion"), ROWS, ids=[row[0] for row in ROWS])

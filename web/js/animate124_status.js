@@ -1,0 +1,87 @@
+// What a node said last, its losses and its last preview, under its widgets: while it works, afterwards, after a reload.
+
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { fresh } from "./animate124_fresh.js";
+import { chain, kindOf, nodeOf, noteChange } from "./animate124_node.js";
+
+const KEY = "a124_status"; // the property that brings it back after a reload: { text, picture, curves }
+const STOPPED = { execution_interrupted: "Cancelled.", execution_error: "Stopped by an error." };
+const loading = fresh("status.mjs");
+
+const changed = new Set(); // nodes of this execution
+
+/** The panel of a node, made when there is something to show. */
+async function statusOf(node) {
+  const { Status } = await loading;
+  return (node.a124Status ??= added(node, new Status()));
+}
+
+function added(node, status) {
+  const height = () => status.height;
+  const widget = node.addDOMWidget("status", "A124_STATUS", status.element, {
+    serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height, getValue: () => "", setValue: () => {},
+  });
+  widget.serialize = false;
+  chain(node, "onRemoved", () => status.dispose());
+  return status;
+}
+
+/** Show something on a node, and make room for it. */
+async function show(node, change) {
+  const status = await statusOf(node);
+  change(status);
+  const [width, height] = node.size, needed = node.computeSize()[1];
+  if (needed > height) node.setSize([width, needed]);
+  app.canvas?.setDirty(true, true);
+}
+
+async function say(node, text, picture) {
+  await show(node, (status) => status.say(text));
+  changed.add(node);
+  if (picture) node.a124Status.picture = picture;
+}
+
+/** Keep in the workflow what the nodes of an execution showed at its end. */
+async function keep(event) {
+  await loading;
+  for (const node of changed) {
+    if (node.a124Running) await say(node, STOPPED[event] ?? node.a124Status.text);
+    node.a124Running = false;
+    const kept = node.a124Status.kept();
+    if (JSON.stringify(kept) !== JSON.stringify(node.properties[KEY])) node.properties[KEY] = kept;
+    else changed.delete(node);
+  }
+  if (changed.size) noteChange();
+  changed.clear();
+}
+
+app.registerExtension({
+  name: "animate124.status",
+  setup() {
+    api.addEventListener("animate124.text", ({ detail }) => {
+      const node = detail && nodeOf(detail.node);
+      if (!node) return;
+      node.a124Running = detail.running;
+      say(node, detail.text, detail.picture);
+    });
+    api.addEventListener("animate124.stats", ({ detail }) => {
+      const node = detail && nodeOf(detail.node);
+      if (node) show(node, (status) => status.add(detail));
+    });
+    for (const event of ["execution_success", ...Object.keys(STOPPED)]) api.addEventListener(event, () => keep(event));
+  },
+  nodeCreated(node) {
+    if (!kindOf(node).startsWith("A124")) return;
+    chain(node, "onExecuted", (output) => {
+      const text = output?.text?.[0];
+      if (typeof text !== "string") return;
+      node.a124Running = false;
+      say(node, text, output.a124_picture?.[0]);
+    });
+    chain(node, "onConfigure", () => {
+      const kept = node.properties?.[KEY];
+      if (kept) show(node, (status) => status.restore(kept));
+    });
+  },
+});
