@@ -34,13 +34,15 @@ from a124core.runs.monitor import Intervals
 from a124core.stages.config import StageConfig
 from a124core.stages.loop import STAGES
 from a124core.stages.presets import preset
-from a124core.utils.saved_tensors import read_kind, read_tensors
+from a124core.stages.snapshot import load_snapshot
+from a124core.utils.saved_tensors import read_kind
 from a124core.utils.temporary import NEW
 
 INTERVAL = 0.25  # seconds between two saves of these short runs
 KINDS = ("at any time", "inside a save", "while publishing")
 LONGEST = 5.0  # seconds until a kill at any time
 STEPS = {"static": 40, "coarse": 20, "fine": 20}
+READERS = {"field": load_field, "snapshot": load_snapshot}
 PATIENCE = 1800.0  # seconds for one run; longer is a hang
 
 
@@ -145,7 +147,7 @@ def watch(out: Path, more: list[str], due: Callable[[float], bool]) -> Steps:
 
 def _child(out: Path, more: list[str], writer: int) -> None:
     """Run the command on a small scene, with its output in a file and its steps in the pipe."""
-    _make_small()
+    make_small()
     follow = progress.TerminalProgress.on_step
 
     def on_step(self: progress.TerminalProgress, step: Step) -> None:
@@ -159,7 +161,7 @@ def _child(out: Path, more: list[str], writer: int) -> None:
     os._exit(code)  # no clean-up of the parent's
 
 
-def _make_small() -> None:
+def make_small() -> None:
     """Cut the preset, the comparison and the films down to seconds, and save often."""
     full = preset("demo")
     changes = {"size": 24, "reference_size": 24, "samples": 32, "occupancy_size": 16, "occupancy_slices": 2}
@@ -178,20 +180,34 @@ def _make_small() -> None:
 
 def inspect(out: Path, steps: Steps, outcome: Soak) -> None:
     """Read all files that a killed run left, and count what it lost."""
-    for path in (*out.rglob("*.safetensors"), *out.rglob("*.json")):
+    outcome.damaged += damaged_files(out)
+    outcome.leftovers = max(outcome.leftovers, leftover_bytes(out))
+    outcome.lost = max(outcome.lost, lost_seconds(steps, _saved_step(RunFolder(out))))
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Read all files of runs; return why some cannot be read."""
+    damaged = []
+    for path in (*folder.rglob("*.safetensors"), *folder.rglob("*.json")):
         if path.name.startswith(NEW):
             continue
         try:
-            json.loads(path.read_bytes()) if path.suffix == ".json" else read_tensors(path, str(read_kind(path)))
-        except ValueError as error:
-            outcome.damaged.append(str(error))
-    temporary = [path for path in out.rglob(f"{NEW}*") if path.is_file()]
-    outcome.leftovers = max(outcome.leftovers, sum(path.stat().st_size for path in temporary))
-    done = _saved_step(RunFolder(out))
-    undone = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) > done]
-    if undone:
-        before = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) <= done]
-        outcome.lost = max(outcome.lost, steps.ended - (before[-1] if before else undone[0]))
+            json.loads(path.read_bytes()) if path.suffix == ".json" else READERS[read_kind(path)](path)
+        except (ValueError, KeyError) as error:
+            damaged.append(f"{path}: {error}")
+    return damaged
+
+
+def leftover_bytes(folder: Path) -> int:
+    """Return the size of all temporary files."""
+    return sum(path.stat().st_size for path in folder.rglob(f"{NEW}*") if path.is_file())
+
+
+def lost_seconds(steps: Steps, saved: tuple[int, int]) -> float:
+    """Return the time from the last saved step, (stage's number, step), to the kill; 0 where no step was lost."""
+    undone = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) > saved]
+    before = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) <= saved]
+    return steps.ended - (before[-1] if before else undone[0]) if undone else 0.0
 
 
 def _saved_step(folder: RunFolder) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
-from tests.host.conftest import Host
+from tests.host.server import Host
 from tests.web.conftest import errors
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.conftest import CUTS, Host
+from tests.host.conftest import CUTS
+from tests.host.server import Host
 from tests.test_workflows import AT_HAND
 
 if TYPE_CHECKING:
