@@ -117,7 +117,7 @@ def killing(kind: str, out: Path, delay: float) -> Callable[[float], bool]:
 
 
 def _saving(out: Path) -> bool:
-    return any(out.glob(f"unfinished/{NEW}*.safetensors"))
+    return any(out.glob(f"unfinished/{NEW}*/*.safetensors"))
 
 
 def _publishing(out: Path) -> bool:
@@ -189,7 +189,7 @@ def damaged_files(folder: Path) -> list[str]:
     """Read all files of runs; return why some cannot be read."""
     damaged = []
     for path in (*folder.rglob("*.safetensors"), *folder.rglob("*.json")):
-        if path.name.startswith(NEW):
+        if any(part.startswith(NEW) for part in path.parts):
             continue
         try:
             json.loads(path.read_bytes()) if path.suffix == ".json" else READERS[read_kind(path)](path)
@@ -199,8 +199,10 @@ def damaged_files(folder: Path) -> list[str]:
 
 
 def leftover_bytes(folder: Path) -> int:
-    """Return the size of all temporary files."""
-    return sum(path.stat().st_size for path in folder.rglob(f"{NEW}*") if path.is_file())
+    """Return the size of all temporary files, those of libraries among them."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    hidden = [path for path in files if any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    return sum(path.stat().st_size for path in hidden)
 
 
 def lost_seconds(steps: Steps, saved: tuple[int, int]) -> float:

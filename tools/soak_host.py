@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import shutil
 import statistics
 import sys
 import time
@@ -26,13 +27,15 @@ from tools.soak_trial import INTERVAL, PATIENCE, Trial, workflow
 LONGEST = 6.0  # seconds from queueing to a kill
 SAVES = 6  # a kill inside a save falls into one of so many
 PAUSE = 1.0  # seconds from the first step to a cancel, and between two deletions: the most
-LONGER = 8  # times the steps, so that most cancels fall into one run
+LONGER = 3  # times the steps, so that most cancels fall into one run
 Say = Callable[[str], None]
 
 
 def kills(trial: Trial, count: int, say: Say) -> str:
     """Kill the host at any time or inside a save, start it and queue the same prompt again."""
-    whole, done, finished, lost, leftovers = trial.undisturbed(0), [0, 0], 0, [0.0], 0
+    done, finished, lost, leftovers = [0, 0], 0, [0.0], 0
+    with trial.host() as host:
+        whole = trial.undisturbed(host, 0)
     while sum(done) < count:
         inside = sum(done) % 2
         with trial.host() as host:
@@ -43,7 +46,7 @@ def kills(trial: Trial, count: int, say: Say) -> str:
         if not killed:
             finished += 1
             trial.compare(f"run {finished} after {sum(done)} kills", trial.saved_field(0), whole)
-            trial.forget()
+            shutil.rmtree(trial.output / "snapshots")
             continue
         done[inside] += 1
         leftovers = max(leftovers, leftover_bytes(trial.output))
@@ -65,11 +68,11 @@ def kills(trial: Trial, count: int, say: Say) -> str:
 
 def kill(trial: Trial, host: Host, delay: float, save: int) -> float | None:
     """Kill the host so many seconds from now, or in the n-th save; return when, or None if the workflow was faster."""
-    began, seen = time.monotonic(), set()
+    began, saves = time.monotonic(), set()
     result = trial.output / "seed-0_00001_.safetensors"
     while not result.is_file():
-        seen |= {path.name for path in trial.output.glob(f"snapshots/*/{NEW}*")}
-        if len(seen) >= save if save else time.monotonic() - began >= delay:
+        saves |= {path.name for path in trial.output.glob(f"snapshots/*/{NEW}*")}
+        if len(saves) >= save if save else time.monotonic() - began >= delay:
             host.process.kill()
             return time.monotonic()
         if time.monotonic() - began > PATIENCE or host.process.poll() is not None:
@@ -81,8 +84,8 @@ def kill(trial: Trial, host: Host, delay: float, save: int) -> float | None:
 def cancels(trial: Trial, count: int, say: Say) -> str:
     """Cancel the same prompt again and again and queue it anew."""
     prompt, waits, finished = workflow(0, LONGER), [], 0
-    whole = trial.undisturbed(0, LONGER)
     with trial.host() as host:
+        whole = trial.undisturbed(host, 0, LONGER)
         while len(waits) < count:
             trial.rows()
             prompt_id = host.queue(prompt)
@@ -96,9 +99,7 @@ def cancels(trial: Trial, count: int, say: Say) -> str:
             if status == "success":  # faster than the cancel
                 finished += 1
                 trial.compare(f"run {finished} after {len(waits)} cancels", trial.saved_field(0), whole)
-                trial.forget()
-                host.post("/free", {"unload_models": True, "free_memory": True})
-                time.sleep(2.0)  # it empties its cache when it is idle
+                trial.forget(host)
                 continue
             waits.append(waited)
             if trial.saved_step(LONGER) < max((STAGES.index(stage), step) for stage, step, _ in rows):
@@ -107,7 +108,6 @@ def cancels(trial: Trial, count: int, say: Say) -> str:
         trial.faults += damaged_files(trial.output)
         host.run(prompt, PATIENCE)
         trial.compare("the run after all cancels", trial.saved_field(0), whole)
-        trial.forget()
     return (
         f"{count} cancels, {finished + 1} runs finished; a cancel took effect after {statistics.median(waits):.2f} s "
         f"(median), {max(waits):.2f} s at most"
@@ -132,7 +132,6 @@ def deletions(trial: Trial, count: int, say: Say) -> str:
         ran = len(list(trial.output.glob("snapshots/static-*/")))
         saved = {seed: content for seed in range(count) if (content := trial.saved_field(seed)) is not None}
         trial.faults += damaged_files(trial.output)
-        trial.forget()
     if set(saved) != set(ids) or ran != len(ids) or len(set(saved.values())) != len(ids):
         trial.faults.append(f"{sorted(ids)} were to run, {sorted(saved)} were saved, {ran} ran")
     return f"{count} prompts queued, {count - len(ids)} deleted while others ran, {len(saved)} finished"
@@ -145,9 +144,8 @@ def memory(trial: Trial, count: int, say: Say) -> str:
         for seed in range(count):
             host.run(workflow(seed), PATIENCE)
             trial.saved_field(seed)
-            growth.samples.append(Sample.of(psutil.Process(host.process.pid)))
+            growth.samples.append(Sample.taken(psutil.Process(host.process.pid)))
             say(growth.line(seed))
-        trial.forget()
     trial.faults += growth.faults()
     return f"{count} runs in one host:\n{growth.table()}"
 

@@ -35,7 +35,7 @@ class Sample:
     files: int  # open file descriptors; on Windows, handles
 
     @classmethod
-    def of(cls, process: psutil.Process) -> Sample:
+    def taken(cls, process: psutil.Process) -> Sample:
         files = process.num_handles() if sys.platform == "win32" else process.num_fds()
         return cls(process.memory_info().rss / 1e6, process.num_threads(), files)
 
@@ -61,7 +61,7 @@ class Growth:
             (f"threads from {early.threads} to {last.threads}", last.threads > early.threads),
             (f"open files from {early.files} to {last.files}", last.files > early.files),
         ]
-        return [f"{what} over the last {len(self.samples[-LAST:])} runs" for what, grows in grown if grows]
+        return [f"{growth} over the last {len(self.samples[-LAST:])} runs" for growth, grows in grown if grows]
 
     def line(self, run: int) -> str:
         """Return one run as a row of the table."""
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shutil.rmtree(out)
         if code != 0:
             raise RuntimeError(f"run {k + 1} ended with {code}.")
-        growth.samples.append(Sample.of(psutil.Process()))
+        growth.samples.append(Sample.taken(psutil.Process()))
         live = sum(t.untyped_storage().nbytes() for t in gc.get_objects() if type(t) is torch.Tensor) / 1e6
         print(f"{growth.line(k)}, {live:.1f} MB in tensors, {time.monotonic() - began:.0f} s", flush=True)
     print(growth.table(), *growth.faults(), sep="\n")

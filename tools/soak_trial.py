@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from a124core.runs.store import RunStore
 from a124core.stages.loop import STAGES
 from tests.host.server import Host, install_pack, running_host
 
-STEPS = {"static": 60, "coarse": 30, "fine": 30}
+STEPS = {"static": 40, "coarse": 6, "fine": 4}
 SLOTS, RESULT = ("a.safetensors", "b.safetensors"), "field.safetensors"  # names of nodes/optimize/store.py
 INTERVAL = 0.5  # seconds between two saves
 SIZES = {"size": 24, "reference_size": 24, "samples": 32, "occupancy_size": 16, "occupancy_slices": 2}
@@ -108,20 +109,21 @@ class Trial:
         path.unlink()
         return content
 
-    def undisturbed(self, seed: int, scale: int = 1) -> bytes:
-        """Run a workflow from its beginning to its end, in a host of its own, and forget it."""
-        with self.host() as host:
-            host.run(workflow(seed, scale), PATIENCE)
-        self.forget()
+    def undisturbed(self, host: Host, seed: int, scale: int = 1) -> bytes:
+        """Run a workflow from its beginning to its end, and forget it."""
+        host.run(workflow(seed, scale), PATIENCE)
+        self.forget(host)
         self.rows()
         content = self.saved_field(seed)
         if content is None:
             raise RuntimeError(f"the undisturbed run saved no field:\n{host.tail()}")
         return content
 
-    def forget(self) -> None:
-        """Delete what the optimizers keep; a host that runs still has it in its cache."""
+    def forget(self, host: Host) -> None:
+        """Delete what the optimizers keep, on disk and in the cache of the host."""
         shutil.rmtree(self.output / "snapshots")
+        host.post("/free", {"unload_models": True, "free_memory": True})
+        time.sleep(2.0)  # it does so when it is idle
 
     def compare(self, name: str, content: bytes | None, whole: bytes) -> None:
         """Take down a result that is not the one of an undisturbed run."""

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .temporary import OLD, sweep, temporary_file, temporary_folder
+from .temporary import OLD, sweep, temporary_folder
 
 FORMAT = "animate124"
 VERSIONS = {"field": 2, "snapshot": 2, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
@@ -24,14 +24,15 @@ VERSIONS = {"field": 2, "snapshot": 2, "token": 1}  # by kind: raise it when its
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a new file in the same folder to write to, which replaces path at the end. On any failure it is removed and
-    an earlier file at path is untouched."""
+    """Yield a path to write to, which replaces path at the end, in a folder of its own: libraries put temporary files
+    beside what they write. On any failure it is removed and an earlier file at path is untouched."""
     path = Path(path)
     _sweep_once(path.parent)
     try:
-        temporary = temporary_file(path)
+        folder = temporary_folder(path)
     except OSError as error:
         raise _explained(error, path) from error
+    temporary = folder / f"new{path.suffix}"
     try:
         yield temporary
         with open(temporary, "r+b") as written:
@@ -41,7 +42,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except (OSError, SafetensorError) as error:
         raise _explained(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -23,13 +23,6 @@ def new_prefix() -> str:
     return f"{NEW}{host_code()}-{os.getpid()}-"
 
 
-def temporary_file(path: Path) -> Path:
-    """Create an empty file beside path with the same suffix: writers choose their format by it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=new_prefix(), suffix=path.suffix)
-    os.close(handle)
-    return Path(name)
-
-
 def temporary_folder(path: Path, kind: str = NEW) -> Path:
     """Create an empty folder beside path."""
     return Path(tempfile.mkdtemp(dir=path.parent, prefix=new_prefix().replace(NEW, kind)))

@@ -82,7 +82,7 @@ def _lock(folder: Path) -> Path:
 
 def _folders(store: RunStore) -> list[Path]:
     try:
-        return [f for f in store.folder.parent.iterdir() if f.is_dir()]
+        return [f for f in store.folder.parent.iterdir() if f.is_dir() and not f.name.startswith(".")]
     except OSError:  # not there
         return []
 

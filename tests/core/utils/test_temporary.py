@@ -59,7 +59,7 @@ def test_only_what_nobody_writes_any_more_goes(tmp_path: Path) -> None:
             path.write_text("x")
         os.utime(reused, (1, 1))
         sweep(tmp_path)
-        assert {p.name for p in tmp_path.iterdir()} == {mine.name, foreign.name, stranger.name}
+        assert {p.name for p in tmp_path.iterdir()} == {mine.parent.name, foreign.name, stranger.name}
         os.utime(foreign, (time.time() - temporary.FOREIGN_SECONDS - 5.0,) * 2)
         sweep(tmp_path)
         assert not foreign.exists() and mine.exists()

@@ -21,6 +21,7 @@ from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.render.clip import ImageOptions, render_clip
 from a124core.utils import files
+from a124core.utils.temporary import temporary_folder
 
 SMALL = {"size": (32, 40)}
 
@@ -165,10 +166,11 @@ def test_a_cancel_takes_effect_within_a_frame(balls, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
 def test_a_full_disk_is_one_sentence(balls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     def on_a_full_disk(path: Path) -> Path:
-        (path.parent / f".new{suffix}").symlink_to("/dev/full")
-        return path.parent / f".new{suffix}"
+        folder = temporary_folder(path)
+        (folder / f"new{suffix}").symlink_to("/dev/full")
+        return folder
 
-    monkeypatch.setattr(files, "temporary_file", on_a_full_disk)
+    monkeypatch.setattr(files, "temporary_folder", on_a_full_disk)
     monkeypatch.setattr(files, "_set_permissions", lambda path: None)  # or the device itself would get other rights
     with pytest.raises(OSError, match="disk is full") as refused:
         export_film(balls, tmp_path / f"a{suffix}", StaticCamera(), FilmOptions(frames=3, size=(64, 64)))
