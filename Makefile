@@ -6,7 +6,7 @@
 # More: make test-fast, make test-host COMFYUI_PATH=..., make test-clients (Blender, USD, Khronos), make fuzz (damaged files of
 # every kind, for long), make lint, make bench, make setup, make clean
 # make fuzz ARGS="-n 500 --seed 1 images" tries fewer; ARGS="--coverage cameras" lets atheris guide it (pip install atheris).
-# make soak: the long trials, such as 100 kills of the command line.
+# make soak COMFYUI_PATH=...: the long trials: 100 kills of the command line, 20 runs in one process, the same in a real ComfyUI.
 # Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
 #          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
 
@@ -71,6 +71,8 @@ bench: $(READY)
 
 soak: $(READY)
 	$(PY) -m tools.soak --kills 100 $(ARGS)
+	$(PY) -m tools.soak_memory
+	if [ -n "$(COMFYUI_PATH)" ]; then $(PY) -m tools.soak_host; fi
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -117,7 +117,8 @@ def killing(kind: str, out: Path, delay: float) -> Callable[[float], bool]:
 
 
 def _saving(out: Path) -> bool:
-    return any(out.glob(f"unfinished/{NEW}*/*.safetensors"))
+    """Return whether tensors are being written: safetensors begins with a file of its own, without a suffix."""
+    return any(path.suffix in ("", ".safetensors") for path in out.glob(f"unfinished/{NEW}*/*"))
 
 
 def _publishing(out: Path) -> bool:

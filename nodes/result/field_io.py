@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...a124core.export.checkpoint import load_field, save_field
 from ...a124core.field.field4d import Field4D
 from .. import sockets

@@ -20,7 +20,9 @@ import os, signal, sys
 from a124core.utils.files import atomic_folder, atomic_write
 what = atomic_write(sys.argv[1]) if sys.argv[1].endswith(".json") else atomic_folder(sys.argv[1], ("a",))
 with what as new:
-    (new / "a" if new.is_dir() else new).write_text("half")
+    file = new / "a" if new.is_dir() else new
+    file.write_text("half")
+    file.with_name(".tmpabc123").write_text("what safetensors writes before it moves it to the name that it was given")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
