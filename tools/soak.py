@@ -34,15 +34,13 @@ from a124core.runs.monitor import Intervals
 from a124core.stages.config import StageConfig
 from a124core.stages.loop import STAGES
 from a124core.stages.presets import preset
-from a124core.stages.snapshot import load_snapshot
-from a124core.utils.saved_tensors import read_kind
 from a124core.utils.temporary import NEW
+from tools.soak_files import Steps, damaged_files, leftover_bytes, lost_seconds
 
 INTERVAL = 0.25  # seconds between two saves of these short runs
 KINDS = ("at any time", "inside a save", "while publishing")
 LONGEST = 5.0  # seconds until a kill at any time
 STEPS = {"static": 40, "coarse": 20, "fine": 20}
-READERS = {"field": load_field, "snapshot": load_snapshot}
 PATIENCE = 1800.0  # seconds for one run; longer is a hang
 
 
@@ -56,15 +54,6 @@ class Soak:
     different: list[str] = field(default_factory=list)  # results that differ from those of the undisturbed run
     lost: float = 0.0  # seconds of work: the most that one kill took
     leftovers: int = 0  # bytes of temporary files: the most that lay there at once
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What a killed run had done: (stage, step, time.monotonic()) of each step."""
-
-    code: int | None  # exit code; None: killed
-    rows: list[tuple[str, int, float]]
-    ended: float
 
 
 def soak(out: Path, kills: int, seed: int, say: Callable[[str], None]) -> Soak:
@@ -184,33 +173,6 @@ def inspect(out: Path, steps: Steps, outcome: Soak) -> None:
     outcome.damaged += damaged_files(out)
     outcome.leftovers = max(outcome.leftovers, leftover_bytes(out))
     outcome.lost = max(outcome.lost, lost_seconds(steps, _saved_step(RunFolder(out))))
-
-
-def damaged_files(folder: Path) -> list[str]:
-    """Read all files of runs; return why some cannot be read."""
-    damaged = []
-    for path in (*folder.rglob("*.safetensors"), *folder.rglob("*.json")):
-        if any(part.startswith(NEW) for part in path.parts):
-            continue
-        try:
-            json.loads(path.read_bytes()) if path.suffix == ".json" else READERS[read_kind(path)](path)
-        except (ValueError, KeyError) as error:
-            damaged.append(f"{path}: {error}")
-    return damaged
-
-
-def leftover_bytes(folder: Path) -> int:
-    """Return the size of all temporary files, those of libraries among them."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    hidden = [path for path in files if any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    return sum(path.stat().st_size for path in hidden)
-
-
-def lost_seconds(steps: Steps, saved: tuple[int, int]) -> float:
-    """Return the time from the last saved step, (stage's number, step), to the kill; 0 where no step was lost."""
-    undone = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) > saved]
-    before = [at for stage, step, at in steps.rows if (STAGES.index(stage), step) <= saved]
-    return steps.ended - (before[-1] if before else undone[0]) if undone else 0.0
 
 
 def _saved_step(folder: RunFolder) -> tuple[int, int]:

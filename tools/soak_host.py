@@ -20,7 +20,7 @@ import psutil
 from a124core.stages.loop import STAGES
 from a124core.utils.temporary import NEW
 from tests.host.server import Host
-from tools.soak import Steps, damaged_files, leftover_bytes, lost_seconds
+from tools.soak_files import Steps, damaged_files, leftover_bytes, lost_seconds
 from tools.soak_memory import Growth, Sample
 from tools.soak_trial import INTERVAL, PATIENCE, Trial, workflow
 

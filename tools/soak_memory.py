@@ -19,7 +19,6 @@ import psutil
 import torch
 
 from a124core.cli.main import main as command
-from tools.soak import make_small
 
 RUN = ("demo", "--steps-scale", "0.01", "--quiet")
 LAST = 10  # runs at the end over which the memory may hardly grow
@@ -82,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true", help="few pixels and frames, for a quick look")
     options = parser.parse_args(arguments)
     if options.small:
+        from tools.soak import make_small  # it turns the compiled kernels off
+
         make_small()
     growth = Growth()
     for k in range(options.runs):
