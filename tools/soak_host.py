@@ -27,7 +27,7 @@ from tools.soak_trial import INTERVAL, PATIENCE, Trial, workflow
 LONGEST = 6.0  # seconds from queueing to a kill
 SAVES = 6  # a kill inside a save falls into one of so many
 PAUSE = 1.0  # seconds from the first step to a cancel, and between two deletions: the most
-LONGER = 3  # times the steps, so that most cancels fall into one run
+LONGER = 2  # times the steps, so that most cancels fall into one run
 Say = Callable[[str], None]
 
 
@@ -130,7 +130,7 @@ def deletions(trial: Trial, count: int, say: Say) -> str:
             status = host.wait(prompt_id, PATIENCE)["status"]["status_str"]
             trial.faults += [] if status == "success" else [f"the prompt of seed {seed} ended with {status}"]
         ran = len(list(trial.output.glob("snapshots/static-*/")))
-        saved = {seed: content for seed in range(count) if (content := trial.saved_field(seed)) is not None}
+        saved = {seed: digest for seed in range(count) if (digest := trial.saved_field(seed)) is not None}
         trial.faults += damaged_files(trial.output)
     if set(saved) != set(ids) or ran != len(ids) or len(set(saved.values())) != len(ids):
         trial.faults.append(f"{sorted(ids)} were to run, {sorted(saved)} were saved, {ran} ran")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+
+from safetensors.torch import load_file
 
 from a124core.runs.store import RunStore
 from a124core.stages.loop import STAGES
@@ -100,24 +103,26 @@ class Trial:
     def host(self) -> AbstractContextManager[Host]:
         return running_host(self.comfyui, self.base)
 
-    def saved_field(self, seed: int) -> bytes | None:
-        """Return the file that a finished workflow wrote, and delete it; None if it is not there."""
+    def saved_field(self, seed: int) -> str | None:
+        """Return a digest of the tensors that a finished workflow saved, and delete the file; None if there is none."""
         path = self.output / f"seed-{seed}_00001_.safetensors"
         if not path.is_file():
             return None
-        content = path.read_bytes()
+        digest = hashlib.sha256()
+        for name, tensor in sorted(load_file(path).items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
         path.unlink()
-        return content
+        return digest.hexdigest()
 
-    def undisturbed(self, host: Host, seed: int, scale: int = 1) -> bytes:
+    def undisturbed(self, host: Host, seed: int, scale: int = 1) -> str:
         """Run a workflow from its beginning to its end, and forget it."""
         host.run(workflow(seed, scale), PATIENCE)
         self.forget(host)
         self.rows()
-        content = self.saved_field(seed)
-        if content is None:
+        digest = self.saved_field(seed)
+        if digest is None:
             raise RuntimeError(f"the undisturbed run saved no field:\n{host.tail()}")
-        return content
+        return digest
 
     def forget(self, host: Host) -> None:
         """Delete what the optimizers keep, on disk and in the cache of the host."""
@@ -125,10 +130,10 @@ class Trial:
         host.post("/free", {"unload_models": True, "free_memory": True})
         time.sleep(2.0)  # it does so when it is idle
 
-    def compare(self, name: str, content: bytes | None, whole: bytes) -> None:
+    def compare(self, name: str, digest: str | None, whole: str) -> None:
         """Take down a result that is not the one of an undisturbed run."""
-        if content != whole:
-            self.faults.append(f"{name}: {'no result' if content is None else 'a different result'}")
+        if digest != whole:
+            self.faults.append(f"{name}: {'no result' if digest is None else 'a different result'}")
 
     def rows(self) -> list[tuple[str, int, float]]:
         """Return (stage, step, time.monotonic()) of the steps done since this was asked last."""
