@@ -14,6 +14,7 @@ from a124core.runs.store import TOKEN_FORMAT, RunStore
 
 def snapshot(step: int) -> TokenSnapshot:
     tensors = {name: torch.ones(1, 2) for name in ("token", "mean", "square")}
+    tensors["random"] = torch.Generator().get_state()
     return TokenSnapshot(tensors, {"shape": [1, 2], "step": step})
 
 
