@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -86,6 +86,9 @@ class StaticCamera:
     fovy: float = FOVY  # degrees
     fixed_times: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        check_finite(vars(self).values())
+
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
         times = frame_times(frames)
         azimuth = torch.full_like(times, self.azimuth)
@@ -113,12 +116,19 @@ class Spline:
 
     def __post_init__(self) -> None:
         check_when([key[0] for key in self.keys])
+        check_finite([self.fovy, *(value for key in self.keys for value in key)])
 
     def __call__(self, frames: int) -> tuple[Cameras, Tensor]:
         times = frame_times(frames)
         when, *columns = zip(*self.keys, strict=True)
         azimuth, elevation, radius = (interpolate_keys(when, values, times) for values in columns)
         return make_cameras(elevation.clamp(-89.0, 89.0), azimuth, radius.clamp(min=0.1), self.fovy), times
+
+
+def check_finite(numbers: Iterable[float]) -> None:
+    """Refuse NaN and infinity where a camera is chosen, not where it is rendered."""
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("a camera has an angle, radius or fovy that is not a number: give finite values.")
 
 
 def check_when(when: Sequence[float]) -> None:

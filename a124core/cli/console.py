@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,11 @@ MAX_NUMBER = 10**9  # of anything else that is counted
 
 
 def print_anything() -> None:
-    """Let the terminal show with a backslash what its encoding lacks, where printing it would raise an error."""
+    """Let the terminal show with a backslash what its encoding lacks, where printing it would raise an error. A stream
+    that is closed becomes the null device: else the next file that is opened would have its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

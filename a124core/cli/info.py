@@ -8,6 +8,7 @@ from pathlib import Path
 from ..export.checkpoint import read_field
 from ..stages.snapshot import load_snapshot
 from ..utils.saved_tensors import read_kind
+from ..utils.text import printable
 
 FIELD = "field.safetensors"  # in the folder of a finished run
 FIRST = ("prompt", "motion", "subject")  # of the entries saved with a field
@@ -37,13 +38,13 @@ def describe(path: Path) -> str:
         share = float(field.occupancy.mask().binary.float().mean())
         slices, side = field.occupancy.grid.shape[0], field.occupancy.grid.shape[-1]
         lines.append(f"  occupancy {slices} x {side}^3 cells, {100 * share:.1f} % worth sampling")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _snapshot(path: Path) -> str:
     snapshot = load_snapshot(path)
     numbers = sum(t.numel() for t in snapshot.tensors.values())
-    return (
+    return printable(
         f"{path}: a snapshot of the {snapshot.stage} stage after {snapshot.step} steps, seed {snapshot.seed}, "
         f"{path.stat().st_size / 2**20:.1f} MB, {numbers:,} numbers; --resume continues from it"
     )

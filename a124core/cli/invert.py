@@ -158,6 +158,7 @@ class InversionProgress:
         advance(self.bar)
         if self.stop:
             raise Interrupted("after this step")
+
     def on_preview(self, step: TokenStep) -> None:
         """Write a training image and what the model makes of it."""
         write_image(self.preview, side_by_side(*step.preview().split(1)))

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +23,7 @@ WAITING = "{desc}: first step of {total_fmt} ..."  # it may take minutes: until 
 RESUMED = "{desc}: going on after step {n_fmt} of {total_fmt} ..."
 RUNNING = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfix}"
 COLUMNS = 88
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 Losses = dict[str, dict[str, list[tuple[int, float]]]]  # stage -> term -> (step, value)
 
 
@@ -121,10 +122,12 @@ def interruptible(front_end: Any) -> Iterator[None]:  # with an attribute `stop`
     def on_signal(number: int, frame: Any) -> None:
         front_end.stop = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        tqdm.write("Stopping after this step; what was done is kept. Press Ctrl-C again to stop at once.")
+        with suppress(OSError):  # the terminal is gone
+            tqdm.write("Stopping after this step; what was done is kept. Press Ctrl-C again to stop at once.")
 
+    caught = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
     try:
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, on_signal) for number in caught}
     except ValueError:  # only the main thread receives signals
         yield
         return

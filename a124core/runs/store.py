@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
 from ..utils.temporary import sweep
 
+TICK = 2 * 10**9  # nanoseconds; no file system has coarser times
 log = logging.getLogger(__name__)
 
 
@@ -58,8 +60,11 @@ class RunStore:
         if not all(t.isfinite().all() for t in snapshot.tensors.values() if t.is_floating_point()):
             raise ValueError("its numbers are broken, so the earlier snapshot stays")
         self.folder.mkdir(parents=True, exist_ok=True)
-        slot = min((self.folder / name for name in self.slots), key=modified)
+        slots = [self.folder / name for name in self.slots]
+        slot, latest = min(slots, key=modified), max(map(modified, slots))
         self.format.write_snapshot(slot, snapshot)
+        if modified(slot) <= latest:  # the clock was set back, or is coarse: the newest is known by its time
+            os.utime(slot, ns=(latest + TICK, latest + TICK))
         return slot.stat().st_size
 
     def result(self, name: str) -> Any | None:

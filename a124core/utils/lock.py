@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -19,8 +20,8 @@ from .processes import ProcessIdentity, this_process
 HEARTBEAT = 30.0  # seconds between two signs of life: the file's time
 STALE = 300.0  # seconds without one after which a lock of another computer counts no more
 UNREADABLE = 10.0  # the same of a file without an owner: somebody is writing it, or was killed then
-SETTLE = 0.3  # seconds after which of two that take over a stale lock the second has won
 TRIES = 5
+RETRY = 0.1  # seconds between two tries to delete the file
 
 
 class InUseError(ValueError):
@@ -56,8 +57,15 @@ def locked(path: Path, refusal: Callable[[object], str], say: Callable[[str], No
         ended.set()
         heart.join()
         if _read(path) == me:
-            with suppress(OSError):
-                path.unlink()
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    """Delete the file, in spite of a virus scanner or another process that has it open for a moment, on Windows."""
+    for _ in range(TRIES):
+        with suppress(OSError):
+            return path.unlink(missing_ok=True)
+        time.sleep(RETRY)
 
 
 def is_locked(path: Path) -> bool:
@@ -74,13 +82,27 @@ def _acquire(path: Path, me: _Owner, refusal: Callable[[object], str], say: Call
             continue
         if _is_alive(path, owner):
             raise InUseError(refusal(owner.process if owner else "another process"))
-        write_json(path, asdict(me))
-        time.sleep(SETTLE)
-        if _read(path) == me:
+        if _take_over(path, owner, me):
             process = owner.process if owner else "a process"
             say(f"{path.parent} was locked by {process}, which does not run any more: the lock was taken over.")
             return
     raise InUseError(refusal("another process"))
+
+
+def _take_over(path: Path, stale: _Owner | None, me: _Owner) -> bool:
+    """Replace a stale lock; a file named after it lets one process at a time do so, however slow the disk is."""
+    marker = path.with_name(f"{path.name}.{hashlib.sha256(repr(stale).encode()).hexdigest()[:8]}")
+    if not _create(marker, me):
+        if _age(marker) > UNREADABLE:  # of one that was killed at it
+            marker.unlink(missing_ok=True)
+        return False
+    try:
+        if _read(path) != stale or _is_alive(path, stale):  # another one was quicker
+            return False
+        write_json(path, asdict(me))
+        return _read(path) == me
+    finally:
+        marker.unlink(missing_ok=True)
 
 
 def _create(path: Path, me: _Owner) -> bool:
@@ -111,7 +133,10 @@ def _read(path: Path) -> _Owner | None:
 
 def _is_alive(path: Path, owner: _Owner | None) -> bool:
     if owner is not None and owner.process.is_local:
-        return owner.process.is_running()
+        if owner.process.is_running():
+            return True
+        if owner.process.is_gone():
+            return False
     return _age(path) < (UNREADABLE if owner is None else STALE)
 
 

@@ -30,6 +30,11 @@ class ProcessIdentity:
         started = start_time(self.pid)
         return started is not None and abs(started - self.started) < SAME_START
 
+    def is_gone(self) -> bool:
+        """Return whether it ended: no process has its number, or the caller, who is not it. Where another start time
+        has it, a later process has its number, or the clock was set since."""
+        return self.pid == os.getpid() or start_time(self.pid) is None
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host.partition('/')[0]}"
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .json_files import MAX_BYTES, parse_json
+from .validate import readable_file
 
 LENGTH_BYTES = 8  # of the header, little-endian, at the start of the file (the format's own rule)
 MAX_AXES = 16
@@ -49,7 +50,7 @@ class Layout:
 
 def read_layout(path: str | Path) -> Layout:
     """Read and check a header: ValueError unless its tensors fill the file exactly, without gaps or overlaps."""
-    path = Path(path)
+    path = readable_file(path, COPY)  # opening a pipe would wait for ever
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

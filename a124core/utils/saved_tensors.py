@@ -14,7 +14,7 @@ from torch import Tensor
 from .files import FORMAT, VERSIONS
 from .json_files import parse_json
 from .safetensors_layout import COPY, Layout, is_text, read_entries, read_layout, short
-from .validate import MAX_NUMBER
+from .validate import MAX_NUMBER, readable_file
 
 ADVICE = {"field": "make it again", "snapshot": "choose resume = restart", "token": "choose resume = restart"}
 
@@ -87,9 +87,7 @@ def _is_finite(tensor: Tensor) -> bool:
 
 def open_tensors(path: str | Path, kind: str) -> SavedTensors:
     """Read the header of a file of that kind; refuse anything else in one sentence."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} was not found: give the path of a {kind} file (.safetensors) this program wrote.")
+    path = readable_file(path, f"give the path of a {kind} file (.safetensors) this program wrote")
     layout = read_layout(path)
     return SavedTensors(layout, _parse_header(layout.metadata, kind, path))
 

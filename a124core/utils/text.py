@@ -52,6 +52,11 @@ def quote_value(value: Any, longest: int = MAX_QUOTED) -> str:
     return literal.repr(value)
 
 
+def printable(text: str) -> str:
+    """Return a foreign text with escapes for what a terminal would obey instead of showing it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def unused_note(target: str, names: Iterable[str]) -> str:
     """Return a sentence on changed settings that the target does not use; empty if there are none."""
     listed = ", ".join(names)

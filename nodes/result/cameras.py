@@ -102,7 +102,7 @@ class A124Cameras(Node):
             pose = (elevation, azimuth, radius, fovy)
             path = StaticCamera(*pose) if kind == "reference" else Orbit(*pose, turns)
             path = FixedTime(path, moment) if kind == "turntable" else path
-        return (Stereo(path, eye_distance) if eye_distance > 0 else path,)
+        return (Stereo(path, eye_distance) if eye_distance != 0 else path,)  # NaN is refused there
 
 
 def _camera_file(file: str) -> CameraPath:

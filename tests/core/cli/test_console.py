@@ -9,8 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from a124core.cli.main import main
+from a124core.export.checkpoint import save_field
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import new_field
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "猫 é \u202e🐼"
@@ -53,3 +57,26 @@ def test_what_nobody_can_mean_is_refused_in_one_sentence(
     assert printed.startswith("error: ") and printed.count("\n") == 1 and len(printed) < 200
     assert re.search(words, printed)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs closed descriptors")
+def test_without_terminal_streams_no_file_takes_their_numbers(tmp_path: Path) -> None:
+    """As `>&-` starts a program; the next file that is opened would be the one that libraries print to."""
+    code = (
+        "import os, sys; [os.close(k) for k in range(3)]; sys.stdin = sys.stdout = sys.stderr = None\n"
+        "from a124core.cli.main import main\n"
+        "code = main(['info', 'none.safetensors'])\n"
+        f"file = open({str(tmp_path / 'file')!r}, 'w')\n"
+        "file.write(f'{code} {file.fileno() > 2} {sys.stdin.isatty()} {sys.stderr.isatty()}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "file").read_text() == "2 True False False"
+
+
+def test_notes_of_a_foreign_file_give_a_terminal_no_orders(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    config = FieldConfig(time_grids=1, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=6)
+    field = new_field(config, torch.Generator().manual_seed(0))
+    save_field(tmp_path / "a.safetensors", field, {"prompt": "a panda\x1b]52;c;eA==\x07", "\x1b[2J": "\u202e"})
+    assert main(["info", str(tmp_path / "a.safetensors")]) == 0
+    printed = capsys.readouterr().out
+    assert all(line.isprintable() for line in printed.splitlines()) and "prompt: a panda\\x1b]52;c" in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,3 +70,23 @@ def test_a_stage_that_goes_back_counts_and_logs_its_steps_once(tmp_path: Path) -
             losses = {"rgb": 0.1, "mask": 1.0} if number == 4 else {"rgb": 0.1}
             shown.on_step(SimpleNamespace(stage="static", step=number, losses=losses))
     assert [k for k, _ in shown.losses["static"]["rgb"]] == [1, 2, 3, 4, 5] and len(shown.losses["static"]["mask"]) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_a_terminal_that_is_closed_stops_a_run_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program is told by SIGHUP, and nothing can be printed any more; under nohup the signal counts for nothing."""
+
+    def gone(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(progress.tqdm, "write", gone)
+    before = signal.getsignal(signal.SIGHUP)
+    for handler, stops in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):
+        signal.signal(signal.SIGHUP, handler)
+        front_end = SimpleNamespace(stop=False)
+        try:
+            with progress.interruptible(front_end):
+                signal.raise_signal(signal.SIGHUP)
+            assert front_end.stop == stops and signal.getsignal(signal.SIGHUP) is handler
+        finally:
+            signal.signal(signal.SIGHUP, before)

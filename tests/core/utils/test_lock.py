@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_of_many_that_take_over_a_stale_one_one_wins(tmp_path: Path) -> None:
             try:
                 with locked(path, REFUSAL, lambda line: None):
                     winners.append(1)
-                    time.sleep(3 * lock.SETTLE)
+                    time.sleep(1.0)
             except InUseError:
                 refused.append(1)
 
@@ -113,6 +114,71 @@ def test_of_many_that_take_over_a_stale_one_one_wins(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert (len(winners), len(refused)) == (1, 5)
+
+
+def test_a_slow_disk_lets_no_second_one_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to take over writes for so long that the second, too, has seen the stale lock and goes on."""
+    path, write, slow, said = tmp_path / "lock", lock.write_json, threading.Event(), []
+    owned_by(path, pid=dead_pid())
+
+    def slowly(path: Path, values: dict) -> None:
+        if not slow.is_set():
+            slow.set()
+            time.sleep(0.7)
+        write(path, values)
+
+    def take() -> None:
+        with suppress(InUseError), locked(path, REFUSAL, said.append):
+            time.sleep(1.5)
+
+    monkeypatch.setattr(lock, "write_json", slowly)
+    first = threading.Thread(target=take)
+    first.start()
+    slow.wait()
+    take()
+    first.join()
+    assert len(said) == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_a_scanner_has_open_goes_a_moment_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a file cannot be deleted meanwhile; the lock of a process that lives would keep its next run out."""
+    unlink, refused = Path.unlink, []
+
+    def busy(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "lock" and len(refused) < 2:
+            refused.append(path)
+            raise PermissionError(13, "in use by another process")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", busy)
+    assert acquired(tmp_path / "lock") == [] and len(refused) == 2
+
+
+def test_a_killed_take_over_keeps_nobody_out(tmp_path: Path) -> None:
+    path, pid = tmp_path / "lock", dead_pid()
+    owned_by(path, pid=pid)
+    with pytest.raises(SystemExit), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lock, "write_json", lambda *_: sys.exit())
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with locked(path, REFUSAL, print):
+            raise AssertionError
+    (marker,) = (left for left in tmp_path.iterdir() if left != path)
+    with pytest.raises(InUseError), locked(path, REFUSAL, print):
+        raise AssertionError
+    os.utime(marker, (time.time() - lock.UNREADABLE - 5.0,) * 2)
+    assert len(acquired(path)) == 1
+
+
+def test_a_clock_that_was_set_frees_no_lock_of_a_process_that_lives(tmp_path: Path) -> None:
+    """On Linux its start time moves with the clock; signs of life go on."""
+    path, other = tmp_path / "lock", subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owned_by(path, pid=other.pid, started=time.time() - 3600.0)
+    with pytest.raises(InUseError), locked(path, REFUSAL, print):
+        raise AssertionError
+    os.utime(path, (time.time() - lock.STALE - 5.0,) * 2)
+    assert len(acquired(path)) == 1, "without any, the number is of a later process"
+    other.kill()
+    other.wait()
 
 
 def test_a_sign_of_life_is_given_and_a_removed_file_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,5 +102,13 @@ def test_numbers_of_a_header_that_are_not_finite_are_null(tmp_path: Path) -> Non
 def test_a_file_without_permission_is_one_sentence(tmp_path: Path) -> None:
     path = raw(tmp_path / "x.safetensors", {"a": F32}, b"\0" * 8)
     path.chmod(0)
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="may not be read"):
         read_layout(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(ValueError, match="is no file"):
+        read_layout(tmp_path / "pipe.safetensors")
+    assert read_kind(tmp_path / "pipe.safetensors") is None

@@ -21,3 +21,13 @@ def test_what_is_no_camera_is_refused(nodes: dict, call_node: Callable, camera: 
         with pytest.raises(ValueError, match="camera") as refused:
             call_node(nodes["A124Cameras"], kind=kind, camera_info=camera)
         assert str(refused.value).endswith(".") and len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["elevation", "azimuth", "radius", "fovy", "turns", "moment", "eye_distance"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_no_widget_gives_are_refused(
+    nodes: dict, call_node: Callable, name: str, number: float
+) -> None:
+    """A graph sent to the host's API may hold NaN, which lies below no minimum and above no maximum."""
+    with pytest.raises(ValueError, match="(finite|it must be|scene time runs)"):
+        call_node(nodes["A124Cameras"], kind="turntable", **{name: number})
