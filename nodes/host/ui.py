@@ -66,9 +66,9 @@ def show_text(node_id: str | None, text: str, running: bool = False, picture: st
         send("animate124.text", {"node": node_id, "text": text, "running": running, "picture": picture})
 
 
-def output(text: str, *result: Any, **shown: Any) -> dict[str, Any]:
+def output(text: str, *result: Any, **entries: Any) -> dict[str, Any]:
     """Return a node's result with the text that stays on it; the host keeps both, and sends them for a cached node."""
-    return {"ui": {"text": [text], **shown}, "result": result}
+    return {"ui": {"text": [text], **entries}, "result": result}
 
 
 def send(event: str, values: dict[str, Any]) -> None:

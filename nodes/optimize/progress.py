@@ -73,8 +73,8 @@ class NodeProgress:
 
     def output(self, notes: str, *result: Any) -> dict[str, Any]:
         """Return the node's result with what stays on it: the summary, notes below it, the last preview."""
-        shown = {} if self.picture is None else {"a124_picture": [self.picture]}
-        return ui.output("\n".join(filter(None, (self.summary(), self.problem, notes))), *result, **shown)
+        picture = {} if self.picture is None else {"a124_picture": [self.picture]}
+        return ui.output("\n".join(filter(None, (self.summary(), self.problem, notes))), *result, **picture)
 
     def _stopped(self, error: BaseException, again: str) -> str:
         how = "Cancelled" if ui.is_cancel(error) else "Stopped by an error"

@@ -100,7 +100,7 @@ def test_nodes_keep_what_they_said_through_cancel_reload_resume_and_cache(page: 
     assert own_errors(page) == []
 
 
-def test_curves_and_texts_of_events_are_shown_on_the_node_of_a_subgraph_too(page: Page) -> None:
+def test_curves_and_texts_of_events_are_shown_on_the_node(page: Page) -> None:
     send = "([name, detail]) => void app.api.dispatchEvent(new CustomEvent(name, { detail }))"
     node = page.evaluate(f"String({NODE}.id)")
     widgets = page.evaluate(f"{NODE}.widgets.length")

@@ -51,7 +51,8 @@ def test_films_are_written_and_previewed(
     path = workspace / "cats" / f"tabby_00001_{suffix}"
     assert output["result"] == (str(path), None) and path.stat().st_size > 0
     preview = {"filename": path.name, "subfolder": "animate124/cats", "type": "output"}
-    assert output["ui"] == {"images": [preview], "animated": (plays,)}
+    text = f"Saved in the output folder as animate124/cats/{path.name}"
+    assert output["ui"] == {"images": [preview], "animated": (plays,), "text": [text]}
     export(field=field, format=form, name="cats/tabby")
     assert (workspace / "cats" / f"tabby_00002_{suffix}").is_file()
 
