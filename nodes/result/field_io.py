@@ -69,8 +69,8 @@ def saved_fields() -> list[str]:
     """List names under our output folder, snapshots and hidden ones left out; empty where nothing was saved yet."""
     root = output_folder()
     names = (path.relative_to(root) for path in root.rglob(f"*{SUFFIX}"))
-    shown = (n for n in names if n.parts[0] != "snapshots" and not any(part.startswith(".") for part in n.parts))
-    return sorted(n.as_posix() for n in shown)
+    listed = (n for n in names if n.parts[0] != "snapshots" and not any(part.startswith(".") for part in n.parts))
+    return sorted(n.as_posix() for n in listed)
 
 
 def _missing(file: str) -> str:
