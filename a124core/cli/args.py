@@ -76,8 +76,8 @@ def _demo(p: argparse.ArgumentParser) -> None:
 
 def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--image", type=Path, required=True, help="picture of the subject: PNG, JPEG, WebP, GIF, TIFF ...")
-    p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or a "
-                   "plain background")
+    p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or an "
+                   "even background")
     p.add_argument("--depth", type=Path, help="depth map, near = bright")
     p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")

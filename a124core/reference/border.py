@@ -15,7 +15,7 @@ SHARP_SHARE = 0.8  # of the outline; one that is blurred in more of it is a shad
 EVEN = 0.03  # colours of most of a plain background are this close to the border's
 EVEN_SHARE = 0.75
 ONE_COLOUR = 0.03  # largest difference in a channel that an image without any subject has
-NO_SUBJECT = "the image has no mask, no transparency and no plain background, so the subject cannot be found"
+NO_SUBJECT = "the image has no mask, no transparency and no even background, so the subject cannot be found"
 ADVICE = (
     "cut it out (a transparent PNG), or give a mask of it: in ComfyUI from a background-removal node, on the command "
     "line with --mask FILE"
