@@ -99,7 +99,7 @@ def fault_of_refusal(error: BaseException) -> str:
     """What keeps an exception from being a refusal of ours in one sentence; empty if nothing does."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {str(error)[:200]!r}"
-    if type(error) is not ValueError:
+    if type(error) is not ValueError and not type(error).__module__.startswith("a124core."):  # a kind of ours
         return where
     text = str(error)
     ours = any(folder in Path(last.filename).relative_to(ROOT).parts for folder in OURS) if _inside(last) else False

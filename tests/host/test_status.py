@@ -40,7 +40,7 @@ def page(browser: Browser, host: Host) -> Iterator[Page]:
     visit(page, host)
     workflow = json.loads((ROOT / "workflows" / "01_quickstart.json").read_text(encoding="utf-8"))
     page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", workflow)
-    page.evaluate(CUT, 24)
+    page.evaluate(CUT, 120)
     yield page
     page.close()
 
@@ -70,10 +70,10 @@ def test_nodes_keep_what_they_said_through_cancel_reload_resume_and_cache(page: 
     page.evaluate("void (window.said = [])")
     page.evaluate("app.api.addEventListener('animate124.text', ({ detail }) => void said.push(detail.text))")
     page.evaluate("app.queuePrompt(0)")
-    page.wait_for_function(f"/^Step \\d+ of 24: about .* left\\n/.test({TEXT})")
+    page.wait_for_function(f"/^Step \\d+ of 120: about .* left\\n/.test({TEXT})")
     page.wait_for_function(f"!!{NODE}.a124Status.height && {NODE}.a124Status.height > 100")
     host.post("/interrupt", {})
-    page.wait_for_function(f"/^Cancelled at step \\d+ of 24. Press Run to go on from there.$/.test({TEXT})")
+    page.wait_for_function(f"/^Cancelled at step \\d+ of 120. Press Run to go on from there.$/.test({TEXT})")
     said = page.evaluate("said")
     assert "0 of 21: drawing the built-in subjects" in said and "21 of 21: drawing the bank of images" in said
     assert any(text.startswith("Preparing the first step ...\nPreset: demo") for text in said)
@@ -85,7 +85,7 @@ def test_nodes_keep_what_they_said_through_cancel_reload_resume_and_cache(page: 
     assert shown(page)[3] == ("picture" in state)
     assert page.evaluate("app.graphToPrompt().then((made) => made.output)") == without, "the host sees the same inputs"
     page.evaluate("app.queuePrompt(0)")
-    page.wait_for_function(f"/^Done: 24 steps \\(resumed at \\d+\\) in /.test({TEXT})")
+    page.wait_for_function(f"/^Done: 120 steps \\(resumed at \\d+\\) in /.test({TEXT})")
     done = kept(page)
     assert " of 8 GB kept in " in done["text"] and done["picture"].startswith("data:image/jpeg;base64,")
     assert len(done["picture"]) < 15_000 and 2 <= len(done["curves"]["steps"]) <= 100
