@@ -5,28 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
-from scipy.spatial import cKDTree
-from torch import Tensor
 
 from a124core.models3d.read_ply import GAUSSIAN_COLUMNS
 from a124core.priors.builtin.appearance import get_subject
-from a124core.protocols import Field
 
 SH_0 = 0.28209479177387814
-
-
-class SurfelField(Field):
-    """A built-in subject as a field: dense behind the nearest point of its surface."""
-
-    def __init__(self, subject: str, spacing: float) -> None:
-        self.surfels = get_subject(subject).surfels(spacing)
-        self.tree = cKDTree(self.surfels.points.numpy())
-
-    def __call__(self, xyz: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        index = torch.from_numpy(self.tree.query(xyz.numpy())[1])
-        height = ((xyz - self.surfels.points[index]) * self.surfels.normals[index]).sum(1)
-        return 40.0 * torch.sigmoid(-height / 0.008), self.surfels.colours[index]
 
 
 def write_gaussians(path: Path, table: np.ndarray) -> None:
