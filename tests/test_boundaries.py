@@ -16,7 +16,7 @@ HOST_FOLDER = ROOT / "nodes" / "host"  # the only files that know the host
 # Inside the core a file imports only from layers to its left; parts of one layer do not know each other.
 LAYERS = {
     "__version__": 0, "protocols": 0, "kernels": 0, "utils": 0,
-    "cameras": 1, "losses": 1, "reference": 1,
+    "cameras": 1, "losses": 1, "models3d": 1, "reference": 1,
     "field": 2, "render": 2, "priors": 2,
     "stages": 3, "export": 3, "inversion": 3,
     "evaluation": 4, "prior_check": 4, "runs": 4,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..cameras.rig import FOVY, RADIUS
+from ..models3d.read import UPWARDS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
@@ -84,6 +85,11 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, help="folder for the results; only --estimate needs none")
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
                    "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
+    p.add_argument("--model", type=Path, metavar="FILE", help="a 3D model of the subject that guides all other views, "
+                   "aligned to the picture: .glb, .obj, .ply (mesh or Gaussians), .splat, or a folder with one file "
+                   "for each time (with --priors builtin)")
+    p.add_argument("--model-up", choices=tuple(UPWARDS), default="y", help="the axis that is up in its file "
+                   "(%(default)s)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:

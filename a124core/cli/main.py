@@ -120,6 +120,8 @@ def animate_run(options: object) -> RunOptions:
         memory=options.memory,
         device=available_device(options.device),
         models=models,
+        model=options.model,
+        model_up=options.model_up,
         reference_source=_file_digests(options),
     )
 

@@ -57,7 +57,7 @@ def write_overview_film(path: Path, result: Renderer, reference: Cameras) -> Non
 def write_contact(path: Path, result: Renderer, prepared: PreparedRun) -> None:
     """Truth over result, three cameras, six times; the result alone where no truth is known."""
     reference = prepared.camera
-    renderers = {} if prepared.priors is None else {"truth": prepared.priors.truth.render}
+    renderers = {} if not prepared.answer_known else {"truth": prepared.priors.truth.render}
     time = torch.linspace(0.0, 1.0, SHEET_TIMES)
     rows: list[Tensor] = []
     labels: list[str] = []

@@ -11,7 +11,7 @@ from .machine import machine, versions
 from .prepare import PreparedRun
 
 Figures = dict[str, float | None]
-UNKNOWN = "No figures: what learned priors should have made is not known. Look at contact.png and result.mp4."
+UNKNOWN = "No figures: what these priors should have made is not known. Look at contact.png and result.mp4."
 
 COLUMNS = (  # figure, heading, format
     ("psnr_heldout", "PSNR", "{:.1f}"),
@@ -81,8 +81,9 @@ def report_dict(prepared: PreparedRun, report: Report) -> dict[str, Any]:
 
 def _against_truth(prepared: PreparedRun, report: Report) -> dict[str, Any]:
     """What the figures were measured against; with learned priors there is nothing."""
-    if prepared.priors is None:
-        return {"baseline": None, "note": UNKNOWN, "subject": "the picture", "motion": "by models"}
+    if not prepared.answer_known:
+        motion = prepared.priors.truth.motion if prepared.priors else "by models"
+        return {"baseline": None, "note": UNKNOWN, "subject": "the picture", "motion": motion}
     truth = prepared.priors.truth
     return {
         "baseline": {"name": "frozen static field", **report.baseline},
@@ -102,6 +103,7 @@ def run_options(prepared: PreparedRun) -> dict[str, Any]:
         "refine_prior": run.refine,
         "sampling": prepared.settings.coarse.time.sampling,
         "reference_mode": prepared.settings.coarse.reference_mode,
+        **({"model": run.model.name, "model_up": run.model_up} if run.model else {}),
         "steps_scale": run.steps_scale,
         "device": run.device,
     }

@@ -58,7 +58,7 @@ def run_pipeline(
             write_cutout(options.reference, folder.cutout, say)
             progress = TerminalProgress(folder, quiet)
             keeper = RunKeeper(folder, identity, notes=folder.read_notes())
-            if prepared.priors is not None:
+            if prepared.answer_known:
                 say("Rendering the ground truth that the stages are compared with ...")
             eval_set = eval_set_of(prepared)
             with interruptible(progress):
@@ -165,7 +165,7 @@ class _Pipeline:
 
 def eval_set_of(prepared: PreparedRun) -> EvalSet | None:
     """Build the evaluation set of this scene; None where no answer is known."""
-    if prepared.priors is None:
+    if not prepared.answer_known:
         return None
     truth, bank, size = prepared.priors.truth, prepared.priors.bank, prepared.settings.static.render.size
     return build_eval_set(truth.render, bank.reference, bank.cameras, size, TILE * size, truth.motion_has_path)

@@ -86,6 +86,20 @@ def splat_points(
     return (ops_for(points.device) if fused else torch_ops).splat_points(*inputs, size)
 
 
+def nearest_faces(vertices: Tensor, faces: Tensor, c2w: Tensor, lens: Tensor, size: tuple[int, int]) -> Tensor:
+    """As torch_impl.triangles.nearest_faces: vertices (V, 3), faces (F, 3), cameras (B, ...) -> (B, H, W)."""
+    return ops_for(vertices.device).nearest_faces(vertices, faces, c2w, lens, size)
+
+
+def draw_gaussians(
+    means: Tensor, covariances: Tensor, rgba: Tensor, c2w: Tensor, lens: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """As torch_impl.gaussians.draw_gaussians: means (N, 3), cameras (B, ...) -> (B, 5, H, W)."""
+    inputs = means, covariances, rgba, c2w, lens
+    fused = _all_float32(*inputs) and not _any_gradient(*inputs)
+    return (ops_for(means.device) if fused else torch_ops).draw_gaussians(*inputs, size)
+
+
 def _grid_ops(table: Tensor, xyz: Tensor, time: Tensor) -> ModuleType:
     """Fused kernels give no gradient at points or times: training needs none, and torch serves those who do."""
     fused = table.dtype in TABLE_DTYPES and table.shape[-1] == 2 and _all_float32(xyz, time)

@@ -127,6 +127,28 @@ def _splat_points(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return (ops.splat_points(*(v.to(device) for v in inputs), 8),)
 
 
+def _lens(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return two cameras, the second so near that it cuts what it sees, and their lenses."""
+    c2w = torch.eye(4).repeat(2, 1, 1)
+    c2w[:, 2, 3] = torch.tensor([1.8, 0.3])
+    return c2w.to(device), torch.tensor([[20.0, 0.0, 0.0], [12.0, 1.5, -2.0]]).to(device)
+
+
+def _nearest_faces(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(7)
+    vertices = (torch.rand(60, 3, generator=rng) - 0.5).to(device)
+    faces = torch.randint(0, 60, (40, 3), generator=rng).to(device)
+    return (ops.nearest_faces(vertices, faces, *_lens(device), (12, 16)),)
+
+
+def _draw_gaussians(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(8)
+    means, rgba = torch.rand(60, 3, generator=rng) - 0.5, torch.rand(60, 4, generator=rng)
+    axes = 0.1 * torch.rand(60, 3, 3, generator=rng)
+    inputs = means, axes @ axes.transpose(1, 2), rgba
+    return (ops.draw_gaussians(*(v.to(device) for v in inputs), *_lens(device), (12, 20)),)
+
+
 CASES: dict[str, Case] = {
     "encode_grid": _encode(),
     "encode_grid in a loop": _encode(loop=True),
@@ -140,4 +162,6 @@ CASES: dict[str, Case] = {
     "temporal_tv": _temporal_tv,
     "adam_temporal_tv": _adam_temporal_tv,
     "splat_points": _splat_points,
+    "nearest_faces": _nearest_faces,
+    "draw_gaussians": _draw_gaussians,
 }

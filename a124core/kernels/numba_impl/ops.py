@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .gaussians import draw_gaussians
 from .grid import encode_grid
 from .march import march
 from .points import splat_points
+from .triangles import nearest_faces
 
-__all__ = ["encode_grid", "march", "splat_points"]
+__all__ = ["draw_gaussians", "encode_grid", "march", "nearest_faces", "splat_points"]
 
 NAME = "numba"  # as A124_KERNELS names it

@@ -282,6 +282,35 @@ def test_drawing(ops, own_colours: bool, rng: torch.Generator) -> None:
     assert ((actual - expected).abs() > 1e-5).float().mean() < 1e-3  # a point on a cell's border may take either
 
 
+def two_cameras(size: int) -> tuple[Tensor, Tensor]:
+    """A camera outside of the scene and one inside of it."""
+    c2w = camera_to_world(make_cameras([20.0, -60.0], [40.0, 200.0], [1.8, 0.2]))
+    lens = torch.tensor([[1.4 * size, 0.0, 0.0], [0.9 * size, 3.5, -2.0]])
+    return c2w.to(DEVICE), lens.to(DEVICE)
+
+
+def test_nearest_faces(ops, rng: torch.Generator) -> None:
+    """Large, small, cut and degenerate triangles, bit for bit, more than one band of rows."""
+    vertices = torch.rand(3000, 3, generator=rng) * 1.2 - 0.6
+    near = vertices[torch.randint(0, 3000, (3000, 1), generator=rng)] + 0.05 * torch.rand(3000, 3, 3, generator=rng)
+    vertices = torch.cat((vertices, near.flatten(0, 1))).to(DEVICE)
+    faces = torch.cat((torch.randint(0, 3000, (40, 3), generator=rng), torch.arange(3000, 12000).view(-1, 3)))
+    faces[5] = 7
+    inputs = vertices, faces.to(DEVICE), *two_cameras(140), (140, 90)
+    actual, expected = ops.nearest_faces(*inputs), torch_ops.nearest_faces(*inputs)
+    assert 0.2 < (expected >= 0).float().mean() and len(expected.unique()) > 200
+    assert torch.equal(actual, expected)
+
+
+def test_gaussians(ops, rng: torch.Generator) -> None:
+    means, rgba = torch.rand(2500, 3, generator=rng) - 0.5, torch.rand(2500, 4, generator=rng)
+    axes = 0.06 * (torch.rand(2500, 3, 3, generator=rng) - 0.5)
+    inputs = *(t.to(DEVICE) for t in (means, axes @ axes.transpose(1, 2), rgba)), *two_cameras(50), (50, 70)
+    actual, expected = ops.draw_gaussians(*inputs), torch_ops.draw_gaussians(*inputs)
+    assert expected[:, 3].mean() > 0.2
+    assert (actual - expected).abs().mean() < 1e-5 and (actual - expected).abs().max() < 0.01
+
+
 def test_a_whole_render(monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
     """Pixels of a shaded image and their gradient: every operation behind its public name, several programs each."""
     field = new_field(config_for("hash", init_scale=1.0), rng).fork(DEVICE)

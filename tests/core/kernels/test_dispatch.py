@@ -130,7 +130,7 @@ def test_torch_computes_what_a_backend_does_not_cover(monkeypatch: pytest.Monkey
     monkeypatch.setenv("A124_KERNELS", "numba")
     ops = backend.ops_for(CPU)
     own = {name for name in torch_ops.__all__ if getattr(ops, name) is not getattr(torch_ops, name)}
-    assert own == {"splat_points", "encode_grid", "march"}
+    assert own == {"splat_points", "encode_grid", "march", "nearest_faces", "draw_gaussians"}
 
 
 @pytest.mark.parametrize("compiler", ["triton", "numba"])

@@ -1,0 +1,18 @@
+"""Cameras as the rasterising kernels take them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..cameras.rig import focal_length, to_pinholes
+from ..protocols import Cameras, Pinholes
+
+
+def axes_and_lens(cameras: Cameras | Pinholes, height: int) -> tuple[Tensor, Tensor]:
+    """Return camera-to-world matrices (B, 4, 4) and lenses (B, 3): focal length and centre, in pixels."""
+    pinholes = to_pinholes(cameras)
+    if pinholes.eyes != 1:
+        raise ValueError("models are rendered for one eye at a time: set the eyes' distance to 0.")
+    focal = focal_length(pinholes.fovy, height)
+    return pinholes.c2w[:, 0], torch.cat((focal[:, None], pinholes.centre[:, 0] * height), 1)
