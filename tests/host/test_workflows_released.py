@@ -46,8 +46,9 @@ def test_an_exported_prompt_is_accepted_or_lacks_only_files(host: Host, name: st
     assert status == 200 and not refused or name not in ALONE, refused
     for key, found in refused.items():
         for error in found["errors"]:
-            named = error["extra_info"].get("input_name", "")
-            assert named in FILES.get(prompt[key]["class_type"], []), f"{prompt[key]['class_type']}: {error}"
+            named, kind = error["extra_info"].get("input_name", ""), prompt[key]["class_type"]
+            absent = "is not there: copy" in error["details"]  # our own check, which the host puts at another input
+            assert named in FILES.get(kind, []) or absent, f"{kind}: {error}"
 
 
 def stop(host: Host, prompt_id: str, seconds: float = SECONDS) -> None:
