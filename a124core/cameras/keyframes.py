@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..protocols import Pinholes
-from ..utils.json_files import parse_json
 from .parse_camera import parse_camera, parse_number
 from .paths import CameraPath, Spline, check_when, frame_times, interpolate_keys
 from .rig import FOVY, MAX_FOVY, MIN_FOVY, RADIUS
@@ -81,11 +80,6 @@ def pinholes_from_matrices(c2w: Sequence[Tensor], fovy: Sequence[float]) -> Pinh
     matrices = torch.stack(list(c2w))
     matrices[:, :3, :3] = _nearest_rotation(matrices[:, :3, :3])
     return Pinholes(matrices[:, None], torch.tensor(list(fovy)), torch.zeros(len(matrices), 1, 2))
-
-
-def read_key_list(text: str) -> CameraPath:
-    """Read a path from the text of a JSON list of keys (see path_from_keys)."""
-    return path_from_keys(parse_json(text, "the list of camera keys", "write a list of keys", (list, dict)))
 
 
 def path_from_keys(content: Any) -> CameraPath:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..utils.text import one_line, quote_value
+from ..utils.text import first_line, quote_value
 from .paths import LARGEST
 from .rig import FOVY
 
@@ -25,7 +25,7 @@ def parse_camera(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4),
     check_camera(key)
     kind = key.get("cameraType", "perspective")
     if kind != "perspective":
-        raise ValueError(f"the camera is {one_line(kind)}: switch it to perspective, which has a field of view.")
+        raise ValueError(f"the camera is {first_line(kind)}: switch it to perspective, which has a field of view.")
     fovy = _apply_zoom(parse_number(key, "fov", FOVY), parse_number(key, "zoom", 1.0))
     if "transform_matrix" in key:
         return parse_matrix(key["transform_matrix"]), fovy

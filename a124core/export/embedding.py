@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..priors.weight_files import load_checkpoint
 from ..utils.files import atomic_write, write_tensors
-from ..utils.safetensors_layout import is_text, short
+from ..utils.safetensors_layout import is_text
 from ..utils.saved_tensors import read_tensors
+from ..utils.text import quote_value
 
 KEY = "emb_params"  # what ComfyUI, A1111 and their descendants expect in a safetensors embedding
 MAX_BYTES = 256 * 2**20  # of a file; 75 rows of 768 numbers have 0.2 MB
@@ -29,12 +30,12 @@ def read_embedding(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} holds no embedding in a known layout: convert it to safetensors.")
     for name, table in tables.items():
         if not is_text(name) or len(name) > MAX_NAME:
-            raise ValueError(f"{path} names an embedding {short(name)}, which is no plain name: use another copy.")
+            raise ValueError(f"{path} names an embedding {quote_value(name)}, no plain name: use another copy.")
         rows, dims = table.shape
         if not 1 <= rows <= MAX_ROWS or not 1 <= dims <= MAX_DIMS:
             raise ValueError(f"{path} holds a table of {rows} x {dims}, which is no embedding: use another copy.")
         if not table.isfinite().all():
-            raise ValueError(f"{path} holds NaN or infinite values in {short(name or KEY)}: use another copy.")
+            raise ValueError(f"{path} holds NaN or infinite values in {quote_value(name or KEY)}: use another copy.")
     return tables
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..utils.optional import require
-from ..utils.text import one_line
+from ..utils.text import first_line
 from .glb_checks import checked_glb
 from .mesh import UNTEXTURED, MeshModel
 from .read_ply import ADVICE, MAX_ROWS, PlyHeader
@@ -48,7 +48,7 @@ def _read(path: Path, linear: bool) -> tuple[MeshModel, list[str]]:
         scene = trimesh.load_scene(path, process=False)
         placed = [(scene.graph[node], node) for node in scene.graph.nodes_geometry]
     except Exception as error:  # whatever a damaged file does to a reader
-        raise ValueError(f"{path} cannot be read as a mesh ({one_line(error)}): {ADVICE}.") from None
+        raise ValueError(f"{path} cannot be read as a mesh ({first_line(error)}): {ADVICE}.") from None
     shapes = [(matrix, scene.geometry[name]) for (matrix, name), _ in placed]
     shapes = [(matrix, shape) for matrix, shape in shapes if isinstance(shape, trimesh.Trimesh) and len(shape.faces)]
     if sum(len(shape.faces) for _, shape in shapes) > MAX_ROWS:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..utils.safetensors_layout import short
+from ..utils.text import quote_value
 from .parameterization import EPS, FLOW, KINDS
 
 MAX_STEPS = 100_000  # of a schedule; published ones have 1000
@@ -45,8 +45,8 @@ def sigma_table(config: dict) -> tuple[Tensor, str]:
     kind = config.get("prediction_type", EPS)
     if kind not in KINDS:
         raise ValueError(
-            f"the scheduler's prediction_type is {short(str(kind))}: epsilon, v_prediction or sample is needed, so "
-            "take a model whose scheduler folder says one of these."
+            f"the scheduler's prediction_type is {quote_value(str(kind))}: epsilon, v_prediction or sample is needed, "
+            "so take a model whose scheduler folder says one of these."
         )
     bars = torch.cumprod(1.0 - _betas(config, steps), dim=0)
     sigmas = _to_sigmas(_zero_terminal(bars) if config.get("rescale_betas_zero_snr") else bars)
@@ -86,7 +86,7 @@ def _betas(config: dict, steps: int) -> Tensor:  # (steps,) float64
         bar = torch.cos((time + 0.008) / 1.008 * torch.pi / 2) ** 2
         return (1.0 - bar[1:] / bar[:-1]).clamp(max=0.999)
     raise ValueError(
-        f"the scheduler's beta_schedule is {short(str(schedule))}: linear, scaled_linear or squaredcos_cap_v2 is "
+        f"the scheduler's beta_schedule is {quote_value(str(schedule))}: linear, scaled_linear or squaredcos_cap_v2 is "
         "needed."
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..utils.silence import silenced_stderr
-from ..utils.text import one_line
+from ..utils.text import first_line
 from ..utils.validate import readable_file
 
 LARGEST = 2048  # longer side after reading, pixels; the reference itself works at half of it
@@ -41,7 +41,7 @@ def decode_image(path: str | Path) -> tuple[Image.Image, list[str]]:
     except Image.DecompressionBombError:
         fault = f"has more than 170 million pixels: reduce it to {LARGEST} a side"
     except Exception as error:  # decoders raise whatever the bytes lead them to
-        fault = f"is damaged or incomplete ({one_line(error)}): save or download it again"
+        fault = f"is damaged or incomplete ({first_line(error)}): save or download it again"
     raise ValueError(f"{path} {fault}.")
 
 

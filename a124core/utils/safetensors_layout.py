@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .json_files import MAX_BYTES, parse_json
+from .text import quote_value
 from .validate import readable_file
 
 LENGTH_BYTES = 8  # of the header, little-endian, at the start of the file (the format's own rule)
@@ -98,12 +99,13 @@ def _entry(name: str, value: Any, data_start: int, path: Path) -> Entry:
     dtype = value.get("dtype")
     shape, offsets = _integers(value.get("shape")), _integers(value.get("data_offsets"))
     if not isinstance(dtype, str) or shape is None or offsets is None or len(offsets) != 2 or len(shape) > MAX_AXES:
-        raise ValueError(f"{path} does not say type, shape and place of {short(name)}: {COPY}.")
+        raise ValueError(f"{path} does not say type, shape and place of {quote_value(name)}: {COPY}.")
     if dtype not in DTYPES:
-        raise ValueError(f"{path} holds {short(name)} of type {short(dtype)}, which is not read here: convert it.")
+        kind = quote_value(dtype)
+        raise ValueError(f"{path} holds {quote_value(name)} of type {kind}, which is not read here: convert it.")
     start, end = offsets
     if math.prod(max(n, 1) for n in shape) > MAX_NUMEL or end - start != math.prod(shape) * DTYPES[dtype].itemsize:
-        raise ValueError(f"{path} is damaged, {short(name)} has another size than its shape needs: {COPY}.")
+        raise ValueError(f"{path} is damaged, {quote_value(name)} has another size than its shape needs: {COPY}.")
     return Entry(DTYPES[dtype], shape, data_start + start, data_start + end)
 
 
@@ -121,11 +123,6 @@ def _check_places(entries: list[Entry], start: int, size: int, path: Path) -> No
         start = entry.end
     if start != size:
         raise ValueError(f"{path} is incomplete, it has {size} bytes and its header needs {start}: {COPY}.")
-
-
-def short(name: str) -> str:
-    """Return a name of others as it can stand in a message."""
-    return repr(name if len(name) <= 60 else f"{name[:57]}...")
 
 
 def read_entries(layout: Layout) -> dict[str, Tensor]:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from .files import FORMAT, VERSIONS
 from .json_files import parse_json
-from .safetensors_layout import COPY, Layout, is_text, read_entries, read_layout, short
+from .safetensors_layout import COPY, Layout, is_text, read_entries, read_layout
+from .text import quote_value
 from .validate import MAX_NUMBER, readable_file
 
 ADVICE = {"field": "make it again", "snapshot": "choose resume = restart", "token": "choose resume = restart"}
@@ -50,7 +51,7 @@ class SavedTensors:
         """Refuse a tensor that is not one of these."""
         unknown = sorted(self.layout.entries.keys() - set(names))
         if unknown:
-            raise ValueError(f"{self.layout.path} holds {short(unknown[0])}, which is unknown{self.damaged}")
+            raise ValueError(f"{self.layout.path} holds {quote_value(unknown[0])}, which is unknown{self.damaged}")
 
     def number(self, name: str, default: float | None = None) -> float:
         """Return a number of the header that is finite and not negative."""
@@ -72,7 +73,7 @@ class SavedTensors:
         for name, tensor in tensors.items():
             if not _is_finite(tensor):
                 raise ValueError(
-                    f"{self.layout.path} holds NaN or infinite values in {short(name)}: use an earlier file."
+                    f"{self.layout.path} holds NaN or infinite values in {quote_value(name)}: use an earlier file."
                 )
         return tensors
 

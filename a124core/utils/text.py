@@ -6,13 +6,7 @@ import reprlib
 from collections.abc import Iterable
 from typing import Any
 
-MAX_QUOTED = 60  # characters of a foreign value or message in a sentence of ours
-
-
-def first_line(error: BaseException) -> str:
-    """Return the error's first line without its full stop, for use inside a sentence."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200].rstrip(".")
+MAX_QUOTED, MAX_MESSAGE = 60, 200  # characters of a foreign value, and message, in a sentence of ours
 
 
 def count_noun(number: int, noun: str) -> str:
@@ -38,11 +32,11 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def one_line(error: object) -> str:
+def first_line(error: object) -> str:
     """Return a message of a library as a part of a sentence: its first line, without a full stop, not too long."""
-    lines = str(error).split("\n")
+    lines = str(error).strip().splitlines() or [""]
     text = " ".join(lines[0].split()).rstrip(".:") or type(error).__name__
-    return text if len(text) <= 2 * MAX_QUOTED else f"{text[: 2 * MAX_QUOTED]} ..."
+    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]} ..."
 
 
 def quote_value(value: Any, longest: int = MAX_QUOTED) -> str:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.host.conftest import Host
-from tests.host.test_web import PATIENCE, own_errors
+from tests.host.test_web import PATIENCE, own_errors, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-READY = "!!(window.app?.canvas && window.app.extensionManager && window.app.graph?.nodes?.length)"
 CUT = """(steps) => {
   const { graph } = app, kept = ["A124ExamplePicture", "A124Reference", "A124BuiltInPriors", "A124StaticOptimizer"];
   for (const node of [...graph.nodes]) if (!kept.includes(node.type)) graph.remove(node);
@@ -53,12 +52,6 @@ def page(browser: Browser, host: Host) -> Iterator[Page]:
     page.evaluate(CUT, 120)
     yield page
     page.close()
-
-
-def visit(page: Page, host: Host) -> None:
-    page.goto(f"http://127.0.0.1:{host.port}/")
-    page.wait_for_function(READY)
-    page.wait_for_timeout(1500)
 
 
 def kept(page: Page) -> dict[str, Any]:

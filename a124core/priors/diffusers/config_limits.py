@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from ...utils.json_files import read_json
-from ...utils.safetensors_layout import read_layout, short
+from ...utils.safetensors_layout import read_layout
+from ...utils.text import quote_value
 from ..weight_files import SAFETENSORS, checkpoint_layout
 
 AGAIN = "copy the model's folder again"
@@ -26,9 +27,9 @@ def network_config(path: Path) -> dict[str, Any]:
     config = read_json(path, AGAIN)
     for name, value in _options(config):
         if isinstance(value, list) and len(value) > MAX_ITEMS:
-            raise ValueError(f"{path}: {short(name)} has {len(value)} items, no network has as many: {AGAIN}.")
+            raise ValueError(f"{path}: {quote_value(name)} has {len(value)} items, no network has as many: {AGAIN}.")
         if isinstance(value, (int, float)) and not abs(value) <= MAX_SIZE:  # NaN is refused too
-            raise ValueError(f"{path}: {short(name)} is larger than in any network: {AGAIN}.")
+            raise ValueError(f"{path}: {quote_value(name)} is larger than in any network: {AGAIN}.")
     return config
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from a124core.cameras.keyframes import KeyframePath, even_times, pinholes_from_matrices, read_key_list
+from a124core.cameras.keyframes import KeyframePath, even_times, path_from_keys, pinholes_from_matrices
 from a124core.cameras.parse_camera import parse_camera
 from a124core.cameras.paths import Spline
 from a124core.cameras.rig import camera_to_world, make_cameras
@@ -50,7 +50,7 @@ def test_the_hosts_camera() -> None:
 
 
 def test_a_path_meets_its_keys_and_stays_a_camera_between_them() -> None:
-    path = read_key_list(json.dumps({"keys": KEYS}))
+    path = path_from_keys({"keys": KEYS})
     assert isinstance(path, KeyframePath) and not path.fixed_times
     cameras, times = path(11)
     for at, key in ((0, 0), (4, 1), (10, 2)):
@@ -65,14 +65,14 @@ def test_a_path_meets_its_keys_and_stays_a_camera_between_them() -> None:
 
 
 def test_a_single_key_is_a_camera_at_rest_and_given_times_are_kept() -> None:
-    cameras, _ = read_key_list(json.dumps(KEYS[:1]))(3)
+    cameras, _ = path_from_keys(KEYS[:1])(3)
     assert len(cameras) == 3 and torch.equal(cameras.c2w[0], cameras.c2w[2])
-    timed = read_key_list(json.dumps([{**key, "time": 0.5 * k} for k, key in enumerate(KEYS)]))
+    timed = path_from_keys([{**key, "time": 0.5 * k} for k, key in enumerate(KEYS)])
     assert timed.fixed_times and timed(11)[1][[0, 4, 10]].tolist() == pytest.approx([0.0, 0.5, 1.0])
 
 
 def test_angles_stay_angles() -> None:
-    path = read_key_list('[{"azimuth": 0}, {"azimuth": 720, "elevation": 20, "radius": 2}]')
+    path = path_from_keys([{"azimuth": 0}, {"azimuth": 720, "elevation": 20, "radius": 2}])
     assert isinstance(path, Spline)
     assert path(3)[0].azimuth.tolist() == [0.0, 360.0, 720.0] and float(path(2)[0].radius[1]) == 2.0
 
@@ -80,7 +80,6 @@ def test_angles_stay_angles() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ("{", "not JSON"),
         ("[]", "no keys"),
         ('{"keys": 3}', "no keys"),
         ('[{"position": [0, 0]}]', "3 numbers"),
@@ -100,7 +99,7 @@ def test_angles_stay_angles() -> None:
 )
 def test_refusals_say_what_to_do(keys: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as refused:
-        read_key_list(keys)
+        path_from_keys(json.loads(keys))
     assert "\n" not in str(refused.value)
 
 
@@ -121,5 +120,5 @@ def test_even_times_are_those_of_a_film_of_that_length() -> None:
 )
 def test_numbers_that_no_camera_has_are_refused(keys: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as refused:
-        read_key_list(keys)
+        path_from_keys(json.loads(keys))
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
