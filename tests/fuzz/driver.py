@@ -174,6 +174,13 @@ def _peak() -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
+def measures_memory() -> bool:
+    """Return whether this system tells a peak of memory that can begin anew; some sandboxes do not."""
+    before = _reset_peak()
+    torch.ones(2**24)  # 64 MB, freed at once
+    return _peak() - before > 2**25
+
+
 def run_parser(parser: Parser, cases: int, seed: int, keep: Path | None = None) -> tuple[Counter, list[str]]:
     """Try so many files; return counts by kind, and a line for each failure. Files of failures are kept."""
     counts, failures = Counter(), []

@@ -65,6 +65,8 @@ def test_failures_are_found_and_their_files_are_kept(
 ) -> None:
     monkeypatch.setattr(driver, "SECONDS", 0.3)
     if read is greedy:
+        if not driver.measures_memory():
+            pytest.skip("this system tells no peak of memory that begins anew")
         monkeypatch.setattr(driver, "SECONDS", 30.0)
     parser = Parser("a parser", lambda rng: (".txt", rng.randbytes(3).hex().encode() + b"x"), read)
     counts, failures = driver.run_parser(parser, 1, 0, tmp_path)

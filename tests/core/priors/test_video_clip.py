@@ -102,7 +102,7 @@ def test_it_says_when_the_clip_is_not_of_the_reference() -> None:
         (lambda i, m: (i, torch.zeros_like(m)), "empty"),
         (lambda i, m: (i, m[..., :20]), "another shape"),
         (lambda i, m: (i * float("nan"), m), "NaN"),
-        (lambda i, m: (torch.rand(i.shape, generator=torch.Generator().manual_seed(0)), None), "plain background"),
+        (lambda i, m: (torch.rand(i.shape, generator=torch.Generator().manual_seed(0)), None), "no even background"),
     ],
 )
 def test_clips_that_cannot_work_are_refused_in_plain_words(change, words: str) -> None:
