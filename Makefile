@@ -42,11 +42,16 @@ $(KERNELS): requirements-kernels.txt $(READY)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-kernels.txt
 	@touch $@
 
+# Several tests at a time, one thread each; those in a real ComfyUI one after the other.
+WORKERS ?= auto
+PARALLEL := --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
+
 test: $(READY) $(KERNELS)
-	$(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(PARALLEL) --ignore tests/host $(ARGS)
+	$(if $(COMFYUI_PATH),$(PY) -m pytest tests/host,@echo "tests/host: skipped, because COMFYUI_PATH is not set")
 
 test-fast: $(READY)
-	$(PY) -m pytest -m "not slow and not host" $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(PARALLEL) -m "not slow and not host" $(ARGS)
 
 test-host: $(READY)
 	$(PY) -m pytest tests/host $(ARGS)

@@ -39,6 +39,7 @@ from tools.soak_files import Steps, damaged_files, leftover_bytes, lost_seconds
 
 INTERVAL = 0.25  # seconds between two saves of these short runs
 KINDS = ("at any time", "inside a save", "while publishing")
+MOVE = 0.005  # seconds that every move of a file waits
 LONGEST = 5.0  # seconds until a kill at any time
 STEPS = {"static": 40, "coarse": 20, "fine": 20}
 PATIENCE = 1800.0  # seconds for one run; longer is a hang
@@ -138,6 +139,7 @@ def watch(out: Path, more: list[str], due: Callable[[float], bool]) -> Steps:
 def _child(out: Path, more: list[str], writer: int) -> None:
     """Run the command on a small scene, with its output in a file and its steps in the pipe."""
     make_small()
+    make_slow()
     follow = progress.TerminalProgress.on_step
 
     def on_step(self: progress.TerminalProgress, step: Step) -> None:
@@ -166,6 +168,17 @@ def make_small() -> None:
     run.INTERVALS = Intervals(INTERVAL, INTERVAL, 1.0, 1e18, preview=INTERVAL)
     evaluate.LARGE, evaluate.TIMES, evaluate.PATH_TIMES, evaluate.PATH_SIZE = 24, 2, 3, 24
     outputs.FILM_FRAMES, outputs.FILM_SIZE, outputs.SHEET_SIZE, outputs.TIMES_CLIPS = 4, 32, 24, 20
+
+
+def make_slow() -> None:
+    """Let every move of a file wait, as on a slow disk: else publishing is over before a kill can fall into it."""
+    move = os.replace
+
+    def replace_later(source: Path, target: Path) -> None:
+        time.sleep(MOVE)
+        move(source, target)
+
+    os.replace = replace_later
 
 
 def inspect(out: Path, steps: Steps, outcome: Soak) -> None:
