@@ -108,7 +108,10 @@ def killing(kind: str, out: Path, delay: float) -> Callable[[float], bool]:
 
 def _saving(out: Path) -> bool:
     """Return whether tensors are being written: safetensors begins with a file of its own, without a suffix."""
-    return any(path.suffix in ("", ".safetensors") for path in out.glob(f"unfinished/{NEW}*/*"))
+    try:
+        return any(path.suffix in ("", ".safetensors") for path in out.glob(f"unfinished/{NEW}*/*"))
+    except FileNotFoundError:  # it was published while it was listed
+        return False
 
 
 def _publishing(out: Path) -> bool:
