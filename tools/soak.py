@@ -35,7 +35,7 @@ from a124core.stages.config import StageConfig
 from a124core.stages.loop import STAGES
 from a124core.stages.presets import preset
 from a124core.utils.temporary import NEW
-from tools.soak_files import Steps, damaged_files, leftover_bytes, lost_seconds
+from tools.soak_files import Steps, damaged_files, leftover_bytes, list_files, lost_seconds
 
 INTERVAL = 0.25  # seconds between two saves of these short runs
 KINDS = ("at any time", "inside a save", "while publishing")
@@ -108,15 +108,12 @@ def killing(kind: str, out: Path, delay: float) -> Callable[[float], bool]:
 
 def _saving(out: Path) -> bool:
     """Return whether tensors are being written: safetensors begins with a file of its own, without a suffix."""
-    try:
-        return any(path.suffix in ("", ".safetensors") for path in out.glob(f"unfinished/{NEW}*/*"))
-    except FileNotFoundError:  # it was published while it was listed
-        return False
+    return any(path.suffix in ("", ".safetensors") for path in list_files(out, f"unfinished/{NEW}*/*"))
 
 
 def _publishing(out: Path) -> bool:
     """Return whether results have begun to appear outside the folder of the unfinished run."""
-    return (out / "unfinished").is_dir() and any(path.is_file() for path in out.glob("*.*") if path.name[0] != ".")
+    return (out / "unfinished").is_dir() and any(p.is_file() for p in list_files(out, "*.*") if p.name[0] != ".")
 
 
 def watch(out: Path, more: list[str], due: Callable[[float], bool]) -> Steps:

@@ -37,6 +37,14 @@ def damaged_files(folder: Path) -> list[str]:
     return damaged
 
 
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """List what matches while a run works in the folder; nothing if a part of it vanishes in between."""
+    try:
+        return list(folder.glob(pattern))
+    except FileNotFoundError:
+        return []
+
+
 def leftover_bytes(folder: Path) -> int:
     """Return the size of all temporary files, those of libraries among them."""
     files = [path for path in folder.rglob("*") if path.is_file()]

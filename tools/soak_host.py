@@ -20,7 +20,7 @@ import psutil
 from a124core.stages.loop import STAGES
 from a124core.utils.temporary import NEW
 from tests.host.server import Host
-from tools.soak_files import Steps, damaged_files, leftover_bytes, lost_seconds
+from tools.soak_files import Steps, damaged_files, leftover_bytes, list_files, lost_seconds
 from tools.soak_memory import Growth, Sample
 from tools.soak_trial import INTERVAL, PATIENCE, Trial, workflow
 
@@ -71,7 +71,7 @@ def kill(trial: Trial, host: Host, delay: float, save: int) -> float | None:
     began, saves = time.monotonic(), set()
     result = trial.output / "seed-0_00001_.safetensors"
     while not result.is_file():
-        saves |= {path.name for path in trial.output.glob(f"snapshots/*/{NEW}*")}
+        saves |= {path.name for path in list_files(trial.output, f"snapshots/*/{NEW}*")}
         if len(saves) >= save if save else time.monotonic() - began >= delay:
             host.process.kill()
             return time.monotonic()
