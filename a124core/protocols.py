@@ -136,6 +136,8 @@ class Prior(Protocol):
     exact: bool = False  # True: the posterior mean in closed form; False: a learned network
     cfg: float | None = None  # scale of its classifier-free guidance; None: it has none
     reads_condition: bool = False  # does it use View.condition?
+    flow: bool = False  # is it a flow-matching model, whose noise share s is sigma = s / (1 - s)?
+    distilled: str = ""  # how it shows that it was distilled for few steps or without cfg; empty: it does not
 
     def with_cfg(self, scale: float) -> Prior:
         """The same prior with another scale, sharing its models; itself where it has none."""

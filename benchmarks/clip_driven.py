@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
 
 def _rows(name: str, args: argparse.Namespace) -> list[Row]:
     """Still, built-in video prior, clip."""
-    scene = _scene(name, args)
+    scene = prepare_scene(name, args)
     exam = eval_set_of(scene)
     still, _ = _timed(scene, "static", None)
     rows = [_graded(name, "none: the still field", still, exam, scene, None)]
@@ -81,7 +81,7 @@ def _rows(name: str, args: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def _scene(name: str, args: argparse.Namespace) -> PreparedRun:
+def prepare_scene(name: str, args: argparse.Namespace) -> PreparedRun:
     subject, motion = name.split()
     picture, mask = example_image(subject)
     reference = make_reference(picture, mask, mask_marks="subject")

@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from ..cameras.rig import relative_azimuth
 from ..export.images.sheets import draw_contact_sheet
+from ..priors.flow import advice
 from ..protocols import Guidances
 from ..reference.layers import border_pixels, resize
 from ..utils.device import is_out_of_memory
@@ -140,7 +141,7 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
 def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding: str, results: PriorCheck) -> None:
     """Run the checks of one prior, up to the first fault that makes the others meaningless."""
     role, guidance = probe.role, probe.guidance
-    results.warn(warnings.no_effect(role, guidance.weight, guidance.t_max))
+    results.warn(warnings.no_effect(role, guidance.weight, guidance.t_max), *advice(role, guidance))
     if role == "refine":
         results.warn(warnings.embedding_missing(guidance.note, embedding))
         results.notes += [] if probe.prior.reads_condition else [warnings.NAIVE]

@@ -41,7 +41,7 @@ def sigma_table(config: dict) -> tuple[Tensor, str]:
     """Read a scheduler_config.json as ((T,) ascending sigmas, one of KINDS); the sampler it names does not matter."""
     steps = round(_number(config, "num_train_timesteps", 1000, 1, MAX_STEPS))
     if "FlowMatch" in str(config.get("_class_name", "")):
-        return _flow_table(steps, _number(config, "shift", 1.0, 1e-3, 1e3)), FLOW
+        return flow_sigmas(steps, _number(config, "shift", 1.0, 1e-3, 1e3)), FLOW
     kind = config.get("prediction_type", EPS)
     if kind not in KINDS:
         raise ValueError(
@@ -105,7 +105,7 @@ def _zero_terminal(alpha_bars: Tensor) -> Tensor:
     return (scaled**2).clamp(min=2.0**-24)  # diffusers' Euler sampler puts this in place of 0
 
 
-def _flow_table(steps: int, shift: float) -> Tensor:
+def flow_sigmas(steps: int, shift: float) -> Tensor:  # (steps,) ascending
     """Return s = k / T, shifted, as sigma = s / (1 - s); the last one, pure noise, is capped at s = 0.999."""
     s = torch.arange(1, steps + 1, dtype=torch.float64) / steps
     s = (shift * s / (1.0 + (shift - 1.0) * s)).clamp(max=0.999)

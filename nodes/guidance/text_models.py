@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from ...a124core.priors.flow import advice
 from ...a124core.protocols import Guidance, Prior
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..declarations import Node, integer, outputs, socket
+from ..declarations import NODE_ID, Node, integer, outputs, socket
+from ..host import ui
 from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
 from ..queued import when_queued
@@ -20,6 +22,8 @@ class TextGuidance(Node):
 
     CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
+    HIDDEN = NODE_ID
+    role: ClassVar[str] = "refine"
     prior: ClassVar[Callable[..., Prior]]  # of make's wires, prompt, cfg and size, and of a node's other inputs
     form = "eps"  # of score distillation
     note = "{prompt}"
@@ -37,11 +41,14 @@ class TextGuidance(Node):
     @outside_inference
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
-        cfg: float, weight: float, t_min: float, t_max: float, size: int, **others: Any,
-    ) -> tuple[Guidance]:
+        cfg: float, weight: float, t_min: float, t_max: float, size: int, unique_id: str | None = None, **others: Any,
+    ) -> dict[str, Any]:
         prior = self.prior(model, clip, vae, checked_prompt(prompt), cfg, size, **others)
         note = self.note.format(prompt=prompt.strip())
-        return (Guidance(prior, weight, t_min, t_max, form=self.form, note=note),)
+        guidance = Guidance(prior, weight, t_min, t_max, form=self.form, note=note)
+        text = " ".join(advice(self.role, guidance))
+        ui.show_text(unique_id, text)
+        return ui.output(text, guidance)
 
 
 @outputs(("image guidance", sockets.IMAGE_GUIDANCE, "Matches single renders to the prompt. For the static stage."))
@@ -53,10 +60,11 @@ class A124ImageGuidance(TextGuidance):
         "wired MODEL take effect."
     )
     SEARCH_ALIASES = ["animate124 image guidance", "score distillation", "SDS", "DreamFusion", "stable diffusion", "4D"]
+    role = "image"
     prior = staticmethod(image_prior)
     note = "{prompt} (any MODEL)"
     REQUIRED = {
-        **models("A text-to-image MODEL, with its LoRAs: SD 1.5, SD 2, SDXL ..."),
+        **models("A text-to-image MODEL, with its LoRAs: SD 1.5, SD 2, SDXL, SD 3, Qwen-Image ..."),
         "prompt": prompt("a high-resolution DSLR image of a panda", (
             "What is in the image, standing still. ', 8k, good quality' and the side of the view (front, side or back "
             "view) are added, as in the authors' code."
@@ -81,6 +89,7 @@ class A124VideoGuidance(TextGuidance):
         "paper (its loader is in this pack), or a text-to-video MODEL of ComfyUI's own loaders, such as Wan 2.1."
     )
     SEARCH_ALIASES = ["animate124 video guidance", "ModelScope", "Wan", "text to video", "score distillation", "4D"]
+    role = "video"
     prior = staticmethod(video_prior)
     REQUIRED = {
         **models("ModelScope from this pack's loader, or a text-to-video MODEL of ComfyUI's own loaders (Wan)."),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import Any
+
+FEW_STEPS = ("turbo", "schnell", "lightning", "distill", "hyper-sd", "lcm", "4step", "8step")  # in names of files
 
 
 def check_vae(model: Any, vae: Any) -> None:
@@ -24,12 +28,37 @@ def check_channels(model: Any) -> None:
     """Require a MODEL whose only image input is the noisy one."""
     config = getattr(model.model.model_config, "unet_config", {})
     channels, latents = config.get("in_channels", config.get("in_dim")), model.model.latent_format.latent_channels
-    if channels is not None and channels != latents:
+    if channels is not None and channels not in (latents, latents * _pixels_of_patch(model)):
         raise ValueError(
             f"this MODEL ({model_family(model)}) has {channels} input channels where the latents have {latents}: it is "
             "made for inpainting, editing or animating an image; wire its plain text-to-image (or text-to-video) "
             "version."
         )
+
+
+def _pixels_of_patch(model: Any) -> int:
+    """Return the latent pixels that a transformer sees as one: Qwen-Image's channels count them all."""
+    patch = getattr(model.model.diffusion_model, "patch_size", 1)
+    return math.prod(patch) if isinstance(patch, (tuple, list)) else int(patch) ** 2
+
+
+def distillation(model: Any) -> str:
+    """Return how a MODEL shows that it was distilled for few steps or without cfg; empty if it does not."""
+    if getattr(model.model.model_config, "unet_config", {}).get("guidance_embed"):
+        return f"{model_family(model)} takes its guidance as an input, as FLUX.1-dev does"
+    if model_family(model) == "FluxSchnell":
+        return "FLUX.1-schnell"
+    if type(model.get_model_object("model_sampling")).__name__.endswith("Distilled"):  # the host's own, for LCM
+        return "its sampling is that of LCM"
+    name = next((part for part in FEW_STEPS if part in model_file(model).lower()), None)
+    return "" if name is None else f"its file is called {name}"
+
+
+def model_file(model: Any) -> str:
+    """Return the file name that a MODEL was loaded from; empty where the host does not keep it."""
+    arguments = (getattr(model, "cached_patcher_init", None) or (None, ()))[1]
+    paths = [value for value in arguments if isinstance(value, (str, os.PathLike))]
+    return os.path.basename(paths[0]) if paths else ""
 
 
 def check_video(model: Any, vae: Any) -> None:

@@ -11,7 +11,15 @@ from torch import Tensor
 from ...a124core.priors.latents import check_image_size, resize_images
 from ...a124core.priors.view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ...a124core.protocols import ModelPrior, View
-from .checks import check_channels, check_control, check_embedding_dim, check_vae, check_video, model_family
+from .checks import (
+    check_channels,
+    check_control,
+    check_embedding_dim,
+    check_vae,
+    check_video,
+    distillation,
+    model_family,
+)
 from .denoiser import Conditioner, Conds, HostDenoiser
 from .text import ViewText, encode_text
 from .vae import PrivateEncoder, encoder_bytes, gradient_bytes, latent_scale, private_encoder
@@ -30,6 +38,7 @@ class NativePrior(ModelPrior):
         self.vae, self.conditioner, self.size, self.is_video_clip = vae, conditioner, size, is_video_clip
         self.reads_condition = conditioner.reads_condition
         self.denoiser = HostDenoiser(model, conditioner.conds, cfg)
+        self.flow, self.distilled = self.denoiser.flow, distillation(model)
         self.sigmas = self.denoiser.sigmas
         self.scale = latent_scale(model)
         self.encoder: PrivateEncoder | None = None

@@ -48,7 +48,8 @@ def guidance(node, **inputs):
     defaults = {k: v[1]["default"] for k, v in declared.items() if "default" in v[1]}
     defaults |= {k: v[0][0] for k, v in declared.items() if isinstance(v[0], list)}
     instance = PACK[node]()
-    return getattr(instance, instance.FUNCTION)(**{**defaults, **inputs})[0]
+    made = getattr(instance, instance.FUNCTION)(**{**defaults, **inputs})
+    return (made["result"] if isinstance(made, dict) else made)[0]
 
 
 def cameras(azimuth, elevation=0.0):

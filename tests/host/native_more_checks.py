@@ -26,12 +26,13 @@ rel_error, guidance, noise, random_image, view_at, SIZE = (
 )
 
 
-def stub_clip(dim, tokens=77):
+def stub_clip(dim, tokens=77, pooled=None):
     """Return a CLIP whose embeddings have any dimensions: real ones of these families weigh gigabytes."""
+    pooled = None if pooled is None else torch.full((1, pooled), 0.1)
 
     def encode(prompt):
         rng = torch.Generator().manual_seed(sum(map(ord, prompt)))
-        return [[torch.randn(1, tokens, dim, generator=rng), {"pooled_output": None}]]
+        return [[torch.randn(1, tokens, dim, generator=rng), {"pooled_output": pooled}]]
 
     return SimpleNamespace(tokenize=lambda prompt: prompt, encode_from_tokens_scheduled=encode)
 
@@ -167,6 +168,59 @@ def check_flow_clip():
         "gradient": float((numeric - exact).abs() / exact.abs()), "sigma max": float(prior.sigmas[-1]),
         "ascending": float((prior.sigmas.diff() >= 0).all()),
     }
+
+
+def flow_by_hand(model, x, sigma, cfg, contexts, **others):
+    """x_t = x0 + sigma eps, through the bare transformer in its own form: x = (1 - s) x_t, x0_hat = x - s v."""
+    s = sigma / (1 + sigma)
+    x_flow = (1 - s) * x
+    timestep = model.model.model_sampling.timestep(s).expand(len(x))
+    with torch.inference_mode():
+        uncond, cond = (
+            x_flow - s * model.model.diffusion_model(
+                x_flow, timestep, context=c.expand(len(x), -1, -1), **others
+            ).float()
+            for c in contexts
+        )
+        return (uncond + cfg * (cond - uncond)).clone()
+
+
+def part_of_host(name, vae_name):
+    with torch.inference_mode():
+        model = comfy.sd.load_diffusion_model(str(base.MODELS / f"diffusion_models/{name}.safetensors"))
+        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(base.MODELS / f"vae/{vae_name}.safetensors")))
+    return model, vae
+
+
+def flow_image(name, vae_name, dim, tokens, pooled=None):
+    """Single renders through a flow-matching transformer: latents, their gradient, and x0_hat by hand."""
+    model, vae = part_of_host(name, vae_name)
+    clip = stub_clip(dim, tokens, pooled)
+    wires = {"model": model, "clip": clip, "vae": vae, "prompt": "fox", "size": SIZE, "cfg": 7.0}
+    made = guidance("A124ImageGuidance", **wires)
+    prior = made.prior
+    image = random_image(31, 2).requires_grad_(True)
+    latents = prior.encode(image)
+    (latents * noise(32, *latents.shape)).sum().backward()
+    x, sigma = noise(33, *latents.shape) * 2, prior.sigmas[600]
+    x0_hat = prior.denoise(x, sigma.expand(2), view_at([0.0, 0.0], view_text=False))
+    texts = ("", "fox, 8k, good quality")
+    conds = [clip.encode_from_tokens_scheduled(text)[0] for text in texts]
+    others = {} if pooled is None else {"y": conds[0][1]["pooled_output"].expand(2, -1)}
+    by_hand = flow_by_hand(model, x, sigma, 7.0, [c[0] for c in conds], **others)
+    advice = base.part("a124core.priors.flow").advice
+    return {
+        "parity": rel_error(x0_hat, by_hand), "gradient": float(image.grad.abs().sum()), "flow": prior.flow,
+        "sigma max": float(prior.sigmas[-1]), "distilled": prior.distilled, "advice": " ".join(advice("image", made)),
+    }
+
+
+def check_sd3():
+    return flow_image("tiny_sd3", "tiny_sd3_vae", 4096, 77, pooled=2048)
+
+
+def check_qwen_image():
+    return flow_image("one_block_qwen_image_lightning", "tiny_wan_vae", 3584, 12)
 
 
 def check_modelscope_clip():

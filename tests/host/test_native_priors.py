@@ -104,6 +104,14 @@ def test_a_flow_matching_video_model_denoises_a_clip(figures: dict) -> None:
     assert measured["ascending"] and measured["sigma max"] < 1e4
 
 
+@pytest.mark.parametrize("family", ["sd3", "qwen_image"])
+def test_a_flow_matching_image_model_denoises_renders(figures: dict, family: str) -> None:
+    measured = figures_of(figures, family)
+    assert measured["parity"] < PARITY and measured["gradient"] > 0.0 and measured["flow"]
+    assert measured["sigma max"] < 1e4 and "t_min to 0.3" in measured["advice"]
+    assert ("lightning" in measured["advice"]) == ("lightning" in measured["distilled"])
+
+
 def test_modelscope_denoises_a_clip_as_one_item(figures: dict) -> None:
     measured = figures_of(figures, "modelscope_clip")
     assert measured["one item"] and measured["parity"] < PARITY and measured["gradient"] < PARITY

@@ -49,11 +49,33 @@ def control(seed):
     return randomised(comfy.cldm.cldm.ControlNet(**config, in_channels=4, hint_channels=3, operations=ops), seed)
 
 
-def vae(seed, levels=4):
-    """SD's, or with three levels the x4 upscaler's."""
+def vae(seed, levels=4, channels=4):
+    """SD's; with three levels the x4 upscaler's, with 16 channels SD 3's."""
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
-    return randomised(AutoencoderKL(ddconfig={**KL, "ch_mult": KL["ch_mult"][:levels]}, embed_dim=4), seed)
+    config = {**KL, "ch_mult": KL["ch_mult"][:levels], "z_channels": channels}
+    return randomised(AutoencoderKL(ddconfig=config, embed_dim=channels), seed)
+
+
+def sd3(seed):
+    """SD 3's transformer with one block, which makes it 64 wide."""
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+
+    context = {"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 64}}
+    return randomised(MMDiT(
+        input_size=None, in_channels=16, depth=1, adm_in_channels=2048, context_embedder_config=context,
+        num_patches=256, pos_embed_max_size=16, operations=comfy.ops.disable_weight_init,
+    ), seed)
+
+
+def qwen_image(seed):
+    """One block of Qwen-Image, whose width (3072) the host has written down; some 700 MB."""
+    import comfy.ops
+    from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
+
+    ops = comfy.ops.disable_weight_init
+    return randomised(QwenImageTransformer2DModel(num_layers=1, operations=ops), seed)
 
 
 def wan(seed):
@@ -164,6 +186,9 @@ def write(out: Path) -> None:
     save(save_file, out / "checkpoints/tiny_x4.safetensors", x4)
     transformer, first_stage = wan(11)
     save(save_file, out / "diffusion_models/tiny_wan.safetensors", transformer)
+    save(save_file, out / "diffusion_models/tiny_sd3.safetensors", prefixed("model.diffusion_model.", sd3(13)))
+    save(save_file, out / "vae/tiny_sd3_vae.safetensors", vae(14, channels=16))
+    save(save_file, out / "diffusion_models/one_block_qwen_image_lightning.safetensors", qwen_image(15))
     save(save_file, out / "vae/tiny_wan_vae.safetensors", first_stage)
     save(save_file, out / "controlnet/tiny_tile.safetensors", control(6))
     save(save_file, out / "loras/tiny_lora.safetensors", lora(7))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...protocols import ModelPrior, View
 from ..latents import check_image_size, resize_images
-from ..parameterization import scale_input, sigma_to_timestep, to_x0
+from ..parameterization import FLOW, scale_input, sigma_to_timestep, to_x0
 from ..sds import apply_cfg
 from .checks import UNET2D, read_schedule
 from .load import load_part
@@ -148,6 +148,7 @@ class FolderPrior(ModelPrior):
         self.denoiser, self.encoder, self.conditioner = denoiser, encoder, conditioner
         self.cfg, self.size, self.is_video_clip = cfg, size, is_video_clip
         self.sigmas, self.reads_condition = denoiser.sigmas, conditioner.reads_condition
+        self.flow = denoiser.prediction_type == FLOW
 
     def encode(self, image: Tensor) -> Tensor:
         """image (B, 3, H, W) in [0, 1] -> (B, C, h, w); a clip becomes one item (1, C, F, h, w)."""

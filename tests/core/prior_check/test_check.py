@@ -15,6 +15,7 @@ from a124core.prior_check.probe import signal_and_noise
 from a124core.prior_check.views import ProbeViews
 from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
 from a124core.priors.builtin.appearance import Appearance
+from a124core.priors.noise import flow_sigmas
 from a124core.priors.video_clip import ClipPrior
 from a124core.protocols import Guidance, Guidances
 from a124core.reference.reference import Reference, make_reference
@@ -96,6 +97,22 @@ def test_a_refine_guidance_without_a_controlnet_is_a_note_not_an_alarm(scene: Sc
     found = scene.check(Guidances(refine=naive))
     assert found.warnings == [] and "no ControlNet" in found.report, found.report
     assert any("ignores the image" in s for s in scene.check(Guidances(refine=blind)).warnings)
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0, 8.0])
+def test_a_flow_model_is_no_reason_for_alarm_but_low_noise_is(scene: Scene, shift: float) -> None:
+    kind = type("FlowPrior", (type(scene.priors.image.prior),), {"flow": True})
+    flow = kind(**{**vars(scene.priors.image.prior), "sigmas": flow_sigmas(1000, shift)})
+    for t_min, alarm in ((0.3, False), (0.2, True)):
+        found = scene.check(Guidances(image=replace(scene.priors.image, prior=flow, t_min=t_min)))
+        assert any("set t_min to 0.3" in s for s in found.warnings) == alarm
+        assert len(found.warnings) == alarm, found.report
+
+
+def test_a_distilled_model_is_named(scene: Scene) -> None:
+    distilled = type("Distilled", (wrong.Learned,), {"distilled": "its file is called turbo"})()
+    found = scene.check(Guidances(image=Guidance(distilled, 1.0, 0.2, 0.6)))
+    assert len(found.warnings) == 1 and "turbo" in found.report and "base model" in found.report
 
 
 def palette(guidance: Guidance, name: str) -> Guidance:
