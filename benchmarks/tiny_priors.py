@@ -9,14 +9,14 @@ from torch import Tensor
 
 from a124core.export.embedding import read_embedding, write_embedding
 from a124core.inversion.config import TokenConfig
-from a124core.inversion.learn import learn_token
+from a124core.inversion.learn import TokenRun, learn_token
 from a124core.priors.defaults import RoleDefaults
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.inversion import load_inversion_model
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.roles import RoleRequest, folder_prior
 from a124core.priors.diffusers.text import PLACEHOLDER
-from a124core.protocols import Guidance, Guidances, Run
+from a124core.protocols import Guidance, Guidances
 from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
 
@@ -53,7 +53,7 @@ def word_for(models: Path, reference: Reference, subject: str, seed: int, path: 
     if path.is_file():
         return next(iter(read_embedding(path).values()))
     model = load_inversion_model(models / "image", subject, OffloadPolicy())
-    word = learn_token(reference.composite(4 * SIZE), model, WORD, Run(seed))
+    word = learn_token(reference.composite(4 * SIZE), model, WORD, TokenRun(seed))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_embedding(path, word)
     return word

@@ -14,6 +14,7 @@ from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
+from ..utils.text import shorten
 from .camera_args import add_camera_args, add_film_args
 from .export import add_export_args
 from .invert import add_invert_args
@@ -46,8 +47,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, without the list of all options, and where they are explained."""
-        short = message if len(message) < MAX_MESSAGE else f"{message[:MAX_MESSAGE]} ..."
-        self.exit(2, f"error: {short}. Options: {self.prog} --help\n")
+        self.exit(2, f"error: {shorten(message, MAX_MESSAGE)}. Options: {self.prog} --help\n")
 
 
 def parser() -> Parser:

@@ -42,6 +42,9 @@ def created_folder(folder: Path) -> Iterator[None]:
 
 
 def _make(folder: Path) -> None:
+    file = next((path for path in (folder, *folder.parents) if os.path.exists(path) and not os.path.isdir(path)), None)
+    if file is not None:
+        raise ValueError(f"{file} is a file, and a folder is needed for the results: choose another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

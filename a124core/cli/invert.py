@@ -12,11 +12,10 @@ from tqdm import tqdm
 
 from ..export.images.sheets import side_by_side, write_image
 from ..inversion.config import TokenConfig
-from ..inversion.learn import TokenSnapshot, TokenStep, learn_token
+from ..inversion.learn import TokenRun, TokenSnapshot, TokenStep, learn_token
 from ..priors.diffusers.inversion import FolderInversionModel, load_inversion_model
 from ..priors.diffusers.offload import offload_policy
 from ..priors.latents import check_image_size
-from ..protocols import Run
 from ..reference.read_image import read_image
 from ..runs.memory import MemoryEstimate, shortfall
 from ..runs.monitor import Intervals, RunMonitor
@@ -101,7 +100,7 @@ def _resume(store: RunStore, state: Path, resume: bool) -> TokenSnapshot | None:
             f"an interrupted run is kept in {state}: add --resume to continue it, delete the file to begin again, or "
             "choose another --out."
         )
-    snapshot = store.newest() if resume else None
+    snapshot = store.newest() if resume else None  # of a later release: refused there
     if resume and snapshot is None:
         raise ValueError(f"{state} is damaged: delete it to begin again, without --resume.")
     return snapshot
@@ -127,7 +126,7 @@ def _learn(
 ) -> Tensor:  # (n, d)
     """Learn the embedding; whatever ends the run early, its last whole step is kept."""
     monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
-    run = Run(seed, on_step=monitor.on_step, resume=snapshot)
+    run = TokenRun(seed, monitor.on_step, snapshot)
     try:
         with plain_interrupt_unless(lambda: store.newest() is not None), interruptible(progress):
             with monitor.saving_on_error():

@@ -16,6 +16,7 @@ from .folder import RunFolder
 
 RETRIES, RETRY_SECONDS = 3, 20.0  # where nobody can be asked to free some space
 FAILURES = (OSError, ValueError, RuntimeError)  # of a write
+ABSENT = (-1, -1)  # in the place of a file's stamp
 
 
 @dataclass
@@ -26,6 +27,16 @@ class RunKeeper:
     identity: dict[str, str]
     finished: dict[str, Field4D] = field(default_factory=dict)  # by stage
     notes: dict[str, Any] = field(default_factory=dict)  # seconds and losses so far
+    _stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)  # of the stages' files, as written or read here
+
+    def read_finished(self, stage: str) -> Field4D | None:
+        """Read a stage that an interrupted run finished; None if it did not. ValueError if that file is damaged."""
+        result = self.folder.store.result(f"{stage}.safetensors")
+        if result is not None:
+            self.finished[stage] = result
+            path = self.folder.work / f"{stage}.safetensors"
+            self._stamps[path] = _stamp(path)
+        return result
 
     def save(self, snapshot: Snapshot, notes: dict[str, Any]) -> int:
         """Write a snapshot and return its bytes. The notes come first: they may be ahead of it, but never behind."""
@@ -57,8 +68,10 @@ class RunKeeper:
         folder.write_head(self.identity)
         folder.write_notes(self.notes)
         for stage, result in self.finished.items():
-            if not (folder.work / f"{stage}.safetensors").is_file():
-                folder.store.keep(f"{stage}.safetensors", result, {"stage": stage})
+            path = folder.work / f"{stage}.safetensors"
+            if self._stamps.get(path) != _stamp(path):  # removed, cut or replaced since, or not written yet
+                folder.store.keep(path.name, result, {"stage": stage})
+                self._stamps[path] = _stamp(path)
 
     def _write_elsewhere(self) -> Path | None:
         """Write all that is finished into a new folder for temporary files; None if that fails."""
@@ -89,6 +102,15 @@ class RunKeeper:
             except FAILURES as error:
                 problem = _reason(error)
         raise OSError(f"what is finished ({done}) was not saved ({problem}): free some space and start again.")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return the bytes and the time of a file; ABSENT if it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ABSENT
+    return state.st_size, state.st_mtime_ns
 
 
 def _reason(error: Exception) -> str:

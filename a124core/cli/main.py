@@ -16,6 +16,7 @@ from ..priors.builtin import example_image
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.device import keep_freed_pages
+from ..utils.text import shorten
 from ..utils.validate import checked_prompt
 from .ablate import ablate
 from .args import parser
@@ -35,6 +36,7 @@ from .run import run_pipeline
 from .unused_options import unused_options
 
 DEMO_SIZE = 512  # pixels of the built-in picture
+MAX_ERROR = 600  # characters of a message: a path in it may have thousands
 WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear when all is done
 
 
@@ -77,7 +79,7 @@ def _failed(error: Exception, code: int) -> int:
     """One sentence; the whole story with A124_TRACEBACK=1."""
     if os.environ.get("A124_TRACEBACK"):
         raise error
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {shorten(str(error), MAX_ERROR)}", file=sys.stderr)
     return code
 
 

@@ -204,7 +204,7 @@ def pixel_digest(reference: Reference | None) -> str:
 
 
 def required_disk(settings: Preset, saved: int = 0, done: bool = False) -> int:
-    """Bytes: two snapshots with two Adam moments each, two finished fields, and the results; less those that an
-    interrupted run saved, and only the results where all its stages are done."""
+    """Return the bytes of two snapshots and the next one with two Adam moments each, two finished fields, and the
+    results; less what an interrupted run saved, and only of the results where all its stages are done."""
     field = settings.field.time_grids * rows_per_grid(settings.field) * 2 * torch.finfo(torch.float32).bits // 8
-    return (field if done else max(field * (2 * 3 + 2) - saved, field)) + SPARE
+    return (field if done else max(field * (3 * 3 + 2) - saved, field)) + SPARE

@@ -123,9 +123,8 @@ class _Pipeline:
         """Run the stages, those that an interrupted run had finished excepted, and evaluate each."""
         field, baseline, reports = None, None, []
         for stage in self.prepared.stages:
-            finished = self.keeper.folder.store.result(f"{stage}.safetensors") if self.resume else None
+            finished = self.keeper.read_finished(stage) if self.resume else None
             field = self._optimise(stage, field) if finished is None else finished
-            self.keeper.finished[stage] = field
             metrics = {}
             if self.eval_set is not None:
                 self.say(f"{stage}: comparing with the ground truth ...")

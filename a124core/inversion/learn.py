@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..priors.noise import draw_timesteps
-from ..protocols import Run
 from ..reference.layers import resize
+from ..utils.text import START_OVER
 from .augment import training_canvas, training_images
 from .config import TokenConfig
 
@@ -64,11 +64,11 @@ class TokenSnapshot:
         actual = [list(self.tensors[name].shape) for name in ("token", "mean", "square") if name in self.tensors]
         floats = all(t.dtype == torch.float32 for name, t in self.tensors.items() if name != "random")
         if type(step) is not int or step < 0 or actual != [shape] * 3 or len(shape) != 2 or not floats:
-            raise ValueError("the snapshot of a textual inversion is not whole: choose resume = restart.")
+            raise ValueError(f"the snapshot of a textual inversion is not whole: {START_OVER}.")
         try:
             torch.Generator().set_state(self.tensors["random"])
         except (KeyError, TypeError, RuntimeError):
-            raise ValueError("the snapshot's random numbers are none: choose resume = restart.") from None
+            raise ValueError(f"the snapshot's random numbers are none: {START_OVER}.") from None
 
     @property
     def step(self) -> int:
@@ -87,11 +87,20 @@ class TokenStep:
     notes: tuple[str, ...] = ()  # as in protocols.Step
 
 
+@dataclass(frozen=True)
+class TokenRun:
+    """How learning is run, as opposed to what is learned; the model knows its device."""
+
+    seed: int = 0
+    on_step: Callable[[TokenStep], None] | None = None  # called after every step; an exception out of it cancels
+    resume: TokenSnapshot | None = None  # the snapshot to continue from
+
+
 def learn_token(
     image: Tensor,  # (1, 3, H, W) in [0, 1]
     model: InversionModel,
     config: TokenConfig,
-    run: Run,  # its on_step gets a TokenStep, resume is a TokenSnapshot
+    run: TokenRun,
 ) -> Tensor:  # (n, d) on the CPU
     """Return the embedding with which the model predicts the image's noise best: eps-MSE over all timesteps.
 
@@ -143,7 +152,7 @@ class _State:
         """Continue from a snapshot; return its step."""
         if {name: snapshot.meta.get(name) for name in self.identity} != self.identity:
             raise ValueError(
-                "the snapshot was made with other settings: choose restart, or the settings it was made with."
+                f"the snapshot was made with other settings: use those, or {START_OVER}."
             )
         saved = snapshot.tensors
         with torch.no_grad():

@@ -14,6 +14,7 @@ from ..export.checkpoint import load_field, save_field
 from ..export.embedding import load_progress, read_learned, save_progress, write_embedding
 from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
+from ..utils.saved_tensors import NewerFileError
 from ..utils.temporary import sweep
 
 TICK = 2 * 10**9  # nanoseconds; no file system has coarser times
@@ -48,7 +49,7 @@ class RunStore:
     format: FileFormat = FIELD_FORMAT
 
     def newest(self, accept: Callable[[Any], bool] = lambda snapshot: True) -> Any | None:
-        """Read the newest acceptable snapshot; a damaged file counts as absent."""
+        """Read the newest acceptable snapshot; a damaged file counts as absent, one of a later release is refused."""
         for slot in sorted(self._existing(), key=modified, reverse=True):
             snapshot = _read(self.format.read_snapshot, slot)
             if snapshot is not None and accept(snapshot):
@@ -73,7 +74,7 @@ class RunStore:
         return self.format.read_result(path) if path.is_file() else None
 
     def usable_result(self, name: str) -> Any | None:
-        """Read a finished result; None if there is none that can be read."""
+        """Read a finished result; None if there is none that can be read, NewerFileError if a later release can."""
         path = self.folder / name
         return _read(self.format.read_result, path) if path.is_file() else None
 
@@ -112,6 +113,8 @@ def modified(path: Path) -> int:
 def _read(read: Callable[[Path], Any], path: Path) -> Any | None:
     try:
         return read(path)
+    except NewerFileError:  # whoever counts it as absent would replace it
+        raise
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         log.warning("Animate124: %s is not used: %s", path, error)
         return None

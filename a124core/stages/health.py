@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ..field.field4d import Field4D
 from ..protocols import FieldExplodedError, FieldLostError
+from ..utils.text import START_OVER
 
 EMPTY, FULL = 0.001, 0.995  # mean opacity of a whole clip beyond which nothing can be learned any more
 PATIENCE = 20  # steps in a row that may be that empty or full
 CHECK_EVERY = 10  # steps between two looks at all parameters, each of which reads the tables once
-SOFTER, AGAIN = "lower the guidance weights", ", then run the stage again (with resume = restart)."
+SOFTER, AGAIN = "lower the guidance weights", f", then {START_OVER}."
 LARGEST = 1e4  # a parameter's absolute value that no collapse has to confirm
 EXPLODED = (50.0, 5.0)  # a table's and an MLP's largest when a learning rate was too high; demo ends with 15 and 0.5
 

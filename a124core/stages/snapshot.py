@@ -15,6 +15,7 @@ from ..field.grid import parameter_shapes
 from ..field.occupancy import Occupancy
 from ..utils.files import VERSIONS, write_tensors
 from ..utils.saved_tensors import SavedTensors, open_tensors
+from ..utils.text import START_OVER
 from ..utils.validate import MAX_NUMBER
 
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
@@ -91,19 +92,19 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: ob
     if snapshot.stage != stage or snapshot.seed != seed:
         raise ValueError(
             f"the snapshot is of stage {snapshot.stage!r} with seed {snapshot.seed}, but stage {stage!r} with seed "
-            f"{seed} is to go on: choose resume = restart, or the settings it was taken with."
+            f"{seed} is to go on: use the settings it was taken with, or {START_OVER}."
         )
     same_config = _comparable(snapshot.meta["config"]) == _comparable(asdict(config))
     if snapshot.meta["field"] != asdict(field.config) or not same_config:
         raise ValueError(
-            "the snapshot was taken with other settings of this stage: choose resume = restart, or the same settings."
+            f"the snapshot was taken with other settings of this stage: use those, or {START_OVER}."
         )
     needed = {**_parameters(field), "occupancy": field.occupancy.grid}
     for name, value in needed.items():
         actual = tuple(snapshot.tensors[name].shape) if name in snapshot.tensors else "missing"
         if actual != tuple(value.shape):
             raise ValueError(
-                f"the snapshot's {name} is {actual} but this stage needs {tuple(value.shape)}: choose resume = restart."
+                f"the snapshot's {name} is {actual} but this stage needs {tuple(value.shape)}: {START_OVER}."
             )
 
 

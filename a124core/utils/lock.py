@@ -68,11 +68,6 @@ def _delete(path: Path) -> None:
         time.sleep(RETRY)
 
 
-def is_locked(path: Path) -> bool:
-    """Return whether a process that still runs holds the lock file."""
-    return path.is_file() and _is_alive(path, _read(path))
-
-
 def _acquire(path: Path, me: _Owner, refusal: Callable[[object], str], say: Callable[[str], None]) -> None:
     for _ in range(TRIES):
         if _create(path, me):

@@ -58,6 +58,19 @@ def host_code() -> str:
     return hashlib.sha256(host_name().encode()).hexdigest()[:8]
 
 
+def start_code(pid: int) -> str | None:
+    """Return hexadecimal digits of when a process of this computer started, for names of files; None if it does not run
+    any more. On Linux they count from the start of the system: start_time moves there when the clock is set."""
+    started = start_time(pid)
+    if started is None:
+        return None
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{int(ticks):x}"
+    except (OSError, ValueError, IndexError):  # another system, which keeps the time as it was
+        return f"{int(started):x}"
+
+
 def start_time(pid: int) -> float | None:
     """Return when a process of this computer started, in seconds since 1970; None if it does not run any more."""
     import psutil

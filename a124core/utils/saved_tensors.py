@@ -14,10 +14,14 @@ from torch import Tensor
 from .files import FORMAT, VERSIONS
 from .json_files import parse_json
 from .safetensors_layout import COPY, Layout, is_text, read_entries, read_layout
-from .text import quote_value
+from .text import START_OVER, quote_value
 from .validate import MAX_NUMBER, readable_file
 
-ADVICE = {"field": "make it again", "snapshot": "choose resume = restart", "token": "choose resume = restart"}
+ADVICE = {"field": "make it again", "snapshot": START_OVER, "token": START_OVER}
+
+
+class NewerFileError(ValueError):
+    """The file was written by a later release: whole, and not to be replaced."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,11 @@ def _parse_header(metadata: dict[str, str], kind: str, path: Path) -> dict[str, 
         raise ValueError(f"{path} holds a {actual}, a {kind} is needed: give another file.")
     version, newest = metadata.get("version", ""), VERSIONS[kind]
     if version not in map(str, range(1, newest + 1)):
-        raise ValueError(
+        later = version.isascii() and version.isdigit() and len(version) < 20 and int(version) > newest
+        raise (NewerFileError if later else ValueError)(
             f"{path} has file version {version[:20] if version.isascii() and version.isalnum() else 'unknown'}, this "
-            f"program reads {kind} files up to version {newest}: open it with the release that wrote it, or make it "
-            "again."
+            f"program reads {kind} files up to version {newest}: open it with the release that wrote it, or "
+            f"{ADVICE[kind]}."
         )
     header = parse_json(metadata.get("header", ""), f"the header of {path}", COPY)
     if not is_text(json.dumps(header, ensure_ascii=False)):

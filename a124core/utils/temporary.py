@@ -11,16 +11,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .processes import SAME_START, host_code, start_time
+from .processes import host_code, start_code
 
 NEW, OLD = ".new-", ".old-"  # what is being written; an earlier folder while a new one takes its place
-NAME = re.compile(r"\.(?:new|old)-([0-9a-f]{8})-(\d{1,10})-\w+")
+NAME = re.compile(r"\.(?:new|old)-([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{1,16})-\w+")  # host, process, its start
 FOREIGN_SECONDS = 24 * 3600.0  # age at which those of another computer are taken for abandoned
 
 
 def new_prefix() -> str:
     """Return how the names of this process's temporary files begin."""
-    return f"{NEW}{host_code()}-{os.getpid()}-"
+    return f"{NEW}{host_code()}-{os.getpid()}-{start_code(os.getpid())}-"
 
 
 def temporary_folder(path: Path, kind: str = NEW) -> Path:
@@ -56,14 +56,12 @@ def _is_abandoned(path: Path) -> bool:
     match = NAME.match(path.name)
     if match is None:
         return False
+    if match[1] == host_code():
+        return start_code(int(match[2])) != match[3]  # it is gone, or a later process has its number
     try:
-        written = path.stat().st_mtime
+        return time.time() - path.stat().st_mtime > FOREIGN_SECONDS
     except OSError:
         return False
-    if match[1] != host_code():
-        return time.time() - written > FOREIGN_SECONDS
-    started = start_time(int(match[2]))
-    return started is None or started > written + SAME_START  # a later process has its number
 
 
 def _remove(path: Path) -> None:

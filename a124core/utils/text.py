@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 MAX_QUOTED, MAX_MESSAGE = 60, 200  # characters of a foreign value, and message, in a sentence of ours
+START_OVER = "start over, on a node with resume = restart, on the command line without --resume"  # advice
 
 
 def count_noun(number: int, noun: str) -> str:
@@ -44,6 +45,12 @@ def quote_value(value: Any, longest: int = MAX_QUOTED) -> str:
     literal = reprlib.Repr()
     literal.maxstring = literal.maxlong = literal.maxother = longest
     return literal.repr(value)
+
+
+def shorten(text: str, longest: int) -> str:
+    """Return a text without its middle where it is longer: the end of a sentence says what to do."""
+    half = (longest - 5) // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 
 
 def printable(text: str) -> str:

@@ -13,9 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from ...a124core.inversion.config import TokenConfig
-from ...a124core.inversion.learn import learn_token
+from ...a124core.inversion.learn import TokenRun, learn_token
 from ...a124core.priors.latents import check_image_size
-from ...a124core.protocols import Run
 from ...a124core.runs.advice import out_of_memory_advice
 from ...a124core.runs.monitor import Intervals, RunMonitor
 from ...a124core.runs.store import TOKEN_FORMAT, RunStore, save_elsewhere
@@ -151,7 +150,7 @@ def _learn(
     try:
         model.load()
         with progress.showing_stop(), monitor.saving_on_error():
-            return learn_token(image, model, config, Run(seed, on_step=monitor.on_step, resume=snapshot))
+            return learn_token(image, model, config, TokenRun(seed, monitor.on_step, snapshot))
     except BaseException as error:
         if is_out_of_memory(error):
             error.args = (f"{_memory_advice(config)}\n{error}",)  # still of its kind, so that the host frees its models

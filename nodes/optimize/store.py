@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ...a124core.runs.store import FIELD_FORMAT, FileFormat, RunStore, modified
-from ...a124core.utils.lock import is_locked, locked
+from ...a124core.utils.lock import InUseError, locked
 from ...a124core.utils.temporary import sweep
 from ...a124core.utils.text import format_bytes
 from ..host.folders import output_folder
@@ -62,10 +62,9 @@ def trim(store: RunStore) -> None:
     for folder in others:
         if total <= limit_gb() * 2**30:
             return
-        if not is_locked(_lock(folder)):
+        with suppress(InUseError, OSError), locked(_lock(folder), IN_USE, log.info):  # nobody begins it meanwhile
             total -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
-            _lock(folder).unlink(missing_ok=True)
 
 
 def limit_gb() -> float:

@@ -89,7 +89,10 @@ def test_an_output_folder_that_cannot_be_used(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("animate", "--image", picture, "--prompt", "it jumps", "--out")
-    assert "cannot be made a folder" in refusal(capsys, *options, picture / "inside-a-file")
+    for out in (picture, picture / "inside" / "it"):
+        assert f"{picture} is a file, and a folder is needed" in refusal(capsys, *options, out)
+    endless = refusal(capsys, *options, tmp_path / ("x" * 5000))
+    assert "cannot be made a folder" in endless and "choose another place with --out" in endless and len(endless) < 620
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     if os.access(locked, os.W_OK):  # the superuser may write anywhere

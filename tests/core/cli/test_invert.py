@@ -10,11 +10,13 @@ from PIL import Image
 
 from a124core.cli import invert as command
 from a124core.cli.main import main
-from a124core.export.embedding import load_progress, read_embedding
+from a124core.export.embedding import load_progress, read_embedding, save_progress
 from a124core.inversion.learn import TEMPLATES
 from a124core.priors.diffusers.inversion import FolderInversionModel, load_inversion_model
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.runs import memory as needs
+from a124core.runs.store import TOKEN_FORMAT, RunStore
+from a124core.utils import files
 from a124core.utils.text import format_bytes
 
 
@@ -143,3 +145,17 @@ def test_what_it_will_hold_is_said_before_the_first_step(
         f"invert: 1 step of 2 crops, 1 at once, about {format_bytes(held)} of memory beside"
     )
     assert counted.endswith("what the models compute with comes on top).") and "choose a smaller model" in lack
+
+
+def test_progress_of_a_later_release_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "word.progress"
+    tensors = {name: torch.zeros(1, 2) for name in ("token", "mean", "square")}
+    monkeypatch.setitem(files.VERSIONS, "token", 2)
+    save_progress(state, tensors | {"random": torch.Generator().get_state()}, {"shape": [1, 2], "step": 1})
+    monkeypatch.undo()
+    store = RunStore(tmp_path, (state.name,), TOKEN_FORMAT)
+    with pytest.raises(ValueError, match="has file version 2, this program reads"):
+        command._resume(store, state, True)
+    state.write_bytes(b"cut")
+    with pytest.raises(ValueError, match="is damaged: delete it to begin again"):
+        command._resume(store, state, True)

@@ -12,9 +12,8 @@ from torch import Tensor
 from a124core.export.embedding import load_progress, save_progress
 from a124core.inversion.augment import training_canvas, training_images
 from a124core.inversion.config import TokenConfig
-from a124core.inversion.learn import TEMPLATES, InversionModel, TokenSnapshot, TokenStep, learn_token
+from a124core.inversion.learn import TEMPLATES, InversionModel, TokenRun, TokenSnapshot, TokenStep, learn_token
 from a124core.priors.noise import scaled_linear_sigmas
-from a124core.protocols import Run
 
 TEXT = torch.tensor([[1.0, 0.5, 0.0, 0.2], [0.0, 1.0, -0.4, 0.0], [0.3, 0.0, 1.0, 0.0], [0.0, 0.2, 0.0, 1.0]])
 UNET = torch.tensor([[0.8, 0.1, 0.0, 0.3], [0.2, 0.9, 0.0, 0.0], [0.0, 0.3, 1.1, -0.2]])
@@ -46,7 +45,7 @@ def learn(
     config: TokenConfig = TOY, image: Tensor | None = None, model: InversionModel | None = None, **run: Any
 ) -> Tensor:
     image = COLOUR.expand(1, 3, 12, 16) if image is None else image
-    return learn_token(image, model or Toy(), config, Run(**run))
+    return learn_token(image, model or Toy(), config, TokenRun(**run))
 
 
 def test_the_embedding_finds_the_known_optimum() -> None:

@@ -6,10 +6,13 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from a124core.inversion.learn import TokenSnapshot
 from a124core.runs.store import TOKEN_FORMAT, RunStore
+from a124core.utils import files
+from a124core.utils.saved_tensors import NewerFileError
 
 
 def snapshot(step: int) -> TokenSnapshot:
@@ -45,3 +48,16 @@ def test_the_older_of_two_of_one_time_is_replaced(tmp_path: Path) -> None:
         store.save(snapshot(step))
         assert store.newest().meta["step"] == step
     assert steps_kept(tmp_path) == {4, 5}
+
+
+def test_a_file_of_a_later_release_is_neither_damaged_nor_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore(tmp_path, ("a.progress",), TOKEN_FORMAT)
+    monkeypatch.setitem(files.VERSIONS, "token", 9)
+    store.save(snapshot(3))
+    monkeypatch.undo()
+    with pytest.raises(NewerFileError, match="file version 9, this program reads token files up to version 1: open it"):
+        store.newest()
+    (tmp_path / "a.progress").write_bytes(b"cut")
+    assert store.newest() is None

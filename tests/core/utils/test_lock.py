@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from a124core.utils import lock
-from a124core.utils.lock import InUseError, is_locked, locked
+from a124core.utils.lock import InUseError, locked
 from a124core.utils.processes import this_process
 
 REFUSAL = "in use by {}: wait.".format
@@ -25,6 +25,10 @@ def owned_by(path: Path, seconds_old: float = 0.0, **changes: object) -> None:
     """Write the lock file of another process."""
     path.write_text(json.dumps(asdict(this_process()) | {"token": "other"} | changes), encoding="utf-8")
     os.utime(path, (time.time() - seconds_old,) * 2)
+
+
+def is_locked(path: Path) -> bool:
+    return path.is_file() and lock._is_alive(path, lock._read(path))
 
 
 def acquired(path: Path) -> list[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from a124core.utils import files, temporary
+from a124core.utils import files, processes, temporary
 from a124core.utils.files import atomic_folder, atomic_write, write_json
 from a124core.utils.processes import host_code
-from a124core.utils.temporary import NEW, OLD, new_prefix, sweep
+from a124core.utils.temporary import NEW, OLD, sweep
 
 KILLED_WRITE = """
 import os, signal, sys
@@ -53,13 +53,13 @@ def test_a_killed_write_leaves_the_earlier_one_and_the_next_sweeps(tmp_path: Pat
 def test_only_what_nobody_writes_any_more_goes(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "mine.json") as mine:
         mine.write_text("being written")
-        dead = tmp_path / f"{NEW}{host_code()}-{dead_pid()}-abc.png"
-        foreign = tmp_path / f"{NEW}00000000-1-abc.png"
-        reused = tmp_path / f"{new_prefix()}of_an_earlier_process"
+        dead = tmp_path / f"{NEW}{host_code()}-{dead_pid()}-1f-abc.png"
+        foreign = tmp_path / f"{NEW}00000000-1-1f-abc.png"
+        reused = tmp_path / f"{NEW}{host_code()}-{os.getpid()}-1f-abc.png"
         stranger = tmp_path / ".new-year.txt"
         for path in (dead, foreign, reused, stranger):
             path.write_text("x")
-        os.utime(reused, (1, 1))
+        os.utime(mine.parent, (1, 1))  # as if the clock had been set forward since
         sweep(tmp_path)
         assert {p.name for p in tmp_path.iterdir()} == {mine.parent.name, foreign.name, stranger.name}
         os.utime(foreign, (time.time() - temporary.FOREIGN_SECONDS - 5.0,) * 2)
@@ -71,7 +71,7 @@ def test_only_what_nobody_writes_any_more_goes(tmp_path: Path) -> None:
 
 def test_an_earlier_folder_that_was_moved_away_comes_back(tmp_path: Path) -> None:
     """Killed between the two moves of a replacement; after both, it goes."""
-    backup = tmp_path / f"{OLD}{host_code()}-{dead_pid()}-abc" / "frames"
+    backup = tmp_path / f"{OLD}{host_code()}-{dead_pid()}-1f-abc" / "frames"
     backup.mkdir(parents=True)
     (backup / "a").write_text("earlier")
     sweep(tmp_path)
@@ -97,3 +97,12 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_earlier_one(
     with pytest.raises(OSError, match="busy"), atomic_folder(target, ("a",)) as new:
         (new / "a").write_text("new")
     assert (target / "a").read_text() == "earlier" and [p.name for p in tmp_path.iterdir()] == ["frames"]
+
+
+def test_a_process_has_one_start_whatever_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = processes.start_code(os.getpid())
+    assert processes.start_code(dead_pid()) is None
+    if sys.platform == "linux":
+        moved = processes.start_time(os.getpid()) + 3600.0
+        monkeypatch.setattr(processes, "start_time", lambda pid: moved)
+    assert processes.start_code(os.getpid()) == before

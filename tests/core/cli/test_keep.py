@@ -1,0 +1,49 @@
+"""The files of an unfinished run are what it wrote, or are written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from a124core.cli.folder import RunFolder
+from a124core.cli.keep import RunKeeper
+from a124core.export.checkpoint import load_field
+from a124core.field.config import FieldConfig
+from a124core.field.field4d import Field4D, new_field
+
+STAGE = "static.safetensors"
+
+
+def a_field() -> Field4D:
+    config = FieldConfig(time_grids=1, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=8)
+    return new_field(config, torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> RunKeeper:
+    made = RunKeeper(RunFolder(tmp_path), {})
+    made.finish("static", a_field(), {})
+    return made
+
+
+def written_again(keeper: RunKeeper) -> bool:
+    before = (keeper.folder.work / STAGE).stat().st_ino
+    keeper.ensure()
+    return (keeper.folder.work / STAGE).stat().st_ino != before
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"cut"), lambda path: path.write_bytes(b"")])
+def test_a_stage_that_was_cut_or_replaced_since_is_written_again(keeper: RunKeeper, spoil: object) -> None:
+    path = keeper.folder.work / STAGE
+    assert not written_again(keeper), "what is whole costs nothing"
+    spoil(path)
+    assert written_again(keeper) and torch.equal(load_field(path).table, a_field().table)
+
+
+def test_a_stage_that_was_read_is_not_written(keeper: RunKeeper) -> None:
+    resumed = RunKeeper(keeper.folder, {})
+    assert torch.equal(resumed.read_finished("static").table, a_field().table)
+    assert list(resumed.finished) == ["static"] and not written_again(resumed)
+    assert resumed.read_finished("coarse") is None
