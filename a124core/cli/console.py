@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, TextIO
 
 from ..utils.validate import check_text
 
@@ -17,13 +19,55 @@ MAX_NUMBER = 10**9  # of anything else that is counted
 
 def print_anything() -> None:
     """Let the terminal show with a backslash what its encoding lacks, where printing it would raise an error. A stream
-    that is closed becomes the null device: else the next file that is opened would have its number."""
+    that is closed becomes the null device: else the next file that is opened would have its number.
+    One that breaks costs no work: see LastingStream."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, LastingStream(stream))
+
+
+class LastingStream:
+    """A text stream that becomes the null device when it cannot be written: after `| head -1`, or on a full disk."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write as far as it goes."""
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush as far as it goes."""
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[..., Any], *arguments: str) -> None:
+        try:
+            action(*arguments)
+        except OSError as error:
+            self.failure = error
+            with suppress(OSError, ValueError):  # without a descriptor there is nothing to redirect
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
+            if error.errno != errno.EPIPE and self is not sys.stderr:
+                print(f"What is printed cannot be written any more ({error.strerror or error}).", file=sys.stderr)
+
+
+def was_printed() -> bool:
+    """Return whether all that was printed so far arrived, or was not wanted any more."""
+    sys.stdout.flush()
+    failure = getattr(sys.stdout, "failure", None)
+    return failure is None or failure.errno == errno.EPIPE
 
 
 def check_options(options: Any) -> None:

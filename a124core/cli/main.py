@@ -16,11 +16,11 @@ from ..priors.builtin import example_image
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.device import keep_freed_pages
-from ..utils.text import shorten
+from ..utils.text import first_line, shorten
 from ..utils.validate import checked_prompt
 from .ablate import ablate
 from .args import parser
-from .console import check_options, print_anything
+from .console import check_options, print_anything, was_printed
 from .estimate import estimate
 from .export import export_file
 from .folder import RunFolder, used_folder
@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error, 2)
     except RuntimeError as error:
         return _failed(error, 1)
-    return 0
+    except MemoryError as error:
+        return _failed(RuntimeError(f"the memory is full ({first_line(error)}): close other programs and retry."), 1)
+    return 0 if was_printed() or hasattr(options, "out") else 2
 
 
 def _resume_line(arguments: list[str]) -> str:

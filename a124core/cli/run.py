@@ -199,7 +199,7 @@ def run_stage(
     run = Run(options.seed, options.device, on_step, snapshot, saved)
     try:
         return optimise(stage, start, options.reference, guidances, config, run)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         task = f"{error.prior} in the {stage} stage" if isinstance(error, PriorError) else f"the {stage} stage"

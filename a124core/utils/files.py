@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,14 +118,36 @@ def _umask() -> int:
 
 def _explained(error: Exception, path: Path) -> OSError:
     """Turn an error of the system into one sentence for the user; an earlier file at path is still there."""
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)) or "os error 28" in str(error):
+    number, reason = _error_number(error), getattr(error, "strerror", None) or error
+    if number == errno.ENOSPC and _is_out_of_entries(path.parent):
+        return OSError(f"the disk takes no more files: {path} was not written, an earlier file is kept: delete some.")
+    if number in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)):
         return OSError(f"the disk is full: {path} was not written, an earlier file is kept: free space and retry.")
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if number == errno.EROFS:
+        return OSError(f"the disk can only be read: {path} was not written: check the disk, or choose another folder.")
+    if number == errno.EFBIG:
+        return OSError(f"{path} was not written, no file may be that large there: choose a folder on another disk.")
+    if number in (errno.EACCES, errno.EPERM):
         return OSError(f"{path} may not be written: choose a folder that you own.")
     if number == errno.ENOENT:
         return OSError(f"{path} could not be written, its folder does not exist: create it or choose another.")
-    return OSError(f"{path} was not written ({error}): an earlier file is kept; check the disk and retry.")
+    return OSError(f"{path} was not written ({reason}): an earlier file is kept; check the disk and retry.")
+
+
+def _error_number(error: Exception) -> int | None:
+    """Return the system's number of an error, which the safetensors library writes into its message."""
+    number = getattr(error, "errno", None)
+    written = re.search(r"os error (\d+)", str(error)) if number is None else None
+    return int(written[1]) if written else number
+
+
+def _is_out_of_entries(folder: Path) -> bool:
+    """Return whether a file system that counts its files, by inodes, has none left, whatever space is free."""
+    try:
+        state = os.statvfs(folder)
+    except (OSError, AttributeError):  # Windows has no such call
+        return False
+    return state.f_files > 0 and state.f_favail == 0
 
 
 def write_json(path: str | Path, values: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from a124core.export.viewer.read_volume import read_volume
 from a124core.export.viewer.volume import Volume, VolumeOptions
 from a124core.export.viewer.volume_file import MAGIC, SUFFIX, VERSION, pack_volume
 from tests.fuzz.driver import Parser
 from tests.fuzz.mutations import damage_bytes, damage_json, json_bytes
+from tests.fuzz.read_volume import read_volume
 
 SHAPES = ((1, 4, 6, 5, 4), (3, 4, 3, 4, 7), (2, 4, 1, 1, 9))  # (F, 4, Z, Y, X)
 BOX = torch.tensor([[-0.5, -0.4, -0.3], [0.5, 0.6, 0.7]])

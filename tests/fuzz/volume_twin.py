@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from a124core.export.viewer.read_volume import read_volume
 from tests.fuzz.driver import BYTES, CASES, SECONDS, case
+from tests.fuzz.read_volume import read_volume
 from tests.fuzz.volume_files import PARSERS
 
 SCRIPT = Path(__file__).with_suffix(".mjs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from a124core.cli.console import LastingStream, was_printed
 from a124core.cli.main import main
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
@@ -80,3 +83,28 @@ def test_notes_of_a_foreign_file_give_a_terminal_no_orders(tmp_path: Path, capsy
     assert main(["info", str(tmp_path / "a.safetensors")]) == 0
     printed = capsys.readouterr().out
     assert all(line.isprintable() for line in printed.splitlines()) and "prompt: a panda\\x1b]52;c" in printed
+
+
+def test_a_stream_that_breaks_costs_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe whose reader has gone is not told; a full disk is, once."""
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    for number, words in ((errno.EPIPE, ""), (errno.ENOSPC, "What is printed cannot be written any more (full).\n")):
+        broken = io.StringIO()
+        monkeypatch.setattr(broken, "flush", lambda number=number: (_ for _ in ()).throw(OSError(number, "full")))
+        monkeypatch.setattr(sys, "stdout", LastingStream(broken))
+        sys.stdout.write("a line")
+        sys.stdout.flush()
+        assert said.getvalue() == words and was_printed() == (number == errno.EPIPE)
+        said.truncate(0)
+        said.seek(0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_what_only_prints_fails_where_nothing_can_be_printed(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    config = FieldConfig(time_grids=1, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=6)
+    save_field(tmp_path / "a.safetensors", new_field(config, torch.Generator().manual_seed(0)))
+    with open("/dev/full", "w", encoding="utf-8") as full, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        assert main(["info", str(tmp_path / "a.safetensors")]) == 2
+    assert capfd.readouterr().err == "What is printed cannot be written any more (No space left on device).\n"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from a124core.utils import files
@@ -34,6 +36,10 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path: Path)
     for error, kind, words in (
         (OSError(errno.ENOSPC, "No space left on device"), OSError, "disk is full.*kept"),
         (OSError(errno.EACCES, "denied"), OSError, "may not be written"),
+        (OSError(errno.EROFS, "read-only"), OSError, "the disk can only be read"),
+        (OSError(errno.EFBIG, "too large"), OSError, "no file may be that large"),
+        (SafetensorError("Error while serializing: I/O error: too large (os error 27)"), OSError, "be that large"),
+        (OSError(errno.EIO, "Input/output error", "x"), OSError, r"not written \(Input/output error\)"),
         (ValueError("other"), ValueError, "other"),
         (KeyboardInterrupt(), KeyboardInterrupt, None),
     ):
@@ -50,6 +56,13 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     target = tmp_path / "x.bin"
     with pytest.raises(OSError, match="disk is full"), atomic_write(target), open("/dev/full", "wb") as full:
         full.write(b"x" * 100_000)
+
+
+def test_a_disk_without_inodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = namedtuple("state", "f_files f_favail")
+    monkeypatch.setattr(files.os, "statvfs", lambda folder: state(100, 0), raising=False)
+    with pytest.raises(OSError, match="the disk takes no more files"), atomic_write(tmp_path / "x.bin"):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:

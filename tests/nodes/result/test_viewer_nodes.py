@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from a124core.export.viewer.read_volume import read_volume
+from tests.fuzz.read_volume import read_volume
 
 SMALL = {"resolution": 16, "frames": 3}
 

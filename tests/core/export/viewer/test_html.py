@@ -11,9 +11,9 @@ import torch
 
 from a124core.export.viewer import html
 from a124core.export.viewer.html import LIBRARY, export_html, inline_module
-from a124core.export.viewer.read_volume import read_volume
 from a124core.export.viewer.volume import VolumeOptions
 from tests.fakes import FunctionField
+from tests.fuzz.read_volume import read_volume
 
 
 @FunctionField

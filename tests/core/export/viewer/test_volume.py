@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from a124core.export.viewer.read_volume import read_volume
 from a124core.export.viewer.volume import VolumeOptions, bake_volume, bytes_of_density
 from a124core.export.viewer.volume_file import baked_bytes
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from tests.fakes import FunctionField, with_occupancy
+from tests.fuzz.read_volume import read_volume
 
 CENTRE, RADIUS = (0.2, -0.1, 0.3), 0.3
 

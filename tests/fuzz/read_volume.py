@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...utils.validate import ABOVE_ZERO
-from .volume import MAX_FRAMES, MAX_RAW_BYTES
-from .volume_file import MAGIC, VERSION
+from a124core.export.viewer.volume import MAX_FRAMES, MAX_RAW_BYTES
+from a124core.export.viewer.volume_file import MAGIC, VERSION
+from a124core.utils.validate import ABOVE_ZERO
 
 ADVICE = "bake it again"
 HEADER_START = len(MAGIC) + 8

@@ -10,9 +10,9 @@ import zlib
 import pytest
 import torch
 
-from a124core.export.viewer.read_volume import read_volume
 from a124core.export.viewer.volume import Volume, VolumeOptions
 from a124core.export.viewer.volume_file import pack_volume
+from tests.fuzz.read_volume import read_volume
 
 BOX = torch.tensor([[-0.5, -0.4, -0.3], [0.5, 0.6, 0.7]])
 CELLS = torch.randint(0, 256, (3, 4, 4, 3, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
