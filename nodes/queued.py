@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..a124core.utils.text import quote_value
+
 UNPLUGGED: Any = object()  # default of a wired input in VALIDATE_INPUTS
 QUOTED = re.compile(r"(?<!\w)(['\"])(.*?)\1(?!\w)")
 LOOKALIKES = str.maketrans({"'": "’", '"': "”", "/": "∕", "=": "＝", "&": "＆", "<": "‹", ">": "›"})
@@ -43,7 +45,7 @@ def check_declared(node: type, **values: Any) -> None:
 def _check_value(name: str, value: Any, kind: Any, options: dict[str, Any]) -> None:
     if isinstance(kind, list) and value not in kind:
         listed = f"one of {', '.join(map(str, kind))}" if len(kind) <= LONGEST else "another one of its list"
-        raise ValueError(f"{name} is {value!r}: choose {listed}.")
+        raise ValueError(f"{name} is {quote_value(value)}: choose {listed}.")
     low, high = options.get("min", value), options.get("max", value)
     if not isinstance(kind, list) and not low <= value <= high:
         raise ValueError(f"{name} is {value}: it must be at least {low} and at most {high}, so choose another number.")

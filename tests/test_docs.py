@@ -49,3 +49,11 @@ def test_the_test_finds_what_is_gone(tmp_path: Path, files: set[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text("[a](no.md) `a124core/no.py` `losses.py` `no.mjs` `tests/web` python -m tools.no https://x/docs/no")
     assert gone(page, files) == ["no.md", "a124core/no.py", "tools/no", "no.mjs"]
+
+
+def test_every_promise_of_the_same_result_names_what_it_hangs_on() -> None:
+    """The same seed alone repeats nothing: threads and backend decide in which order sums are taken."""
+    code = [path for folder in ("a124core", "nodes") for path in (ROOT / folder).rglob("*.py")]
+    for path in [*PAGES, *code]:
+        for promise in re.findall(r"same seed[^.:;]*", path.read_text(encoding="utf-8"), re.IGNORECASE):
+            assert promise.lower().startswith("same seed, threads and backend"), f"{path}: {promise}"

@@ -115,7 +115,7 @@ def _animate(p: argparse.ArgumentParser) -> None:
 
 
 def _run_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--seed", type=int, default=0, help="same seed, threads and kernels: same result")
+    p.add_argument("--seed", type=int, default=0, help="same seed, threads and backend: same result")
     p.add_argument("--steps-scale", type=float, default=1.0, help="multiplies the steps of every stage: "
                    "0.2 is a quick look (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")

@@ -17,7 +17,7 @@ from ..utils.text import unused_note
 from ..utils.validate import plain_name
 from .camera_args import FILM_BACKGROUNDS, add_camera_args, add_film_args
 from .export_formats import FORMATS, STILLS
-from .folder import created_folder
+from .folder import created_folder, refuse_overwriting
 from .machine import available_device
 
 ALL = "all"
@@ -58,6 +58,7 @@ def export_file(options: object) -> None:
     checked = check_options(options, form)
     if note := unused_note(form, unused_options(options, form)):
         print(note)
+    refuse_overwriting(options.field, *([_target(name, out) for name in checked] if form == ALL else [out]))
     field = load_field(options.field).to(options.device)
     if form != ALL:
         _write(form, field, out, checked[form])
@@ -99,14 +100,19 @@ def _write(name: str, field: Field4D, target: Path, options: Any) -> None:
 
 def _try_write(name: str, field: Field4D, folder: Path, options: Any) -> bool:
     """Write one of all formats: a fault costs this one only. False if it failed; a missing package is no failure."""
-    suffix, stem = FORMATS[name].suffix, "flipbook" if name == "flipbook" else "scene"
-    target = folder / (f"{stem}{suffix}" if suffix else name)
+    target = _target(name, folder)
     try:
         _write(name, field, target, options)
     except (RuntimeError, ValueError) as error:
         print(f"Left out: {target}: {error}", file=sys.stderr)
         return not isinstance(error, ValueError) and not is_out_of_memory(error)
     return True
+
+
+def _target(name: str, folder: Path) -> Path:
+    """Return where one of all formats goes."""
+    suffix, stem = FORMATS[name].suffix, "flipbook" if name == "flipbook" else "scene"
+    return folder / (f"{stem}{suffix}" if suffix else name)
 
 
 def resolve_format(requested: str | None, out: Path, still: bool) -> str:

@@ -18,7 +18,7 @@ from ..utils.files import write_json
 from ..utils.json_files import parse_json, read_json
 from ..utils.lock import locked
 from ..utils.temporary import NEW, delete_folder, new_prefix, sweep
-from ..utils.text import quote_value
+from ..utils.text import first_line, quote_value
 
 UNFINISHED, EARLIER, RESULTS, RUN, PREVIEW = "unfinished", "unfinished-earlier", "results", "run.json", "preview.png"
 CUTOUT = "cutout.png"
@@ -47,9 +47,17 @@ def _make(folder: Path) -> None:
         raise ValueError(f"{file} is a file, and a folder is needed for the results: choose another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, RecursionError) as error:  # hundreds of folders within each other
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise ValueError(f"{folder} cannot be made a folder ({reason}): choose another place with --out.") from None
+
+
+def refuse_overwriting(source: Path | None, *targets: Path) -> None:
+    """Refuse to write a result onto the file that it is made from, by whatever name."""
+    for target in targets:
+        with suppress(OSError):  # one of the two is not there
+            if source is not None and os.path.samefile(source, target):
+                raise ValueError(f"{target} would be written onto the file that is read: choose another --out.")
 
 
 def check_writable(out: Path, needed: int = SPARE) -> None:

@@ -22,7 +22,7 @@ from ..runs.monitor import Intervals, RunMonitor
 from ..runs.store import TOKEN_FORMAT, RunStore, save_elsewhere
 from ..utils.device import is_out_of_memory
 from ..utils.text import count_noun
-from .folder import used_folder
+from .folder import refuse_overwriting, used_folder
 from .machine import available_device
 from .progress import Interrupted, advance, interrupted_if, interruptible, plain_interrupt_unless, step_bar
 
@@ -43,7 +43,7 @@ def add_invert_args(p: argparse.ArgumentParser) -> None:
                    "memory, the result is the same (%(default)s)")
     p.add_argument("--rate", type=float, default=default.lr, help="learning rate (%(default)s)")
     p.add_argument("--size", type=int, default=default.size, help="pixels a side (%(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="same seed and threads: same word")
+    p.add_argument("--seed", type=int, default=0, help="same seed, threads and backend: same word")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run beside --out")
     p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -56,6 +56,7 @@ def invert(args: Any) -> None:
     if len(args.word.split()) > 1:
         raise ValueError(f"--word is {args.word!r}: one plain word is needed, such as fox.")
     check_image_size(args.size)
+    refuse_overwriting(args.image, args.out, preview := args.out.with_name(f"{args.out.stem}.preview.png"))
     config = TokenConfig(steps=args.steps, batch=args.batch, chunk=args.chunk, lr=args.rate, size=args.size)
     with used_folder(args.out.parent, _say, args.out):
         image, _, _ = read_image(args.image)
@@ -69,7 +70,7 @@ def invert(args: Any) -> None:
             for line in memory_lines(model, config):
                 print(line, flush=True)
             with step_bar("invert", 0 if snapshot is None else snapshot.step, config.steps, args.quiet) as bar:
-                progress = InversionProgress(bar, args.out.with_name(f"{args.out.stem}.preview.png"))
+                progress = InversionProgress(bar, preview)
                 embedding = _learn(image, model, config, args.seed, progress, store, snapshot)
             notes = {"made_by": "animate124", "init_word": args.word.strip(), "steps": str(config.steps)}
             _finish(store, args.out, embedding, notes)

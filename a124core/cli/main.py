@@ -23,11 +23,12 @@ from .args import parser
 from .console import check_options, print_anything, was_printed
 from .estimate import estimate
 from .export import export_file
-from .folder import RunFolder, used_folder
+from .folder import RunFolder, refuse_overwriting, used_folder
 from .info import describe
 from .invert import invert
 from .machine import available_device
 from .models import models_from_args
+from .outputs import PICTURES
 from .prepare import RunOptions
 from .progress import Interrupted
 from .render import render_file
@@ -105,6 +106,8 @@ def demo_run(options: object) -> RunOptions:
 def animate_run(options: object) -> RunOptions:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
+    for source in (options.image, options.mask, options.depth) if options.out is not None else ():
+        refuse_overwriting(source, *(options.out / name for name in PICTURES))
     models = models_from_args(options)
     if note := unused_options(options):
         print(note, flush=True)

@@ -10,7 +10,7 @@ from ..export.images.frames import export_frames
 from ..export.images.video import SUFFIXES
 from ..reference.reference import WHITE
 from .camera_args import camera_path_from_args, film_options_from_args, progress_bar
-from .folder import created_folder
+from .folder import created_folder, refuse_overwriting
 from .machine import available_device
 
 
@@ -19,6 +19,7 @@ def render_file(options: object) -> None:
     out = Path(options.out)
     if out.suffix and out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out.name} ends in {out.suffix!r}: use {', '.join(SUFFIXES)}, or a folder for PNG frames.")
+    refuse_overwriting(options.field, out)
     device = available_device(options.device)
     path, frames = camera_path_from_args(options)
     film = film_options_from_args(options, frames, WHITE)

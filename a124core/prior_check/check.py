@@ -87,7 +87,7 @@ def check_priors(
     guidances: Guidances,
     views: ProbeViews,
     embedding: str = "",  # the learned embedding that the refine guidance's prompt should contain
-    seed: int = 0,  # same seed, same report
+    seed: int = 0,  # same seed, threads and backend, same report
     device: torch.device | str = "cpu",
     on_progress: OnProgress | None = None,  # called before each query
 ) -> PriorCheck:

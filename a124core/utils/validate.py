@@ -17,6 +17,7 @@ MAX_PROMPT = 1000  # characters; the text encoders of the method read 77 tokens,
 PORTS = ("COM", "LPT")  # with a digit, or a raised one, which Windows takes for it
 RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *(f"{p}{k}" for p in PORTS for k in "123456789¹²³")}
 FORBIDDEN_CHARACTERS = '<>:"|?*\\'  # in file names, on Windows; so are the reserved ones
+MAX_FOLDERS = 16  # in the name of a file to write
 MAX_NAME_BYTES = 120  # of one part: every common file system takes 255, and a number and a suffix follow
 MAX_NUMBER = 2**64  # of options: only seeds come near it, and messages stay short
 TYPES = {  # by the name of a dataclass field's type: what a value must be, and its name in a message
@@ -101,8 +102,9 @@ def readable_file(path: str | Path, advice: str, max_bytes: float = ANY) -> Path
 def plain_name(name: str) -> str:
     """Return the name of a file to write, "tabby", or of a folder and a file, "cats/tabby"; refuse what an operating
     system would not take, and what would leave the folder that it is meant for."""
-    for part in name.split("/"):
-        fault = _name_fault(part)
+    parts = name.split("/")
+    for part in parts:
+        fault = f"has more than {MAX_FOLDERS} folders" if len(parts) > MAX_FOLDERS + 1 else _name_fault(part)
         if fault:
             quoted = quote_value(name, 2 * MAX_NAME_BYTES)
             raise ValueError(f"the name {quoted} {fault}: use a plain name such as 'robot' or 'cats/tabby'.")

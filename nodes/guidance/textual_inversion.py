@@ -87,7 +87,7 @@ class A124TextualInversion:
                 )}),
                 "seed": ("INT", {
                     "default": 0, "min": 0, "max": 2**32 - 1, "control_after_generate": False,
-                    "tooltip": "Same seed and threads, same embedding.",
+                    "tooltip": "Same seed, threads and backend, same embedding.",
                 }),
                 "resume": (["auto", "restart"], {"default": "auto", "tooltip": (
                     "auto: resume an interrupted run with the same inputs, or take its finished embedding. restart: "

@@ -50,7 +50,7 @@ def widgets() -> dict[str, tuple]:
         "seed": ("INT", {
             "default": 0, "min": 0, "max": 2**32 - 1, "control_after_generate": False,
             "tooltip": (
-                "Same seed, threads and kernels, same result. It stays as it is after a run, so that a second Run "
+                "Same seed, threads and backend, same result. It stays as it is after a run, so that a second Run "
                 "costs nothing."
             ),
         }),

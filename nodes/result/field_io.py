@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...a124core.export.checkpoint import load_field, save_field
 from ...a124core.field.field4d import Field4D
+from ...a124core.utils.text import quote_value
 from .. import sockets
 from ..declarations import choice, field, outputs
 from ..host import ui
@@ -74,4 +75,4 @@ def saved_fields() -> list[str]:
 
 
 def _missing(file: str) -> str:
-    return f"{file!r} is not in {output_folder()}: save a field first, or choose another file."
+    return f"{quote_value(file)} is not in {output_folder()}: save a field first, or choose another file."

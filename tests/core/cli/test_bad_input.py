@@ -91,6 +91,11 @@ def test_an_output_folder_that_cannot_be_used(
     options = ("animate", "--image", picture, "--prompt", "it jumps", "--out")
     for out in (picture, picture / "inside" / "it"):
         assert f"{picture} is a file, and a folder is needed" in refusal(capsys, *options, out)
+    result = tmp_path / "contact.png"
+    shutil.copy(picture, result)
+    assert "onto the file that is read" in refusal(capsys, *options[:2], result, *options[3:], tmp_path)
+    deep = refusal(capsys, *options, Path(tmp_path, *"a" * 1900))
+    assert "cannot be made a folder" in deep and not (tmp_path / "a").exists()
     endless = refusal(capsys, *options, tmp_path / ("x" * 5000))
     assert "cannot be made a folder" in endless and "choose another place with --out" in endless and len(endless) < 620
     locked = tmp_path / "locked"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -210,3 +211,17 @@ def test_a_name_that_says_no_format_gets_a_short_list(field: Path, capsys: pytes
     assert run(field, "--out", "cat.avi") == 2
     said = capsys.readouterr().err
     assert all(ending in said for ending in (".mp4", ".glb", ".html", "--format")) and len(said) < 220
+
+
+def test_nothing_is_written_onto_the_field_itself(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    content = field.read_bytes()
+    for name in ("scene.glb", "film.mp4"):
+        (tmp_path / name).write_bytes(content)
+    os.link(tmp_path / "film.mp4", tmp_path / "other.gif")
+    for words in (("scene.glb", "scene.glb"), ("film.mp4", "other.gif"), ("scene.glb", ".", "--format", "all")):
+        source, out, *more = words
+        assert run(tmp_path / source, "--out", tmp_path / out, *more) == 2
+        assert "onto the file that is read" in capsys.readouterr().err
+    assert main(["render", str(tmp_path / "film.mp4"), "--out", str(tmp_path / "other.gif")]) == 2
+    assert "onto the file that is read" in capsys.readouterr().err
+    assert all(path.read_bytes() == content for path in tmp_path.iterdir())

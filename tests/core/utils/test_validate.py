@@ -19,6 +19,7 @@ def test_plain_names_pass(name: str) -> None:
     [
         ("", "does not stay"), ("  ", "does not stay"), ("..", "does not stay"), ("a/../b", "does not stay"),
         ("/tmp/a", "does not stay"), ("a/", "does not stay"), ("a//b", "does not stay"), (".", "does not stay"),
+        ("a/" * 2000 + "b", "more than 16 folders"),
         ("CON", "Windows"), ("nul.txt", "Windows"), ("a/Lpt1", "Windows"), ("com9.mp4", "Windows"), ("aux ", "Windows"),
         ("CONIN$", "Windows"), ("conout$.mp4", "Windows"), ("com¹", "Windows"), ("a/LPT³.txt", "Windows"),
         ("a\\b", "character"), ("C:x", "character"), ("a?", "character"), ("a\n", "character"), ("a\x00", "character"),
