@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..export.checkpoint import read_field
+from ..field.config import FieldConfig
 from ..field.field4d import Field4D
 from ..stages.snapshot import Snapshot
 from .folder import RunFolder
@@ -29,13 +31,17 @@ class RunKeeper:
     notes: dict[str, Any] = field(default_factory=dict)  # seconds and losses so far
     _stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)  # of the stages' files, as written or read here
 
-    def read_finished(self, stage: str) -> Field4D | None:
-        """Read a stage that an interrupted run finished; None if it did not. ValueError if that file is damaged."""
-        result = self.folder.store.result(f"{stage}.safetensors")
-        if result is not None:
-            self.finished[stage] = result
-            path = self.folder.work / f"{stage}.safetensors"
-            self._stamps[path] = _stamp(path)
+    def read_finished(self, stage: str, config: FieldConfig) -> Field4D | None:
+        """Read a stage that an interrupted run finished; None if it did not. ValueError if that file is damaged, or of
+        another stage or field than the config says."""
+        path = self.folder.work / f"{stage}.safetensors"
+        if not path.is_file():
+            return None
+        result, extra = read_field(path)
+        if extra.get("stage", stage) != stage or result.config != config:
+            raise ValueError(f"{path} is not the {stage} stage of this run: put the right file back, or delete it.")
+        self.finished[stage] = result
+        self._stamps[path] = _stamp(path)
         return result
 
     def save(self, snapshot: Snapshot, notes: dict[str, Any]) -> int:

@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error, 1)
     except MemoryError as error:
         return _failed(RuntimeError(f"the memory is full ({first_line(error)}): close other programs and retry."), 1)
-    return 0 if was_printed() or hasattr(options, "out") else 2
+    only_prints = options.command == "info" or getattr(options, "estimate", False)
+    return 0 if was_printed() or not only_prints else 2
 
 
 def _resume_line(arguments: list[str]) -> str:

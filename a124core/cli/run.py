@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,9 @@ class _Pipeline:
         """Run the stages, those that an interrupted run had finished excepted, and evaluate each."""
         field, baseline, reports = None, None, []
         for stage in self.prepared.stages:
-            finished = self.keeper.read_finished(stage) if self.resume else None
+            grid = self.prepared.settings.field
+            grid = replace(grid, time_grids=1) if stage == "static" else grid
+            finished = self.keeper.read_finished(stage, grid) if self.resume else None
             field = self._optimise(stage, field) if finished is None else finished
             metrics = {}
             if self.eval_set is not None:

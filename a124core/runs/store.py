@@ -68,11 +68,6 @@ class RunStore:
             os.utime(slot, ns=(latest + TICK, latest + TICK))
         return slot.stat().st_size
 
-    def result(self, name: str) -> Any | None:
-        """Read a finished result; None if there is none, ValueError if it cannot be read."""
-        path = self.folder / name
-        return self.format.read_result(path) if path.is_file() else None
-
     def usable_result(self, name: str) -> Any | None:
         """Read a finished result; None if there is none that can be read, NewerFileError if a later release can."""
         path = self.folder / name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,11 @@ from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
 
 STAGE = "static.safetensors"
+CONFIG = FieldConfig(time_grids=1, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=8)
 
 
 def a_field() -> Field4D:
-    config = FieldConfig(time_grids=1, levels=2, base_resolution=4, max_resolution=8, log2_hashmap_size=8)
-    return new_field(config, torch.Generator().manual_seed(0))
+    return new_field(CONFIG, torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
@@ -44,6 +46,18 @@ def test_a_stage_that_was_cut_or_replaced_since_is_written_again(keeper: RunKeep
 
 def test_a_stage_that_was_read_is_not_written(keeper: RunKeeper) -> None:
     resumed = RunKeeper(keeper.folder, {})
-    assert torch.equal(resumed.read_finished("static").table, a_field().table)
+    assert torch.equal(resumed.read_finished("static", CONFIG).table, a_field().table)
     assert list(resumed.finished) == ["static"] and not written_again(resumed)
-    assert resumed.read_finished("coarse") is None
+    assert resumed.read_finished("coarse", CONFIG) is None
+
+
+def test_the_file_of_another_stage_or_field_is_not_taken_for_it(keeper: RunKeeper) -> None:
+    work, resumed = keeper.folder.work, RunKeeper(keeper.folder, {})
+    shutil.copy(work / STAGE, work / "coarse.safetensors")
+    for stage, config in (("coarse", CONFIG), ("static", replace(CONFIG, hidden=8))):
+        with pytest.raises(ValueError, match=f"is not the {stage} stage of this run: put the right file back"):
+            resumed.read_finished(stage, config)
+    (work / STAGE).write_bytes(b"cut")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        resumed.read_finished("static", CONFIG)
+    assert not resumed.finished
