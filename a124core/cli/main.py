@@ -28,7 +28,7 @@ from .info import describe
 from .invert import invert
 from .machine import available_device
 from .models import models_from_args
-from .outputs import PICTURES
+from .outputs import IMAGES
 from .prepare import RunOptions
 from .progress import Interrupted
 from .render import render_file
@@ -108,7 +108,7 @@ def animate_run(options: object) -> RunOptions:
     """A picture of the user's own."""
     prompt = checked_prompt(options.prompt)
     for source in (options.image, options.mask, options.depth) if options.out is not None else ():
-        refuse_overwriting(source, *(options.out / name for name in PICTURES))
+        refuse_overwriting(source, *(options.out / name for name in IMAGES))
     models = models_from_args(options)
     if note := unused_options(options):
         print(note, flush=True)

@@ -22,7 +22,7 @@ from ..utils.files import write_json
 from .prepare import PreparedRun
 from .progress import Losses
 
-PICTURES = ("contact.png", "losses.png", "times.png")  # among the results
+IMAGES = ("contact.png", "losses.png", "times.png")  # among the results
 FILM_FRAMES, FILM_FPS, FILM_SIZE = 32, 16, 256
 SHEET_TIMES, SHEET_SIZE = 6, 128
 SHEET_VIEWS = (("front", 0.0, 0.0), ("right, above", 25.0, 60.0), ("back", 0.0, 180.0))  # name, elevation, azimuth
