@@ -14,10 +14,12 @@ from ..export.checkpoint import read_field
 from ..field.config import FieldConfig
 from ..field.field4d import Field4D
 from ..stages.snapshot import Snapshot
+from ..utils.saved_tensors import NewerFileError
 from .folder import RunFolder
 
 RETRIES, RETRY_SECONDS = 3, 20.0  # where nobody can be asked to free some space
 FAILURES = (OSError, ValueError, RuntimeError)  # of a write
+REPAIR = "put the right file back, or delete it and the stage is made again"
 ABSENT = (-1, -1)  # in the place of a file's stamp
 
 
@@ -37,9 +39,14 @@ class RunKeeper:
         path = self.folder.work / f"{stage}.safetensors"
         if not path.is_file():
             return None
-        result, extra = read_field(path)
+        try:
+            result, extra = read_field(path)
+        except NewerFileError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"the {stage} stage cannot be read ({_reason(error)}): {REPAIR}.") from None
         if extra.get("stage", stage) != stage or result.config != config:
-            raise ValueError(f"{path} is not the {stage} stage of this run: put the right file back, or delete it.")
+            raise ValueError(f"{path} is not the {stage} stage of this run: {REPAIR}.")
         self.finished[stage] = result
         self._stamps[path] = _stamp(path)
         return result
@@ -107,7 +114,8 @@ class RunKeeper:
                 return self._write(self.folder)
             except FAILURES as error:
                 problem = _reason(error)
-        raise OSError(f"what is finished ({done}) was not saved ({problem}): free some space and start again.")
+        again = "go on with --resume from what was saved before" if self.folder.resumable() else "start again"
+        raise OSError(f"what is finished ({done}) was not saved ({problem}): free some space and {again}.")
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -121,7 +129,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _reason(error: Exception) -> str:
     """Return the error as a part of a sentence."""
-    return str(error).rstrip(".")
+    return getattr(error, "strerror", None) or str(error).rstrip(".")
 
 
 def _await_enter() -> None:

@@ -83,7 +83,10 @@ def _failed(error: Exception, code: int) -> int:
     """One sentence; the whole story with A124_TRACEBACK=1."""
     if os.environ.get("A124_TRACEBACK"):
         raise error
-    print(f"error: {shorten(str(error), MAX_ERROR)}", file=sys.stderr)
+    reason = getattr(error, "strerror", None)  # the system's, which nobody has put into a sentence
+    named = f"{getattr(error, 'filename', None) or 'a file'} cannot be used ({reason}): check it and its disk."
+    sentence = named if reason else str(error)
+    print(f"error: {shorten(sentence, MAX_ERROR)}", file=sys.stderr)
     return code
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from a124core.cli import keep
 from a124core.cli.folder import RunFolder
 from a124core.cli.keep import RunKeeper
 from a124core.export.checkpoint import load_field
@@ -58,6 +59,23 @@ def test_the_file_of_another_stage_or_field_is_not_taken_for_it(keeper: RunKeepe
         with pytest.raises(ValueError, match=f"is not the {stage} stage of this run: put the right file back"):
             resumed.read_finished(stage, config)
     (work / STAGE).write_bytes(b"cut")
-    with pytest.raises(ValueError, match="not a safetensors file"):
+    with pytest.raises(ValueError, match="static stage cannot be read .*no.* a safetensors file.*: put the right file"):
         resumed.read_finished("static", CONFIG)
     assert not resumed.finished
+
+
+@pytest.mark.parametrize(("snapshots", "words"), [((), "start again"), (("snapshot-a",), "go on with --resume from")])
+def test_where_nothing_can_be_saved_what_was_saved_before_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshots: tuple[str, ...], words: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("the disk is full.")
+
+    monkeypatch.setattr(keep, "RETRY_SECONDS", 0.0)
+    made = RunKeeper(RunFolder(tmp_path), {})
+    made.folder.write_head({})
+    for name in snapshots:
+        (made.folder.work / f"{name}.safetensors").write_bytes(b"a snapshot")
+    monkeypatch.setattr(keep.RunKeeper, "_write", full)
+    with pytest.raises(OSError, match=f"what is finished .static. was not saved .the disk is full.: free .* {words}"):
+        made.finish("static", a_field(), {})
