@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ BINS = 16  # of the histogram; 256 ticks make 16 in each
 
 def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
     """Return a figure that needs no screen; matplotlib is imported here because nothing else needs it."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of where it keeps its fonts
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

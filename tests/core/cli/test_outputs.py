@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def test_plots(tmp_path: Path) -> None:
     losses = {"static": {"rgb": [(1, 1.0), (2, 0.5)]}}
     REAL_PLOTS(tmp_path, losses, preset("demo").coarse.time)
     assert all(min(Image.open(tmp_path / name).size) > 100 for name in ("losses.png", "times.png"))
+    assert not logging.getLogger("matplotlib").isEnabledFor(logging.WARNING), "it warns of where it keeps its fonts"
 
 
 def test_balanced_clips_start_at_zero_more_often() -> None:
