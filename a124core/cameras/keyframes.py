@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..protocols import Pinholes
-from .parse_camera import parse_camera, parse_number
+from .parse_camera import camera_list, parse_camera, parse_number
 from .paths import CameraPath, Spline, check_when, frame_times, interpolate_keys
 from .rig import FOVY, MAX_FOVY, MIN_FOVY, RADIUS
 
@@ -102,6 +102,14 @@ def path_from_keys(content: Any) -> CameraPath:
         raise ValueError(f"{timed} of {len(keys)} camera keys have a time: give it to all of them or to none.")
     time = tuple(parse_number(key, "time", 0.0) for key in keys) if timed else None
     return KeyframePath(pinholes_from_matrices([c for c, _ in cameras], [f for _, f in cameras]), tuple(when), time)
+
+
+def path_of_cameras(cameras: Any) -> KeyframePath:
+    """Return the path through a LOAD3D_CAMERA, one camera or a list of them, in order and evenly spaced."""
+    listed = camera_list(cameras)
+    check_count(listed)
+    parsed = [parse_camera(camera) for camera in listed]
+    return KeyframePath(pinholes_from_matrices(*zip(*parsed, strict=True)), even_times(len(listed)))
 
 
 def check_count(cameras: Sequence[Any]) -> None:

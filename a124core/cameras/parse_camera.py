@@ -41,6 +41,14 @@ def parse_camera(key: Mapping[str, Any]) -> tuple[Tensor, float]:  # c2w (4, 4),
     return c2w, fovy
 
 
+def camera_list(cameras: Any) -> list[Any]:
+    """Return the cameras of a LOAD3D_CAMERA, which is one camera or a list of them; ValueError for an empty list."""
+    listed = list(cameras) if isinstance(cameras, (list, tuple)) else [cameras]
+    if not listed:
+        raise ValueError("the list of cameras is empty: connect one camera or more.")
+    return listed
+
+
 def check_camera(key: Any) -> None:
     """Refuse what is no object of a camera's entries."""
     if not isinstance(key, Mapping):

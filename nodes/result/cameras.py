@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.cameras.keyframes import KeyframePath, pinholes_from_matrices
-from ...a124core.cameras.parse_camera import parse_camera, parse_point
+from ...a124core.cameras.keyframes import path_of_cameras
+from ...a124core.cameras.parse_camera import camera_list, parse_point
 from ...a124core.cameras.paths import CameraPath, FixedTime, Orbit, Spline, StaticCamera, angles_towards, read_keys
 from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
@@ -52,7 +52,8 @@ class A124Cameras(Node):
         )),
         "camera_info": socket("LOAD3D_CAMERA", (
             "The direction of the camera of a Load 3D node. It takes the place of elevation and azimuth. With kind "
-            "camera_info, position, target, turn and field of view are taken as they are."
+            "camera_info, position, target, turn and field of view are taken as they are; of a list of cameras, the "
+            "path goes through all of them in order."
         )),
         "eye_distance": number(0.0, 0.0, 1.0, 0.01, (
             "Above 0: two eyes, so far from each other, in images side by side for a headset or a 3D screen. 0.06 is "
@@ -84,7 +85,7 @@ class A124Cameras(Node):
 
     def make(
         self, kind: str, elevation: float, azimuth: float, radius: float, fovy: float, turns: float, moment: float,
-        keyframes: str, reference: Any = None, camera_info: dict | None = None, eye_distance: float = 0.0,
+        keyframes: str, reference: Any = None, camera_info: dict | list | None = None, eye_distance: float = 0.0,
         file: str = "",
     ) -> tuple[CameraPath]:
         if kind == "spline":
@@ -92,12 +93,14 @@ class A124Cameras(Node):
         elif kind == "file":
             path = _camera_file(file)
         elif kind == "camera_info":
-            path = _exact_camera(camera_info)
+            _check_connected(camera_info is not None)
+            path = path_of_cameras(camera_info)
         elif kind == "reference" and camera_info is None:
             path = _reference_camera(reference)
         else:
             if camera_info is not None:
-                position, target = (parse_point(camera_info, name, ORIGIN) for name in ("position", "target"))
+                first = camera_list(camera_info)[0]
+                position, target = (parse_point(first, name, ORIGIN) for name in ("position", "target"))
                 elevation, azimuth = angles_towards(position, target)
             pose = (elevation, azimuth, radius, fovy)
             path = StaticCamera(*pose) if kind == "reference" else Orbit(*pose, turns)
@@ -115,13 +118,6 @@ def _camera_file(file: str) -> CameraPath:
 def _check_connected(camera: bool) -> None:
     if not camera:
         raise ValueError("kind is camera_info but no camera is connected: wire one, or choose another kind.")
-
-
-def _exact_camera(camera_info: dict | None) -> KeyframePath:
-    """Return the 3D node's camera at rest, in the scene's units."""
-    _check_connected(camera_info is not None)
-    c2w, fovy = parse_camera(camera_info)
-    return KeyframePath(pinholes_from_matrices([c2w], [fovy]), (0.0,))
 
 
 def _reference_camera(reference: Any) -> StaticCamera:

@@ -23,6 +23,23 @@ def test_what_is_no_camera_is_refused(nodes: dict, call_node: Callable, camera: 
         assert str(refused.value).endswith(".") and len(str(refused.value).splitlines()) == 1
 
 
+def test_a_list_of_cameras_is_a_path_through_all_of_them(nodes: dict, call_node: Callable) -> None:
+    """Newer hosts send lists: one camera for each picture of an orbit."""
+    orbit = [{"position": {"x": x, "y": 0.5, "z": z}, "target": {"x": 0, "y": 0, "z": 0}, "fov": 30 + x}
+             for x, z in ((0.0, 2.0), (2.0, 0.0), (0.0, -2.0))]
+    path = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=orbit)[0]
+    cameras = path(3)[0]
+    assert cameras.c2w[:, 0, :3, 3].tolist() == [[0.0, 0.5, 2.0], [2.0, 0.5, 0.0], [0.0, 0.5, -2.0]]
+    assert cameras.fovy.tolist() == [30.0, 32.0, 30.0]
+    one, listed = (call_node(nodes["A124Cameras"], kind="orbit", camera_info=c)[0](2)[0] for c in (orbit[1], orbit[1:]))
+    assert one.azimuth.tolist() == listed.azimuth.tolist() == [90.0, 270.0]
+    with pytest.raises(ValueError, match="list of cameras is empty"):
+        call_node(nodes["A124Cameras"], kind="camera_info", camera_info=[])
+    with pytest.raises(ValueError, match="switch it to perspective"):
+        flat = {**orbit[1], "cameraType": "orthographic"}
+        call_node(nodes["A124Cameras"], kind="camera_info", camera_info=[orbit[0], flat])
+
+
 @pytest.mark.parametrize("name", ["elevation", "azimuth", "radius", "fovy", "turns", "moment", "eye_distance"])
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_numbers_that_no_widget_gives_are_refused(
