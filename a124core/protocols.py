@@ -134,6 +134,7 @@ class Prior(Protocol):
     sigmas: Tensor  # (T,) ascending; the index is the timestep
     cameras: Cameras | None = None  # the only cameras it supports; None: any
     exact: bool = False  # True: the posterior mean in closed form; False: a learned network
+    unlit: bool = False  # True: its images show albedo alone, so it is asked about nothing else
     cfg: float | None = None  # scale of its classifier-free guidance; None: it has none
     reads_condition: bool = False  # does it use View.condition?
     flow: bool = False  # is it a flow-matching model, whose noise share s is sigma = s / (1 - s)?

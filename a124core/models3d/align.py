@@ -7,19 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import radians
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ..cameras.rig import camera_to_world, focal_length
+from ..protocols import Cameras
 from ..reference.reference import Reference
 from ..utils.progress import OnProgress
 from .gaussians import GaussianModel
 from .mesh import MeshModel
+from .posed import PosedPictures
+from .read import LoadedModel
 from .reduce_mesh import reduced_mesh
+from .sequence import Model
 
-Model = MeshModel | GaussianModel
+Placed = TypeVar("Placed", MeshModel, GaussianModel, PosedPictures)
 
 COARSE_SIZE, SIZE = 48, 96  # pixels a side of the images that are compared
 AZIMUTHS = tuple(range(0, 360, 15))  # degrees
@@ -30,6 +35,7 @@ STEPS = {"azimuth": 8.0, "elevation": 8.0, "scale": 0.06, "x": 0.03, "y": 0.03} 
 HALVINGS = 3  # of the steps, at each size
 TILT_COST = 5e-4  # of the score, for a degree of elevation: of two that fit alike the upright one is taken
 COLOUR_WEIGHT = 1.0  # of the mean difference of colours, against an overlap of 1
+GOOD = 0.8  # overlap above which no further axis is tried
 SIMPLE = 20_000  # faces or Gaussians that are enough to compare silhouettes
 
 
@@ -52,13 +58,33 @@ class Alignment:
     overlap: float  # IoU of the silhouettes
     colour_error: float  # mean |dRGB| where both are
 
+    @property
+    def merit(self) -> float:
+        """Return how well it agrees, as one number."""
+        return _score(self.overlap, self.colour_error, self.placement.elevation)
 
-def place(model: Model, placement: Placement, reference: Reference) -> Model:
-    """Return the model as it stands before the reference camera."""
-    camera = camera_to_world(reference.camera)[0, :3, :3]
-    tilt = camera @ _rotation(placement.elevation, 0) @ camera.T
+
+def place(model: Placed, placement: Placement, camera: Cameras) -> Placed:
+    """Return the model as it stands before the reference image's camera."""
+    axes = camera_to_world(camera)[0, :3, :3]
+    tilt = axes @ _rotation(placement.elevation, 0) @ axes.T
     linear = placement.scale * tilt @ _rotation(placement.azimuth, 1)
-    return model.transformed(linear, placement.x * camera[:, 0] + placement.y * camera[:, 1])
+    return model.transformed(linear, placement.x * axes[:, 0] + placement.y * axes[:, 1])
+
+
+def align_loaded(
+    loaded: LoadedModel, reference: Reference, on_progress: OnProgress | None = None
+) -> tuple[LoadedModel, Alignment]:
+    """Align a model as its first frame, with that of its possible upward axes which fits best."""
+    best: tuple[LoadedModel, Alignment] | None = None
+    for up in loaded.ups:
+        turned = loaded.turned(up)
+        alignment = align(turned.frames[0], reference, on_progress)
+        if best is None or alignment.merit > best[1].merit:
+            best = turned, alignment
+        if alignment.overlap >= GOOD and not isinstance(turned.frames[0], GaussianModel):
+            break  # files of Gaussians are as often one way up as the other, and a silhouette hardly tells
+    return best
 
 
 def align(model: Model, reference: Reference, on_progress: OnProgress | None = None) -> Alignment:
@@ -96,7 +122,7 @@ class _Target:
         self.pixel = float(reference.camera.radius / focal_length(reference.camera.fovy, size))  # world units
 
     def layers(self, placement: Placement) -> Tensor:  # (4, S, S)
-        model = place(self.model, placement, self.reference)
+        model = place(self.model, placement, self.reference.camera)
         return model.layers(self.reference.camera, (self.size, self.size))[0, :4]
 
     def agreement(self, placement: Placement) -> tuple[float, float]:
@@ -111,12 +137,18 @@ class _Target:
         layers = self.layers(placement)
         if not (layers[3] > 0.5).any():
             return -1.0, placement
-        (size, middle), (target_size, target_middle) = _size_and_centroid(layers[3]), _size_and_centroid(self.image[3])
-        scale = target_size / size
-        moved = _moved(layers, scale, middle, target_middle)
-        shift = (target_middle - scale * middle) * self.pixel
-        placement = replace(placement, scale=scale, x=float(shift[0]), y=-float(shift[1]))
+        moved, placement = fitted(layers, self.image, placement, self.pixel)
         return _score(*compare(moved, self.image), elevation), placement
+
+
+def fitted(layers: Tensor, target: Tensor, placement: Placement, pixel: float) -> tuple[Tensor, Placement]:
+    """Return an image (4, S, S) moved and scaled onto a target's silhouette, and the placement that does it; pixel is
+    the length of one at the subject, in world units."""
+    (size, middle), (target_size, target_middle) = _size_and_centroid(layers[3]), _size_and_centroid(target[3])
+    scale = target_size / size
+    shift = (target_middle - scale * middle) * pixel
+    moved = _moved(layers, scale, middle, target_middle)
+    return moved, replace(placement, scale=scale, x=float(shift[0]), y=-float(shift[1]))
 
 
 def compare(layers: Tensor, target: Tensor) -> tuple[float, float]:

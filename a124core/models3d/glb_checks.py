@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,31 @@ from .read_ply import ADVICE, MAX_ROWS
 MAGIC, VERSION, JSON_CHUNK = 0x46546C67, 2, 0x4E4F534A
 COMPONENT_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-SUPPORTED = {"KHR_materials_unlit", "EXT_texture_webp", "KHR_materials_emissive_strength"}  # of required extensions
+SUPPORTED = {  # of required extensions
+    "KHR_materials_unlit", "EXT_texture_webp", "KHR_materials_emissive_strength", "KHR_mesh_quantization",
+    "KHR_texture_transform",
+}
 
 
-def checked_glb(path: Path) -> str:
-    """Return the name of the program that wrote the file; ValueError unless its accessors lie inside of it."""
-    document, binary_bytes = _chunks(path)
+@dataclass(frozen=True)
+class GlbFile:
+    """A binary glTF file whose accessors lie inside of it."""
+
+    path: Path
+    document: dict[str, Any]
+    start: int  # byte at which the binary chunk's data begin
+    binary_bytes: int
+
+    @property
+    def generator(self) -> str:
+        """Return the name of the program that wrote it, empty where it does not say."""
+        asset = self.document.get("asset")
+        return str(asset.get("generator", "")) if isinstance(asset, dict) else ""
+
+
+def checked_glb(path: Path) -> GlbFile:
+    """Read the JSON chunk; ValueError unless its accessors lie inside of the file."""
+    document, start, binary_bytes = _chunks(path)
     required = document.get("extensionsRequired", [])
     unknown = [name for name in required if name not in SUPPORTED] if isinstance(required, list) else ["?"]
     if unknown:
@@ -32,12 +52,11 @@ def checked_glb(path: Path) -> str:
         raise ValueError(f"{path} keeps its data in other files: save it as one .glb.")
     for accessor in _objects(document, "accessors", path):
         _check_accessor(accessor, views, path)
-    asset = document.get("asset")
-    return str(asset.get("generator", "")) if isinstance(asset, dict) else ""
+    return GlbFile(path, document, start, binary_bytes)
 
 
-def _chunks(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the JSON chunk, and the bytes of the binary chunk behind it."""
+def _chunks(path: Path) -> tuple[dict[str, Any], int, int]:
+    """Return the JSON chunk, and where the binary chunk's data begin and how many bytes they are."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(20)
@@ -49,7 +68,8 @@ def _chunks(path: Path) -> tuple[dict[str, Any], int]:
             raise _damaged(path)
         document = parse_json(file.read(length), f"the header of {path}", ADVICE)
         tail = file.read(8)
-    return document, min(struct.unpack("<I", tail[:4])[0], size - 28 - length) if len(tail) == 8 else 0
+    binary_bytes = min(struct.unpack("<I", tail[:4])[0], size - 28 - length) if len(tail) == 8 else 0
+    return document, 28 + length, binary_bytes
 
 
 def _check_accessor(accessor: dict[str, Any], views: list[dict[str, Any]], path: Path) -> None:

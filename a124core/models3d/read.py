@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,8 @@ from .mesh import MeshModel
 from .read_gaussians import read_ply_gaussians, read_splat
 from .read_mesh import read_glb, read_obj, read_ply_mesh
 from .read_ply import ADVICE, read_ply_header
+from .read_spz import read_spz
+from .sequence import Model, share_topology
 
 MAX_BYTES = 2**30  # of a file
 MAX_FRAMES = 64  # of a sequence
@@ -24,8 +26,9 @@ UPWARDS: dict[str, tuple[tuple[float, float, float], ...]] = {  # axis of the fi
     "z": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
     "-y": ((1, 0, 0), (0, -1, 0), (0, 0, -1)),  # as COLMAP and programs that train Gaussians have it
 }
+ANY_UP = "auto"  # of the axis that is up: that with which the model fits the reference image best
+LIKELY_UP = {MeshModel: ("y", "z", "-y"), GaussianModel: ("-y", "y", "z")}  # the likeliest first
 
-Model = MeshModel | GaussianModel
 Reader = Callable[[Path], tuple[Model, list[str]]]
 
 
@@ -33,24 +36,51 @@ Reader = Callable[[Path], tuple[Model, list[str]]]
 class LoadedModel:
     """A model at one or more times, and what happened to it on the way."""
 
-    frames: tuple[Model, ...]  # one of a still model; of a sequence those of its files, in time
+    frames: tuple[Model, ...]  # one of a still model; of a sequence one for each time, evenly spaced
     note: str  # one sentence for the user
+    ups: tuple[str, ...] = ("y",)  # axes of the frames that may be up, the likeliest first; y where it is known
+
+    def turned(self, up: str) -> LoadedModel:
+        """Return the model with the axis `up` of its frames turned upwards."""
+        if up == "y":
+            return self
+        rotation = torch.tensor(UPWARDS[up], dtype=torch.float32)
+        frames = tuple(frame.transformed(rotation, torch.zeros(3)) for frame in self.frames)
+        return LoadedModel(frames, f"{self.note} Its {up} axis was taken to be up.")
 
 
 def read_model(path: str | Path, up: str = "y") -> LoadedModel:
     """Read a model from a file, or a sequence from a folder of files in the order of their names.
 
-    `up` names the axis that is up in the files, which none of them says."""
-    if up not in UPWARDS:
-        raise ValueError(f"up is {up!r}: choose one of {', '.join(UPWARDS)}, the axis that is up in the file.")
+    `up` names the axis that is up in the files, which none of them says, or is ANY_UP."""
+    check_up(up)
     files = _files(Path(path))
     frames, notes = zip(*(_read(file) for file in files), strict=True)
-    linear, shift = _centring(frames[0], torch.tensor(UPWARDS[up], dtype=torch.float32))
+    return loaded_model(frames, notes[0], up)
+
+
+def check_up(up: str) -> None:
+    """Refuse an axis that no model has upwards."""
+    choices = (*UPWARDS, ANY_UP)
+    if up not in choices:
+        raise ValueError(f"up is {up!r}: choose one of {', '.join(choices)}, the axis that is up in the file.")
+
+
+def loaded_model(frames: Sequence[Model], notes: Sequence[str], up: str) -> LoadedModel:
+    """Turn, centre and scale frames, and say what they are; notes are those of the first."""
     first = frames[0]
+    ups = LIKELY_UP[type(first)] if up == ANY_UP else ("y",)
+    turn = "y" if up == ANY_UP else up
+    linear, shift = _centring(first, torch.tensor(UPWARDS[turn], dtype=torch.float32))
     kind = f"a mesh of {len(first.faces)} faces" if isinstance(first, MeshModel) else f"{len(first.means)} Gaussians"
-    several = f"{len(files)} frames, the first " if len(files) > 1 else ""
-    note = "; ".join([f"The model is {several}{kind} with {up} up", *notes[0]]) + "."
-    return LoadedModel(tuple(frame.transformed(linear, shift) for frame in frames), note)
+    several = f"{len(frames)} frames, the first " if len(frames) > 1 else ""
+    axis = "" if up == ANY_UP else f" with {up} up"
+    alike = [share_topology(first, frame) for frame in frames]
+    if len(frames) > 1 and not all(alike):
+        notes = [*notes, "its frames have other faces or points each, so between them the nearest is taken"]
+    frames = [replace(frame, faces=first.faces) if same else frame for frame, same in zip(frames, alike, strict=True)]
+    note = "; ".join([f"The model is {several}{kind}{axis}", *notes]) + "."
+    return LoadedModel(tuple(frame.transformed(linear, shift) for frame in frames), note, ups)
 
 
 def _files(path: Path) -> list[Path]:
@@ -87,4 +117,6 @@ def _read_ply(path: Path) -> tuple[Model, list[str]]:
     return read_ply_gaussians(header) if header.has_gaussians else read_ply_mesh(header)
 
 
-READERS: dict[str, Reader] = {".glb": read_glb, ".obj": read_obj, ".ply": _read_ply, ".splat": read_splat}
+READERS: dict[str, Reader] = {
+    ".glb": read_glb, ".obj": read_obj, ".ply": _read_ply, ".splat": read_splat, ".spz": read_spz,
+}

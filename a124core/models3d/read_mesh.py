@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from ..utils.optional import require
 from ..utils.text import first_line
 from .glb_checks import checked_glb
+from .glb_plain import plain_glb
 from .mesh import UNTEXTURED, MeshModel
 from .read_ply import ADVICE, MAX_ROWS, PlyHeader
 from .reduce_mesh import MAX_FACES, reduced_mesh
@@ -26,8 +28,8 @@ Part = tuple[Tensor, Tensor, Tensor, Tensor, Any]  # vertices, faces, colours, t
 
 def read_glb(path: Path) -> tuple[MeshModel, list[str]]:
     """Read a binary glTF file; vertex colours and factors are linear light there (glTF 2.0, 3.7.2.1)."""
-    generator = checked_glb(path)
-    return _read(path, linear=WRITES_SRGB not in generator)
+    glb = checked_glb(path)
+    return _read(path, linear=WRITES_SRGB not in glb.generator, content=plain_glb(glb))
 
 
 def read_obj(path: Path) -> tuple[MeshModel, list[str]]:
@@ -42,10 +44,12 @@ def read_ply_mesh(header: PlyHeader) -> tuple[MeshModel, list[str]]:
     return _read(header.path, linear=False)
 
 
-def _read(path: Path, linear: bool) -> tuple[MeshModel, list[str]]:
+def _read(path: Path, linear: bool, content: bytes | None = None) -> tuple[MeshModel, list[str]]:
+    """Read a file, or a binary glTF file whose content was changed."""
     trimesh = require("trimesh", "trimesh", "to read meshes")
+    source = path if content is None else BytesIO(content)
     try:
-        scene = trimesh.load_scene(path, process=False)
+        scene = trimesh.load_scene(source, file_type=path.suffix[1:].lower(), process=False)
         placed = [(scene.graph[node], node) for node in scene.graph.nodes_geometry]
     except Exception as error:  # whatever a damaged file does to a reader
         raise ValueError(f"{path} cannot be read as a mesh ({first_line(error)}): {ADVICE}.") from None
@@ -56,11 +60,18 @@ def _read(path: Path, linear: bool) -> tuple[MeshModel, list[str]]:
     parts = [_part(np.asarray(matrix), shape, linear) for matrix, shape in shapes]
     if not parts:
         raise ValueError(f"{path} holds no faces: export the mesh again.")
-    model = _joined(parts)
+    coloured = any(part[4] is not None or part[2].std() > 0 for part in parts)
+    return checked_mesh(_joined(parts), coloured, str(path))
+
+
+def checked_mesh(model: MeshModel, coloured: bool, name: str) -> tuple[MeshModel, list[str]]:
+    """Return a mesh from outside and notes: NaN and missing vertices are refused, too many faces are reduced."""
+    if not len(model.faces):
+        raise ValueError(f"{name} holds no faces: export the mesh again.")
     faults = not model.vertices.isfinite().all() or bool((model.faces < 0).any())
     if faults or int(model.faces.max()) >= len(model.vertices):
-        raise ValueError(f"{path} has vertices that are NaN or infinite, or faces of vertices that it lacks.")
-    notes = [] if any(part[4] is not None or part[2].std() > 0 for part in parts) else ["it has one colour only"]
+        raise ValueError(f"{name} has vertices that are NaN or infinite, or faces of vertices that it lacks.")
+    notes = [] if coloured else ["it has one colour only"]
     if len(model.faces) > MAX_FACES:
         notes.append(f"reduced from {len(model.faces)} faces")
     return reduced_mesh(model), notes

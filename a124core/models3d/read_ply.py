@@ -9,7 +9,7 @@ import numpy as np
 
 from ..utils.text import quote_value
 
-ADVICE = "give a model as .glb, .obj, .ply or .splat"
+ADVICE = "give a model as .glb, .obj, .ply, .splat or .spz"
 MAX_HEADER = 2**16  # bytes
 MAX_ROWS = 20_000_000  # of an element
 TYPES = {

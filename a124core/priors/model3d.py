@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..models3d.align import Alignment, Placement, align, measure, place
+from ..models3d.align import Alignment, Placement, align_loaded, measure, place
 from ..models3d.normals import depth_normals
-from ..models3d.read import LoadedModel, Model
-from ..protocols import Guidances, Prior, View
-from ..reference.reference import Reference
+from ..models3d.read import LoadedModel
+from ..models3d.sequence import Model, model_at
+from ..protocols import Guidance, Guidances, Prior, View
+from ..reference.reference import Reference, camera_of
 from ..utils.progress import OnProgress
 from .builtin.bank import shade
 from .builtin.denoisers import encode_clip, encode_images
@@ -40,11 +41,10 @@ class Model3DPrior(Prior):
         return self.encode(self.images(view)).to(x_t)
 
     def images(self, view: View) -> Tensor:  # (B, 3, S, S) on the CPU
-        """Render the frame nearest to each time as a renderer with the view's background and shading would."""
-        nearest = (view.time.cpu().clamp(0.0, 1.0) * (len(self.frames) - 1)).round().long().tolist()
-        cameras = view.cameras.to("cpu")
-        size = (self.size, self.size)
-        layers = torch.cat([self.frames[k].layers(cameras[b : b + 1], size) for b, k in enumerate(nearest)])
+        """Render the model at each time as a renderer with the view's background and shading would."""
+        cameras, size = view.cameras.to("cpu"), (self.size, self.size)
+        models = [model_at(self.frames, time) for time in view.time.tolist()]
+        layers = torch.cat([model.layers(cameras[b : b + 1], size) for b, model in enumerate(models)])
         if view.shading.mode == "albedo":
             layers = layers[:, :4]
         else:
@@ -61,40 +61,79 @@ class ModelClipPrior(Model3DPrior):
 
 
 @dataclass(frozen=True)
+class ExactNumbers:
+    """The numbers that the guidances of one model share; an answer that is exact at any noise anneals nothing."""
+
+    weight: float = 1.0  # times the role's own weight
+    t_min: float = BUILT_IN["view"].t_min
+    t_max: float = BUILT_IN["view"].t_max
+
+    def guidance(self, role: str, prior: Prior, note: str) -> Guidance:
+        """Return a prior as the guidance of a role."""
+        own = BUILT_IN[role]
+        numbers = replace(own, weight=own.weight * self.weight, t_min=self.t_min, t_max=self.t_max, t_max_end=None)
+        return numbers.guidance(prior, note)
+
+
+ROLE_NUMBERS = ExactNumbers()
+
+
+class NotAlignedError(ValueError):
+    """A model or pictures that hardly overlap with the reference image; other advice makes another sentence."""
+
+    def __init__(self, overlap: float, advice: str = "give a model of the same subject, or name another axis that is "
+                 "up in its file") -> None:
+        super().__init__(f"the model overlaps only {100 * overlap:.0f} % with the reference image: {advice}.")
+        self.overlap = overlap
+
+
+@dataclass(frozen=True)
 class Model3DGuidances:
     """What a model answers, and how it was placed."""
 
     guidances: Guidances  # image and view, and video for a sequence
     models: tuple[Model, ...]  # as they stand before the reference camera
-    alignment: Alignment
+    alignment: Alignment | None  # None: there is no reference image
     note: str  # one sentence for the user
 
 
 def model3d_guidances(
     loaded: LoadedModel,
-    reference: Reference,
-    placement: Placement | None = None,  # None: aligned automatically
+    reference: Reference | None,
+    placement: Placement | None = None,  # None: aligned automatically, where there is a reference image
     size: int = 64,  # side at which renders are compared with the model
+    numbers: ExactNumbers = ROLE_NUMBERS,
     on_progress: OnProgress | None = None,
 ) -> Model3DGuidances:
     """Place a model, or a sequence as its first frame, before the reference camera and make its guidances."""
-    if not MIN_SIDE <= size <= MAX_SIDE:
-        raise ValueError(f"size is {size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
-    first = loaded.frames[0]
-    alignment = align(first, reference, on_progress) if placement is None else measure(first, placement, reference)
-    if placement is None and alignment.overlap < MIN_OVERLAP:
-        raise ValueError(
-            f"the model overlaps only {100 * alignment.overlap:.0f} % with the reference image: give a model of the "
-            "same subject, name the axis that is up in its file, or place it by azimuth, elevation, scale, x and y."
-        )
-    models = tuple(place(frame, alignment.placement, reference) for frame in loaded.frames)
-    p = alignment.placement
-    note = (
-        f"{loaded.note} It overlaps {100 * alignment.overlap:.0f} % with the reference image at azimuth "
-        f"{round(p.azimuth)}, elevation {round(p.elevation)}, scale {p.scale:.2f}, x {p.x:.2f}, y {p.y:.2f}."
-    )
+    check_size(size)
+    alignment: Alignment | None = None
+    if reference is not None and placement is None:
+        loaded, alignment = align_loaded(loaded, reference, on_progress)
+        if alignment.overlap < MIN_OVERLAP:
+            raise NotAlignedError(alignment.overlap)
+    else:
+        loaded = loaded.turned(loaded.ups[0])
+        alignment = None if reference is None else measure(loaded.frames[0], placement, reference)
+    placed = placement or (Placement() if alignment is None else alignment.placement)
+    models = tuple(place(frame, placed, camera_of(reference)) for frame in loaded.frames)
+    note = f"{loaded.note} {placement_note(alignment)}"
     still = Model3DPrior(models, size)
     roles = {"image": still, "view": still} | ({"video": ModelClipPrior(models, size)} if len(models) > 1 else {})
-    # the answer is the same at any noise: nothing to anneal
-    made = {role: replace(BUILT_IN[role], t_max_end=None).guidance(prior, note) for role, prior in roles.items()}
+    made = {role: numbers.guidance(role, prior, note) for role, prior in roles.items()}
     return Model3DGuidances(Guidances(**made), models, alignment, note)
+
+
+def check_size(size: int) -> None:
+    """Refuse images that are too small or too large to be compared."""
+    if not MIN_SIDE <= size <= MAX_SIDE:
+        raise ValueError(f"size is {size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
+
+
+def placement_note(alignment: Alignment | None) -> str:
+    """Say how a model lies on the reference image."""
+    if alignment is None:
+        return "It is compared with no image: connect a reference to align it."
+    p = alignment.placement
+    place = f"azimuth {round(p.azimuth)}, elevation {round(p.elevation)}, scale {p.scale:.2f}, x {p.x:.2f}, y {p.y:.2f}"
+    return f"It overlaps {100 * alignment.overlap:.0f} % with the reference image at {place}."

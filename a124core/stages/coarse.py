@@ -21,6 +21,7 @@ from .render_batch import (
     RenderBatch,
     RenderedImages,
     allowed_cameras,
+    any_unlit,
     novel_batch,
     novel_camera,
     reference_batch,
@@ -118,9 +119,11 @@ def clip_supervisions(guidances: Guidances, refine_fn: RefineFn | None = None) -
     """One clip for all priors; two under a single-view video prior, whose camera would confine the others."""
     view, video, refine = guidances.view, guidances.video, guidances.refine
     if not is_single_view(video):
-        return [ClipSupervision(video, view, refine_fn, allowed_cameras([view, video, refine]))]
+        shaded = not any_unlit([view, video, refine])
+        return [ClipSupervision(video, view, refine_fn, allowed_cameras([view, video, refine]), shaded)]
     front = ClipSupervision(video, None, None, video.prior.cameras, shaded=False)
-    return [front, ClipSupervision(None, view, refine_fn, allowed_cameras([view, refine]))]
+    shaded = not any_unlit([view, refine])
+    return [front, ClipSupervision(None, view, refine_fn, allowed_cameras([view, refine]), shaded)]
 
 
 def _clip_cameras(

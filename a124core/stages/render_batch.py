@@ -109,6 +109,11 @@ def allowed_cameras(guidances: Iterable[Guidance | None]) -> Cameras | None:
     return min(lists, key=len) if lists else None
 
 
+def any_unlit(guidances: Iterable[Guidance | None]) -> bool:
+    """Return whether a connected prior knows albedo alone."""
+    return any(g.prior.unlit for g in guidances if g is not None)
+
+
 def novel_camera(reference: Cameras, rng: torch.Generator) -> Cameras:  # 1 camera
     """Draw a random view at the reference camera's distance and field of view, around its azimuth."""
     view = random_views(1, rng, float(reference.radius[0]), float(reference.fovy[0]))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..cameras.rig import nearest_cameras
 from ..field.field4d import Field4D
-from ..protocols import Guidances, View
+from ..protocols import Guidances, Shading, View
 from ..reference.reference import Reference, camera_of
 from .config import StaticConfig
 from .render_batch import (
@@ -17,6 +17,7 @@ from .render_batch import (
     RenderBatch,
     RenderedImages,
     allowed_cameras,
+    any_unlit,
     novel_batch,
     novel_camera,
     reference_batch,
@@ -49,6 +50,7 @@ def static_batches(
         cameras = novel_camera(camera, rng)
         cameras = cameras if allowed is None else nearest_cameras(cameras, allowed)
         light = shading(step, config, rng, cameras)
+        light = Shading() if any_unlit([image, view]) else light
         novel = View(cameras, camera, torch.zeros(1), background(config, rng), light)
         sds = partial(sds_loss, view=novel, step=step, steps=config.steps, rng=rng)
 

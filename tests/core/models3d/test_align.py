@@ -18,7 +18,7 @@ from tests.core.models3d.scenes import surfel_gaussians, write_gaussians
 def moved_model(folder: Path, subject: str, start: Placement) -> tuple[GaussianModel, Reference]:
     write_gaussians(folder / f"{subject}.ply", surfel_gaussians(subject, 0.02))
     reference = make_reference(*example_image(subject, 128))
-    return place(read_model(folder / f"{subject}.ply").frames[0], start, reference), reference
+    return place(read_model(folder / f"{subject}.ply").frames[0], start, reference.camera), reference
 
 
 @pytest.mark.slow

@@ -153,5 +153,5 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
         assert message in text and text.endswith(".") and "\n" not in text, (name, text)
     with pytest.raises(ValueError, match="was not found"):
         read_model(tmp_path / "missing.glb")
-    with pytest.raises(ValueError, match="choose one of y, z, -y"):
+    with pytest.raises(ValueError, match="choose one of y, z, -y, auto"):
         read_model(tmp_path / "whole.glb", up="x")

@@ -1,0 +1,57 @@
+"""Turn, scale and shift the cameras of posed pictures so that the subject lies on that of the reference image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..cameras.rig import focal_length
+from ..protocols import Cameras
+from ..reference.reference import Reference
+from .align import COARSE_SIZE, SIZE, Alignment, Placement, compare, fitted, place
+from .posed import PosedPictures, nearest_index
+
+SAME_VIEW = 0.9  # overlap from which a picture is taken to be of the same view as the reference image
+
+
+def align_pictures(posed: PosedPictures, reference: Reference) -> Alignment:
+    """Place pictures whose cameras look at the origin: the one that agrees best gets the reference image's azimuth."""
+    camera, image = reference.camera, _layers_of(reference, COARSE_SIZE)
+    cameras = posed.upright(camera)
+    layers = posed.resampled(cameras, COARSE_SIZE)
+    pixel = float(camera.radius / focal_length(camera.fovy, COARSE_SIZE))
+    best, score = Placement(), -torch.inf
+    for k in range(len(posed)):
+        if not (layers[k, 3] > 0.5).any():
+            continue
+        turn = Placement(azimuth=float(camera.azimuth[0] - cameras.azimuth[k]))
+        moved, placement = fitted(layers[k], image, turn, pixel)
+        overlap, colour_error = compare(moved, image)
+        if overlap >= SAME_VIEW:
+            placement = replace(placement, elevation=float(cameras.elevation[k] - camera.elevation[0]))
+        if overlap - colour_error > score:
+            best, score = placement, overlap - colour_error
+    return measure_pictures(posed, best, reference)
+
+
+def measure_pictures(posed: PosedPictures, placement: Placement, reference: Reference) -> Alignment:
+    """Return how well the picture nearest to the reference camera agrees with the reference image."""
+    image = _layers_of(reference, SIZE)
+    layers = nearest_picture(place(posed, placement, reference.camera), reference.camera, SIZE)
+    a, b = layers[3] > 0.5, image[3] > 0.5
+    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    return Alignment(placement, overlap, compare(layers, image)[1])
+
+
+def nearest_picture(posed: PosedPictures, camera: Cameras, size: int) -> Tensor:  # (4, size, size)
+    """Return the picture that was taken from nearest to a camera, framed as that camera frames the origin."""
+    cameras = posed.upright(camera)
+    k = int(nearest_index(camera, cameras)[0])
+    one = PosedPictures(posed.pictures[k : k + 1], posed.cameras[k : k + 1])
+    return one.resampled(cameras[k : k + 1], size)[0]
+
+
+def _layers_of(reference: Reference, size: int) -> Tensor:  # (4, size, size)
+    return torch.cat((reference.composite(size, (0.0, 0.0, 0.0)), reference.mask_at(size)), 1)[0]
