@@ -2,6 +2,7 @@
 
 from .guidance.builtin import A124BuiltInPriors
 from .guidance.diffusers import A124DiffusersGuidance
+from .guidance.model import A124ModelGuidance
 from .guidance.modelscope_loader import A124ModelScopeLoader
 from .guidance.prior_check import A124PriorCheck
 from .guidance.text_models import A124ImageGuidance, A124RefineGuidance, A124UpscaleGuidance, A124VideoGuidance
@@ -23,6 +24,7 @@ NODES = {
     "A124Reference": (A124Reference, "Animate124: 1 Picture"),
     "A124BuiltInPriors": (A124BuiltInPriors, "Animate124: 2 Built-in priors (no download)"),
     "A124ClipGuidance": (A124ClipGuidance, "Animate124: 2 Clip as video guidance"),
+    "A124ModelGuidance": (A124ModelGuidance, "Animate124: 2 3D model as guidance"),
     "A124ImageGuidance": (A124ImageGuidance, "Animate124: 2 Image guidance (any MODEL)"),
     "A124ViewGuidance": (A124ViewGuidance, "Animate124: 2 View guidance (Zero123)"),
     "A124VideoGuidance": (A124VideoGuidance, "Animate124: 2 Video guidance (any video MODEL)"),

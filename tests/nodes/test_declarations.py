@@ -15,6 +15,7 @@ WIDGETS = {
     "A124Reference": ["mask_marks", "recentre", "elevation", "azimuth", "radius", "fovy"],
     "A124BuiltInPriors": ["prompt", "motion"],
     "A124ClipGuidance": ["mask_marks", "size", "weight", "t_min", "t_max"],
+    "A124ModelGuidance": ["align", "azimuth", "elevation", "scale", "x", "y", "size", "weight", "t_min", "t_max"],
     "A124ImageGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size"],
     "A124RefineGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size"],
     "A124ViewGuidance": ["kind", "cfg", "weight", "t_min", "t_max", "size"],
@@ -52,6 +53,9 @@ OUTPUTS = {
         "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE",
     ],
     "A124ClipGuidance": ["A124_VIDEO_GUIDANCE"],
+    "A124ModelGuidance": [
+        "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE", "IMAGE",
+    ],
     "A124ImageGuidance": ["A124_IMAGE_GUIDANCE"],
     "A124RefineGuidance": ["A124_REFINE_GUIDANCE"],
     "A124ViewGuidance": ["A124_VIEW_GUIDANCE"],
