@@ -1,0 +1,77 @@
+"""Posed pictures: any pose becomes a camera that looks at the origin, and the picture is what it would have taken."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from a124core.cameras.keyframes import path_of_cameras
+from a124core.cameras.rig import make_cameras, reference_camera, to_pinholes
+from a124core.models3d.align import Placement, place
+from a124core.models3d.align_pictures import align_pictures
+from a124core.models3d.mesh import MeshModel
+from a124core.models3d.posed import PosedPictures, centred
+from a124core.protocols import Pinholes
+from a124core.reference.reference import make_reference
+
+
+def figure() -> MeshModel:
+    """An L of two boxes, red and blue, that looks different from every side."""
+    import trimesh
+
+    boxes = [trimesh.creation.box((0.25, 0.9, 0.3)), trimesh.creation.box((0.5, 0.25, 0.3))]
+    boxes[1].apply_translation((0.3, -0.3, 0.0))
+    vertices = torch.cat([torch.tensor(box.vertices, dtype=torch.float32) for box in boxes])
+    faces = torch.cat([torch.tensor(box.faces) + 8 * k for k, box in enumerate(boxes)])
+    colours = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.2, 0.9]]).repeat_interleave(8, 0)
+    return MeshModel(vertices, faces, colours)
+
+
+def aside(target: tuple[float, float, float]) -> Pinholes:
+    """Three cameras around the origin that look past it, one of them rolled."""
+    places = ((0.0, 1.8), (1.5, 1.0), (-1.6, 0.9))
+    listed = [{"position": [x, 0.4, z], "target": list(target), "fov": 60} for x, z in places]
+    pinholes = path_of_cameras(listed)(3)[0]
+    roll = torch.tensor([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
+    pinholes.c2w[1, 0, :3, :3] = pinholes.c2w[1, 0, :3, :3] @ roll
+    return pinholes
+
+
+def test_a_picture_taken_aside_shows_what_a_centred_camera_sees() -> None:
+    model, pinholes = figure(), aside((0.15, 0.1, 0.0))
+    posed = PosedPictures(model.layers(pinholes, (240, 320))[:, :4], pinholes)
+    cameras = posed.upright(reference_camera())
+    expected = model.layers(cameras, (64, 64))[:, :4]
+    difference = (posed.resampled(cameras, 64) - expected).abs()
+    assert difference.mean() < 4e-3 and (difference.amax(1) > 0.5).float().mean() < 5e-3
+    assert expected[:, 3].mean() > 0.1
+
+
+def test_the_point_that_all_cameras_look_at_becomes_the_middle() -> None:
+    cameras = to_pinholes(make_cameras([0.0, 20.0, -10.0], [0.0, 100.0, 200.0], 3.0))
+    posed = PosedPictures(torch.zeros(3, 4, 8, 8), cameras)
+    moved = posed.transformed(2.0 * torch.eye(3), torch.tensor([3.0, -1.0, 0.5]))
+    assert torch.allclose(moved.middle, torch.tensor([3.0, -1.0, 0.5]), atol=1e-4)
+    radius = centred(moved).upright(reference_camera()).radius
+    assert radius.tolist() == pytest.approx([6.0] * 3, abs=1e-3)
+
+
+def test_pictures_are_aligned_to_the_reference_image() -> None:
+    """An orbit in another unit, begun from another side: the reference image is its third picture."""
+    model, camera = figure(), reference_camera()
+    front = model.layers(camera, (96, 96))
+    reference = make_reference(front[:, :3] + 1.0 - front[:, 3:4], front[:, 3:4])
+    orbit = make_cameras(0.0, [60.0 * k - 120.0 for k in range(6)], 1.8)
+    posed = PosedPictures(model.layers(orbit, (96, 96))[:, :4], to_pinholes(orbit))
+    elsewhere = place(posed, Placement(azimuth=75.0, scale=2.5), camera)
+    alignment = align_pictures(elsewhere, reference)
+    assert alignment.overlap > 0.95 and alignment.colour_error < 0.05
+    turned = place(elsewhere, alignment.placement, camera).upright(camera)
+    assert turned.azimuth.tolist() == pytest.approx(orbit.azimuth.tolist(), abs=1.0)
+    assert turned.radius.tolist() == pytest.approx([1.8] * 6, abs=0.05)
+
+
+def test_a_camera_inside_of_the_subject_is_refused() -> None:
+    cameras = to_pinholes(make_cameras(0.0, [0.0, 90.0], 0.1))
+    with pytest.raises(ValueError, match="stands inside of the subject"):
+        PosedPictures(torch.zeros(2, 4, 8, 8), cameras).upright(reference_camera())
