@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..cameras.rig import FOVY, RADIUS
-from ..models3d.read import UPWARDS
+from ..models3d.read import ANY_UP, UPWARDS
 from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
@@ -86,10 +86,10 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
                    "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
     p.add_argument("--model", type=Path, metavar="FILE", help="a 3D model of the subject that guides all other views, "
-                   "aligned to the picture: .glb, .obj, .ply (mesh or Gaussians), .splat, or a folder with one file "
-                   "for each time (with --priors builtin)")
-    p.add_argument("--model-up", choices=tuple(UPWARDS), default="y", help="the axis that is up in its file "
-                   "(%(default)s)")
+                   "aligned to the picture: .glb, .obj, .ply (mesh or Gaussians), .splat, .spz, or a folder with one "
+                   "file for each time (with --priors builtin)")
+    p.add_argument("--model-up", choices=(*UPWARDS, ANY_UP), default="y", help="the axis that is up in its "
+                   "file; auto: the one with which it fits the picture best (%(default)s)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:
