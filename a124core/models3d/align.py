@@ -35,7 +35,7 @@ STEPS = {"azimuth": 8.0, "elevation": 8.0, "scale": 0.06, "x": 0.03, "y": 0.03} 
 HALVINGS = 3  # of the steps, at each size
 TILT_COST = 5e-4  # of the score, for a degree of elevation: of two that fit alike the upright one is taken
 COLOUR_WEIGHT = 1.0  # of the mean difference of colours, against an overlap of 1
-GOOD = 0.8  # overlap above which no further axis is tried
+GOOD = 0.7  # score of the coarse search from which no further axis is tried for a mesh
 SIMPLE = 20_000  # faces or Gaussians that are enough to compare silhouettes
 
 
@@ -58,11 +58,6 @@ class Alignment:
     overlap: float  # IoU of the silhouettes
     colour_error: float  # mean |dRGB| where both are
 
-    @property
-    def merit(self) -> float:
-        """Return how well it agrees, as one number."""
-        return _score(self.overlap, self.colour_error, self.placement.elevation)
-
 
 def place(model: Placed, placement: Placement, camera: Cameras) -> Placed:
     """Return the model as it stands before the reference image's camera."""
@@ -76,19 +71,23 @@ def align_loaded(
     loaded: LoadedModel, reference: Reference, on_progress: OnProgress | None = None
 ) -> tuple[LoadedModel, Alignment]:
     """Align a model as its first frame, with that of its possible upward axes which fits best."""
-    best: tuple[LoadedModel, Alignment] | None = None
+    found = []
     for up in loaded.ups:
         turned = loaded.turned(up)
-        alignment = align(turned.frames[0], reference, on_progress)
-        if best is None or alignment.merit > best[1].merit:
-            best = turned, alignment
-        if alignment.overlap >= GOOD and not isinstance(turned.frames[0], GaussianModel):
+        found.append((turned, _coarse_search(turned.frames[0], reference, on_progress)))
+        if isinstance(turned.frames[0], MeshModel) and found[-1][1].best_score >= GOOD:
             break  # files of Gaussians are as often one way up as the other, and a silhouette hardly tells
-    return best
+    turned, search = max(found, key=lambda pair: pair[1].best_score)
+    return turned, _refine(turned.frames[0], search, reference)
 
 
 def align(model: Model, reference: Reference, on_progress: OnProgress | None = None) -> Alignment:
     """Search for the placement of a model that agrees best with the reference image."""
+    return _refine(model, _coarse_search(model, reference, on_progress), reference)
+
+
+def _coarse_search(model: Model, reference: Reference, on_progress: OnProgress | None) -> _Search:
+    """Try all turns, each with the size and the place of the subject."""
     simple = model.reduced(SIMPLE) if isinstance(model, GaussianModel) else reduced_mesh(model, SIMPLE)
     small = _Target(simple, reference, COARSE_SIZE)
     candidates = []
@@ -97,10 +96,16 @@ def align(model: Model, reference: Reference, on_progress: OnProgress | None = N
             on_progress(done, len(AZIMUTHS) * len(ELEVATIONS), "aligning the model")
         candidates.append(small.fitted(azimuth, elevation))
     candidates.sort(key=lambda candidate: -candidate[0])
-    refined = [_refined(small, placement, STEPS) for _, placement in candidates[:BEST]]
+    return _Search(small, candidates[:BEST])
+
+
+def _refine(model: Model, search: _Search, reference: Reference) -> Alignment:
+    """Refine the best placements, and the best of those at the larger size."""
+    small = search.target
+    refined = [_refined(small, placement, STEPS) for _, placement in search.candidates]
     best = max(refined, key=small.score)
     steps = {name: step / 2**HALVINGS for name, step in STEPS.items()}
-    best = _refined(_Target(simple, reference, SIZE), best, steps)
+    best = _refined(_Target(small.model, reference, SIZE), best, steps)
     return measure(model, best, reference)
 
 
@@ -149,6 +154,18 @@ def fitted(layers: Tensor, target: Tensor, placement: Placement, pixel: float) -
     shift = (target_middle - scale * middle) * pixel
     moved = _moved(layers, scale, middle, target_middle)
     return moved, replace(placement, scale=scale, x=float(shift[0]), y=-float(shift[1]))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What a coarse search found."""
+
+    target: _Target  # of the simplified model at the small size
+    candidates: list[tuple[float, Placement]]  # scores and placements, the best first
+
+    @property
+    def best_score(self) -> float:
+        return self.candidates[0][0]
 
 
 def compare(layers: Tensor, target: Tensor) -> tuple[float, float]:
