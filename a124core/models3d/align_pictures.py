@@ -19,6 +19,9 @@ SAME_VIEW = 0.9  # overlap from which a picture is taken to be of the same view 
 def align_pictures(posed: PosedPictures, reference: Reference) -> Alignment:
     """Place pictures whose cameras look at the origin: the one that agrees best gets the reference image's azimuth."""
     camera, image = reference.camera, _layers_of(reference, COARSE_SIZE)
+    size = float(image[3].sum().sqrt() * camera.radius / focal_length(camera.fovy, COARSE_SIZE))
+    scale = size / _subject_size(posed)  # so that the subject fits into the frame
+    posed, unscaled = posed.transformed(scale * torch.eye(3), torch.zeros(3)), posed
     cameras = posed.upright(camera)
     layers = posed.resampled(cameras, COARSE_SIZE)
     pixel = float(camera.radius / focal_length(camera.fovy, COARSE_SIZE))
@@ -32,8 +35,15 @@ def align_pictures(posed: PosedPictures, reference: Reference) -> Alignment:
         if overlap >= SAME_VIEW:
             placement = replace(placement, elevation=float(cameras.elevation[k] - camera.elevation[0]))
         if overlap - colour_error > score:
-            best, score = placement, overlap - colour_error
-    return measure_pictures(posed, best, reference)
+            best, score = replace(placement, scale=scale * placement.scale), overlap - colour_error
+    return measure_pictures(unscaled, best, reference)
+
+
+def _subject_size(posed: PosedPictures) -> float:
+    """Return the median root of the silhouettes' areas, in the units in which the cameras stand."""
+    focal = focal_length(posed.cameras.fovy, posed.pictures.shape[2])
+    distance = posed.cameras.c2w[:, 0, :3, 3].norm(dim=1)
+    return max(float((posed.pictures[:, 3].sum((1, 2)).sqrt() / focal * distance).median()), 1e-6)
 
 
 def measure_pictures(posed: PosedPictures, placement: Placement, reference: Reference) -> Alignment:
