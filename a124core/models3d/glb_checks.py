@@ -40,7 +40,7 @@ def checked_glb(path: Path) -> GlbFile:
     """Read the JSON chunk; ValueError unless its accessors lie inside of the file."""
     document, start, binary_bytes = _chunks(path)
     required = document.get("extensionsRequired", [])
-    unknown = [name for name in required if name not in SUPPORTED] if isinstance(required, list) else ["?"]
+    unknown = [name for name in required if str(name) not in SUPPORTED] if isinstance(required, list) else ["?"]
     if unknown:
         raise ValueError(f"{path} needs {quote_value(unknown[0])}: save it again without compression and extensions.")
     views = _objects(document, "bufferViews", path)
@@ -78,7 +78,8 @@ def _check_accessor(accessor: dict[str, Any], views: list[dict[str, Any]], path:
     if "sparse" in accessor or "bufferView" not in accessor:
         raise ValueError(f"{path} stores numbers sparsely or compressed: save it again without compression.")
     index = _whole(accessor, "bufferView", path)
-    if index >= len(views) or component not in COMPONENT_BYTES or columns not in COMPONENTS:
+    known = type(component) is int and component in COMPONENT_BYTES and str(columns) in COMPONENTS
+    if index >= len(views) or not known:
         raise _damaged(path)
     row, view = COMPONENT_BYTES[component] * COMPONENTS[columns], views[index]
     count, stride = _whole(accessor, "count", path), _whole(view, "byteStride", path) or row

@@ -50,18 +50,19 @@ def _read(path: Path, linear: bool, content: bytes | None = None) -> tuple[MeshM
     source = path if content is None else BytesIO(content)
     try:
         scene = trimesh.load_scene(source, file_type=path.suffix[1:].lower(), process=False)
-        placed = [(scene.graph[node], node) for node in scene.graph.nodes_geometry]
+        placed = [(matrix, scene.geometry[name]) for matrix, name in map(scene.graph.get, scene.graph.nodes_geometry)]
+        shapes = [item for item in placed if isinstance(item[1], trimesh.Trimesh) and len(item[1].faces)]
+        whole = sum(len(shape.faces) for _, shape in shapes) <= MAX_ROWS
+        parts = [_part(np.asarray(matrix), shape, linear) for matrix, shape in shapes] if whole else []
+        model = _joined(parts) if parts else None
     except Exception as error:  # whatever a damaged file does to a reader
         raise ValueError(f"{path} cannot be read as a mesh ({first_line(error)}): {ADVICE}.") from None
-    shapes = [(matrix, scene.geometry[name]) for (matrix, name), _ in placed]
-    shapes = [(matrix, shape) for matrix, shape in shapes if isinstance(shape, trimesh.Trimesh) and len(shape.faces)]
-    if sum(len(shape.faces) for _, shape in shapes) > MAX_ROWS:
+    if not whole:
         raise ValueError(f"{path} has more than {MAX_ROWS} faces: reduce it first.")
-    parts = [_part(np.asarray(matrix), shape, linear) for matrix, shape in shapes]
-    if not parts:
+    if model is None:
         raise ValueError(f"{path} holds no faces: export the mesh again.")
     coloured = any(part[4] is not None or part[2].std() > 0 for part in parts)
-    return checked_mesh(_joined(parts), coloured, str(path))
+    return checked_mesh(model, coloured, str(path))
 
 
 def checked_mesh(model: MeshModel, coloured: bool, name: str) -> tuple[MeshModel, list[str]]:

@@ -19,7 +19,7 @@ from a124core.models3d.read_mesh import read_glb
 from tests.clients.mesh_checks import CLIENTS, HERE, OPTIONS, Lollipop, client_json
 from tests.core.models3d.scenes import textured_square
 
-ANGLES = ((0, 0), (90, 20), (200, -30), (310, 50))  # azimuth, elevation in degrees
+ANGLES = ((0, 0), (70, 20), (200, -30), (310, 50))  # azimuth, elevation in degrees
 SIZE = 128
 TURNED = {"offset": [0.25, 0.9], "rotation": math.pi / 3, "scale": [0.7, 1.3]}  # of a texture
 
@@ -40,7 +40,7 @@ def test_blender_draws_a_mesh_as_we_do(tmp_path: Path, kind: str) -> None:
     for k, layers in enumerate(ours):
         theirs = np.asarray(Image.open(tmp_path / f"{k}.png"), np.float32) / 255
         alpha = layers[3].numpy()
-        assert np.abs(theirs[..., 3] - alpha).mean() < 2e-3
+        assert np.abs(theirs[..., 3] - alpha).mean() < 5e-3  # 4 samples a pixel against Blender's 16
         inside = binary_erosion((alpha == 1) & (theirs[..., 3] == 1), iterations=2)
         assert inside.sum() > 300
         error = np.abs(srgb_to_linear(layers[:3].permute(1, 2, 0).numpy()) - theirs[..., :3])[inside]
