@@ -71,13 +71,13 @@ def align_loaded(
     loaded: LoadedModel, reference: Reference, on_progress: OnProgress | None = None
 ) -> tuple[LoadedModel, Alignment]:
     """Align a model as its first frame, with that of its possible upward axes which fits best."""
-    found = []
+    searches = []
     for up in loaded.ups:
         turned = loaded.turned(up)
-        found.append((turned, _coarse_search(turned.frames[0], reference, on_progress)))
-        if isinstance(turned.frames[0], MeshModel) and found[-1][1].best_score >= GOOD:
+        searches.append((turned, _coarse_search(turned.frames[0], reference, on_progress)))
+        if isinstance(turned.frames[0], MeshModel) and searches[-1][1].best_score >= GOOD:
             break  # files of Gaussians are as often one way up as the other, and a silhouette hardly tells
-    turned, search = max(found, key=lambda pair: pair[1].best_score)
+    turned, search = max(searches, key=lambda pair: pair[1].best_score)
     return turned, _refine(turned.frames[0], search, reference)
 
 
