@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "zh")
-KEPT = {"clip", "cfg", "vae", "control_net"}  # names that Chinese users write as they are
+KEPT = {"clip", "cfg", "vae", "control_net", "x", "y"}  # names that Chinese users write as they are
 
 
 @pytest.fixture(scope="module")

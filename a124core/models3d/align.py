@@ -19,12 +19,12 @@ from ..reference.reference import Reference
 from ..utils.progress import OnProgress
 from .gaussians import GaussianModel
 from .mesh import MeshModel
-from .posed import PosedPictures
+from .posed import PosedImages
 from .read import LoadedModel
 from .reduce_mesh import reduced_mesh
 from .sequence import Model
 
-Placed = TypeVar("Placed", MeshModel, GaussianModel, PosedPictures)
+Placed = TypeVar("Placed", MeshModel, GaussianModel, PosedImages)
 
 COARSE_SIZE, SIZE = 48, 96  # pixels a side of the images that are compared
 AZIMUTHS = tuple(range(0, 360, 15))  # degrees

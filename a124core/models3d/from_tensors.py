@@ -40,7 +40,7 @@ def mesh_from_tensors(mesh: MeshTensors, name: str) -> tuple[MeshModel, list[str
     _check_rows(name, mesh.uv, len(vertices))
     uv = mesh.uv[:, :2].float().nan_to_num()
     uv = torch.stack((uv[:, 0], 1.0 - uv[:, 1]), 1)
-    pages, page = (make_texture(_picture(mesh.texture)),), torch.zeros(len(faces), dtype=torch.long)
+    pages, page = (make_texture(_reduced(mesh.texture)),), torch.zeros(len(faces), dtype=torch.long)
     return checked_mesh(MeshModel(vertices, faces, colours, uv, page, pages), True, name)
 
 
@@ -79,10 +79,10 @@ def _check_rows(name: str, tensor: Tensor, count: int) -> None:
         raise ValueError(f"{name} has {count} vertices but colours or uvs of {tuple(tensor.shape)}: make it again.")
 
 
-def _picture(texture: Tensor) -> Tensor:  # (3, h, w)
+def _reduced(texture: Tensor) -> Tensor:  # (3, h, w)
     """Return a texture, at most MAX_TEXTURE a side."""
-    picture = texture[..., :3].float().nan_to_num().clamp(0.0, 1.0).movedim(-1, 0)
-    factor = max(picture.shape[1:]) / MAX_TEXTURE
+    image = texture[..., :3].float().nan_to_num().clamp(0.0, 1.0).movedim(-1, 0)
+    factor = max(image.shape[1:]) / MAX_TEXTURE
     if factor <= 1.0:
-        return picture.contiguous()
-    return interpolate(picture[None], [max(1, round(side / factor)) for side in picture.shape[1:]], mode="area")[0]
+        return image.contiguous()
+    return interpolate(image[None], [max(1, round(side / factor)) for side in image.shape[1:]], mode="area")[0]

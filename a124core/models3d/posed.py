@@ -18,16 +18,16 @@ SUPERSAMPLE = 2  # samples along each side of a pixel of a resampled picture
 
 
 @dataclass(frozen=True, eq=False)
-class PosedPictures:
+class PosedImages:
     """Cut-out pictures and their cameras, which may stand and turn anywhere."""
 
-    pictures: Tensor  # (N, 4, H, W) premultiplied colour and coverage
+    images: Tensor  # (N, 4, H, W) premultiplied colour and coverage
     cameras: Pinholes  # N, one eye each
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
-    def transformed(self, linear: Tensor, shift: Tensor) -> PosedPictures:
+    def transformed(self, linear: Tensor, shift: Tensor) -> PosedImages:
         """Return the same pictures of the scene with every point p moved to linear (3, 3) p + shift (3,); linear turns
         and scales."""
         c2w = self.cameras.c2w.clone()
@@ -65,7 +65,7 @@ class PosedPictures:
 
     def _resampled(self, k: int, camera: Cameras, size: int) -> Tensor:  # (1, 4, size, size)
         """Look up where each pixel's ray meets the picture's plane; what lies outside of the picture is empty."""
-        height, width = self.pictures.shape[-2:]
+        height, width = self.images.shape[-2:]
         focal = float(focal_length(self.cameras.fovy[k], 1))  # in picture heights
         reduced = self._reduced(k, size * focal / float(focal_length(camera.fovy[0], 1)))
         fine = size * SUPERSAMPLE
@@ -83,13 +83,13 @@ class PosedPictures:
 
     def _reduced(self, k: int, size: float) -> Tensor:  # (1, 4, h, w)
         """Return a picture averaged down, to about the height at which it is sampled."""
-        height, width = self.pictures.shape[-2:]
+        height, width = self.images.shape[-2:]
         factor = max(1.0, height / (size * SUPERSAMPLE))
         shape = round(height / factor), max(1, round(width / factor))
-        return interpolate(self.pictures[k : k + 1], shape, mode="area")
+        return interpolate(self.images[k : k + 1], shape, mode="area")
 
 
-def centred(posed: PosedPictures) -> PosedPictures:
+def centred(posed: PosedImages) -> PosedImages:
     """Return the pictures with the point that all cameras look at in the middle of the scene."""
     return posed.transformed(torch.eye(3), -posed.middle)
 

@@ -8,15 +8,15 @@ from torch import Tensor
 from ..cameras.rig import make_cameras
 from ..protocols import Cameras
 from ..reference.reference import Reference, camera_of
-from .align_pictures import nearest_picture
-from .posed import PosedPictures
+from .align_images import nearest_image
+from .posed import PosedImages
 from .sequence import Model
 
 SIDE = 256  # pixels of each part
 TURNS = (0.0, 90.0, 180.0)  # degrees from the reference camera
 
 
-def preview_image(model: Model | PosedPictures, reference: Reference | None) -> Tensor:  # (1, 3, SIDE, SIDE n)
+def preview_image(model: Model | PosedImages, reference: Reference | None) -> Tensor:  # (1, 3, SIDE, SIDE n)
     """Put the reference image, the placed model from its camera, from the right and from behind side by side."""
     parts = [] if reference is None else [reference.composite(SIDE)[0]]
     camera = camera_of(reference)
@@ -27,7 +27,7 @@ def preview_image(model: Model | PosedPictures, reference: Reference | None) -> 
     return torch.cat(parts, -1)[None].clamp(0.0, 1.0)
 
 
-def _layers(model: Model | PosedPictures, camera: Cameras) -> Tensor:  # (4, SIDE, SIDE)
-    if isinstance(model, PosedPictures):
-        return nearest_picture(model, camera, SIDE)
+def _layers(model: Model | PosedImages, camera: Cameras) -> Tensor:  # (4, SIDE, SIDE)
+    if isinstance(model, PosedImages):
+        return nearest_image(model, camera, SIDE)
     return model.layers(camera, (SIDE, SIDE))[0, :4]

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...a124core.models3d.align import Placement
 from ...a124core.models3d.preview import preview_image
 from ...a124core.priors.model3d import ExactNumbers, Model3DGuidances, NotAlignedError, model3d_guidances
-from ...a124core.priors.posed_pictures import PosedGuidances, posed_guidances, posed_pictures
+from ...a124core.priors.posed_images import PosedGuidances, posed_guidances, posed_images
 from ...a124core.protocols import Guidances
 from .. import sockets
 from ..declarations import RUN_ID, Node, Spec, choice, integer, number, outputs, socket, unused_options
@@ -143,7 +143,7 @@ class A124ModelGuidance(Node):
         try:
             if images is not None:
                 frames, alpha = from_images(images)
-                posed = posed_pictures(frames, None if mask is None else from_masks(mask), alpha, cameras)
+                posed = posed_images(frames, None if mask is None else from_masks(mask), alpha, cameras)
                 made: PosedGuidances | Model3DGuidances = posed_guidances(posed, reference, placement, size, numbers)
             else:
                 loaded = from_splat(splat) if splat is not None else None
@@ -158,15 +158,15 @@ class A124ModelGuidance(Node):
             unused = unused_options(type(self), "align auto", PLACEMENT, vars(manual))
         note = f"{made.note} {unused}".strip()
         ui.show_text(unique_id, note)
-        shown = made.posed if isinstance(made, PosedGuidances) else made.models[0]
-        return ui.output(note, *vars(made.guidances).values(), to_image(preview_image(shown, reference)))
+        first = made.posed if isinstance(made, PosedGuidances) else made.models[0]
+        return ui.output(note, *vars(made.guidances).values(), to_image(preview_image(first, reference)))
 
 
 def check_sources(connected: list[str], cameras: bool) -> None:
     """Refuse anything but one model, and pictures without their cameras."""
     if len(connected) != 1:
-        came = f"{' and '.join(connected)} are connected" if connected else "no model is connected"
-        raise ValueError(f"{came}: wire exactly one of splat, mesh, model_3d and images.")
+        actual = f"{' and '.join(connected)} are connected" if connected else "no model is connected"
+        raise ValueError(f"{actual}: wire exactly one of splat, mesh, model_3d and images.")
     if connected == ["images"] and not cameras:
         raise ValueError("the images came without cameras: wire the cameras that took them, one for each picture.")
 

@@ -43,11 +43,11 @@ def from_mesh(mesh: Any) -> LoadedModel:
         colours, uv = (None if v is None else v[b][:rows] for v in (optional["vertex_colors"], optional["uvs"]))
         texture = optional["texture"]
         texture = None if texture is None else texture[min(b, len(texture) - 1)]
-        model, said = mesh_from_tensors(
+        model, changes = mesh_from_tensors(
             MeshTensors(vertices[b][:rows], faces[b][:triangles], colours, uv, texture), "the MESH"
         )
         frames.append(model)
-        notes.append(said)
+        notes.append(changes)
     return loaded_model(frames, notes[0], ANY_UP)
 
 
@@ -57,9 +57,9 @@ def from_splat(splat: Any) -> LoadedModel:
     frames, notes = [], []
     for b in range(_count(columns[0], "SPLAT")):
         rows = _rows(splat, "counts", b)
-        model, said = gaussians_from_tensors(*(column[b][:rows] for column in columns), "the SPLAT")
+        model, changes = gaussians_from_tensors(*(column[b][:rows] for column in columns), "the SPLAT")
         frames.append(model)
-        notes.append(said)
+        notes.append(changes)
     return loaded_model(frames, notes[0], SPLAT_UP)
 
 

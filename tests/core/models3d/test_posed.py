@@ -8,9 +8,9 @@ import torch
 from a124core.cameras.keyframes import path_of_cameras
 from a124core.cameras.rig import make_cameras, reference_camera, to_pinholes
 from a124core.models3d.align import Placement, place
-from a124core.models3d.align_pictures import align_pictures
+from a124core.models3d.align_images import align_images
 from a124core.models3d.mesh import MeshModel
-from a124core.models3d.posed import PosedPictures, centred
+from a124core.models3d.posed import PosedImages, centred
 from a124core.protocols import Pinholes
 from a124core.reference.reference import make_reference
 
@@ -39,7 +39,7 @@ def aside(target: tuple[float, float, float]) -> Pinholes:
 
 def test_a_picture_taken_aside_shows_what_a_centred_camera_sees() -> None:
     model, pinholes = figure(), aside((0.15, 0.1, 0.0))
-    posed = PosedPictures(model.layers(pinholes, (240, 320))[:, :4], pinholes)
+    posed = PosedImages(model.layers(pinholes, (240, 320))[:, :4], pinholes)
     cameras = posed.upright(reference_camera())
     expected = model.layers(cameras, (64, 64))[:, :4]
     difference = (posed.resampled(cameras, 64) - expected).abs()
@@ -49,7 +49,7 @@ def test_a_picture_taken_aside_shows_what_a_centred_camera_sees() -> None:
 
 def test_the_point_that_all_cameras_look_at_becomes_the_middle() -> None:
     cameras = to_pinholes(make_cameras([0.0, 20.0, -10.0], [0.0, 100.0, 200.0], 3.0))
-    posed = PosedPictures(torch.zeros(3, 4, 8, 8), cameras)
+    posed = PosedImages(torch.zeros(3, 4, 8, 8), cameras)
     moved = posed.transformed(2.0 * torch.eye(3), torch.tensor([3.0, -1.0, 0.5]))
     assert torch.allclose(moved.middle, torch.tensor([3.0, -1.0, 0.5]), atol=1e-4)
     radius = centred(moved).upright(reference_camera()).radius
@@ -62,9 +62,9 @@ def test_pictures_are_aligned_to_the_reference_image() -> None:
     front = model.layers(camera, (96, 96))
     reference = make_reference(front[:, :3] + 1.0 - front[:, 3:4], front[:, 3:4])
     orbit = make_cameras(0.0, [60.0 * k - 120.0 for k in range(6)], 1.8)
-    posed = PosedPictures(model.layers(orbit, (96, 96))[:, :4], to_pinholes(orbit))
+    posed = PosedImages(model.layers(orbit, (96, 96))[:, :4], to_pinholes(orbit))
     elsewhere = place(posed, Placement(azimuth=75.0, scale=2.5), camera)
-    alignment = align_pictures(elsewhere, reference)
+    alignment = align_images(elsewhere, reference)
     assert alignment.overlap > 0.95 and alignment.colour_error < 0.05
     turned = place(elsewhere, alignment.placement, camera).upright(camera)
     assert turned.azimuth.tolist() == pytest.approx(orbit.azimuth.tolist(), abs=1.0)
@@ -74,4 +74,4 @@ def test_pictures_are_aligned_to_the_reference_image() -> None:
 def test_a_camera_inside_of_the_subject_is_refused() -> None:
     cameras = to_pinholes(make_cameras(0.0, [0.0, 90.0], 0.1))
     with pytest.raises(ValueError, match="stands inside of the subject"):
-        PosedPictures(torch.zeros(2, 4, 8, 8), cameras).upright(reference_camera())
+        PosedImages(torch.zeros(2, 4, 8, 8), cameras).upright(reference_camera())

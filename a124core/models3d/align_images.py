@@ -11,12 +11,12 @@ from ..cameras.rig import focal_length
 from ..protocols import Cameras
 from ..reference.reference import Reference
 from .align import COARSE_SIZE, SIZE, Alignment, Placement, compare, fitted, place
-from .posed import PosedPictures, nearest_index
+from .posed import PosedImages, nearest_index
 
 SAME_VIEW = 0.9  # overlap from which a picture is taken to be of the same view as the reference image
 
 
-def align_pictures(posed: PosedPictures, reference: Reference) -> Alignment:
+def align_images(posed: PosedImages, reference: Reference) -> Alignment:
     """Place pictures whose cameras look at the origin: the one that agrees best gets the reference image's azimuth."""
     camera, image = reference.camera, _layers_of(reference, COARSE_SIZE)
     size = float(image[3].sum().sqrt() * camera.radius / focal_length(camera.fovy, COARSE_SIZE))
@@ -36,30 +36,30 @@ def align_pictures(posed: PosedPictures, reference: Reference) -> Alignment:
             placement = replace(placement, elevation=float(cameras.elevation[k] - camera.elevation[0]))
         if overlap - colour_error > score:
             best, score = replace(placement, scale=scale * placement.scale), overlap - colour_error
-    return measure_pictures(unscaled, best, reference)
+    return measure_images(unscaled, best, reference)
 
 
-def _subject_size(posed: PosedPictures) -> float:
+def _subject_size(posed: PosedImages) -> float:
     """Return the median root of the silhouettes' areas, in the units in which the cameras stand."""
-    focal = focal_length(posed.cameras.fovy, posed.pictures.shape[2])
+    focal = focal_length(posed.cameras.fovy, posed.images.shape[2])
     distance = posed.cameras.c2w[:, 0, :3, 3].norm(dim=1)
-    return max(float((posed.pictures[:, 3].sum((1, 2)).sqrt() / focal * distance).median()), 1e-6)
+    return max(float((posed.images[:, 3].sum((1, 2)).sqrt() / focal * distance).median()), 1e-6)
 
 
-def measure_pictures(posed: PosedPictures, placement: Placement, reference: Reference) -> Alignment:
+def measure_images(posed: PosedImages, placement: Placement, reference: Reference) -> Alignment:
     """Return how well the picture nearest to the reference camera agrees with the reference image."""
     image = _layers_of(reference, SIZE)
-    layers = nearest_picture(place(posed, placement, reference.camera), reference.camera, SIZE)
+    layers = nearest_image(place(posed, placement, reference.camera), reference.camera, SIZE)
     a, b = layers[3] > 0.5, image[3] > 0.5
     overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
     return Alignment(placement, overlap, compare(layers, image)[1])
 
 
-def nearest_picture(posed: PosedPictures, camera: Cameras, size: int) -> Tensor:  # (4, size, size)
+def nearest_image(posed: PosedImages, camera: Cameras, size: int) -> Tensor:  # (4, size, size)
     """Return the picture that was taken from nearest to a camera, framed as that camera frames the origin."""
     cameras = posed.upright(camera)
     k = int(nearest_index(camera, cameras)[0])
-    one = PosedPictures(posed.pictures[k : k + 1], posed.cameras[k : k + 1])
+    one = PosedImages(posed.images[k : k + 1], posed.cameras[k : k + 1])
     return one.resampled(cameras[k : k + 1], size)[0]
 
 

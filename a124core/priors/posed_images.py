@@ -12,8 +12,8 @@ from torch.nn.functional import interpolate
 from ..cameras.keyframes import KeyframePath, path_of_cameras
 from ..cameras.rig import to_pinholes
 from ..models3d.align import Alignment, Placement, place
-from ..models3d.align_pictures import align_pictures, measure_pictures
-from ..models3d.posed import PosedPictures, centred, nearest_index
+from ..models3d.align_images import align_images, measure_images
+from ..models3d.posed import PosedImages, centred, nearest_index
 from ..protocols import Cameras, Guidances, Pinholes, Prior, View
 from ..reference import segment
 from ..reference.layers import border_pixels, fill_outwards
@@ -22,7 +22,7 @@ from .builtin.denoisers import encode_images
 from .model3d import MIN_OVERLAP, ROLE_NUMBERS, ExactNumbers, NotAlignedError, check_size, placement_note
 from .noise import scaled_linear_sigmas
 
-MIN_PICTURES, MAX_PICTURES = 2, 256
+MIN_IMAGES, MAX_IMAGES = 2, 256
 MAX_SIDE = 512  # pixels of a picture that are kept: renders that are compared with it are smaller
 
 
@@ -51,13 +51,13 @@ class PosedGuidances:
     """What posed pictures answer, and how they were placed."""
 
     guidances: Guidances  # image and view
-    posed: PosedPictures  # as their cameras stand around the scene
+    posed: PosedImages  # as their cameras stand around the scene
     alignment: Alignment | None  # None: there is no reference image
     note: str  # one sentence for the user
 
 
 def posed_guidances(
-    posed: PosedPictures,
+    posed: PosedImages,
     reference: Reference | None,
     placement: Placement | None = None,  # None: aligned automatically, where there is a reference image
     size: int = 64,  # side at which renders are compared with the pictures
@@ -68,7 +68,7 @@ def posed_guidances(
     posed, alignment = centred(posed), None
     if reference is not None:
         alignment = (
-            align_pictures(posed, reference) if placement is None else measure_pictures(posed, placement, reference)
+            align_images(posed, reference) if placement is None else measure_images(posed, placement, reference)
         )
         if placement is None and alignment.overlap < MIN_OVERLAP:
             raise NotAlignedError(alignment.overlap)
@@ -82,19 +82,19 @@ def posed_guidances(
     return PosedGuidances(Guidances(**made), posed, alignment, note)
 
 
-def posed_pictures(
+def posed_images(
     image: Tensor,  # (N, 3, H, W) in [0, 1]
     mask: Tensor | None,  # (N, 1, h, w), either polarity
     alpha: Tensor | None,  # (N, 1, H, W), 1 = opaque
     cameras: Any,  # a camera path, or LOAD3D_CAMERA: one for each picture
-) -> PosedPictures:
+) -> PosedImages:
     """Cut pictures out and give each its camera."""
     count = len(image)
-    if not MIN_PICTURES <= count <= MAX_PICTURES:
-        raise ValueError(f"{count} picture(s) came: give {MIN_PICTURES} to {MAX_PICTURES}, seen from all around.")
+    if not MIN_IMAGES <= count <= MAX_IMAGES:
+        raise ValueError(f"{count} picture(s) came: give {MIN_IMAGES} to {MAX_IMAGES}, seen from all around.")
     if not image.isfinite().all() or (mask is not None and not mask.isfinite().all()):
         raise ValueError("the pictures or their masks contain NaN or infinite values: make them again.")
-    posed = picture_cameras(cameras, count)
+    posed = image_cameras(cameras, count)
     if mask is not None and len(mask) != count:
         raise ValueError(f"{count} pictures came with {len(mask)} mask(s): give one mask for each picture, or none.")
     if mask is not None and segment.is_placeholder_mask(mask):
@@ -103,10 +103,10 @@ def posed_pictures(
         mask = 1.0 - mask  # what touches the edges is the background
     image = image.clamp(0.0, 1.0)
     layers = [_cut_out(k, image, mask, alpha) for k in range(count)]
-    return PosedPictures(torch.cat(layers), posed)
+    return PosedImages(torch.cat(layers), posed)
 
 
-def picture_cameras(cameras: Any, count: int) -> Pinholes:
+def image_cameras(cameras: Any, count: int) -> Pinholes:
     """Return one camera for each picture."""
     path = cameras if callable(cameras) else path_of_cameras(cameras)
     listed = len(path.keys) if isinstance(path, KeyframePath) else count
@@ -120,13 +120,13 @@ def picture_cameras(cameras: Any, count: int) -> Pinholes:
 
 def _cut_out(k: int, image: Tensor, mask: Tensor | None, alpha: Tensor | None) -> Tensor:  # (1, 4, h, w)
     """Cut a picture out: premultiplied, at most MAX_SIDE a side; by its mask, transparency or an even background."""
-    picture = image[k : k + 1]
+    frame = image[k : k + 1]
     if mask is None:
-        subject, pure, _ = segment.segment_subject(picture, None, None if alpha is None else alpha[k : k + 1])
+        subject, pure, _ = segment.segment_subject(frame, None, None if alpha is None else alpha[k : k + 1])
     else:
-        subject, pure = segment.fit_to_image(mask[k : k + 1].clamp(0.0, 1.0), picture, "mask of the pictures"), False
+        subject, pure = segment.fit_to_image(mask[k : k + 1].clamp(0.0, 1.0), frame, "mask of the pictures"), False
     known = segment.certain_pixels(subject, pure)
-    colour = fill_outwards(picture, known) if known.any() else picture
+    colour = fill_outwards(frame, known) if known.any() else frame
     layers = torch.cat((colour * subject, subject), 1)
     factor = max(layers.shape[-2:]) / MAX_SIDE
     if factor <= 1.0:
