@@ -1,6 +1,6 @@
 """The host's SPLAT, MESH and 3D files in our models, inside the host's own process.
 
-Run by the host's Python: model3d_checks.py COMFYUI_PATH FOLDER. Writes previews into FOLDER, reports figures.
+Run by the host's Python: model3d_checks.py COMFYUI_PATH FOLDER [CHECK ...]. Writes previews into FOLDER, reports figures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ HERE = str(Path(__file__).resolve().parent)
 sys.path.insert(0, HERE)
 from pack_in_host import enter_host, load_pack, run_checks  # noqa: E402
 
-COMFYUI, FOLDER = sys.argv[1], Path(sys.argv[2])
+COMFYUI, FOLDER, SELECTED = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 enter_host(COMFYUI)
 sys.path.remove(HERE)
 
@@ -76,7 +76,9 @@ def check_render_splat():
         options = {"width": SIZE, "height": SIZE, "frames": 1, "splat_scale": 1.0, "sharpen": 2.0,
                    "headlight_shading": 0.0, "opacity_threshold": 0.0, "background": "#FFFFFF", "render_style": "color"}
         image, mask = host_nodes.RenderSplat.execute(splat, **options, camera_info=info).result[:2]
-        layers = model.layers(camera, (SIZE, SIZE))[0]
+        pinholes = rig.to_pinholes(camera)
+        pinholes.centre[:] = torch.tensor([0.5, -0.5]) / SIZE  # the host's pixels lie at whole numbers, ours in between
+        layers = model.layers(pinholes, (SIZE, SIZE))[0]
         ours = (layers[:3] + 1.0 - layers[3]).movedim(0, -1).clamp(0, 1)
         inside = (mask[0] > 0.5) | (layers[3] > 0.5)
         error = (ours - image[0].float())[inside].square().mean()
@@ -126,4 +128,5 @@ if __name__ == "__main__":
     import os
 
     os.chdir(FOLDER)
-    run_checks([check_render_splat, check_files, check_splat, check_mesh])
+    chosen = SELECTED or ["render_splat", "files", "splat", "mesh"]
+    run_checks([globals()[f"check_{name}"] for name in chosen])
