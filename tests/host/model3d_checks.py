@@ -1,6 +1,6 @@
 """The host's SPLAT, MESH and 3D files in our models, inside the host's own process.
 
-Run by the host's Python: model3d_checks.py COMFYUI_PATH FOLDER [CHECK ...]. Writes previews into FOLDER, reports figures.
+Run by the host's Python: model3d_checks.py COMFYUI_PATH FOLDER [CHECK ...]. Writes previews into FOLDER.
 """
 
 from __future__ import annotations
