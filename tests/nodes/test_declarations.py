@@ -42,6 +42,8 @@ WIDGETS = {
     "A124ExportMesh": [
         "format", "frames", "fps", "resolution", "faces", "texture", "quantise", "name", "moment",
     ],
+    "A124FieldToSplat": ["gaussians", "frames", "moment"],
+    "A124FieldToMesh": ["resolution", "faces", "frames", "moment", "same_faces"],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
 }
@@ -73,6 +75,8 @@ OUTPUTS = {
     "A124Preview4D": [],
     "A124ExportViewer": ["STRING"],
     "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],
+    "A124FieldToSplat": ["SPLAT"],
+    "A124FieldToMesh": ["MESH"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }
