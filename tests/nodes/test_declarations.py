@@ -70,7 +70,7 @@ OUTPUTS = {
     "A124CoarseOptimizer": ["A124_FIELD"],
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
-    "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
+    "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE", "LOAD3D_CAMERA"],
     "A124ExportFrames": ["STRING", "VIDEO"],
     "A124Preview4D": [],
     "A124ExportViewer": ["STRING"],
