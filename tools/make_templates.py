@@ -19,12 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer")
 APPS = {  # workflow -> widgets by node type, in the form's order, and node types whose results are shown
     "01_quickstart": (
-        (("A124ExamplePicture", "subject"), ("A124BuiltInPriors", "prompt"), ("A124BuiltInPriors", "motion"),
-         *((stage, "preset") for stage in STAGES)),
+        (("A124ExamplePicture", "subject"), ("A124BuiltInPriors", "prompt"), ("A124BuiltInPriors", "motion")),
         ("SaveVideo", "A124ExportMesh"),
     ),
     "05_clip_driven": (
-        (("LoadVideo", "file"), ("A124BuiltInPriors", "prompt"), *((stage, "preset") for stage in STAGES)),
+        (("LoadVideo", "file"), ("A124BuiltInPriors", "prompt")),
         ("SaveVideo",),
     ),
 }

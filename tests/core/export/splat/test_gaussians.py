@@ -9,7 +9,7 @@ import torch
 
 from a124core.cameras.rig import make_cameras
 from a124core.evaluation.metrics import iou, psnr_inside
-from a124core.export.splat.gaussians import SplatOptions, field_to_splat, lattice_points, peak_opacity
+from a124core.export.splat.gaussians import Splat, SplatOptions, field_to_splat, lattice_points, peak_opacity
 from a124core.export.splat.write import splat_columns, write_gaussian_ply, write_splat_file
 from a124core.models3d.read import read_model
 from a124core.models3d.read_gaussians import checked_gaussians
@@ -30,6 +30,11 @@ def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
 @pytest.fixture(scope="module")
 def field() -> FunctionField:
     return FunctionField(ball, EVERYWHERE)
+
+
+@pytest.fixture(scope="module")
+def still(field: FunctionField) -> Splat:
+    return field_to_splat(field, SplatOptions(2000))
 
 
 def test_it_is_drawn_like_the_field(field: FunctionField) -> None:
@@ -60,7 +65,9 @@ def test_an_empty_field_is_refused() -> None:
         field_to_splat(nothing, SplatOptions(FEW, 0.5))
 
 
-@pytest.mark.parametrize(("values", "name"), [((10, 0.0), "gaussians"), ((FEW, 1.5), "time"), ((FEW, float("nan")), "time")])
+@pytest.mark.parametrize(
+    ("values", "name"), [((10, 0.0), "gaussians"), ((FEW, 1.5), "time"), ((FEW, float("nan")), "time")]
+)
 def test_bad_options_are_refused(values: tuple[int, float], name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} is "):
         SplatOptions(*values)
@@ -86,16 +93,17 @@ def test_a_sum_of_gaussians_stops_as_much_light_as_the_field() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ply", ".splat"])
-def test_files_come_back(field: FunctionField, tmp_path: Path, suffix: str) -> None:
-    splat = field_to_splat(field, SplatOptions(2000))
+def test_files_come_back(still: Splat, tmp_path: Path, suffix: str) -> None:
+    splat = still
     path = tmp_path / f"ball{suffix}"
     size = (write_gaussian_ply if suffix == ".ply" else write_splat_file)(path, splat)
     assert size == path.stat().st_size
     loaded = read_model(path, up="-y").frames[0]
     assert len(loaded.means) == len(splat.means)
-    low, high = splat.means.amin(0), splat.means.amax(0)
-    expected = (splat.means - (low + high) / 2) / float((high - low).max())  # as the reader centres them
     order = splat.rgba[:, 3].argsort(descending=True, stable=True) if suffix == ".splat" else slice(None)
-    assert torch.allclose(loaded.means, expected[order], atol=0.02)
+    centred, expected = (means - means.mean(0) for means in (loaded.means, splat.means[order]))
+    scale = float(centred.norm() / expected.norm())  # the reader makes the model as large as a subject
+    assert torch.allclose(centred, scale * expected, atol=1e-3)
+    assert torch.allclose(loaded.covariances[0], torch.eye(3) * (scale * splat.std) ** 2, rtol=0.02, atol=1e-8)
     assert torch.allclose(loaded.rgba, splat.rgba[order], atol=0.01)
     assert loaded.rgba[loaded.means[:, 1] > 0.1, 0].mean() > 0.7, "red is above"
