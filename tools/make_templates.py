@@ -44,6 +44,7 @@ OUTPUTS = (  # name, type, and the slot inside that it shows
     ("path", "STRING", ("A124ExportMesh", "path")),
     ("field", "A124_FIELD", ("A124FineOptimizer", "field")),
 )
+MESH_NAME = "picture"  # of the file that the blueprint saves
 INPUT_NODE, OUTPUT_NODE = -10, -20  # ids that the host gives the two ends of a subgraph
 DESCRIPTION = "A picture and a sentence become a moving 3D scene: a video and an animated GLB. Nothing is downloaded."
 
@@ -65,6 +66,8 @@ def make_blueprint() -> dict[str, Any]:
     """Return a workflow of one node, whose definition holds nodes of SOURCE."""
     source = load_workflow(SOURCE)
     nodes = {node["type"]: node for node in source["nodes"] if node["type"] in INSIDE}
+    mesh_widgets = [slot["name"] for slot in nodes["A124ExportMesh"]["inputs"] if "widget" in slot]
+    nodes["A124ExportMesh"]["widgets_values"][mesh_widgets.index("name")] = MESH_NAME
     ids = {node["id"] for node in nodes.values()}
     links = [_link(*row) for row in source["links"] if row[1] in ids and row[3] in ids]
     remaining = {link["id"] for link in links}
