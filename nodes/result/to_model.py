@@ -25,7 +25,9 @@ FRAMES = integer(1, 1, 256, (
     "1: the time of 'moment'. More: that many times over the whole scene, the first one first, for nodes that take a "
     "batch."
 ))
-MOMENT = number(0.0, 0.0, 1.0, 0.01, "Scene time, with frames at 1: 0 is the time of the reference image, 1 the end.")
+STILL_TIME = number(0.0, 0.0, 1.0, 0.01, (
+    "Scene time, with frames at 1: 0 is the time of the reference image, 1 the end."
+))
 
 
 @outputs(("splat", "SPLAT", "Gaussians, for Render Splat, Create 3D File and other nodes that take splats."))
@@ -45,7 +47,7 @@ class A124FieldToSplat(Node):
             "At most this many at each time. Fewer are softer, more take longer to render."
         ), step=1000),
         "frames": FRAMES,
-        "moment": MOMENT,
+        "moment": STILL_TIME,
     }
     HIDDEN = NODE_ID
 
@@ -99,7 +101,7 @@ class A124FieldToMesh(Node):
         ), step=8),
         "faces": integer(10000, 100, 2000000, "At most this many triangles of a mesh.", step=100),
         "frames": FRAMES,
-        "moment": MOMENT,
+        "moment": STILL_TIME,
         "same_faces": flag(
             "With several frames: one mesh that is moved, so that every item has the same faces and colours; slower. "
             "Off: a mesh of its own at each time."
