@@ -44,8 +44,8 @@ def field(host: Host) -> str:
 def prompt(field: str) -> dict[str, dict]:
     """Our Render and the host's, of the same moment from the same cameras; a mesh of it, and the splat as a file."""
 
-    def node(kind: str, **inputs: object) -> dict:
-        return {"class_type": kind, "inputs": inputs}
+    def node(name: str, /, **inputs: object) -> dict:
+        return {"class_type": name, "inputs": inputs}
 
     image = {"frames": 1, "size": SIZE, "background": "white"}
     return {
