@@ -14,7 +14,7 @@ from ...cameras.rig import FOVY, make_cameras
 from ...field.occupancy import field_occupancy
 from ...kernels import render_weights
 from ...protocols import Cameras, Field
-from ...render.empty_space import is_worthwhile, tighten_occupancy
+from ...render.empty_space import tighten_occupancy
 from ...render.sample import camera_rays, sample_rays
 from ...utils.progress import OnProgress, ProgressCounter
 from ...utils.validate import check_range
@@ -74,13 +74,12 @@ def _spacing(volume: float, count: int) -> float:
 
 def _visible_cells(field: Field, time: float, progress: ProgressCounter) -> Tensor:  # (C, 3) lowest corners
     """Return those cells of a grid of the cube in which a camera sees density."""
-    mask = field_occupancy(field).mask()
+    mask = tighten_occupancy(field, field_occupancy(field).mask(), time, N_STEPS)
+    progress.report()
     cameras = cameras_around(VIEWS, float(mask.aabb.abs().amax(0).norm()))
     visible = torch.zeros((CELLS,) * 3, dtype=torch.bool, device=field.device)
     for k in range(VIEWS):
         rays = camera_rays(cameras[k : k + 1].to(field.device), torch.tensor([time], device=field.device), VIEW_SIZE)
-        if k == 0 and is_worthwhile(field, rays, mask, N_STEPS, VIEWS):
-            mask = tighten_occupancy(field, mask, time, N_STEPS)
         for first in range(0, len(rays), RAYS_AT_ONCE):
             samples = sample_rays(rays[first : first + RAYS_AT_ONCE], mask, N_STEPS)
             density, _ = field(samples.xyz, samples.time)

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import torch
 
-from tests.fakes import EVERYWHERE, FunctionField
+from tests.fakes import MIDDLE, FunctionField
 
 
 @pytest.fixture
 def field() -> FunctionField:
-    """A red ball that grows and rises."""
+    """A red ball that rises."""
 
     def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         away = (xyz - torch.stack((0 * time, 0.2 * time, 0 * time), 1)).norm(dim=1)
-        density = 200.0 * torch.sigmoid((0.2 + 0.1 * time - away) / 0.004)
+        density = 200.0 * torch.sigmoid((0.25 - away) / 0.004)
         return density, torch.tensor([0.8, 0.2, 0.1]).expand_as(xyz)
 
-    return FunctionField(ball, EVERYWHERE)
+    return FunctionField(ball, MIDDLE)
 
 
 def test_a_splat_of_each_time(nodes: dict, call_node: Callable, field: Any) -> None:

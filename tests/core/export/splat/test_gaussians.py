@@ -14,7 +14,7 @@ from a124core.export.splat.write import splat_columns, write_gaussian_ply, write
 from a124core.models3d.read import read_model
 from a124core.models3d.read_gaussians import checked_gaussians
 from a124core.render.clip import ImageOptions, render_clip
-from tests.fakes import EVERYWHERE, FunctionField
+from tests.fakes import MIDDLE, FunctionField
 
 FEW = 20_000
 
@@ -29,7 +29,7 @@ def ball(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
 
 @pytest.fixture(scope="module")
 def field() -> FunctionField:
-    return FunctionField(ball, EVERYWHERE)
+    return FunctionField(ball, MIDDLE)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_there_are_no_more_than_allowed_and_they_are_where_the_ball_is(field: Fu
 
 
 def test_an_empty_field_is_refused() -> None:
-    nothing = FunctionField(lambda xyz, time: (torch.zeros(len(xyz)), torch.zeros_like(xyz)), EVERYWHERE)
+    nothing = FunctionField(lambda xyz, time: (torch.zeros(len(xyz)), torch.zeros_like(xyz)), MIDDLE)
     with pytest.raises(ValueError, match="nothing is visible in the field at time 0.5"):
         field_to_splat(nothing, SplatOptions(FEW, 0.5))
 
