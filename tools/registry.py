@@ -38,14 +38,14 @@ def _is_pattern(line: str) -> bool:
 
 def violations(file: Path) -> list[str]:
     """Return what the registry bans in a Python file, as file:line: what."""
-    found = []
+    entries = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BANNED_CALLS:
-            found.append((node.lineno, f"{node.func.id}()"))
+            entries.append((node.lineno, f"{node.func.id}()"))
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
-        found += [(node.lineno, name) for name in modules if name.split(".")[0] in BANNED_MODULES]
-    return [f"{file.relative_to(ROOT).as_posix()}:{line}: {what}" for line, what in found]
+        entries += [(node.lineno, name) for name in modules if name.split(".")[0] in BANNED_MODULES]
+    return [f"{file.relative_to(ROOT).as_posix()}:{line}: {name}" for line, name in entries]
 
 
 def faults() -> list[str]:
@@ -73,9 +73,9 @@ def main(arguments: list[str]) -> int:
     """Write the address, if one is given, and print what is missing."""
     for address in arguments:
         write_repository(address)
-    found = faults()
-    print("\n".join(found) or "Ready to publish.")
-    return int(bool(found))
+    entries = faults()
+    print("\n".join(entries) or "Ready to publish.")
+    return int(bool(entries))
 
 
 if __name__ == "__main__":
