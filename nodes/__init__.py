@@ -17,6 +17,7 @@ from .result.export_frames import A124ExportFrames
 from .result.export_mesh import A124ExportMesh
 from .result.field_io import A124LoadField, A124SaveField
 from .result.render import A124Render
+from .result.to_model import A124FieldToMesh, A124FieldToSplat
 from .result.viewer import A124ExportViewer, A124Preview4D
 
 NODES = {
@@ -44,6 +45,8 @@ NODES = {
     "A124Preview4D": (A124Preview4D, "Animate124: 6 Preview 4D"),
     "A124ExportViewer": (A124ExportViewer, "Animate124: 7 Export viewer (one HTML file)"),
     "A124ExportMesh": (A124ExportMesh, "Animate124: 7 Export mesh"),
+    "A124FieldToSplat": (A124FieldToSplat, "Animate124: 7 Field to splat"),
+    "A124FieldToMesh": (A124FieldToMesh, "Animate124: 7 Field to mesh"),
     "A124SaveField": (A124SaveField, "Animate124: 7 Save field"),
     "A124LoadField": (A124LoadField, "Animate124: 7 Load field"),
 }

@@ -14,6 +14,8 @@ from a124core.priors.noise import scaled_linear_sigmas
 from a124core.protocols import Cameras, Field, Prior, View
 
 EVERYWHERE = Occupancy(torch.ones(1, 4, 4, 4), 0.5)  # every cell is occupied at all times
+MIDDLE = Occupancy(torch.zeros(1, 16, 16, 16), 0.5)  # only cells within 0.5 of the origin, 0.625 with their neighbours
+MIDDLE.grid[:, 4:12, 4:12, 4:12] = 1.0
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tools.make_templates import contents
+
 ROOT = Path(__file__).resolve().parents[1]
-FILES = sorted((ROOT / "workflows").glob("*.json"))
+FILES = sorted(file for file in (ROOT / "workflows").glob("*.json") if not file.stem.endswith(".app"))
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
 
 # The host's nodes that we may use, as all hosts from 0.3.64 on have them: sockets, outputs, numbers of widget values.
@@ -73,6 +75,41 @@ def test_there_are_workflows_with_a_picture_each() -> None:
     ]
     for file in FILES:
         assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"
+
+
+def test_apps_and_blueprint_are_made_of_todays_workflows() -> None:
+    for file, content in contents().items():
+        assert file.read_text(encoding="utf-8") == content, f"run python tools/make_templates.py: {file.name}"
+    for app in (ROOT / "workflows").glob("*.app.json"):
+        made, workflow = (json.loads(p.read_text(encoding="utf-8")) for p in (app, app.with_name(
+            app.name.replace(".app", ""))))
+        assert made["nodes"] == workflow["nodes"] and made["links"] == workflow["links"]
+        assert app.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+        nodes = {node["id"]: node for node in made["nodes"]}
+        for number, widget in made["extra"]["linearData"]["inputs"]:
+            assert widget in [slot["name"] for slot in nodes[number]["inputs"] if "widget" in slot]
+        assert set(made["extra"]["linearData"]["outputs"]) <= set(nodes) and made["extra"]["linearMode"] is True
+
+
+def test_the_blueprints_links_join_slots_that_exist_and_fit(pack: ModuleType) -> None:
+    (file,) = (ROOT / "subgraphs").glob("*.json")
+    blueprint = json.loads(file.read_text(encoding="utf-8"))
+    (inside,) = blueprint["definitions"]["subgraphs"]
+    assert blueprint["nodes"][0]["type"] == inside["id"] and file.stem == inside["name"]
+    nodes = {node["id"]: node for node in inside["nodes"]}
+    for link in inside["links"]:
+        source, target, kind = nodes.get(link["origin_id"]), nodes.get(link["target_id"]), link["type"]
+        ends = inside["inputs"] if source is None else source["outputs"]
+        slots = inside["outputs"] if target is None else target["inputs"]
+        assert ends[link["origin_slot"]]["type"] == slots[link["target_slot"]]["type"] == kind
+        if target is not None:
+            assert slots[link["target_slot"]]["link"] == link["id"]
+    for node in inside["nodes"]:
+        if node["type"] in pack.NODE_CLASS_MAPPINGS:
+            widgets = schema(node, pack)[2]
+            assert len(node["widgets_values"]) == len(widgets), node["type"]
+    connected = {link["target_id"] for link in inside["links"]} | {link["origin_id"] for link in inside["links"]}
+    assert set(nodes) <= connected, "no node is left alone"
 
 
 def test_every_node_is_known_and_named_for_the_registry(workflow: dict, pack: ModuleType) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..export.checkpoint import load_field
 from ..export.mesh import MeshOptions
+from ..export.splat.gaussians import SplatOptions
 from ..export.viewer.volume import VolumeOptions
 from ..field.field4d import Field4D
 from ..utils.device import is_out_of_memory
@@ -31,22 +32,24 @@ def add_export_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("field", type=Path, help="field.safetensors")
     p.add_argument("--format", choices=(*FORMATS, ALL), help="left out: as --out ends (.ply and .obj: with "
                    "--time, one file). glb, usd: one moving "
-                   "mesh; flipbook, ply, obj: a mesh for each frame. frames: PNG with alpha, depth, normals, masks and "
-                   "transforms.json. capture: the same from cameras all around, a data set. html: the viewer with the "
-                   "scene inside. all: one of each, into a folder")
+                   "mesh; flipbook, ply, obj: a mesh for each frame. splat, splat-ply: Gaussians of one --time. "
+                   "frames: PNG with alpha, depth, normals, masks and transforms.json. capture: the same from cameras "
+                   "all around, a data set. html: the viewer with the scene inside. all: one of each, into a folder")
     p.add_argument("--out", type=Path, required=True, help="the file; a folder for ply, obj, frames, capture and all")
     add_film_args(p)
     p.add_argument("--background", choices=tuple(FILM_BACKGROUNDS), default="transparent", help="of videos; MP4 and "
                    "the viewer are white where the others are transparent (%(default)s)")
     p.add_argument("--views", type=int, default=24, help="cameras of a capture; --frames are its times (%(default)s)")
     add_camera_args(p)
-    mesh = p.add_argument_group("meshes and viewer")
+    mesh = p.add_argument_group("meshes, Gaussians and viewer")
     mesh.add_argument("--resolution", type=int, help=f"cells along the subject's longest side (meshes: "
                       f"{MeshOptions.resolution}, viewer: {VolumeOptions.resolution})")
     mesh.add_argument("--faces", type=int, default=MeshOptions.faces, help="triangles of a mesh (%(default)s)")
     mesh.add_argument("--texture", type=int, default=MeshOptions.texture, metavar="SIDE", help="pixels a side of a "
                       "picture for a GLB's colours; 0: a colour at each vertex (%(default)s)")
     mesh.add_argument("--quantise", action="store_true", help="a GLB of half the size, with KHR_mesh_quantization")
+    mesh.add_argument("--gaussians", type=int, default=SplatOptions.gaussians, help="at most, of splat and splat-ply "
+                      "(%(default)s)")
     mesh.add_argument("--megabytes", type=float, default=VolumeOptions.megabytes, help="most that the viewer's scene "
                       "may take (%(default)s)")
 

@@ -14,6 +14,8 @@ from ..export.images.capture import CaptureOptions, export_capture
 from ..export.images.film import FilmOptions, export_film
 from ..export.images.frames import export_frames
 from ..export.mesh import MeshOptions, export_mesh
+from ..export.splat.gaussians import VIEWS, Splat, SplatOptions, field_to_splat
+from ..export.splat.write import write_gaussian_ply, write_splat_file
 from ..export.viewer.html import export_html
 from ..export.viewer.volume import VolumeOptions
 from ..field.field4d import Field4D
@@ -115,6 +117,23 @@ def _still_writer(format: str, suffix: str) -> Callable[[Field4D, Path, MeshOpti
     return write
 
 
+def _splat_options(args: Any) -> SplatOptions:
+    """Return the options of Gaussians."""
+    return SplatOptions(args.gaussians, args.time or 0.0)
+
+
+def _splat_writer(write_file: Callable[[Path, Splat], int]) -> Callable[[Field4D, Path, SplatOptions], str]:
+    """Return what writes one moment as Gaussians with one of the core's writers."""
+
+    def write(field: Field4D, target: Path, options: SplatOptions) -> str:
+        with progress_bar(target.name, VIEWS + 2, "step") as on_progress:
+            splat = field_to_splat(field, options, on_progress)
+        size = write_file(target, splat)
+        return f"{len(splat.means)} Gaussians at time {options.time:g}, y down, {size / 1e6:.1f} MB."
+
+    return write
+
+
 def _camera(args: Any) -> StaticCamera:
     """Return the camera that the arguments place; an impossible one is refused."""
     camera = StaticCamera(args.elevation, args.azimuth, args.radius, args.fovy)
@@ -131,6 +150,7 @@ FRAMES_ARGS = ("frames", "fps", "size", "plays", "ping_pong", "cameras", "elevat
                "turns", "time", "eyes")
 MESH_ARGS = ("frames", "fps", "time", "resolution", "faces")
 CAPTURE_ARGS = ("frames", "size", "views", "radius", "fovy")
+SPLAT_ARGS = ("time", "gaussians")
 VIEWER_ARGS = ("frames", "fps", "resolution", "megabytes", "background", "elevation", "azimuth", "radius", "fovy")
 FILM = ((*FRAMES_ARGS, "background"), _film_options, _write_film)
 GLB = ((*MESH_ARGS, "texture", "quantise"), _mesh_options)
@@ -142,6 +162,8 @@ FORMATS = {
     "usd": ExportFormat(".usdc", *MESH, _mesh_writer("USD")),
     "ply": ExportFormat("", *MESH, _mesh_writer("PLY sequence")),
     "obj": ExportFormat("", *MESH, _mesh_writer("OBJ sequence")),
+    "splat": ExportFormat(".splat", SPLAT_ARGS, _splat_options, _splat_writer(write_splat_file)),
+    "splat-ply": ExportFormat(".ply", SPLAT_ARGS, _splat_options, _splat_writer(write_gaussian_ply)),
     "frames": ExportFormat("", FRAMES_ARGS, _film_options, _write_frames),
     "capture": ExportFormat("", CAPTURE_ARGS, _capture_options, _write_capture),
     "mp4": ExportFormat(".mp4", *FILM),

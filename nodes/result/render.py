@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
+from ...a124core.cameras.camera_info import to_camera_infos
 from ...a124core.cameras.paths import CameraPath, sample_path
 from ...a124core.cameras.rig import to_pinholes
 from ...a124core.export.images.film import BACKGROUND_COLOURS
@@ -25,6 +28,7 @@ PIXEL_BYTES = 4 * (8 + 10)  # colour, mask, depth and normal as they are rendere
     ("mask", "MASK", "1 where the subject is."),
     ("depth", "IMAGE", "Near = bright, over the whole clip; black where nothing is."),
     ("normal", "IMAGE", "Surface directions as colours, in the scene's axes."),
+    ("camera_info", "LOAD3D_CAMERA", "The image's camera, or of several images the list of theirs, for 3D nodes."),
 )
 class A124Render(Node):
     """Renders images, masks, depth and normals of a scene from any cameras."""
@@ -50,7 +54,7 @@ class A124Render(Node):
     def render(
         self, field: Field4D, cameras: CameraPath, frames: int, size: int, background: str,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Any]:
         views, time = sample_path(cameras, frames, field.config.loop)
         needed = frames * size * size * to_pinholes(views[:1]).eyes * PIXEL_BYTES
         advice = "render fewer or smaller ones, or use Export video or frames"
@@ -59,4 +63,5 @@ class A124Render(Node):
         clip = render_clip(field.to(host_device()), views, time, options, ui.progress_callback(unique_id))
         depth = to_depth_image(clip.depth, clip.mask)
         image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))
-        return image, to_mask(clip.mask), depth, normal
+        infos = to_camera_infos(views)
+        return image, to_mask(clip.mask), depth, normal, infos[0] if frames == 1 else infos

@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 400
 FOLDER = "Animate124-under-test"  # the pack must work under any name
-OURS = ("__init__.py", "a124core", "nodes", "web", "workflows", "locales")
+OURS = ("__init__.py", "a124core", "nodes", "web", "workflows", "subgraphs", "locales")
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
-WORKFLOWS = sorted((HERE.parents[1] / "workflows").glob("*.json"))
+WORKFLOWS = sorted(file for file in (HERE.parents[1] / "workflows").glob("*.json") if not file.stem.endswith(".app"))
 NATIVE = [file.stem for file in WORKFLOWS if file.stem[:2] in ("03", "04", "05", "06")]
 FOLDERS = "A124DiffusersGuidance"  # its menu is empty here
 NOTES = ("MarkdownNote", "Note")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+WORKFLOWS = sorted(file for file in (ROOT / "workflows").glob("*.json") if not file.stem.endswith(".app"))
 PATIENCE = 120_000  # milliseconds: a page that draws without a GPU on a busy machine
 
 # What the page says of its graph, in the words of a saved workflow; and widgets set by node type and name.

@@ -43,6 +43,8 @@ WIDGETS = {
     "A124ExportMesh": [
         "format", "frames", "fps", "resolution", "faces", "texture", "quantise", "name", "moment",
     ],
+    "A124FieldToSplat": ["gaussians", "frames", "moment"],
+    "A124FieldToMesh": ["resolution", "faces", "frames", "moment", "same_faces"],
     "A124SaveField": ["name"],
     "A124LoadField": ["file"],
 }
@@ -72,11 +74,13 @@ OUTPUTS = {
     "A124CoarseOptimizer": ["A124_FIELD"],
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
-    "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE"],
+    "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE", "LOAD3D_CAMERA"],
     "A124ExportFrames": ["STRING", "VIDEO"],
     "A124Preview4D": [],
     "A124ExportViewer": ["STRING"],
     "A124ExportMesh": ["STRING", "FILE_3D", "MESH"],
+    "A124FieldToSplat": ["SPLAT"],
+    "A124FieldToMesh": ["MESH"],
     "A124SaveField": [],
     "A124LoadField": ["A124_FIELD"],
 }

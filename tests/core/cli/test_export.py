@@ -24,7 +24,7 @@ from a124core.field.occupancy import empty_occupancy, update_occupancy
 
 FILM = ("--size", "24", "--frames", "2")
 CAPTURE = (*FILM, "--views", "2")
-SMALL = (*CAPTURE, "--resolution", "16", "--faces", "200")
+SMALL = (*CAPTURE, "--resolution", "16", "--faces", "200", "--gaussians", "1000")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,18 @@ def test_folders_are_named_by_their_format(field: Path, tmp_path: Path) -> None:
     assert run(field, "--format", "frames", "--out", tmp_path / "f", "--cameras", tmp_path / "c" / "transforms.json",
                "--size", 24) == 0
     assert len(list((tmp_path / "f" / "depth").iterdir())) == 4, "as many as the file has"
+
+
+def test_gaussians_of_one_moment(field: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(field, "--out", tmp_path / "a.splat", "--time", 0.5, "--gaussians", 1000) == 0
+    said = capsys.readouterr().out
+    count = (tmp_path / "a.splat").stat().st_size / 32
+    assert f"{count:.0f} Gaussians at time 0.5, y down" in said and 0 < count <= 1000
+    assert run(field, "--format", "splat-ply", "--out", tmp_path / "a.ply", "--gaussians", 1000) == 0
+    assert b"property float f_dc_0" in (tmp_path / "a.ply").read_bytes()[:600]
+    assert run(field, "--out", tmp_path / "b.splat", "--gaussians", 5) == 2
+    assert "gaussians is 5: it must be at least 1000" in capsys.readouterr().err
+    assert run(field, "--format", "splat-ply", "--out", tmp_path / "b.glb") == 2, "the ending is another format's"
 
 
 def test_all_writes_one_of_each_that_can_be(

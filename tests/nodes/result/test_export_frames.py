@@ -95,7 +95,7 @@ def test_cancel_leaves_nothing(
 
 def test_two_eyes_in_render_and_film(nodes: dict[str, type], call_node: Callable, export: Callable, field: Any) -> None:
     cameras = call_node(nodes["A124Cameras"], eye_distance=0.1)[0]
-    image, mask, _, _ = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16)
+    image, mask, *_ = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16)
     assert image.shape == (2, 16, 32, 3) and mask.shape == (2, 16, 32)
     assert not torch.allclose(image[:, :, :16], image[:, :, 16:], atol=0.02)
     gif = export(field=field, format="GIF", cameras=cameras)["result"][0]

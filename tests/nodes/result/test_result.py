@@ -19,11 +19,16 @@ def field(nodes: dict[str, type], call_node: Callable, reference: Any, tiny: Non
 
 def test_render_gives_the_hosts_images(nodes: dict[str, type], call_node: Callable, field: Any) -> None:
     cameras = call_node(nodes["A124Cameras"])[0]
-    image, mask, depth, normal = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16)
+    image, mask, depth, normal, cameras_of = call_node(
+        nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16
+    )
+    assert [round(info["position"]["z"], 4) for info in cameras_of] == [1.8, -1.8], "half a turn"
     assert image.shape == depth.shape == normal.shape == (2, 16, 16, 3) and mask.shape == (2, 16, 16)
     for images in (image, mask, depth, normal):
         assert images.dtype == torch.float32 and 0 <= images.min() and images.max() <= 1
     black = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=2, size=16, background="black")[0]
+    one = call_node(nodes["A124Render"], field=field, cameras=cameras, frames=1, size=16)[4]
+    assert one == cameras_of[0], "older nodes take no list"
     assert torch.allclose(image - black, (1 - mask)[..., None].expand(-1, -1, -1, 3), atol=1e-5)
 
 
