@@ -12,6 +12,7 @@ from ..protocols import Cameras, Pinholes
 from .rig import camera_to_world, focal_length, make_cameras
 
 MIN_RADIUS = 1e-3  # world units; nearer to the origin a camera cannot look at it
+FOVY_STEP = 0.01  # degrees; less is no other frame
 SAME = 1e-4  # largest entry of a homography less the identity, in image heights, that turns no image
 
 
@@ -28,8 +29,9 @@ def square_pinholes(pinholes: Pinholes, size: tuple[int, int]) -> Pinholes:
     return replace(pinholes, fovy=fovy if scale != 1.0 else pinholes.fovy, centre=pinholes.centre / scale)
 
 
-def centre_cameras(pinholes: Pinholes) -> Cameras:  # F cameras
-    """Return the cameras at the same places, upright, that look at the origin: ValueError where one does not see it."""
+def centre_cameras(pinholes: Pinholes, framing: Cameras) -> Cameras:  # F cameras
+    """Return the cameras at the same places, upright, that look at the origin, no wider than the one camera `framing`
+    frames the scene: ValueError where one does not see the origin."""
     if pinholes.eyes != 1:
         raise ValueError("images of two eyes side by side have no one camera: set the eyes' distance to 0.")
     position = pinholes.c2w[:, 0, :3, 3]
@@ -39,7 +41,9 @@ def centre_cameras(pinholes: Pinholes) -> Cameras:  # F cameras
     elevation = torch.rad2deg(torch.asin((position[:, 1] / radius).clamp(-1.0, 1.0)))
     azimuth = torch.rad2deg(torch.atan2(position[:, 0], position[:, 2]))
     _check_sees_origin(pinholes, radius)
-    return make_cameras(elevation, azimuth, radius, pinholes.fovy)
+    half_height = framing.radius * torch.tan(torch.deg2rad(framing.fovy) / 2.0)
+    fovy = torch.rad2deg(2.0 * torch.atan(half_height / radius))
+    return make_cameras(elevation, azimuth, radius, torch.where(pinholes.fovy < fovy + FOVY_STEP, pinholes.fovy, fovy))
 
 
 def _check_sees_origin(pinholes: Pinholes, radius: Tensor) -> None:

@@ -86,8 +86,11 @@ class ClipsPrior(Prior):
         return encode_clip(image, self.clips[0].size)
 
     def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        nearest = min(self.clips, key=lambda clip: float(clip.distance(view.cameras, view.time).mean()))
-        return self.encode(nearest.frames(view.time, view.background)).to(x_t)
+        return self.encode(self.nearest(view).frames(view.time, view.background)).to(x_t)
+
+    def nearest(self, view: View) -> ClipPrior:
+        """Return the clip whose camera is nearest to the view's."""
+        return min(self.clips, key=lambda clip: float(clip.distance(view.cameras, view.time).mean()))
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ def film_clips(
     count, n_clips = len(frames.image), clips_in_batch(len(frames.image), len(cameras))
     length, own = count // n_clips, len(cameras) // n_clips
     parts = ((frames[k * length : (k + 1) * length], cameras[k * own : (k + 1) * own]) for k in range(n_clips))
-    return [_film_from(part, camera, size) for part, camera in parts]
+    framing = camera_of(reference)
+    return [_film_from(part, camera, framing, size) for part, camera in parts]
 
 
 def clips_in_batch(frames: int, cameras: int) -> int:
@@ -143,10 +147,10 @@ def clips_in_batch(frames: int, cameras: int) -> int:
     )
 
 
-def _film_from(frames: ClipFrames, pinholes: Pinholes, size: int) -> FilmedClip:
+def _film_from(frames: ClipFrames, pinholes: Pinholes, framing: Cameras, size: int) -> FilmedClip:
     """Cut a clip out as its cameras would show it if they looked at the middle of the scene."""
     pinholes = square_pinholes(at_rest(pinholes), tuple(frames.image.shape[-2:]))
-    centred = centre_cameras(pinholes)
+    centred = centre_cameras(pinholes, framing)
     return _film(frames, centred, centring_homographies(pinholes, centred), size)
 
 
@@ -167,12 +171,27 @@ def _film(frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int)
 
 
 def video_guidance(
-    clips: Sequence[FilmedClip], reference: Reference | None = None, numbers: RoleDefaults = VIDEO_CLIP
+    clips: Sequence[FilmedClip],
+    reference: Reference | None = None,
+    numbers: RoleDefaults = VIDEO_CLIP,
+    others: Guidance | None = None,  # of clips of the same scene
 ) -> Guidance:
-    """Make the video guidance of clips of one scene."""
-    priors = tuple(clip.small for clip in clips)
+    """Make the video guidance of clips of one scene, each of which shows all of its time."""
+    priors, notes = tuple(clip.small for clip in clips), []
+    if others is not None:
+        priors, notes = (*_clips_of(others.prior), *priors), [others.note]
     prior = priors[0] if len(priors) == 1 else ClipsPrior(priors)
-    return numbers.guidance(prior, " ".join(_note(p, reference) for p in priors))
+    return numbers.guidance(prior, " ".join([*notes, *(_note(clip.small, reference) for clip in clips)]))
+
+
+def _clips_of(prior: Prior) -> tuple[ClipPrior, ...]:
+    if isinstance(prior, ClipPrior):
+        return (prior,)
+    if isinstance(prior, ClipsPrior):
+        return prior.clips
+    raise ValueError(
+        "the video guidance that is connected to a clip is not of a clip: connect that of another clip, or none."
+    )
 
 
 def _note(clip: ClipPrior, reference: Reference | None) -> str:

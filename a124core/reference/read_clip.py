@@ -82,7 +82,8 @@ def _film_images(path: Path) -> Iterator[Image.Image]:
             _check_size(path, (stream.codec_context.width, stream.codec_context.height))
             if stream.codec_context.name == "vp9" and stream.metadata.get("alpha_mode") == "1":
                 decoder = av.CodecContext.create("libvpx-vp9", "r")
-                frames = (frame for packet in film.demux(stream) for frame in decoder.decode(packet if packet.size else None))
+                packets = (packet if packet.size else None for packet in film.demux(stream))
+                frames = (frame for packet in packets for frame in decoder.decode(packet))
             else:
                 frames = film.decode(stream)
             yield from (Image.fromarray(frame.to_ndarray(format="rgba")) for frame in frames)
