@@ -90,9 +90,9 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "for each time (with --priors builtin)")
     p.add_argument("--model-up", choices=tuple(UPWARDS), default="y", help="the axis that is up in its file "
                    "(%(default)s)")
-    p.add_argument("--clip", type=Path, nargs="+", metavar="FILE", help="a clip that drives the motion, or one for each "
-                   "of several cameras: a film, an animated picture, or a folder of frames, with transparency or an "
-                   "even background (with --priors builtin)")
+    p.add_argument("--clip", type=Path, nargs="+", metavar="FILE", help="a clip that drives the motion, or one of "
+                   "each of several cameras: a film, an animated picture, or a folder of frames, with transparency or "
+                   "an even background (with --priors builtin)")
     p.add_argument("--clip-cameras", type=Path, metavar="JSON", help="where the clips were filmed from: "
                    "transforms.json or a list of camera keys, one for each clip, or one for each frame of a camera "
                    "that moves (the picture's camera)")

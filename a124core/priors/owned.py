@@ -23,7 +23,7 @@ HERE = 1e-3  # world units; a clip's camera this near is the view's own
 
 @dataclass(frozen=True)
 class OwnedPrior(Prior):
-    """The data are the clips' frames at their cameras and the model's renders at time 0, whose detail is carried along."""
+    """The data are the clips' frames at their cameras and the model at time 0, whose detail is carried along."""
 
     model: Model3DPrior | None
     clips: ClipsPrior | None
