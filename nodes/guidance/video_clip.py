@@ -104,4 +104,4 @@ class A124ClipGuidance(Node):
         video = make_video(clips, reference, numbers, video_guidance)
         refine = make_refine((), clips, size, refine_guidance)
         ui.show_text(unique_id, video.note)
-        return {"ui": {"text": [video.note]}, "result": (video, refine)}
+        return ui.output(video.note, video, refine)

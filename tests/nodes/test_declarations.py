@@ -51,7 +51,7 @@ OUTPUTS = {
     "A124BuiltInPriors": [
         "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE",
     ],
-    "A124ClipGuidance": ["A124_VIDEO_GUIDANCE"],
+    "A124ClipGuidance": ["A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE"],
     "A124ImageGuidance": ["A124_IMAGE_GUIDANCE"],
     "A124RefineGuidance": ["A124_REFINE_GUIDANCE"],
     "A124ViewGuidance": ["A124_VIEW_GUIDANCE"],

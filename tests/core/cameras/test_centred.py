@@ -49,7 +49,7 @@ def test_a_turned_image_is_what_the_centred_camera_sees(shape: tuple[int, int]) 
     turned = turn_image(filmed, centring_homographies(square, centred)[0])
     seen = model.layers(centred, tuple(filmed.shape[-2:]))[:, :4]
     assert (filmed - seen).abs().mean() > 0.02, "the image had to be turned"
-    assert (turned - seen).abs().mean() < 0.006
+    assert (turned - seen).abs().mean() < 0.01, "but for the sampling of edges"
     overlap = torch.minimum(turned[:, 3], seen[:, 3]).sum() / torch.maximum(turned[:, 3], seen[:, 3]).sum()
     assert overlap > 0.95
 
