@@ -12,10 +12,10 @@ from torch import Tensor
 from ..models3d.read import Model
 from ..protocols import Cameras, Guidance, Prior, View
 from .builtin.denoisers import encode_images
+from .carried import carried
 from .defaults import BUILT_IN
 from .model3d import Model3DPrior
 from .noise import scaled_linear_sigmas
-from .tiles import carried
 from .video_clip import MIN_OVERLAP, REFINED, ClipPrior, ClipsPrior, FilmedClip
 
 HERE = 1e-3  # world units; a clip's camera this near is the view's own
