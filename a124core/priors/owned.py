@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..models3d.read import Model
+from ..models3d.gaussians import GaussianModel
+from ..models3d.mesh import MeshModel
 from ..protocols import Cameras, Guidance, Prior, View
 from .builtin.denoisers import encode_images
 from .carried import carried
@@ -51,9 +52,9 @@ class OwnedPrior(Prior):
         """Return the answer to a view whose cameras may be those of one clip."""
         if self.clips is not None:
             clip = self.clips.nearest(view)
-            if float(clip.distance(view.cameras, view.time).max()) < HERE:
+            if self.model is None or float(clip.distance(view.cameras, view.time).max()) < HERE:
                 return clip.frames(view.time.cpu(), view.background.cpu())
-        if self.model is None or view.condition is None:
+        if view.condition is None:
             raise ValueError("a refine prior needs view.condition, the image it repairs: pass (B, 3, H, W).")
         still = len(self.model.frames) == 1  # a sequence answers at all times
         images = self.model.images(replace(view, time=torch.zeros_like(view.time)) if still else view)
@@ -66,7 +67,7 @@ class OwnedPrior(Prior):
 
 
 def refine_guidance(
-    models: Sequence[Model],  # one, or a sequence in time, as they stand before the reference camera
+    models: Sequence[MeshModel | GaussianModel],  # one, or a sequence in time, before the reference camera
     clips: Sequence[FilmedClip],
     size: int,  # side at which the other priors compare renders
     others: Guidance | None = None,  # of what else is owned of the same scene
