@@ -129,8 +129,8 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     own, note = own_guidances(options, settings.static.render.size)
     own = own if options.with_view else replace(own, view=None)
     own = own if options.refine == "tile" else replace(own, refine=None)
-    given = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
-    return PreparedRun(options, priors, replace(guidances, **given), settings, own_note=note)
+    owned = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
+    return PreparedRun(options, priors, replace(guidances, **owned), settings, own_note=note)
 
 
 def _with_models(options: RunOptions, models: Models) -> PreparedRun:

@@ -197,15 +197,15 @@ def _clips_of(prior: Prior) -> tuple[ClipPrior, ...]:
 def _note(clip: ClipPrior, reference: Reference | None) -> str:
     """Return a sentence on a clip, its cameras, and whether it fits the reference image seen from there."""
     camera, first = camera_of(reference), clip.cameras[:1]
-    seen = "from the reference camera only"
+    place = "from the reference camera only"
     fits = float(clip.distance(camera, torch.zeros(1))) < SAME_PLACE * float(camera.radius)
     if len(clip.cameras) > 1:
         first, last = (_direction(clip.cameras, k) for k in (0, len(clip.cameras) - 1))
-        seen = f"by a camera that moves from {first} to {last}"
+        place = f"by a camera that moves from {first} to {last}"
     elif not fits:
-        seen = f"from {_direction(clip.cameras, 0)}"
+        place = f"from {_direction(clip.cameras, 0)}"
     problem = _mismatch(clip.layers, reference) if fits else ""
-    return f"The clip's {len(clip.layers)} frames are the motion, seen {seen}{problem}."
+    return f"The clip's {len(clip.layers)} frames are the motion, seen {place}{problem}."
 
 
 def _direction(cameras: Cameras, k: int) -> str:

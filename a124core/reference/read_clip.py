@@ -17,7 +17,7 @@ from ..utils.validate import readable_file
 from .decode_image import FORMATS, MAX_PIXELS, decode_image
 
 ADVICE = "give a film (MP4, WebM, MOV, ...), an animated GIF, PNG or WebP, or a folder of frames"
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".apng", ".tga")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".apng", ".tga")
 MAX_FRAMES = 300
 SIDE = 512  # pixels of the longer side after reading; priors compare at 16 to 256
 MAX_BYTES = 2**32  # of a file
@@ -28,7 +28,7 @@ def read_clip(path: str | Path) -> tuple[Tensor, Tensor | None]:
     path = Path(path)
     if path.is_dir():
         images = _folder_images(path)
-    elif path.suffix.lower() in PICTURES:
+    elif path.suffix.lower() in SUFFIXES:
         images = _animation_images(readable_file(path, ADVICE, MAX_BYTES))
     else:
         images = _film_images(readable_file(path, ADVICE, MAX_BYTES))
@@ -58,7 +58,7 @@ def _reduced(image: Image.Image) -> np.ndarray:  # (H, W, 4) uint8
 
 
 def _folder_images(folder: Path) -> Iterator[Image.Image]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     return (decode_image(file)[0] for file in files)
 
 
