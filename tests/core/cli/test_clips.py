@@ -33,7 +33,7 @@ def write_clip(folder: Path, azimuth: float, frames: int = 3) -> Path:
 
 
 def test_clips_guide_motion_and_detail_and_belong_to_the_run(tmp_path: Path) -> None:
-    front, back = write_clip(tmp_path / "front", 0.0), write_clip(tmp_path / "back", 180.0)
+    front, back = write_clip(tmp_path / "front", 0.0), write_clip(tmp_path / "back", 150.0)
     reference = make_reference(*example_image("robot", 128))
     options = RunOptions(reference, "a robot is swaying", clips=(front,))
     prepared = prepare(options)
@@ -42,9 +42,9 @@ def test_clips_guide_motion_and_detail_and_belong_to_the_run(tmp_path: Path) -> 
     assert prepared.guidances.view is prepared.priors.view and not prepared.answer_known
     assert "seen from the reference camera" in prepared.understood
     cameras = tmp_path / "cameras.json"
-    cameras.write_text(json.dumps([{"azimuth": 0}, {"azimuth": 180}]))
+    cameras.write_text(json.dumps([{"azimuth": 0}, {"azimuth": 150}]))
     both = prepare(RunOptions(reference, "a robot is swaying", clips=(front, back), clip_cameras=cameras))
-    assert isinstance(both.guidances.video.prior, ClipsPrior) and "azimuth 180" in both.understood
+    assert isinstance(both.guidances.video.prior, ClipsPrior) and "azimuth 150" in both.understood
     identities = {run_identity(p)["models"] for p in (prepared, both)}
     (back / "0.png").write_bytes((back / "1.png").read_bytes())
     identities.add(run_identity(both)["models"])
