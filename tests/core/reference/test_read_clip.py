@@ -31,11 +31,11 @@ def write_folder(folder: Path, frames: torch.Tensor) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
-@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize(
+    ("suffix", "alpha"), [(".mp4", False), (".webm", False), (".webm", True), (".gif", False), (".gif", True),
+                          (".webp", False)]
+)
 def test_our_own_films_are_read_back(tmp_path: Path, suffix: str, alpha: bool) -> None:
-    if suffix == ".mp4" and alpha:
-        pytest.skip("MP4 has no alpha")
     frames = moving_square(alpha)
     write_video(tmp_path / f"clip{suffix}", iter(frames), 8)
     image, coverage = read_clip(tmp_path / f"clip{suffix}")
