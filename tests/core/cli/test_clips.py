@@ -19,7 +19,7 @@ from a124core.priors.video_clip import ClipPrior, ClipsPrior
 from a124core.reference.reference import make_reference
 
 
-def write_clip(folder: Path, azimuth: float, frames: int = 3) -> Path:
+def write_clip(folder: Path, azimuth: float, frames: int = 4) -> Path:
     """Film the swaying robot, on nothing."""
     from a124core.cameras.rig import make_cameras
 
@@ -73,7 +73,7 @@ def test_clips_that_cannot_be_used_end_in_one_sentence(tmp_path: Path, capsys: p
         ([str(tmp_path / "none.mp4")], "not found"),
         ([str(front), str(front)], "2 clips and no cameras"),
         ([str(front), "--clip-cameras", str(tmp_path / "flat.json")], "switch it to perspective"),
-        ([str(front), "--clip-cameras", str(tmp_path / "five.json")], "lists 5 cameras for 1 clip of 3 frames"),
+        ([str(front), "--clip-cameras", str(tmp_path / "five.json")], "lists 5 cameras for 1 clip of 4 frames"),
     ):
         assert main([*arguments, *more]) == 2
         error = capsys.readouterr().err
