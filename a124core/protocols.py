@@ -133,6 +133,7 @@ class Prior(Protocol):
 
     sigmas: Tensor  # (T,) ascending; the index is the timestep
     cameras: Cameras | None = None  # the only cameras it supports; None: any
+    filmed: tuple[Cameras, ...] = ()  # of the clips that are its data: each 1 camera, or 1 for each frame of the clip
     exact: bool = False  # True: the posterior mean in closed form; False: a learned network
     unlit: bool = False  # True: its images show albedo alone, so it is asked about nothing else
     cfg: float | None = None  # scale of its classifier-free guidance; None: it has none

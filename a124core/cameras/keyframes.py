@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..protocols import Pinholes
 from .parse_camera import camera_list, parse_camera, parse_number
-from .paths import CameraPath, Spline, check_when, frame_times, interpolate_keys
-from .rig import FOVY, MAX_FOVY, MIN_FOVY, RADIUS
+from .paths import CameraPath, Spline, StaticCamera, check_when, frame_times, interpolate_keys
+from .rig import FOVY, MAX_FOVY, MIN_FOVY, RADIUS, make_cameras, to_pinholes
 
 MAX_KEYS = 10_000  # cameras of one path
 ROTATION_TOLERANCE = 0.03  # largest entry of R R^T - I: files round to a few digits
@@ -91,11 +91,15 @@ def path_from_keys(content: Any) -> CameraPath:
         raise ValueError('the camera file has no keys: write {"keys": [{"when": 0, "azimuth": 0}, ...]}.')
     check_count(keys)
     when = [parse_number(key, "when", even) for key, even in zip(keys, even_times(len(keys)), strict=True)]
-    if all("azimuth" in key for key in keys) and len(keys) > 1:
+    if all("azimuth" in key for key in keys):
         defaults = {"azimuth": 0.0, "elevation": 0.0, "radius": RADIUS}
         rows = [[parse_number(key, *default) for default in defaults.items()] for key in keys]
-        spline = tuple(sorted((w, *row) for w, row in zip(when, rows, strict=True)))
-        return Spline(spline, parse_number(keys[0], "fov", FOVY))
+        if len(rows) == 1 and not {"position", "transform_matrix"} & {*keys[0]}:
+            azimuth, elevation, radius = rows[0]
+            return StaticCamera(elevation, azimuth, radius, parse_number(keys[0], "fov", FOVY))
+        if len(rows) > 1:
+            spline = tuple(sorted((w, *row) for w, row in zip(when, rows, strict=True)))
+            return Spline(spline, parse_number(keys[0], "fov", FOVY))
     cameras = [parse_camera(key) for key in keys]
     timed = sum("time" in key for key in keys)
     if timed not in (0, len(keys)):
@@ -110,6 +114,16 @@ def path_of_cameras(cameras: Any) -> KeyframePath:
     check_count(listed)
     parsed = [parse_camera(camera) for camera in listed]
     return KeyframePath(pinholes_from_matrices(*zip(*parsed, strict=True)), even_times(len(listed)))
+
+
+def listed_cameras(path: CameraPath) -> Pinholes:
+    """Return the cameras that a path was made of, in their order."""
+    if isinstance(path, KeyframePath):
+        return path.keys
+    if isinstance(path, Spline):
+        _, azimuth, elevation, radius = zip(*path.keys, strict=True)
+        return to_pinholes(make_cameras(elevation, azimuth, radius, path.fovy))
+    return to_pinholes(path(1)[0])
 
 
 def check_count(cameras: Sequence[Any]) -> None:

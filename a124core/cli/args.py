@@ -90,6 +90,12 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "file for each time (with --priors builtin)")
     p.add_argument("--model-up", choices=(*UPWARDS, ANY_UP), default="y", help="the axis that is up in its "
                    "file; auto: the one with which it fits the picture best (%(default)s)")
+    p.add_argument("--clip", type=Path, nargs="+", metavar="FILE", help="a clip that drives the motion, or one of "
+                   "each of several cameras: a film, an animated picture, or a folder of frames, with transparency or "
+                   "an even background (with --priors builtin)")
+    p.add_argument("--clip-cameras", type=Path, metavar="JSON", help="where the clips were filmed from: "
+                   "transforms.json or a list of camera keys, one for each clip, or one for each frame of a camera "
+                   "that moves (the picture's camera)")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:

@@ -133,6 +133,8 @@ def animate_run(options: object) -> RunOptions:
         models=models,
         model=options.model,
         model_up=options.model_up,
+        clips=tuple(options.clip or ()),
+        clip_cameras=options.clip_cameras,
         reference_source=_file_digests(options),
     )
 

@@ -11,10 +11,8 @@ from typing import Any
 import torch
 
 from ..field.grid import rows_per_grid
-from ..models3d.read import read_model
 from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
 from ..priors.diffusers.offload import offload_policy
-from ..priors.model3d import model3d_guidances
 from ..protocols import Cameras, Guidance, Guidances
 from ..reference.reference import Reference
 from ..stages.coarse import with_min_temporal_tv
@@ -24,6 +22,7 @@ from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
 from .folder import SPARE
 from .models import Models, load_guidances, required_roles
+from .own import own_guidances, own_identity
 
 REFINES = ("tile", "upscale", "none", "naive")
 RUN_VERSION = "2"  # of what is kept of an interrupted run
@@ -52,6 +51,8 @@ class RunOptions:
     models: Models | None = None  # in diffusers folders; None: built-in priors
     model: Path | None = None  # a 3D model that guides the novel views, a file or a folder of a sequence
     model_up: str = "y"  # the axis that is up in its file
+    clips: tuple[Path, ...] = ()  # that drive the motion
+    clip_cameras: Path | None = None  # JSON of their cameras; None: the reference's
     reference_source: str = ""  # of what the reference was made, in words and hashes of files; empty: its pixels say it
 
     def __post_init__(self) -> None:
@@ -60,8 +61,9 @@ class RunOptions:
                 f"--steps-scale is {self.steps_scale}: choose above 0 and up to {MOST_STEPS:g} (1 is the preset's "
                 "number of steps)."
             )
-        if self.model is not None and self.models is not None:
-            raise ValueError("--model needs --priors builtin: leave one of the two out.")
+        for option, value in (("model", self.model), ("clip", self.clips)):
+            if value and self.models is not None:
+                raise ValueError(f"--{option} needs --priors builtin: leave one of the two out.")
         if self.refine == "naive" and self.models is None:
             raise ValueError("--refine naive needs --priors diffusers: no built-in prior knows a learned word.")
 
@@ -75,7 +77,7 @@ class PreparedRun:
     guidances: Guidances
     settings: Preset
     static_view: Guidance | None = None  # the view guidance where its weight differs in the static stage
-    model_note: str = ""  # what the 3D model is and how it was aligned
+    own_note: str = ""  # what the user's 3D model and clips are, how they were aligned
 
     @property
     def camera(self) -> Cameras:
@@ -84,13 +86,13 @@ class PreparedRun:
 
     @property
     def answer_known(self) -> bool:
-        """Whether the built-in priors alone guide the scene: nobody knows how a model of the user's should move."""
-        return self.priors is not None and self.options.model is None
+        """Whether the built-in priors alone guide the scene: nobody knows what models and clips of the user's hide."""
+        return self.priors is not None and self.options.model is None and not self.options.clips
 
     @property
     def understood(self) -> str:
         summary = self.priors.summary if self.priors is not None else "Priors: models in diffusers folders."
-        return f"{summary} {self.model_note}".strip()
+        return f"{summary} {self.own_note}".strip()
 
     @property
     def recipe(self) -> str:
@@ -124,13 +126,11 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     view = priors.view if options.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[options.refine]
     guidances = Guidances(priors.image, view, priors.video, refine)
-    if options.model is None:
-        return PreparedRun(options, priors, guidances, settings)
-    size = settings.static.render.size
-    made = model3d_guidances(read_model(options.model, options.model_up), options.reference, size=size)
-    roles = ("image", "view", "video") if options.with_view else ("image", "video")
-    own = {role: guidance for role in roles if (guidance := getattr(made.guidances, role)) is not None}
-    return PreparedRun(options, priors, replace(guidances, **own), settings, model_note=made.note)
+    own, note = own_guidances(options, settings.static.render.size)
+    own = own if options.with_view else replace(own, view=None)
+    own = own if options.refine == "tile" else replace(own, refine=None)
+    owned = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
+    return PreparedRun(options, priors, replace(guidances, **owned), settings, own_note=note)
 
 
 def _with_models(options: RunOptions, models: Models) -> PreparedRun:
@@ -175,23 +175,11 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
         "camera": json.dumps(camera),
         "prompt": options.prompt,
         "motion": f"{options.subject or 'the picture'} {motion}",
-        "models": options.models.identity() if options.models else _model_identity(options),
+        "models": options.models.identity() if options.models else own_identity(options),
         "seed": str(options.seed),
         "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",
         "settings": json.dumps(settings, sort_keys=True),
     }
-
-
-def _model_identity(options: RunOptions) -> str:
-    """Name the 3D model beside the built-in priors by its content."""
-    if options.model is None:
-        return "built-in"
-    files = sorted(options.model.iterdir()) if options.model.is_dir() else [options.model]
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return f"built-in, model {digest.hexdigest()} {options.model_up} up"
 
 
 def pixel_digest(reference: Reference | None) -> str:

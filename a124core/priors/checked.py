@@ -45,6 +45,7 @@ class CheckedPrior(Prior):
         self.sigmas, self.cameras = getattr(prior, "sigmas", None), getattr(prior, "cameras", None)
         self.exact, self.cfg = getattr(prior, "exact", False), getattr(prior, "cfg", None)
         self.reads_condition = getattr(prior, "reads_condition", False)
+        self.filmed = getattr(prior, "filmed", ())
         self._images: Tensor | None = None  # encoded last, until an answer to them is there
         self._broken_answers = self._zero_gradients = 0  # in a row
         self._warned = False  # one warning is enough

@@ -52,6 +52,7 @@ class ClipSupervision:
     view: Guidance | None  # on the first frame of clips that start at time 0
     refine_fn: RefineFn | None
     cameras: Cameras | None  # None: any
+    filmed: tuple[Cameras, ...] = ()  # of the clips, one of which is shown; empty: `cameras` says it
     shaded: bool = True  # False: albedo alone, as in the reference image
 
 
@@ -88,8 +89,11 @@ def clip_batches(
 
     def _clip(step: int, times: ClipTimes, supervision: ClipSupervision, rng: torch.Generator) -> list[RenderBatch]:
         cameras, moves = _clip_cameras(camera, config, supervision.cameras, rng)
+        at = times.times
+        if supervision.filmed:
+            cameras, at = filmed_views(supervision.filmed, at, rng)
         light = shading(step, config, rng, cameras) if supervision.shaded else Shading()
-        clip = View(cameras, camera, times.times, background(config, rng), light, view_text=not moves)
+        clip = View(cameras, camera, at, background(config, rng), light, view_text=not moves)
         refine = None if supervision.refine_fn is None else supervision.refine_fn(step, clip, rng)
         first_view = supervision.view if times.starts_at_zero else None
         frames = _supervised_frames(len(cameras), supervision.video, first_view, refine)
@@ -103,27 +107,46 @@ def clip_batches(
     return batches
 
 
-def is_single_view(video: Guidance | None) -> bool:
-    """Can the video prior judge a single camera only?"""
-    return video is not None and video.prior.cameras is not None and len(video.prior.cameras) == 1
+def is_filmed(guidance: Guidance | None) -> bool:
+    """Can the prior judge only what some cameras filmed?"""
+    if guidance is None:
+        return False
+    prior = guidance.prior
+    return bool(prior.filmed) or (prior.cameras is not None and len(prior.cameras) == 1)
 
 
 def with_min_temporal_tv(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
-    """Keep temporal TV (Eq. 2) under a single-view video prior: what its camera does not see must not drift freely."""
-    if not is_single_view(video) or config.losses.time_tv >= MIN_TEMPORAL_TV:
+    """Keep temporal TV (Eq. 2) under a filmed video prior: what its cameras do not see must not drift freely."""
+    if not is_filmed(video) or config.losses.time_tv >= MIN_TEMPORAL_TV:
         return config
     return replace(config, losses=replace(config.losses, time_tv=MIN_TEMPORAL_TV))
 
 
 def clip_supervisions(guidances: Guidances, refine_fn: RefineFn | None = None) -> list[ClipSupervision]:
-    """One clip for all priors; two under a single-view video prior, whose camera would confine the others."""
+    """One clip for all priors; two where some are filmed, whose cameras would confine the others."""
     view, video, refine = guidances.view, guidances.video, guidances.refine
-    if not is_single_view(video):
+    refine_filmed = refine_fn is not None and refine is not None and bool(refine.prior.filmed)
+    if not (is_filmed(video) or refine_filmed):
         shaded = not any_unlit([view, video, refine])
-        return [ClipSupervision(video, view, refine_fn, allowed_cameras([view, video, refine]), shaded)]
-    front = ClipSupervision(video, None, None, video.prior.cameras, shaded=False)
-    shaded = not any_unlit([view, refine])
-    return [front, ClipSupervision(None, view, refine_fn, allowed_cameras([view, refine]), shaded)]
+        return [ClipSupervision(video, view, refine_fn, allowed_cameras([view, video, refine]), shaded=shaded)]
+    source = video if is_filmed(video) else refine
+    here = ClipSupervision(
+        video if is_filmed(video) else None, None, refine_fn if refine_filmed else None, source.prior.cameras,
+        source.prior.filmed, shaded=False,
+    )
+    elsewhere = None if refine_filmed and refine.prior.cameras is not None else refine_fn
+    others = [view, None if is_filmed(video) else video, None if elsewhere is None else refine]
+    shaded = not any_unlit(others)
+    return [here, ClipSupervision(others[1], view, elsewhere, allowed_cameras(others), shaded=shaded)]
+
+
+def filmed_views(filmed: tuple[Cameras, ...], time: Tensor, rng: torch.Generator) -> tuple[Cameras, Tensor]:
+    """Draw one of the clips -> its cameras at F scene times, and the times: of a moving camera those of its frames."""
+    clip = filmed[0] if len(filmed) == 1 else filmed[int(torch.randint(len(filmed), (), generator=rng))]
+    if len(clip) == 1:
+        return clip[torch.zeros(len(time), dtype=torch.long)], time
+    frames = (time * (len(clip) - 1)).round().long()
+    return clip[frames], frames / (len(clip) - 1)
 
 
 def _clip_cameras(

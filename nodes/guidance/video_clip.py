@@ -1,4 +1,4 @@
-"""2 Priors: a finished clip, from any video model or a camera, as the prior of motion."""
+"""2 Priors: finished clips, from any video model or camera, as the prior of motion and of what they show."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ...a124core.priors.video_clip import VIDEO_CLIP, clip_guidance
+from ...a124core.priors.clip_frames import ClipFrames
+from ...a124core.priors.owned import refine_guidance as make_refine
+from ...a124core.priors.video_clip import VIDEO_CLIP, film_clips
+from ...a124core.priors.video_clip import video_guidance as make_video
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
 from ..host import ui
+from ..host.cameras import frame_cameras
 from ..host.images import from_images, from_masks, marks_nothing
 from ..host.runtime import outside_inference
 from ..queued import when_queued
@@ -20,13 +24,16 @@ from .widgets import check_noise
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
     "Matches the motion to the clip. Connect it to the coarse (and the fine) optimizer."
+)), ("refine guidance", sockets.REFINE_GUIDANCE, (
+    "Restores the details that the clip shows, without any model. Connect it to the fine optimizer."
 )))
 class A124ClipGuidance(Node):
-    """The exact prior of one clip."""
+    """The exact prior of a clip, or of several from several cameras."""
 
     DESCRIPTION = (
         "Your own clip drives the motion: frames from Wan, LTX, AnimateDiff, a phone or any other node, from the "
-        "camera of your picture. It guides that side only, so connect a view guidance for the others."
+        "camera of your picture or from cameras that you connect. It guides the sides that it shows, so connect a view "
+        "guidance or a 3D model for the others."
     )
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
     CATEGORY = "Animate124/2 Priors"
@@ -34,7 +41,7 @@ class A124ClipGuidance(Node):
     REQUIRED = {
         "images": socket("IMAGE", (
             "The clip's frames in order. The first is the beginning of the scene and should look like your picture, "
-            "the last is its end. The camera must not move."
+            "the last is its end. A camera that moves needs 'cameras'. A batch of views holds one clip after another."
         )),
         "mask_marks": choice(MASK_MARKS, (
             "What white in the masks means. auto: whatever touches the edges of the picture is the background."
@@ -62,6 +69,17 @@ class A124ClipGuidance(Node):
             "The picture the clip begins with: its camera is the clip's, and the node warns if the two do not look "
             "alike."
         )),
+        "cameras": socket(f"{sockets.CAMERAS},LOAD3D_CAMERA", (
+            "Where the clip was filmed from, if not from the picture's camera: one camera, or one for each frame of a "
+            "camera that moves, or one for each clip of a batch of views."
+        )),
+        "video_guidance": socket(sockets.VIDEO_GUIDANCE, (
+            "Of another Clip as video guidance: a clip of the same scene over the same time from another camera. Both "
+            "then guide the motion."
+        )),
+        "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
+            "Of a 3D model as guidance or of another clip: the refine guidance then knows both."
+        )),
     }
     HIDDEN = NODE_ID
 
@@ -74,12 +92,16 @@ class A124ClipGuidance(Node):
     @outside_inference
     def make(
         self, images: Tensor, mask_marks: str, size: int, weight: float, t_min: float, t_max: float,
-        mask: Tensor | None = None, reference: Any = None, unique_id: str | None = None,
+        mask: Tensor | None = None, reference: Any = None, unique_id: str | None = None, cameras: Any = None,
+        video_guidance: Any = None, refine_guidance: Any = None,
     ) -> dict:
         frames, alpha = from_images(images)
         masks = None if mask is None else from_masks(mask)
         masks = None if masks is None or marks_nothing(masks, mask_marks) else masks
         numbers = replace(VIDEO_CLIP, weight=weight, t_min=t_min, t_max=t_max)
-        guidance = clip_guidance(frames, masks, alpha, reference, size, mask_marks, numbers)
-        ui.show_text(unique_id, guidance.note)
-        return {"ui": {"text": [guidance.note]}, "result": (guidance,)}
+        own = frame_cameras(cameras, len(frames))
+        clips = film_clips(ClipFrames(frames, masks, alpha, mask_marks), own, reference, size)
+        video = make_video(clips, reference, numbers, video_guidance)
+        refine = make_refine((), clips, size, refine_guidance)
+        ui.show_text(unique_id, video.note)
+        return ui.output(video.note, video, refine)

@@ -29,6 +29,7 @@ class Recorder(PixelPrior):
     """Keep the view of every call."""
 
     views: list[View] = field(default_factory=list)
+    filmed: tuple[Cameras, ...] = ()
 
     def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
         self.views.append(view)
@@ -96,6 +97,47 @@ def test_others_share_one_clip_and_draw_as_before(cameras: Cameras | None) -> No
     firsts = [v for v in video.views if v.time[0] == 0.0]
     shared = [v for v in firsts if any(torch.equal(v.cameras.azimuth[:1], w.cameras.azimuth) for w in view.views)]
     assert len(shared) == len(view.views)
+
+
+def test_clips_are_shown_in_turn_each_from_its_camera() -> None:
+    filmed = tuple(make_cameras(0.0, azimuth) for azimuth in (0.0, 90.0, 180.0))
+    video, view = Recorder(clip=True, filmed=filmed), Recorder()
+    walk(video, view, steps=60)
+    shown = [float(v.cameras.azimuth[0]) for v in video.views]
+    assert len(shown) == 60 and all(float(v.cameras.azimuth.std()) == 0.0 for v in video.views)
+    assert all(10 <= shown.count(azimuth) <= 32 for azimuth in (0.0, 90.0, 180.0))
+    assert torch.cat([v.cameras.azimuth for v in view.views]).std() > 40, "other priors are not confined"
+
+
+def test_a_moving_camera_is_shown_at_the_times_of_its_frames() -> None:
+    path = make_cameras(0.0, [0.0, 20.0, 40.0, 60.0, 80.0])
+    video = Recorder(clip=True, filmed=(path,))
+    walk(video, None)
+    for view in video.views:
+        frames = view.time * 4
+        torch.testing.assert_close(frames, frames.round())
+        torch.testing.assert_close(view.cameras.azimuth, 20.0 * frames)
+    assert len({float(t) for v in video.views for t in v.time}) == 5
+
+
+@pytest.mark.parametrize("anywhere", [True, False])
+def test_a_filmed_repair_prior_is_shown_its_own_cameras_too(anywhere: bool) -> None:
+    """Anywhere: it also knows a 3D model; else it is shown its own cameras only, and the view prior any."""
+    refine, view = Recorder(None if anywhere else CAMERA, filmed=(CAMERA,)), Recorder()
+    guidances = Guidances(view=Guidance(view, 1.0, 0.1, 0.9), refine=Guidance(refine, 1.0, 0.1, 0.9))
+
+    def refine_fn(step: int, view: View, rng: torch.Generator) -> RefineTerm:
+        refine.views.append(view)
+        return RefineTerm(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
+
+    batch_fn, rng = clip_batches(None, guidances, CONFIG, CPU, refine_fn), torch.Generator().manual_seed(0)
+    for step in range(1, 31):
+        for batch in batch_fn(step, rng):
+            image = torch.zeros(len(batch.rays) // 64, 3, 8, 8)
+            batch.loss_fn(RenderedImages(image, image[:, :1], image[:, :1], None))
+    at_front = [v for v in refine.views if float(v.cameras.azimuth.abs().max()) == 0.0]
+    assert len(at_front) == 30 and len(refine.views) == (60 if anywhere else 30)
+    assert torch.cat([v.cameras.azimuth for v in view.views]).std() > 40
 
 
 def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:

@@ -57,3 +57,57 @@ def test_it_drives_the_coarse_stage_beside_a_built_in_view_prior(
 def test_a_single_frame_is_refused(nodes: dict[str, type], call_node: Callable, clip: Any) -> None:
     with pytest.raises(ValueError, match="2 or more"):
         call_node(nodes["A124ClipGuidance"], images=clip[0][:1])
+
+
+def seen_from(x: float, z: float, **more: Any) -> dict:
+    """A LOAD3D_CAMERA that looks at the middle of the scene."""
+    return {"position": {"x": x, "y": 0.0, "z": z}, "target": {"x": 0, "y": 0, "z": 0}, "fov": 40, "zoom": 1, **more}
+
+
+def test_cameras_come_from_a_3d_node_a_list_or_a_path(nodes: dict[str, type], call_node: Callable, clip: Any) -> None:
+    def filmed(cameras: Any, times: int = 1) -> list[list[float]]:
+        images, mask = (t.repeat(times, *[1] * (t.ndim - 1)) for t in clip)
+        prior = call_node(nodes["A124ClipGuidance"], images=images, mask=mask, size=16, cameras=cameras)[0].prior
+        return [[round(a, 2) % 360 for a in camera.azimuth.tolist()] for camera in prior.filmed]
+
+    side, back = seen_from(1.8, 0.0), seen_from(0.0, -1.8)
+    assert filmed(side) == filmed([side]) == [[90.0]]
+    assert filmed([seen_from(0.0, 1.8), side, back, seen_from(-1.8, 0.0)]) == [[0.0, 90.0, 180.0, 270.0]]
+    assert filmed([side, back], times=2) == [[90.0], [180.0]]
+    orbit = call_node(nodes["A124Cameras"], kind="orbit", azimuth=30.0)[0]
+    assert filmed(orbit) == [[30.0, 120.0, 210.0, 300.0]]
+    assert filmed(call_node(nodes["A124Cameras"], kind="reference")[0]) == [[0.0]]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "words"),
+    [
+        ([seen_from(1.8, 0.0)] * 3, "there are 3 cameras for 4 frames"),
+        ([], "list of cameras is empty"),
+        (seen_from(0.0, 1.8, cameraType="orthographic"), "switch it to perspective"),
+        ("front", "give its position and target"),
+    ],
+)
+def test_cameras_that_do_not_fit_are_refused(
+    nodes: dict[str, type], call_node: Callable, clip: Any, cameras: Any, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        call_node(nodes["A124ClipGuidance"], images=clip[0], mask=clip[1], size=16, cameras=cameras)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_two_clips_go_through_the_fine_stage_alone(
+    nodes: dict[str, type], call_node: Callable, clip: Any, reference: Any
+) -> None:
+    inputs = {"images": clip[0], "mask": clip[1], "size": 16, "reference": reference}
+    video, refine = call_node(nodes["A124ClipGuidance"], **inputs)
+    video, refine = call_node(
+        nodes["A124ClipGuidance"], **inputs, cameras=seen_from(0.0, -1.8), video_guidance=video, refine_guidance=refine
+    )
+    assert len(video.prior.filmed) == len(refine.prior.filmed) == 2
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    field = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, video_guidance=video)[0]
+    fine = call_node(
+        nodes["A124FineOptimizer"], field=field, reference=reference, video_guidance=video, refine_guidance=refine
+    )[0]
+    assert fine.table.isfinite().all() and not torch.equal(fine.table, field.table)

@@ -1,0 +1,92 @@
+"""What the user owns as guidances: `--model`, `--clip` and `--clip-cameras`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..cameras.keyframes import listed_cameras
+from ..cameras.transforms import read_camera_file
+from ..models3d.read import read_model
+from ..priors.clip_frames import ClipFrames
+from ..priors.model3d import model3d_guidances
+from ..priors.owned import refine_guidance
+from ..priors.video_clip import FilmedClip, film_clips, video_guidance
+from ..protocols import Guidances, Pinholes
+from ..reference.read_clip import read_clip
+
+if TYPE_CHECKING:
+    from .prepare import RunOptions
+
+
+def own_guidances(options: RunOptions, size: int) -> tuple[Guidances, str]:  # those that are owned, a note
+    """Read the 3D model and the clips of a run; renders are compared with them at the size, pixels a side."""
+    guidances, models, notes = Guidances(), (), []
+    if options.model is not None:
+        made = model3d_guidances(read_model(options.model, options.model_up), options.reference, size=size)
+        guidances, models = made.guidances, made.models
+        notes.append(made.note)
+    clips = read_clips(options, size)
+    if clips:
+        video = video_guidance(clips, options.reference)
+        guidances = Guidances(guidances.image, guidances.view, video)
+        notes.append(video.note)
+    if models or clips:
+        refine = refine_guidance(models, clips, size)
+        guidances = Guidances(guidances.image, guidances.view, guidances.video, refine)
+    return guidances, " ".join(notes)
+
+
+def read_clips(options: RunOptions, size: int) -> list[FilmedClip]:
+    """Read the clips and hand each its cameras."""
+    frames = [ClipFrames(*_read(path)) for path in options.clips]
+    lengths = [len(clip.image) for clip in frames]
+    cameras = [None] * len(frames)
+    if options.clip_cameras is not None and frames:
+        cameras = shared_out(listed_cameras(read_camera_file(options.clip_cameras)), lengths)
+    elif len(frames) > 1:
+        raise ValueError(
+            f"there are {len(frames)} clips and no cameras: say where each was filmed from with --clip-cameras JSON."
+        )
+    return [film for clip, own in zip(frames, cameras, strict=True)
+            for film in film_clips(clip, own, options.reference, size)]
+
+
+def _read(path: Path) -> tuple:
+    image, alpha = read_clip(path)
+    return image, None, alpha
+
+
+def shared_out(cameras: Pinholes, lengths: list[int]) -> list[Pinholes]:
+    """Share cameras out to clips of so many frames: one to each clip, or one to each frame."""
+    if len(cameras) == len(lengths):
+        return [cameras[k : k + 1] for k in range(len(cameras))]
+    if len(cameras) != sum(lengths):
+        clips = f"{len(lengths)} clip{'s' if len(lengths) > 1 else ''} of {', '.join(map(str, lengths))} frames"
+        raise ValueError(
+            f"--clip-cameras lists {len(cameras)} cameras for {clips}: list one for each clip, or one for each frame."
+        )
+    starts = [sum(lengths[:k]) for k in range(len(lengths))]
+    return [cameras[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+
+
+def own_identity(options: RunOptions) -> str:
+    """Name what is owned, beside the built-in priors, by its content."""
+    identity = "built-in"
+    if options.model is not None:
+        identity += f", model {_digest(options.model)} {options.model_up} up"
+    if options.clips:
+        identity += f", clips {' '.join(map(_digest, options.clips))}"
+    if options.clips and options.clip_cameras is not None:
+        identity += f" from {_digest(options.clip_cameras)}"
+    return identity
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
