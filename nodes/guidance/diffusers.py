@@ -49,6 +49,7 @@ class A124DiffusersGuidance:
         "With role refine or upscale. Otherwise nothing, as if unplugged.",
     )
     FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
