@@ -56,6 +56,7 @@ class A124Reference(Node):
     CATEGORY = "Animate124/1 Picture"
     SEARCH_ALIASES = ["animate124 picture", "4D", "image to 3D", "NeRF", "animate", "cut out", "subject"]
     FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True
     REQUIRED = {
         "image": socket("IMAGE", "The picture. Of a batch or an animation the first one is taken."),
         "mask_marks": choice(MASK_MARKS, (

@@ -23,6 +23,7 @@ class A124BuiltInPriors(Node):
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
     CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True
     RETURN_TYPES = sockets.GUIDANCES
     RETURN_NAMES = sockets.GUIDANCE_NAMES
     OUTPUT_TOOLTIPS = (

@@ -16,6 +16,7 @@ from ..declarations import unused_options
 from ..host import model_folders as host
 from ..host import ui
 from ..host.embeddings import read_embeddings
+from ..host.file_stamps import NEVER_SAME
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
@@ -49,6 +50,7 @@ class A124DiffusersGuidance:
         "With role refine or upscale. Otherwise nothing, as if unplugged.",
     )
     FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
@@ -124,7 +126,9 @@ class A124DiffusersGuidance:
         return True
 
     @classmethod
-    def IS_CHANGED(cls, model: str, control_net: str, **others: Any) -> str:
+    def IS_CHANGED(cls, model: str | None = None, control_net: str | None = None, **others: Any) -> str | float:
+        if model is None or control_net is None:
+            return NEVER_SAME
         names = host.folders()
         return str([host.folder_stamp(names[name]) for name in (model, control_net) if name in names])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..host import modelscope as host
+from ..host.file_stamps import NEVER_SAME
 from ..queued import when_queued
 
 NOTHING = "nothing in models/text2video yet"
@@ -55,7 +56,11 @@ class A124ModelScopeLoader:
         return True
 
     @classmethod
-    def IS_CHANGED(cls, model: str, text_encoder: str, vae: str) -> str:
+    def IS_CHANGED(
+        cls, model: str | None = None, text_encoder: str | None = None, vae: str | None = None
+    ) -> str | float:
+        if model is None or text_encoder is None or vae is None:
+            return NEVER_SAME
         return str([(p.stat().st_size, p.stat().st_mtime_ns) for p in map(Path, cls._paths(model, text_encoder, vae))])
 
     @staticmethod

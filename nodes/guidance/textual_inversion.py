@@ -52,6 +52,7 @@ class A124TextualInversion:
         "The embedding as prompts name it: embedding:name.",
     )
     FUNCTION = "learn"
+    HAS_INTERMEDIATE_OUTPUT = True
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:

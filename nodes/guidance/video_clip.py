@@ -38,6 +38,7 @@ class A124ClipGuidance(Node):
     SEARCH_ALIASES = ["animate124 clip", "4D", "video to 4D", "animate", "Wan", "LTX", "AnimateDiff", "guidance"]
     CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
+    HAS_INTERMEDIATE_OUTPUT = True
     REQUIRED = {
         "images": socket("IMAGE", (
             "The clip's frames in order. The first is the beginning of the scene and should look like your picture, "

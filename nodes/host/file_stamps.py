@@ -14,6 +14,7 @@ from .embeddings import HOST_NAME
 from .folders import model_roots, output_folder
 from .runtime import host_module
 
+NEVER_SAME = float("nan")  # from IS_CHANGED: the host runs the node each time
 MAX_LENGTH = 500  # of a text that may be a path
 ANNOTATION = re.compile(r" \[(input|output|temp)\]$")  # the host's mark behind a name
 EMBEDDING_SUFFIXES = ("", ".safetensors", ".pt", ".bin")

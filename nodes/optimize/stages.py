@@ -24,6 +24,7 @@ class Optimizer(Node):
     stage: ClassVar[str]
     CATEGORY = "Animate124/3 Optimize"
     FUNCTION = "optimise"
+    HAS_INTERMEDIATE_OUTPUT = True
     HIDDEN = RUN_ID
 
     @classmethod

@@ -11,7 +11,7 @@ from ...a124core.cameras.stereo import Stereo
 from ...a124core.cameras.transforms import read_camera_file
 from .. import sockets
 from ..declarations import Node, choice, number, outputs, socket, text
-from ..host.file_stamps import file_stamps
+from ..host.file_stamps import NEVER_SAME, file_stamps
 from ..host.folders import resolve_user_file
 from ..queued import UNPLUGGED, check_declared, when_queued
 
@@ -66,8 +66,8 @@ class A124Cameras(Node):
     }
 
     @classmethod
-    def IS_CHANGED(cls, file: str = "", **others: Any) -> str:
-        return str(file_stamps(file))
+    def IS_CHANGED(cls, file: str | None = "", **others: Any) -> str | float:
+        return NEVER_SAME if file is None else str(file_stamps(file))
 
     @classmethod
     def VALIDATE_INPUTS(

@@ -102,7 +102,7 @@ class A124ExportFrames(SavingNode):
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
                   "cameras": cameras}
         note = unused_options(type(self), format, UNUSED.get(format, ("views",)), chosen)
-        return ui.output(f"{note} {saved(path)}".strip(), str(path), to_video(path), **_preview(path))
+        return ui.output(f"{saved(path)}\n{note}".strip(), str(path), to_video(path), **_preview(path))
 
 
 def _preview(path: Path) -> dict:

@@ -72,8 +72,8 @@ class A124ExportMesh(SavingNode):
         values = {"texture": texture, "quantise": quantise, "moment": moment}
         unused = (*(() if path.suffix == ".glb" else GLB_ONLY), *(() if frames == 1 else ("moment",)))
         kind = format if frames == 1 else f"{format} with {frames} frames"
-        parts = (report.summary(), unused_options(type(self), kind, unused, values), saved(path))
-        text = " ".join(filter(None, parts))
+        note = unused_options(type(self), kind, unused, values)
+        text = f"{saved(path)}\n{' '.join(filter(None, (note, report.summary())))}"
         ui.show_text(unique_id, text)
         result = (output_relative_path(path), to_file_3d(path), to_mesh(report.mesh))
         return {"ui": {"text": [text], **ui_3d(path)}, "result": result}

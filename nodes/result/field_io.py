@@ -8,7 +8,7 @@ from ...a124core.utils.text import quote_value
 from .. import sockets
 from ..declarations import choice, field, outputs
 from ..host import ui
-from ..host.file_stamps import file_stamps
+from ..host.file_stamps import NEVER_SAME, file_stamps
 from ..host.folders import output_folder
 from ..host.runtime import outside_inference
 from ..queued import panel_text
@@ -56,8 +56,8 @@ class A124LoadField:
         return file is None or file in saved_fields() or panel_text(_missing(file))
 
     @classmethod
-    def IS_CHANGED(cls, file: str) -> str:
-        return str(file_stamps(file))
+    def IS_CHANGED(cls, file: str | None = None) -> str | float:
+        return NEVER_SAME if file is None else str(file_stamps(file))
 
     @outside_inference
     def load(self, file: str) -> tuple[Field4D]:

@@ -60,6 +60,9 @@ class A124Render(Node):
         advice = "render fewer or smaller ones, or use Export video or frames"
         check_memory(needed, f"a batch of {frames} images", advice)
         options = ImageOptions(size, background=BACKGROUND_COLOURS[background])
+        # Normals are rendered though often nobody takes them (a third of the time): a node sees the workflow's wires
+        # when it runs, but they are not in the host's cache key, and IS_CHANGED gets no workflow: a wire added later
+        # would get the cached output, without normals.
         clip = render_clip(field.to(host_device()), views, time, options, ui.progress_callback(unique_id))
         depth = to_depth_image(clip.depth, clip.mask)
         image, depth, normal = (to_image(planes) for planes in (clip.image, depth, clip.normal))

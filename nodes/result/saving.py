@@ -14,7 +14,8 @@ from ..queued import panel_text
 def name_input(default: str, target: str = "file") -> Spec:
     """Declare the name under which a node saves its target."""
     return text(default, (
-        f"Name of the {target} in output/animate124; a number is appended, nothing is overwritten."
+        f"Name of the {target} in output/animate124; a number is appended, nothing is overwritten. "
+        "Tokens as in Save Image: %date:yyyy-MM-dd%, or %Node.widget% for a value of another node."
     ))
 
 

@@ -97,6 +97,11 @@ def test_nodes_keep_what_they_said_through_cancel_reload_resume_and_cache(page: 
     page.evaluate("app.queuePrompt(0)")
     page.wait_for_timeout(3000)
     assert page.evaluate(TEXT) == done["text"], "a second run takes the result, and the node still says what it is"
+    page.evaluate(f"(() => {{ {NODE}.a124Status.restore({{}}); delete {NODE}.properties.a124_status; }})()")
+    page.evaluate("app.queuePrompt(0)")  # as of a page that was closed while the run was on
+    page.wait_for_function(f"{TEXT} === {json.dumps(done['text'])}")
+    assert shown(page)[3] and kept(page)["text"] == done["text"]
+    assert "IS_CHANGED" not in host.log.read_text(errors="replace"), "a Load field without a file is no error"
     assert own_errors(page) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -181,6 +182,21 @@ def test_names_take_the_tokens_of_save_image(page: Page) -> None:
         assert queued == f"{time.strftime('%Y')}/orbit_%width%", "the node itself knows the width"
         saved = page.evaluate("(kind) => app.graph.serialize().nodes.find((n) => n.type === kind).widgets_values", kind)
         assert "%date:yyyy%/%A124Cameras.kind%_%width%" in saved, "the workflow keeps the tokens"
+
+
+def test_a_scene_that_is_saved_meanwhile_is_no_missing_model(page: Page, host: Host) -> None:
+    graph = workflow()
+    graph["nodes"][0]["widgets_values"] = ["later.safetensors"]
+    page.evaluate("(graph) => app.loadGraphData(graph).then(() => 0)", graph)
+    page.evaluate("void (window.saver = window.LiteGraph.createNode('A124SaveField'), app.graph.add(saver))")
+    missing = "/required model is missing/.test(document.body.innerText)"
+    if page.evaluate(FRONTEND) >= HIDING:
+        page.wait_for_function(missing)
+    folder = host.base / "output" / "animate124"
+    shutil.copy(folder / "blob.safetensors", folder / "later.safetensors")
+    page.evaluate("saver.onExecuted({ text: ['Saved'] })")
+    page.wait_for_function("app.graph.getNodeById(1).widgets[0].options.values.includes('later.safetensors')")
+    page.wait_for_function(f"!{missing}")
 
 
 def test_a_cameras_node_shows_what_its_kind_uses_and_keeps_all_values(page: Page) -> None:

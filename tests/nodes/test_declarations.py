@@ -135,3 +135,12 @@ def test_everything_but_the_field_can_be_unplugged_from_an_optimizer(nodes: dict
     assert required["preset"][0] == ["auto", "demo", "draft", "released", "paper"]
     assert required["memory"][0] == ["auto", "full", "balanced", "low"]
     assert required["resume"][0] == ["auto", "restart"]
+
+
+def test_nodes_that_say_something_say_it_again_from_the_cache(nodes: dict[str, type]) -> None:
+    """Hosts from 0.20 on send the text of a cached node if it is an output node or marked so."""
+    marked = {name for name, node in nodes.items() if getattr(node, "HAS_INTERMEDIATE_OUTPUT", False)}
+    assert marked == {
+        "A124Reference", "A124BuiltInPriors", "A124ClipGuidance", "A124DiffusersGuidance", "A124TextualInversion",
+        "A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer",
+    }

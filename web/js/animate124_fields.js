@@ -10,7 +10,10 @@ let names = null; // the list since the page was opened; null: as it was then
 
 function offer(node) {
   const widget = node.widgets?.find((w) => w.name === INPUT);
-  if (widget && names) widget.options.values = names;
+  if (!widget || !names) return;
+  const found = names.includes(widget.value) && !widget.options.values.includes?.(widget.value);
+  widget.options.values = names;
+  if (found) node.onWidgetChanged?.(INPUT, widget.value, widget.value, widget); // it is no missing model any more
 }
 
 function eachNode(graph, visit) {

@@ -42,12 +42,38 @@ async function say(node, text, picture) {
   if (picture) node.a124Status.picture = picture;
 }
 
+/** Show the output of a node that ran, or, if it has said nothing in this execution, that the host had in its cache. */
+async function showOutput(node, output) {
+  const text = output?.text?.[0], picture = output?.a124_picture?.[0];
+  if (typeof text !== "string") return;
+  node.a124Running = false;
+  if (changed.has(node) || node.a124Status?.text === text) return say(node, text, picture);
+  await show(node, (status) => status.restore({ text, picture }));
+  changed.add(node);
+}
+
+/** Show what cached nodes said when they ran: older hosts send it of output nodes alone, and have it in the history. */
+async function recall(promptId) {
+  for (let tries = 0; promptId && tries < 5; tries++) {
+    const entry = (await (await api.fetchApi(`/history/${promptId}`)).json())[promptId];
+    for (const [id, output] of Object.entries(entry?.outputs ?? {})) {
+      const node = nodeOf(id);
+      if (node && !changed.has(node)) await showOutput(node, output);
+    }
+    if (entry) return;
+    await new Promise((resolve) => setTimeout(resolve, 300)); // the event comes before the entry is written
+  }
+}
+
 /** Keep in the workflow what the nodes of an execution showed at its end. */
-async function keep(event) {
+async function keep(event, promptId) {
   await loading;
   for (const node of changed) {
     if (node.a124Running) await say(node, STOPPED[event] ?? node.a124Status.text);
     node.a124Running = false;
+  }
+  await recall(promptId).catch(() => {}); // without the history they keep what they show
+  for (const node of changed) {
     const kept = node.a124Status.kept();
     if (JSON.stringify(kept) !== JSON.stringify(node.properties[KEY])) node.properties[KEY] = kept;
     else changed.delete(node);
@@ -69,16 +95,13 @@ app.registerExtension({
       const node = detail && nodeOf(detail.node);
       if (node) show(node, (status) => status.add(detail));
     });
-    for (const event of ["execution_success", ...Object.keys(STOPPED)]) api.addEventListener(event, () => keep(event));
+    for (const event of ["execution_success", ...Object.keys(STOPPED)]) {
+      api.addEventListener(event, ({ detail }) => keep(event, detail?.prompt_id));
+    }
   },
   nodeCreated(node) {
     if (!kindOf(node).startsWith("A124")) return;
-    chain(node, "onExecuted", (output) => {
-      const text = output?.text?.[0];
-      if (typeof text !== "string") return;
-      node.a124Running = false;
-      say(node, text, output.a124_picture?.[0]);
-    });
+    chain(node, "onExecuted", (output) => showOutput(node, output));
     chain(node, "onConfigure", () => {
       const kept = node.properties?.[KEY];
       if (kept) show(node, (status) => status.restore(kept));

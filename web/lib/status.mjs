@@ -53,17 +53,17 @@ export class Status {
     return { text: this.text, ...(this.picture && { picture: this.picture }), ...(curves && { curves }) };
   }
 
-  /** Show what kept() returned earlier. */
+  /** Show what kept() returned earlier, and nothing else. */
   restore({ text, picture, curves }) {
     this.say(String(text ?? ""));
-    if (String(picture ?? "").startsWith("data:image/jpeg;base64,")) {
-      this.picture = this.image.src = picture;
+    this.row.style.display = this.image.style.display = this.sparkline.element.style.display = "none";
+    this.picture = String(picture ?? "").startsWith("data:image/jpeg;base64,") ? picture : null;
+    if (this.picture) {
+      this.image.src = picture;
       this.#show(this.image);
     }
-    if (curves) {
-      this.#show(this.sparkline.element);
-      this.sparkline.restore(curves);
-    }
+    this.sparkline.restore(curves ?? {});
+    if (curves) this.#show(this.sparkline.element);
   }
 
   #show(element) {

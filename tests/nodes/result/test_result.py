@@ -107,3 +107,10 @@ def test_a_changed_file_is_loaded_again(nodes: dict, call_node: Callable, field:
     before = nodes["A124LoadField"].IS_CHANGED("field_00001_.safetensors")
     (workspace / "field_00001_.safetensors").write_bytes(b"other")
     assert nodes["A124LoadField"].IS_CHANGED("field_00001_.safetensors") != before
+
+
+@pytest.mark.parametrize("kind", ["A124LoadField", "A124DiffusersGuidance", "A124ModelScopeLoader"])
+def test_a_file_that_is_not_chosen_or_comes_by_a_wire_is_read_each_time(nodes: dict, kind: str) -> None:
+    names = nodes[kind].INPUT_TYPES()["required"]
+    for values in ({}, dict.fromkeys(names)):  # the host leaves out what a page has no value for
+        assert nodes[kind].IS_CHANGED(**values) != nodes[kind].IS_CHANGED(**values)

@@ -49,5 +49,5 @@ def test_of_a_film(
     nodes: dict[str, type], field: Any, format: str, changed: dict, words: str
 ) -> None:
     text = nodes["A124ExportFrames"]().export(field, format, **{**FILM, **changed})["ui"]["text"][0]
-    assert text.startswith(words) and "Saved in the output folder as animate124/film_00001_" in text
+    assert text.endswith(words) and text.startswith("Saved in the output folder as animate124/film_00001_")
     assert ("Without effect" in text) == bool(words)
