@@ -1,0 +1,191 @@
+"""A still model that follows a clip: the motion in the clip's image, lifted to the whole surface.
+
+Pixels of the first frame move along known rays, not along a known depth, and the other sides are not filmed at all: of
+all deformations that follow the rays the one that bends the surface least is taken, as rigid as possible (Sorkine and
+Alexa 2007) on a graph of control points (Sumner et al. 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..protocols import Cameras
+from .clip_motion import SIDE, follow_pixels
+from .gaussians import GaussianModel
+from .lens import axes_and_lens
+from .mesh import MeshModel
+
+Model = MeshModel | GaussianModel
+
+CONTROLS = 400  # points whose motion is looked for
+CANDIDATES = 4000  # points of the model among which they are chosen
+NEIGHBOURS = 8  # of each control point, which it moves with
+BLENDED = 4  # control points that move a point of the model
+FILMED = 2000  # pixels that are followed
+RIGIDITY = 0.1  # weight of an edge of the graph, against a pixel's
+DEPTH = 0.3  # weight of staying at the depth of the first frame, which no single camera films, against a pixel's
+ROUNDS = 12  # of solving for positions and for rotations in turn
+HIDDEN = 0.03  # of the model's size, by which a point may lie behind what the camera sees
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Control points at rest, and what moves together."""
+
+    points: Tensor  # (M, 3)
+    edges: Tensor  # (E, 2) both directions of each pair
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Points that control points move."""
+
+    points: Tensor  # (P, 3) at rest
+    controls: Tensor  # (P, BLENDED)
+    weights: Tensor  # (P, BLENDED), their sum is 1
+
+    def moved(self, graph: Graph, positions: Tensor, rotations: Tensor) -> Tensor:  # (P, 3)
+        """Return where the points go with the control points (M, 3) and their rotations (M, 3, 3)."""
+        offsets = self.points[:, None] - graph.points[self.controls]
+        offsets = torch.einsum("pkij,pkj->pki", rotations[self.controls], offsets)
+        return ((positions[self.controls] + offsets) * self.weights[..., None]).sum(1)
+
+
+def follow_clip(model: Model, layers: Tensor, camera: Cameras) -> tuple[Model, ...]:
+    """Return the model at each frame of a clip (N, 4, S, S) that one camera at rest filmed; the first is itself."""
+    places, agreement = follow_pixels(layers)
+    points = _positions(model)
+    graph = _graph(points)
+    c2w, lens = axes_and_lens(camera, SIDE)
+    c2w, lens = c2w[0].double(), lens[0].double()
+    filmed, rows = _filmed_points(model, layers, camera, c2w)
+    solver = _Solver(graph, _blend(filmed, graph))
+    skin = _blend(points, graph)
+    frames, state = [model], (graph.points, torch.eye(3, dtype=torch.float64).expand(len(graph.points), 3, 3))
+    for k in range(1, len(layers)):
+        rays = _rays(places[k].view(-1, 2)[rows].double(), c2w, lens)
+        state = solver.solve(c2w, rays, agreement[k].view(-1)[rows].double(), *state)
+        frames.append(_deformed(model, skin, graph, *state))
+    return tuple(frames)
+
+
+def _positions(model: Model) -> Tensor:  # (P, 3)
+    return (model.vertices if isinstance(model, MeshModel) else model.means).double()
+
+
+def _deformed(model: Model, skin: Blend, graph: Graph, positions: Tensor, rotations: Tensor) -> Model:
+    moved = skin.moved(graph, positions, rotations).float()
+    if isinstance(model, MeshModel):
+        return replace(model, vertices=moved)
+    nearest = rotations[skin.controls[:, 0]].float()
+    return replace(model, means=moved, covariances=nearest @ model.covariances @ nearest.transpose(1, 2))
+
+
+def _graph(points: Tensor) -> Graph:
+    """Choose control points that lie as far apart as possible, and join neighbours."""
+    rng = torch.Generator().manual_seed(0)
+    candidates = points[torch.randperm(len(points), generator=rng)[:CANDIDATES]]
+    chosen, distance = [0], (candidates - candidates[0]).norm(dim=1)
+    for _ in range(min(CONTROLS, len(candidates)) - 1):
+        chosen.append(int(distance.argmax()))
+        distance = torch.minimum(distance, (candidates - candidates[chosen[-1]]).norm(dim=1))
+    controls = candidates[chosen]
+    near = torch.cdist(controls, controls).topk(min(NEIGHBOURS + 1, len(controls)), largest=False)[1][:, 1:]
+    pairs = torch.stack((torch.arange(len(controls))[:, None].expand_as(near).flatten(), near.flatten()), 1)
+    return Graph(controls, torch.cat((pairs, pairs.flip(1))).unique(dim=0))
+
+
+def _blend(points: Tensor, graph: Graph) -> Blend:
+    """Let the nearest control points move each point, the nearer ones more."""
+    near = [torch.cdist(part, graph.points).topk(min(BLENDED + 1, len(graph.points)), largest=False)
+            for part in points.split(20_000)]
+    distance, controls = (torch.cat(parts) for parts in zip(*near, strict=True))
+    weights = (1.0 - distance[:, :-1] / distance[:, -1:].clamp_min(1e-12)).clamp_min(0.0).square() + 1e-9
+    return Blend(points, controls[:, :-1], weights / weights.sum(1, keepdim=True))
+
+
+def _filmed_points(model: Model, layers: Tensor, camera: Cameras, c2w: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points of the surface that the first frame shows, (P, 3), and their pixels among SIDE x SIDE, (P,)."""
+    drawn = model.layers(camera, (SIDE, SIDE))[0].double()
+    filmed = torch.nn.functional.interpolate(layers[:1, 3:], (SIDE, SIDE), mode="area")[0, 0]
+    rows = torch.nonzero(((drawn[3] > 0.9) & (filmed > 0.9)).flatten())[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:FILMED]].sort()[0]
+    depth = (drawn[4] / drawn[3].clamp_min(1e-6)).flatten()[rows]
+    axis = torch.arange(SIDE, dtype=torch.float64) + 0.5
+    pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(-1, 2)[rows]
+    lens = axes_and_lens(camera, SIDE)[1][0].double()
+    return c2w[:3, 3] + _directions(pixels, c2w, lens) * depth[:, None], rows
+
+
+def _directions(pixels: Tensor, c2w: Tensor, lens: Tensor) -> Tensor:  # (P, 3), of length 1 along the axis
+    right = (pixels[:, :1] - SIDE / 2 - lens[1]) / lens[0]
+    up = (SIDE / 2 - pixels[:, 1:] - lens[2]) / lens[0]
+    return right * c2w[:3, 0] + up * c2w[:3, 1] - c2w[:3, 2]
+
+
+def _rays(pixels: Tensor, c2w: Tensor, lens: Tensor) -> Tensor:  # (P, 3) unit
+    return torch.nn.functional.normalize(_directions(pixels, c2w, lens), dim=1)
+
+
+class _Solver:
+    """Positions and rotations of control points that follow the rays and bend the graph least."""
+
+    def __init__(self, graph: Graph, blend: Blend) -> None:
+        from scipy.sparse import coo_matrix
+
+        self.graph, self.blend = graph, blend
+        count, (i, j) = len(graph.points), graph.edges.T
+        self.rest = graph.points[i] - graph.points[j]
+        laplacian = torch.zeros(count, count, dtype=torch.float64)
+        laplacian.index_put_((i, i), torch.ones(len(i), dtype=torch.float64), accumulate=True)
+        laplacian.index_put_((i, j), -torch.ones(len(i), dtype=torch.float64), accumulate=True)
+        self.stiffness = coo_matrix((RIGIDITY * 2.0 * laplacian).numpy())
+        rows = torch.arange(len(blend.points))[:, None].expand_as(blend.controls)
+        self.weights = coo_matrix(
+            (blend.weights.flatten().numpy(), (rows.flatten().numpy(), blend.controls.flatten().numpy())),
+            shape=(len(blend.points), count),
+        ).tocsr()
+
+    def solve(
+        self, c2w: Tensor, rays: Tensor, trust: Tensor, positions: Tensor, rotations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return control points (M, 3) and rotations (M, 3, 3), from those of the frame before."""
+        across = torch.eye(3, dtype=torch.float64) - torch.einsum("pi,pj->pij", rays, rays)
+        along = DEPTH * torch.outer(c2w[:3, 2], c2w[:3, 2])
+        goal = trust[:, None] * (across @ c2w[:3, 3] + self.blend.points @ along)
+        project = trust[:, None, None] * (across + along)
+        factor = self._factorised(project)
+        for _ in range(ROUNDS):
+            offsets = self.blend.moved(self.graph, torch.zeros_like(positions), rotations)
+            rest = goal - torch.einsum("pij,pj->pi", project, offsets)
+            i, j = self.graph.edges.T
+            turned = torch.einsum("eij,ej->ei", rotations[i] + rotations[j], self.rest) * RIGIDITY
+            right = torch.from_numpy(self.weights.T @ rest.numpy()).index_add(0, i, turned)
+            positions = torch.from_numpy(factor(right.numpy().reshape(-1))).view(-1, 3)
+            rotations = self._rotations(positions)
+        return positions, rotations
+
+    def _factorised(self, project: Tensor) -> Callable[[np.ndarray], np.ndarray]:  # (P, 3, 3)
+        """Factorise the normal equations, in which control points' coordinates lie one after another."""
+        from scipy.sparse import bsr_matrix, eye, kron
+        from scipy.sparse.linalg import factorized
+
+        wide = kron(self.weights, eye(3)).tocsr()
+        count = len(project)
+        blocks = bsr_matrix((project.numpy(), np.arange(count), np.arange(count + 1)), shape=(3 * count, 3 * count))
+        return factorized((wide.T @ blocks @ wide + kron(self.stiffness, eye(3))).tocsc())
+
+    def _rotations(self, positions: Tensor) -> Tensor:  # (M, 3, 3)
+        """Return the rotation of each control point that its edges agree with best (Kabsch)."""
+        i, j = self.graph.edges.T
+        outer = torch.einsum("ei,ej->eij", positions[i] - positions[j], self.rest)
+        sums = torch.zeros(len(positions), 3, 3, dtype=torch.float64).index_add(0, i, outer)
+        u, _, v = torch.linalg.svd(sums)
+        sign = torch.linalg.det(u @ v)
+        u = torch.cat((u[..., :2], u[..., 2:] * sign.view(-1, 1, 1)), -1)
+        return u @ v
