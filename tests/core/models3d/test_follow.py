@@ -1,0 +1,65 @@
+"""A model that follows a clip of itself: known motions, seen from the front alone, move the back as well."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from a124core.cameras.rig import reference_camera
+from a124core.models3d.follow import follow_clip
+from a124core.models3d.gaussians import make_gaussians
+from a124core.models3d.mesh import MeshModel
+
+FRAMES = 5
+
+
+def patched_ball() -> MeshModel:
+    """Return a ball whose colours differ from place to place."""
+    import trimesh
+
+    ball = trimesh.creation.icosphere(4, 0.35)
+    vertices = torch.from_numpy(ball.vertices).float() * torch.tensor([1.0, 1.3, 0.8])
+    colours = 0.5 + 0.45 * (4.0 * torch.sin(vertices * 17.0).prod(1, keepdim=True)).tanh().expand(-1, 3)
+    return MeshModel(vertices, torch.from_numpy(ball.faces).long(), colours)
+
+
+def turned(share: float) -> Tensor:
+    """Return a rotation in the image of the reference camera."""
+    angle = math.radians(20.0) * share
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+MOTIONS = {
+    "moves aside": lambda share: (torch.eye(3), torch.tensor([0.2, 0.1, 0.0]) * share),
+    "turns": lambda share: (turned(share), torch.zeros(3)),
+    "stands still": lambda share: (torch.eye(3), torch.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_all_sides_move_with_the_front(motion: str) -> None:
+    model, camera = patched_ball(), reference_camera()
+    truth = [model.transformed(*MOTIONS[motion](k / (FRAMES - 1))) for k in range(FRAMES)]
+    layers = torch.cat([frame.layers(camera, (160, 160)) for frame in truth])[:, :4]
+    followed = follow_clip(model, layers, camera)
+    assert len(followed) == FRAMES and followed[0] is model and followed[-1].faces is model.faces
+    for frame, expected in zip(followed, truth, strict=True):
+        error = (frame.vertices - expected.vertices).norm(dim=1)
+        assert float(error.mean()) < 0.03 and float(error.max()) < 0.06, motion
+
+
+def test_gaussians_follow_with_their_axes() -> None:
+    mesh, camera = patched_ball(), reference_camera()
+    count = len(mesh.vertices)
+    scales = torch.tensor([0.03, 0.03, 0.005]).expand(count, 3)
+    model = make_gaussians(mesh.vertices, scales, torch.tensor([[1.0, 0, 0, 0]]).expand(count, 4),
+                           torch.cat((mesh.colours, torch.full((count, 1), 0.95)), 1))
+    truth = [model.transformed(*MOTIONS["turns"](k / (FRAMES - 1))) for k in range(FRAMES)]
+    layers = torch.cat([frame.layers(camera, (160, 160)) for frame in truth])[:, :4]
+    last = follow_clip(model, layers, camera)[-1]
+    assert float((last.means - truth[-1].means).norm(dim=1).mean()) < 0.03
+    assert float((last.covariances - truth[-1].covariances).norm(dim=(1, 2)).mean()) < 2e-4
