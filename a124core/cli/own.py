@@ -10,9 +10,10 @@ from ..cameras.keyframes import listed_cameras
 from ..cameras.transforms import read_camera_file
 from ..models3d.read import read_model
 from ..priors.clip_frames import ClipFrames
+from ..priors.followed import clip_guidances
 from ..priors.model3d import model3d_guidances
 from ..priors.owned import refine_guidance
-from ..priors.video_clip import FilmedClip, film_clips, video_guidance
+from ..priors.video_clip import FilmedClip, film_clips
 from ..protocols import Guidances, Pinholes
 from ..reference.read_clip import read_clip
 
@@ -22,19 +23,16 @@ if TYPE_CHECKING:
 
 def own_guidances(options: RunOptions, size: int) -> tuple[Guidances, str]:  # those that are owned, a note
     """Read the 3D model and the clips of a run; renders are compared with them at the size, pixels a side."""
-    guidances, models, notes = Guidances(), (), []
+    guidances, notes, refine = Guidances(), [], None
     if options.model is not None:
         made = model3d_guidances(read_model(options.model, options.model_up), options.reference, size=size)
-        guidances, models = made.guidances, made.models
+        guidances, refine = made.guidances, refine_guidance(made.models, (), size)
         notes.append(made.note)
-    clips = read_clips(options, size)
+    video, clips = guidances.video, read_clips(options, size)
     if clips:
-        video = video_guidance(clips, options.reference)
-        guidances = Guidances(guidances.image, guidances.view, video)
+        video, refine = clip_guidances(clips, options.reference, size, refine=refine)
         notes.append(video.note)
-    if models or clips:
-        refine = refine_guidance(models, clips, size)
-        guidances = Guidances(guidances.image, guidances.view, guidances.video, refine)
+    guidances = Guidances(guidances.image, guidances.view, video, refine)
     return guidances, " ".join(notes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,10 @@ SIDE = 128  # pixels at which motion is measured
 SHARE_OF_SHAPE = 0.4  # of the coverage in the image that is followed, beside its brightness: plain subjects have edges
 
 
-def follow_pixels(layers: Tensor) -> tuple[Tensor, Tensor]:  # (N, 4, S, S) premultiplied colour and coverage
+def follow_pixels(
+    layers: Tensor,  # (N, 4, S, S) premultiplied colour and coverage
+    on_frame: Callable[[int], None] = lambda k: None,
+) -> tuple[Tensor, Tensor]:
     """Return where the pixel centres of frame 0 lie in each frame, (N, SIDE, SIDE, 2) x right and y down in
     [0, SIDE], and how well the frames agree there, (N, SIDE, SIDE) in [0, 1].
 
@@ -23,6 +28,7 @@ def follow_pixels(layers: Tensor) -> tuple[Tensor, Tensor]:  # (N, 4, S, S) prem
     start = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
     places = [start]
     for k in range(1, len(images)):
+        on_frame(k)
         step = _flow(images[k - 1], images[k])
         place = places[-1] + _sample(step, places[-1])
         drawn_back = _sample(images[k][..., None], place)[..., 0]

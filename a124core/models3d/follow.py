@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from ..protocols import Cameras
+from ..utils.progress import OnProgress
 from .clip_motion import SIDE, follow_pixels
 from .gaussians import GaussianModel
 from .lens import axes_and_lens
 from .mesh import MeshModel
-
-Model = MeshModel | GaussianModel
+from .sequence import Model
 
 CONTROLS = 400  # points whose motion is looked for
 CANDIDATES = 4000  # points of the model among which they are chosen
@@ -56,9 +56,15 @@ class Blend:
         return ((positions[self.controls] + offsets) * self.weights[..., None]).sum(1)
 
 
-def follow_clip(model: Model, layers: Tensor, camera: Cameras) -> tuple[Model, ...]:
-    """Return the model at each frame of a clip (N, 4, S, S) that one camera at rest filmed; the first is itself."""
-    places, agreement = follow_pixels(layers)
+def follow_clip(
+    model: Model,
+    layers: Tensor,  # (N, 4, S, S) premultiplied colour and coverage
+    camera: Cameras,  # one, at rest
+    on_progress: OnProgress | None = None,
+) -> tuple[Model, ...]:  # N
+    """Return the model at each frame of a clip that one camera filmed; the first is itself."""
+    on_progress = on_progress or (lambda done, total, text: None)
+    places, agreement = follow_pixels(layers, lambda k: on_progress(k, len(layers), "following the clip"))
     points = _positions(model)
     graph = _graph(points)
     c2w, lens = axes_and_lens(camera, SIDE)

@@ -21,13 +21,19 @@ def model_at(frames: Sequence[Model], time: float) -> Model:
     share = position - before
     if share in (0.0, 1.0) or not share_topology(first, second):
         return frames[round(position)]
+    if isinstance(first, GaussianModel):
+        pairs = (first.means, second.means), (first.covariances, second.covariances)
+        means, covariances = (torch.lerp(*pair, share) for pair in pairs)
+        return replace(first, means=means, covariances=covariances)
     pairs = (first.vertices, second.vertices), (first.colours, second.colours)
     vertices, colours = (torch.lerp(*pair, share) for pair in pairs)
     return replace(first, vertices=vertices, colours=colours)
 
 
 def share_topology(first: Model, second: Model) -> bool:
-    """Return whether two models are meshes of the same faces, so that their vertices correspond."""
+    """Return whether two models are the same faces or Gaussians, moved, so that their points correspond."""
+    if isinstance(first, GaussianModel) and isinstance(second, GaussianModel):
+        return first.rgba is second.rgba
     if not isinstance(first, MeshModel) or not isinstance(second, MeshModel):
         return False
     if first.faces is second.faces:

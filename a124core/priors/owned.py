@@ -87,14 +87,14 @@ def refine_guidance(
     known = [name for name, is_known in (("the 3D model", model), ("the clip", large)) if is_known]
     note = f"Restores the detail that {' and '.join(known)} show{'s' if len(known) == 1 else ''}."
     for clip in large if model is not None else ():
-        _check_agreement(model, clip)
+        check_agreement(model.frames[0], clip)
     prior = OwnedPrior(model, ClipsPrior(large) if large else None, side)
     return replace(BUILT_IN["refine"], t_max_end=None).guidance(prior, note)
 
 
-def _check_agreement(model: Model3DPrior, clip: ClipPrior) -> None:
+def check_agreement(model: MeshModel | GaussianModel, clip: ClipPrior) -> None:
     """Refuse a clip whose first frame is not the model seen from its camera."""
-    layers = model.frames[0].layers(clip.cameras[:1], (clip.size, clip.size))
+    layers = model.layers(clip.cameras[:1], (clip.size, clip.size))
     a, b = layers[0, 3] > 0.5, clip.layers[0, 3] > 0.5
     overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
     if overlap < MIN_OVERLAP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from ...a124core.models3d.align import Placement
 from ...a124core.models3d.preview import preview_image
 from ...a124core.priors.model3d import ExactNumbers, Model3DGuidances, NotAlignedError, model3d_guidances
+from ...a124core.priors.owned import refine_guidance
 from ...a124core.priors.posed_images import PosedGuidances, posed_guidances, posed_images
 from ...a124core.protocols import Guidances
 from .. import sockets
@@ -33,7 +35,7 @@ MISSING = {  # sentences for outputs that a model does not have, when they are w
         "the model stands still, so there is no video guidance: unplug it and use Clip as video guidance, or connect a "
         "batch of meshes or splats, one for each time."
     ),
-    "refine": "this model gives no refine guidance: unplug it, or take the one of another node.",
+    "refine": "pictures give no refine guidance: unplug it, or take the one of a clip or of a 3D model.",
 }
 
 
@@ -152,14 +154,18 @@ class A124ModelGuidance(Node):
                 made = model3d_guidances(loaded, reference, placement, size, numbers, on_progress)
         except NotAlignedError as error:
             raise NotAlignedError(error.overlap, ADVICE) from None
-        check_wired(made.guidances, wired_outputs(graph, unique_id))
+        guidances = made.guidances
+        if isinstance(made, Model3DGuidances):
+            refine = refine_guidance(made.models, (), size)
+            guidances = replace(guidances, refine=replace(refine, weight=refine.weight * weight))
+        check_wired(guidances, wired_outputs(graph, unique_id))
         unused = ""
         if align == "auto":
             unused = unused_options(type(self), "align auto", PLACEMENT, vars(manual))
         note = f"{made.note} {unused}".strip()
         ui.show_text(unique_id, note)
         first = made.posed if isinstance(made, PosedGuidances) else made.models[0]
-        return ui.output(note, *vars(made.guidances).values(), to_image(preview_image(first, reference)))
+        return ui.output(note, *vars(guidances).values(), to_image(preview_image(first, reference)))
 
 
 def check_sources(connected: list[str], cameras: bool) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from ...a124core.priors.clip_frames import ClipFrames
-from ...a124core.priors.owned import refine_guidance as make_refine
+from ...a124core.priors.followed import clip_guidances
 from ...a124core.priors.video_clip import VIDEO_CLIP, film_clips
-from ...a124core.priors.video_clip import video_guidance as make_video
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
@@ -79,7 +78,8 @@ class A124ClipGuidance(Node):
             "then guide the motion."
         )),
         "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
-            "Of a 3D model as guidance or of another clip: the refine guidance then knows both."
+            "Of a 3D model as guidance or of another clip: the refine guidance then knows both, and a 3D model that "
+            "stands still follows the clip, so that the sides that nobody filmed move too."
         )),
     }
     HIDDEN = NODE_ID
@@ -102,7 +102,7 @@ class A124ClipGuidance(Node):
         numbers = replace(VIDEO_CLIP, weight=weight, t_min=t_min, t_max=t_max)
         own = frame_cameras(cameras, len(frames))
         clips = film_clips(ClipFrames(frames, masks, alpha, mask_marks), own, reference, size)
-        video = make_video(clips, reference, numbers, video_guidance)
-        refine = make_refine((), clips, size, refine_guidance)
+        on_progress = ui.progress_callback(unique_id)
+        video, refine = clip_guidances(clips, reference, size, numbers, video_guidance, refine_guidance, on_progress)
         ui.show_text(unique_id, video.note)
         return ui.output(video.note, video, refine)
