@@ -34,7 +34,7 @@ def mesh_from_tensors(mesh: MeshTensors, name: str) -> tuple[MeshModel, list[str
     if mesh.colours is not None:
         _check_rows(name, mesh.colours, len(vertices))
         colours = linear_to_srgb(mesh.colours[:, :3].float().nan_to_num(GREY).clamp(0.0, 1.0))
-        coloured = bool(colours.std() > 0)
+        coloured = bool((colours != colours[:1, :1]).any())
     if mesh.texture is None or mesh.uv is None:
         return checked_mesh(MeshModel(vertices, faces, colours), coloured, name)
     _check_rows(name, mesh.uv, len(vertices))

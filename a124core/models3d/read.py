@@ -75,7 +75,7 @@ def loaded_model(frames: Sequence[Model], notes: Sequence[str], up: str) -> Load
     kind = f"a mesh of {len(first.faces)} faces" if isinstance(first, MeshModel) else f"{len(first.means)} Gaussians"
     several = f"{len(frames)} frames, the first " if len(frames) > 1 else ""
     axis = "" if up == ANY_UP else f" with {up} up"
-    alike = [share_topology(first, frame) for frame in frames]
+    alike = [isinstance(frame, MeshModel) and share_topology(first, frame) for frame in frames]
     if len(frames) > 1 and not all(alike):
         notes = [*notes, "its frames have other faces or points each, so between them the nearest is taken"]
     frames = [replace(frame, faces=first.faces) if same else frame for frame, same in zip(frames, alike, strict=True)]

@@ -101,7 +101,7 @@ def test_others_share_one_clip_and_draw_as_before(cameras: Cameras | None) -> No
 
 def test_clips_are_shown_in_turn_each_from_its_camera() -> None:
     filmed = tuple(make_cameras(0.0, azimuth) for azimuth in (0.0, 90.0, 180.0))
-    video, view = Recorder(clip=True, filmed=filmed), Recorder()
+    video, view = Recorder(filmed[0], clip=True, filmed=filmed), Recorder()
     walk(video, view, steps=60)
     shown = [float(v.cameras.azimuth[0]) for v in video.views]
     assert len(shown) == 60 and all(float(v.cameras.azimuth.std()) == 0.0 for v in video.views)
@@ -111,7 +111,7 @@ def test_clips_are_shown_in_turn_each_from_its_camera() -> None:
 
 def test_a_moving_camera_is_shown_at_the_times_of_its_frames() -> None:
     path = make_cameras(0.0, [0.0, 20.0, 40.0, 60.0, 80.0])
-    video = Recorder(clip=True, filmed=(path,))
+    video = Recorder(path[:1], clip=True, filmed=(path,))
     walk(video, None)
     for view in video.views:
         frames = view.time * 4
@@ -147,3 +147,12 @@ def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:
     built_in = make_priors(None, "a robot is waving", image_size=16)
     assert auto_preset([built_in.view, clip]) == "demo" and auto_preset([clip, None]) == "demo"
     assert auto_preset([clip, replace(built_in.view, prior=Recorder())]) == "draft"
+
+
+def test_a_model_that_follows_a_clip_moves_all_sides() -> None:
+    """At the clip's camera the clip, at any other the model: one clip each at every step."""
+    video = Recorder(clip=True, filmed=(CAMERA,))
+    walk(video, None, steps=40)
+    azimuths = [float(v.cameras.azimuth[0]) for v in video.views]
+    assert len(azimuths) == 80 and azimuths[::2] == [0.0] * 40
+    assert torch.tensor(azimuths[1::2]).std() > 40
