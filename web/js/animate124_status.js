@@ -52,27 +52,22 @@ async function showOutput(node, output) {
   changed.add(node);
 }
 
-/** Show what cached nodes said when they ran: older hosts send it of output nodes alone, and have it in the history. */
-async function recall(promptId) {
+/** Show what cached nodes said when they ran, those told of already left out: older hosts send it of output nodes alone,
+ *  and have it in the history. */
+async function recall(promptId, told) {
   for (let tries = 0; promptId && tries < 5; tries++) {
     const entry = (await (await api.fetchApi(`/history/${promptId}`)).json())[promptId];
     for (const [id, output] of Object.entries(entry?.outputs ?? {})) {
       const node = nodeOf(id);
-      if (node && !changed.has(node)) await showOutput(node, output);
+      if (node && !told.has(node) && !changed.has(node)) await showOutput(node, output);
     }
     if (entry) return;
     await new Promise((resolve) => setTimeout(resolve, 300)); // the event comes before the entry is written
   }
 }
 
-/** Keep in the workflow what the nodes of an execution showed at its end. */
-async function keep(event, promptId) {
-  await loading;
-  for (const node of changed) {
-    if (node.a124Running) await say(node, STOPPED[event] ?? node.a124Status.text);
-    node.a124Running = false;
-  }
-  await recall(promptId).catch(() => {}); // without the history they keep what they show
+/** Keep in the workflow what the changed nodes show. */
+function keep() {
   for (const node of changed) {
     const kept = node.a124Status.kept();
     if (JSON.stringify(kept) !== JSON.stringify(node.properties[KEY])) node.properties[KEY] = kept;
@@ -80,6 +75,18 @@ async function keep(event, promptId) {
   }
   if (changed.size) noteChange();
   changed.clear();
+}
+
+async function finish(event, promptId) {
+  await loading;
+  for (const node of changed) {
+    if (node.a124Running) await say(node, STOPPED[event] ?? node.a124Status.text);
+    node.a124Running = false;
+  }
+  const told = new Set(changed);
+  keep();
+  await recall(promptId, told).catch(() => {}); // without the history they show what they showed
+  keep();
 }
 
 app.registerExtension({
@@ -96,7 +103,7 @@ app.registerExtension({
       if (node) show(node, (status) => status.add(detail));
     });
     for (const event of ["execution_success", ...Object.keys(STOPPED)]) {
-      api.addEventListener(event, ({ detail }) => keep(event, detail?.prompt_id));
+      api.addEventListener(event, ({ detail }) => finish(event, detail?.prompt_id));
     }
   },
   nodeCreated(node) {
