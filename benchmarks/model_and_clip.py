@@ -44,7 +44,7 @@ from .pictures import PICTURES, picture
 
 SCENES = ("robot:sway", "cat:dance", "cactus:dance", "rocket:fly")  # the first was tuned on
 FORMS = ("splat", "mesh", "pictures")
-SPACING = 0.012  # of the model's points, world units
+SPACING = 0.009  # of the model's points, world units
 FRAMES, CLIP_SIZE = 17, 256
 ORBIT = 24  # pictures, at two elevations
 HEAD = "| scene | guided by | static | coarse, held-out / front | fine, held-out / object / front | colour | CPU s |"
@@ -122,19 +122,19 @@ def splat_of(surfels: Surfels) -> object:
     n, count = surfels.normals, len(surfels.points)
     turn = torch.stack((1.0 + n[:, 2], -n[:, 1], n[:, 0], torch.zeros(count)), 1)  # takes z to the normal
     turn[turn.norm(dim=1) < 1e-6] = torch.tensor([0.0, 1.0, 0.0, 0.0])
-    scales = torch.tensor([0.6, 0.6, 0.06]) * SPACING
+    scales = torch.tensor([0.45, 0.45, 0.05]) * SPACING
     rgba = torch.cat((surfels.colours.clamp(0.0, 1.0), torch.full((count, 1), 0.95)), 1)
     return make_gaussians(surfels.points, scales.expand(count, 3), turn, rgba)
 
 
 def mesh_of(surfels: Surfels) -> MeshModel:
-    """Return a hexagon for each point of the surface, wide enough to overlap its neighbours."""
+    """Return a hexagon for each point of the surface, which overlaps its neighbours."""
     n = surfels.normals
     other = torch.where(n[:, :1].abs() < 0.9, torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]]))
     u = normalize(torch.linalg.cross(n, other), dim=1)
     v = torch.linalg.cross(n, u)
     angle = torch.arange(6) * (torch.pi / 3)
-    ring = (angle.cos()[:, None, None] * u + angle.sin()[:, None, None] * v) * SPACING  # (6, N, 3)
+    ring = (angle.cos()[:, None, None] * u + angle.sin()[:, None, None] * v) * (0.75 * SPACING)  # (6, N, 3)
     vertices = (surfels.points + ring).transpose(0, 1).reshape(-1, 3)
     fan = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 5]])
     faces = (torch.arange(len(n))[:, None, None] * 6 + fan).reshape(-1, 3)

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from ..protocols import Cameras
-from ..utils.progress import OnProgress
-from .clip_motion import SIDE, follow_pixels
-from .gaussians import GaussianModel
+from ..utils.progress import OnProgress, ProgressCounter
+from .clip_motion import SIDE, compare, follow_pixels, sample
 from .lens import axes_and_lens
 from .mesh import MeshModel
 from .sequence import Model
@@ -29,6 +28,7 @@ BLENDED = 4  # control points that move a point of the model
 FILMED = 2000  # pixels that are followed
 RIGIDITY = 0.1  # weight of an edge of the graph, against a pixel's
 DEPTH = 0.3  # weight of staying at the depth of the first frame, which no single camera films, against a pixel's
+CORRECTIONS = 2  # of each frame, by how the model is drawn and what the clip shows
 ROUNDS = 12  # of solving for positions and for rotations in turn
 HIDDEN = 0.03  # of the model's size, by which a point may lie behind what the camera sees
 
@@ -63,32 +63,50 @@ def follow_clip(
     on_progress: OnProgress | None = None,
 ) -> tuple[Model, ...]:  # N
     """Return the model at each frame of a clip that one camera filmed; the first is itself."""
-    on_progress = on_progress or (lambda done, total, text: None)
-    places, agreement = follow_pixels(layers, lambda k: on_progress(k, len(layers), "following the clip"))
+    progress = ProgressCounter(2 * len(layers), on_progress)
+    places, agreement = follow_pixels(layers, progress)
     points = _positions(model)
     graph = _graph(points)
     c2w, lens = axes_and_lens(camera, SIDE)
     c2w, lens = c2w[0].double(), lens[0].double()
     filmed, rows = _filmed_points(model, layers, camera, c2w)
     solver = _Solver(graph, _blend(filmed, graph))
-    skin = _blend(points, graph)
+    surface = _blend(points, graph)
     frames, state = [model], (graph.points, torch.eye(3, dtype=torch.float64).expand(len(graph.points), 3, 3))
     for k in range(1, len(layers)):
-        rays = _rays(places[k].view(-1, 2)[rows].double(), c2w, lens)
-        state = solver.solve(c2w, rays, agreement[k].view(-1)[rows].double(), *state)
-        frames.append(_deformed(model, skin, graph, *state))
+        goals, trust = places[k].view(-1, 2)[rows].double(), agreement[k].view(-1)[rows].double()
+        state = solver.solve(c2w, _rays(goals, c2w, lens), trust, *state)
+        for _ in range(CORRECTIONS):
+            drawn = _deformed(model, surface, graph, *state).layers(camera, (SIDE, SIDE))
+            goals, trust = _corrected(drawn, layers[k : k + 1], solver.blend.moved(graph, *state), c2w, lens)
+            state = solver.solve(c2w, _rays(goals, c2w, lens), trust, *state)
+        frames.append(_deformed(model, surface, graph, *state))
+        progress.advance("moving the model with the clip")
     return tuple(frames)
+
+
+def _corrected(
+    drawn: Tensor, layers: Tensor, points: Tensor, c2w: Tensor, lens: Tensor
+) -> tuple[Tensor, Tensor]:  # (1, 5, SIDE, SIDE), (1, 4, S, S), (P, 3) -> (P, 2), (P,)
+    """Return where the frame shows the points (P, 3) of a deformed model as it is drawn, and how well the two agree;
+    nothing is known of points behind others."""
+    right, up, back = ((points - c2w[:3, 3]) @ c2w[:3, :3]).unbind(1)
+    pixels = torch.stack((SIDE / 2 + lens[1] - lens[0] * right / back, SIDE / 2 - lens[2] + lens[0] * up / back), 1)
+    moves, agreement = compare(drawn[:, :4], layers, pixels.float())
+    depth = sample((drawn[0, 4] / drawn[0, 3].clamp_min(1e-6))[..., None], pixels.float())[:, 0]
+    in_front = (-back < depth + HIDDEN) & (sample(drawn[0, 3][..., None], pixels.float())[:, 0] > 0.5)
+    return pixels + moves.double(), agreement.double() * in_front
 
 
 def _positions(model: Model) -> Tensor:  # (P, 3)
     return (model.vertices if isinstance(model, MeshModel) else model.means).double()
 
 
-def _deformed(model: Model, skin: Blend, graph: Graph, positions: Tensor, rotations: Tensor) -> Model:
-    moved = skin.moved(graph, positions, rotations).float()
+def _deformed(model: Model, surface: Blend, graph: Graph, positions: Tensor, rotations: Tensor) -> Model:
+    moved = surface.moved(graph, positions, rotations).float()
     if isinstance(model, MeshModel):
         return replace(model, vertices=moved)
-    nearest = rotations[skin.controls[:, 0]].float()
+    nearest = rotations[surface.controls[:, 0]].float()
     return replace(model, means=moved, covariances=nearest @ model.covariances @ nearest.transpose(1, 2))
 
 

@@ -1,4 +1,4 @@
-"""The video prior of a still 3D model and a clip: the model follows the clip, so that the sides nobody filmed move too."""
+"""The video prior of a still 3D model and a clip: the model follows the clip, so that sides nobody filmed move too."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def test_a_mesh_answers_in_its_own_colours(say: Callable, reference: Any) -> Non
     with torch.inference_mode():
         mesh = ball()
         (image, view, video, refine, preview), note = say(mesh=mesh, reference=reference, scale=1.2, size=16)
-    assert video is None and refine.prior.model is not None and image.weight < view.weight and view.prior.cameras is None
+    assert video is None and refine.prior.model is not None
+    assert image.weight < view.weight and view.prior.cameras is None
     assert preview.shape == (1, 256, 1024, 3) and not preview.is_inference()
     front, back = colours_of(preview, 1), colours_of(preview, 3)
     left, right = front[128, 70], front[128, 186]
