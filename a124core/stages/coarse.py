@@ -115,14 +115,14 @@ def is_filmed(guidance: Guidance | None) -> bool:
     return bool(prior.filmed) or (prior.cameras is not None and len(prior.cameras) == 1)
 
 
-def is_confined(guidance: Guidance | None) -> bool:
+def is_limited_to_clips(guidance: Guidance | None) -> bool:
     """Can the prior answer from the cameras of its clips alone? A model that follows a clip answers from any."""
     return is_filmed(guidance) and guidance.prior.cameras is not None
 
 
 def with_min_temporal_tv(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
     """Keep temporal TV (Eq. 2) under a filmed video prior: what its cameras do not see must not drift freely."""
-    if not is_confined(video) or config.losses.time_tv >= MIN_TEMPORAL_TV:
+    if not is_limited_to_clips(video) or config.losses.time_tv >= MIN_TEMPORAL_TV:
         return config
     return replace(config, losses=replace(config.losses, time_tv=MIN_TEMPORAL_TV))
 
@@ -140,7 +140,7 @@ def clip_supervisions(guidances: Guidances, refine_fn: RefineFn | None = None) -
         source.prior.filmed, shaded=False,
     )
     elsewhere = None if refine_filmed and refine.prior.cameras is not None else refine_fn
-    others = [view, None if is_confined(video) else video, None if elsewhere is None else refine]
+    others = [view, None if is_limited_to_clips(video) else video, None if elsewhere is None else refine]
     shaded = not any_unlit(others)
     return [here, ClipSupervision(others[1], view, elsewhere, allowed_cameras(others), shaded=shaded)]
 
