@@ -122,7 +122,7 @@ def splat_of(surfels: Surfels) -> object:
     n, count = surfels.normals, len(surfels.points)
     turn = torch.stack((1.0 + n[:, 2], -n[:, 1], n[:, 0], torch.zeros(count)), 1)  # takes z to the normal
     turn[turn.norm(dim=1) < 1e-6] = torch.tensor([0.0, 1.0, 0.0, 0.0])
-    scales = torch.tensor([0.45, 0.45, 0.05]) * SPACING
+    scales = torch.tensor([0.6, 0.6, 0.06]) * SPACING
     rgba = torch.cat((surfels.colours.clamp(0.0, 1.0), torch.full((count, 1), 0.95)), 1)
     return make_gaussians(surfels.points, scales.expand(count, 3), turn, rgba)
 
