@@ -50,9 +50,9 @@ def _check_sees_origin(pinholes: Pinholes, radius: Tensor) -> None:
     """Refuse a camera whose image does not show the middle of the scene."""
     right, up, back, position = pinholes.c2w[:, 0, :3].unbind(-1)
     depth = (back * position).sum(-1)  # of the origin, in front of the camera
-    x, y = (-(axis * position).sum(-1) / depth.clamp_min(1e-9) for axis in (right, up))
-    focal = focal_length(pinholes.fovy, 1)
-    unseen = (depth <= 0) | (torch.stack((x, y)).abs() * focal > 0.5).any(0)
+    place = torch.stack([-(axis * position).sum(-1) / depth.clamp_min(1e-9) for axis in (right, up)], -1)
+    place = place * focal_length(pinholes.fovy, 1)[:, None] + pinholes.centre[:, 0]  # in the image, its heights
+    unseen = (depth <= 0) | (place.abs() > 0.5).any(1)
     if unseen.any():
         k = int(torch.nonzero(unseen)[0, 0])
         raise ValueError(

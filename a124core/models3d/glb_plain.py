@@ -23,14 +23,15 @@ TRANSFORM = "KHR_texture_transform"
 
 
 def plain_glb(glb: GlbFile) -> bytes | None:
-    """Return the content of a file that means the same without these extensions; None where it has none of them."""
+    """Return the content of a file that means the same without these extensions and with its base colour in the first
+    set of texture coordinates; None where it is that already."""
     try:
         rewriting = _Rewriting(glb)
         rewriting.rewrite()
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{glb.path} has a mesh or a material that cannot be read ({first_line(error)}): export it "
                          "again.") from None
-    return rewriting.content() if rewriting.added else None
+    return rewriting.content() if rewriting.document != glb.document else None
 
 
 @dataclass
@@ -100,7 +101,7 @@ class _Rewriting:
     def content(self) -> bytes:
         """Return the file: the old numbers, then the new ones."""
         parts, end = [self.binary.tobytes()], len(self.binary)
-        views = self.document["bufferViews"][-len(self.added):]
+        views = self.document["bufferViews"][-len(self.added):] if self.added else []
         for view, values in zip(views, self.added, strict=True):
             padding = -end % 4
             parts += [b"\0" * padding, values.tobytes()]

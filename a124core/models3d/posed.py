@@ -67,11 +67,11 @@ class PosedImages:
         """Look up where each pixel's ray meets the picture's plane; what lies outside of the picture is empty."""
         height, width = self.images.shape[-2:]
         focal = float(focal_length(self.cameras.fovy[k], 1))  # in picture heights
-        reduced = self._reduced(k, size * focal / float(focal_length(camera.fovy[0], 1)))
         fine = size * SUPERSAMPLE
         offset = (torch.arange(fine) + 0.5) / fine - 0.5
         y, x = torch.meshgrid(-offset, offset, indexing="ij")
         lens = float(focal_length(camera.fovy[0], 1))
+        reduced = self._reduced(k, size * lens / focal)
         rays = torch.stack((x / lens, y / lens, -torch.ones_like(x)), -1)
         turn = self.cameras.c2w[k, 0, :3, :3].T @ camera_to_world(camera)[0, :3, :3]
         right, up, back = (rays @ turn.T).unbind(-1)

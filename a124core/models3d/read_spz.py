@@ -15,9 +15,9 @@ from .read_gaussians import SH_0, checked_gaussians
 from .read_ply import ADVICE, MAX_ROWS
 
 MAGIC, HEADER = 0x5053474E, struct.Struct("<3I4B")  # magic, version, count, degree, fraction bits, flags, reserved
-VERSIONS = (1, 2, 3)
-ROW_BYTES = {1: 6 + 1 + 3 + 3 + 3, 2: 9 + 1 + 3 + 3 + 3, 3: 9 + 1 + 3 + 3 + 4}  # of a Gaussian, without harmonics
-HARMONICS = {0: 0, 1: 9, 2: 24, 3: 45, 4: 72}  # bytes of a Gaussian's further harmonics, by their degree
+# By version, the bytes of a Gaussian's position, opacity, colour, scales and rotation; harmonics follow.
+COLUMNS = {1: (6, 1, 3, 3, 3), 2: (9, 1, 3, 3, 3), 3: (9, 1, 3, 3, 4)}
+MAX_DEGREE = 4  # of the harmonics
 MAX_FRACTION_BITS = 23
 COLOUR_SCALE = 0.15  # of a byte's distance from the middle, to a coefficient of the constant harmonic
 SCALE_STEP, SCALE_OFFSET = 16.0, 10.0  # byte / step - offset is the logarithm of a scale
@@ -26,7 +26,7 @@ SCALE_STEP, SCALE_OFFSET = 16.0, 10.0  # byte / step - offset is the logarithm o
 def read_spz(path: Path) -> tuple[GaussianModel, list[str]]:
     """Read a packed file; ValueError unless the header's count is what the file holds."""
     version, count, degree, fraction_bits, content = _unpacked(path)
-    columns = {1: (6, 1, 3, 3, 3), 2: (9, 1, 3, 3, 3), 3: (9, 1, 3, 3, 4)}[version]
+    columns = COLUMNS[version]
     ends = np.cumsum([width * count for width in columns])
     parts = np.split(content[: ends[-1]], ends[:-1])
     positions, alpha, colours, scales, rotations = (
@@ -50,11 +50,11 @@ def _unpacked(path: Path) -> tuple[int, int, int, int, np.ndarray]:
             if len(head) < HEADER.size:
                 raise EOFError
             magic, version, count, degree, fraction_bits, _, _ = HEADER.unpack(head)
-            if magic != MAGIC or version not in VERSIONS or degree not in HARMONICS:
+            if magic != MAGIC or version not in COLUMNS or degree > MAX_DEGREE:
                 raise ValueError(f"{path} is no .spz file of version 1, 2 or 3: {ADVICE}.")
             if not 0 < count <= MAX_ROWS or fraction_bits > MAX_FRACTION_BITS:
                 raise ValueError(f"{path} announces {count} Gaussians, 1 to {MAX_ROWS} are read: export it again.")
-            needed = ROW_BYTES[version] * count
+            needed = sum(COLUMNS[version]) * count
             content = np.frombuffer(file.read(needed), np.uint8)
     except (OSError, EOFError, zlib.error):
         raise ValueError(f"{path} is no .spz file or incomplete: copy or export it again.") from None

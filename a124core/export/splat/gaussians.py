@@ -112,7 +112,7 @@ def _fill(
         means.append(points[dense])
         rgba.append(torch.cat((albedo, alpha[:, None]), 1)[dense].clamp(0.0, 1.0))
         progress.report()
-    return (torch.cat(means), torch.cat(rgba)) if means else (corners, corners.new_zeros(0, 4))
+    return torch.cat(means), torch.cat(rgba)
 
 
 def lattice_points(corners: Tensor, spacing: float) -> Tensor:  # (C, 3) -> (N, 3)

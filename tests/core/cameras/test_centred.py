@@ -87,3 +87,13 @@ def test_cameras_that_are_the_same_are_one_at_rest() -> None:
 def test_cameras_that_show_nothing_of_the_scene_are_refused(key: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         centre_cameras(pinholes(key), REFERENCE)
+
+
+def test_a_shifted_lens_decides_what_a_camera_sees() -> None:
+    def shifted(target: float) -> Pinholes:
+        camera = pinholes({"position": (0, 0, 2), "target": (target, 0, 0), "fov": 50})
+        return Pinholes(camera.c2w, camera.fovy, torch.tensor([[[-0.4, 0.0]]]))
+
+    assert float(centre_cameras(shifted(-1.2), REFERENCE).azimuth) == pytest.approx(0.0, abs=1e-3)
+    with pytest.raises(ValueError, match="does not see the middle of the scene"):
+        centre_cameras(shifted(0.9), REFERENCE)

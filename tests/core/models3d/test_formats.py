@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras
+from a124core.models3d.glb_checks import GlbFile
+from a124core.models3d.glb_plain import plain_glb
 from a124core.models3d.read import ANY_UP, read_model
 from tests.core.models3d.scenes import surfel_gaussians, textured_square, write_gaussians, write_spz
 
@@ -62,6 +64,21 @@ def test_whole_numbers_and_moved_textures(tmp_path: Path, move: dict, corners: t
         seen = [image[:, row, column] for row in (20, 44) for column in (20, 44)]
         for colour, name in zip(seen, corners, strict=True):
             assert torch.allclose(colour, torch.tensor(COLOURS[name]), atol=0.02), (name, colour)
+
+
+def test_a_texture_may_have_the_second_set_of_coordinates(tmp_path: Path) -> None:
+    """Without any extension: floats alone, whose second set readers have to be told of."""
+    glb = GlbFile(tmp_path / "square.glb", {
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1, "TEXCOORD_1": 2}, "material": 0}]}],
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0, "texCoord": 1}}}],
+        "accessors": [{"componentType": 5126, "type": shape, "count": 4} for shape in ("VEC3", "VEC2", "VEC2")],
+        "bufferViews": [],
+    }, 0, 4)
+    glb.path.write_bytes(b"data")
+    content = plain_glb(glb)
+    assert b'"TEXCOORD_0": 2' in content and content.endswith(b"data")
+    glb.document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 0
+    assert plain_glb(glb) is None
 
 
 def test_any_axis_may_be_up(tmp_path: Path) -> None:

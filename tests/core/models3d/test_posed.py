@@ -27,19 +27,20 @@ def figure() -> MeshModel:
     return MeshModel(vertices, faces, colours)
 
 
-def aside(target: tuple[float, float, float]) -> Pinholes:
+def aside(target: tuple[float, float, float], fov: float) -> Pinholes:
     """Three cameras around the origin that look past it, one of them rolled."""
     places = ((0.0, 1.8), (1.5, 1.0), (-1.6, 0.9))
-    listed = [{"position": [x, 0.4, z], "target": list(target), "fov": 60} for x, z in places]
+    listed = [{"position": [x, 0.4, z], "target": list(target), "fov": fov} for x, z in places]
     pinholes = path_of_cameras(listed)(3)[0]
     roll = torch.tensor([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
     pinholes.c2w[1, 0, :3, :3] = pinholes.c2w[1, 0, :3, :3] @ roll
     return pinholes
 
 
-def test_a_picture_taken_aside_shows_what_a_centred_camera_sees() -> None:
-    model, pinholes = figure(), aside((0.15, 0.1, 0.0))
-    posed = PosedImages(model.layers(pinholes, (240, 320))[:, :4], pinholes)
+@pytest.mark.parametrize(("fov", "height"), [(60, 240), (120, 480)])
+def test_a_picture_taken_aside_shows_what_a_centred_camera_sees(fov: float, height: int) -> None:
+    model, pinholes = figure(), aside((0.15, 0.1, 0.0), fov)
+    posed = PosedImages(model.layers(pinholes, (height, height * 4 // 3))[:, :4], pinholes)
     cameras = posed.upright(reference_camera())
     expected = model.layers(cameras, (64, 64))[:, :4]
     difference = (posed.resampled(cameras, 64) - expected).abs()

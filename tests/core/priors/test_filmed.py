@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,6 +96,8 @@ def test_clips_are_joined_one_wire_after_another() -> None:
     for guidance in (video, refine):
         assert [float(c.azimuth) for c in guidance.prior.filmed] == pytest.approx([0.0, 90.0], abs=1e-3)
     assert "azimuth 90" in video.note and "reference camera" in video.note
+    weighted = replace(refine_guidance((), [a], SIZE), weight=0.5)
+    assert refine_guidance((), [b], SIZE, weighted).weight == 0.5
     with pytest.raises(ValueError, match="that is connected .* is not of a clip"):
         video_guidance([b], others=refine)
     with pytest.raises(ValueError, match="that is connected .* is not of a clip or 3D model"):
