@@ -28,9 +28,10 @@ BLENDED = 4  # control points that move a point of the model
 FILMED = 2000  # pixels that are followed
 RIGIDITY = 0.1  # weight of an edge of the graph, against a pixel's
 DEPTH = 0.3  # weight of staying at the depth of the first frame, which no single camera films, against a pixel's
+INERTIA = 1e-6  # weight of staying where a control point was before: it decides alone where no pixel is trusted
 CORRECTIONS = 2  # of each frame, by how the model is drawn and what the clip shows
 ROUNDS = 12  # of solving for positions and for rotations in turn
-HIDDEN = 0.03  # of the model's size, by which a point may lie behind what the camera sees
+HIDDEN = 0.03  # world units by which a point may lie behind what the camera sees
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,24 @@ def _graph(points: Tensor) -> Graph:
     controls = candidates[chosen]
     near = torch.cdist(controls, controls).topk(min(NEIGHBOURS + 1, len(controls)), largest=False)[1][:, 1:]
     pairs = torch.stack((torch.arange(len(controls))[:, None].expand_as(near).flatten(), near.flatten()), 1)
+    pairs = _joined(controls, pairs)
     return Graph(controls, torch.cat((pairs, pairs.flip(1))).unique(dim=0))
+
+
+def _joined(points: Tensor, pairs: Tensor) -> Tensor:  # (M, 3), (E, 2) -> (E, 2)
+    """Add edges between parts that none joins, where they are nearest: a part that is not filmed goes with another."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    while True:
+        links = coo_matrix((np.ones(len(pairs)), pairs.T.numpy()), shape=(len(points),) * 2)
+        part = torch.from_numpy(connected_components(links, directed=False)[1])
+        here, there = (torch.nonzero(inside)[:, 0] for inside in (part == 0, part != 0))
+        if not len(there):
+            return pairs
+        distance = torch.cdist(points[here], points[there]).flatten()
+        nearest = distance.topk(min(NEIGHBOURS, len(distance)), largest=False)[1]
+        pairs = torch.cat((pairs, torch.stack((here[nearest // len(there)], there[nearest % len(there)]), 1)))
 
 
 def _blend(points: Tensor, graph: Graph) -> Blend:
@@ -168,7 +186,8 @@ class _Solver:
         laplacian = torch.zeros(count, count, dtype=torch.float64)
         laplacian.index_put_((i, i), torch.ones(len(i), dtype=torch.float64), accumulate=True)
         laplacian.index_put_((i, j), -torch.ones(len(i), dtype=torch.float64), accumulate=True)
-        self.stiffness = coo_matrix((RIGIDITY * 2.0 * laplacian).numpy())
+        inertia = INERTIA * torch.eye(count, dtype=torch.float64)
+        self.stiffness = coo_matrix((RIGIDITY * 2.0 * laplacian + inertia).numpy())
         rows = torch.arange(len(blend.points))[:, None].expand_as(blend.controls)
         self.weights = coo_matrix(
             (blend.weights.flatten().numpy(), (rows.flatten().numpy(), blend.controls.flatten().numpy())),
@@ -183,13 +202,13 @@ class _Solver:
         along = DEPTH * torch.outer(c2w[:3, 2], c2w[:3, 2])
         goal = trust[:, None] * (across @ c2w[:3, 3] + self.blend.points @ along)
         project = trust[:, None, None] * (across + along)
-        factor = self._factorised(project)
+        factor, before = self._factorised(project), positions
         for _ in range(ROUNDS):
             offsets = self.blend.moved(self.graph, torch.zeros_like(positions), rotations)
             rest = goal - torch.einsum("pij,pj->pi", project, offsets)
             i, j = self.graph.edges.T
             turned = torch.einsum("eij,ej->ei", rotations[i] + rotations[j], self.rest) * RIGIDITY
-            right = torch.from_numpy(self.weights.T @ rest.numpy()).index_add(0, i, turned)
+            right = torch.from_numpy(self.weights.T @ rest.numpy()).index_add(0, i, turned) + INERTIA * before
             positions = torch.from_numpy(factor(right.numpy().reshape(-1))).view(-1, 3)
             rotations = self._rotations(positions)
         return positions, rotations

@@ -63,3 +63,21 @@ def test_gaussians_follow_with_their_axes() -> None:
     last = follow_clip(model, layers, camera)[-1]
     assert float((last.means - truth[-1].means).norm(dim=1).mean()) < 0.03
     assert float((last.covariances - truth[-1].covariances).norm(dim=(1, 2)).mean()) < 2e-4
+
+
+def test_a_part_that_is_not_filmed_goes_with_the_rest() -> None:
+    ball, camera = patched_ball(), reference_camera()
+    behind = ball.vertices * 0.5 - torch.tensor([0.0, 0.0, 0.8])
+    faces = torch.cat((ball.faces, ball.faces + len(ball.vertices)))
+    model = MeshModel(torch.cat((ball.vertices, behind)), faces, ball.colours.repeat(2, 1))
+    truth = [model.transformed(*MOTIONS["moves aside"](share)) for share in (0.0, 0.5)]
+    layers = torch.cat([frame.layers(camera, (160, 160)) for frame in truth])[:, :4]
+    error = (follow_clip(model, layers, camera)[-1].vertices - truth[-1].vertices).norm(dim=1)
+    assert float(error.mean()) < 0.03 and float(error.max()) < 0.06
+
+
+def test_a_subject_that_leaves_the_image_leaves_finite_frames() -> None:
+    model, camera = patched_ball(), reference_camera()
+    layers = torch.cat((model.layers(camera, (64, 64))[:, :4], torch.zeros(1, 4, 64, 64)))
+    last = follow_clip(model, layers, camera)[-1]
+    assert last.vertices.isfinite().all() and float((last.vertices - model.vertices).norm(dim=1).max()) < 1.0
