@@ -16,6 +16,7 @@ from ..priors.owned import refine_guidance
 from ..priors.video_clip import FilmedClip, film_clips
 from ..protocols import Guidances, Pinholes
 from ..reference.read_clip import read_clip
+from .camera_args import progress_bar
 
 if TYPE_CHECKING:
     from .prepare import RunOptions
@@ -25,12 +26,20 @@ def own_guidances(options: RunOptions, size: int) -> tuple[Guidances, str]:  # t
     """Read the 3D model and the clips of a run; renders are compared with them at the size, pixels a side."""
     guidances, notes, refine = Guidances(), [], None
     if options.model is not None:
-        made = model3d_guidances(read_model(options.model, options.model_up), options.reference, size=size)
+        loaded = read_model(options.model, options.model_up)
+        if len(loaded.frames) > 1 and options.clips:
+            raise ValueError(
+                f"--model {options.model} is a sequence, which moves by itself, so a clip has nothing to move: leave "
+                "--clip out, or give one model that stands still."
+            )
+        with progress_bar("model", 1, "step") as on_progress:
+            made = model3d_guidances(loaded, options.reference, size=size, on_progress=on_progress)
         guidances, refine = made.guidances, refine_guidance(made.models, (), size)
         notes.append(made.note)
     video, clips = guidances.video, read_clips(options, size)
     if clips:
-        video, refine = clip_guidances(clips, options.reference, size, refine=refine)
+        with progress_bar("clip", 1, "step") as on_progress:
+            video, refine = clip_guidances(clips, options.reference, size, refine=refine, on_progress=on_progress)
         notes.append(video.note)
     guidances = Guidances(guidances.image, guidances.view, video, refine)
     return guidances, " ".join(notes)

@@ -17,10 +17,12 @@ from .model3d import ModelClipPrior
 from .owned import HERE, OwnedPrior, check_agreement, refine_guidance
 from .video_clip import VIDEO_CLIP, ClipsPrior, FilmedClip, video_guidance
 
+MAX_FRAMES = 64  # of a clip that a model follows, as of a sequence of models: each keeps all points of the model
+
 
 @dataclass(frozen=True)
 class FollowedPrior(ModelClipPrior):
-    """The data are the clips at their cameras, and from any other the model as it follows the first of them."""
+    """The data are the clips at their cameras, and from any other the model as it follows one of them."""
 
     clips: ClipsPrior = field(kw_only=True)
 
@@ -58,6 +60,11 @@ def clip_guidances(
     if model is None or at_rest is None:
         return video, refine_guidance((), clips, size, refine)
     check_agreement(model, at_rest)
+    if len(at_rest.layers) > MAX_FRAMES:
+        raise ValueError(
+            f"the clip has {len(at_rest.layers)} frames, and a 3D model follows at most {MAX_FRAMES}: leave out every "
+            "second frame, or more."
+        )
     frames = follow_clip(model, at_rest.layers, at_rest.cameras, on_progress)
     prior = FollowedPrior(frames, size, clips=known)
     note = f"{video.note} The 3D model follows the clip, so that all sides move."
