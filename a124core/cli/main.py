@@ -37,7 +37,7 @@ from .run import run_pipeline
 from .unused_options import unused_options
 
 DEMO_SIZE = 512  # pixels of the built-in picture
-MAX_ERROR = 600  # characters of a message: a path in it may have thousands
+MAX_ERROR = 600  # characters of a message's line: a path in it may have thousands
 WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear when all is done
 
 
@@ -86,7 +86,8 @@ def _failed(error: Exception, code: int) -> int:
     reason = getattr(error, "strerror", None)  # the system's, which nobody has put into a sentence
     named = f"{getattr(error, 'filename', None) or 'a file'} cannot be used ({reason}): check it and its disk."
     sentence = named if reason else str(error)
-    print(f"error: {shorten(sentence, MAX_ERROR)}", file=sys.stderr)
+    lines = (shorten(line, MAX_ERROR) for line in sentence.split("\n"))  # lists of models have several
+    print("error:", "\n".join(lines), file=sys.stderr)
     return code
 
 

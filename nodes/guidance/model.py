@@ -32,8 +32,8 @@ ADVICE = (
 )
 MISSING = {  # sentences for outputs that a model does not have, when they are wired
     "video": (
-        "what is connected stands still, so there is no video guidance: unplug it and use Clip as video guidance, or wire "
-        "a batch of meshes or splats, one for each time."
+        "what is connected stands still, so there is no video guidance: unplug it and use Clip as video guidance, or "
+        "wire a batch of meshes or splats, one for each time."
     ),
     "refine": "pictures give no refine guidance: unplug it, or take the one of a clip or of a 3D model.",
 }

@@ -20,9 +20,9 @@ def of_type(workflow: dict, name: str) -> list[dict]:
 def test_the_workflow_runs(workflow: dict, run_workflow: Callable[[dict], dict[int, tuple]]) -> None:
     results = run_workflow(workflow)
     for node in of_type(workflow, "A124Render"):
-        image, mask, depth, normal = results[node["id"]]
+        image, mask, depth, normal, camera_info = results[node["id"]]
         assert image.shape == (3, 24, 24, 3) and image.isfinite().all()
-        assert mask.shape == (3, 24, 24)
+        assert mask.shape == (3, 24, 24) and len(camera_info) == 3
 
 
 def test_one_wire_moved_changes_the_motion(workflow: dict, run_workflow: Callable[[dict], dict[int, tuple]]) -> None:

@@ -199,7 +199,7 @@ def test_a_folder_that_may_not_be_written(field: Path, tmp_path: Path, capsys: p
     (tmp_path / "file").write_text("")
     assert run(field, "--out", tmp_path / "file" / "a.mp4", *FILM) == 2
     said = capsys.readouterr().err
-    assert "cannot be made a folder" in said and said.count("\n") == 1
+    assert "is a file, and a folder is needed" in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("ending", ["ply", "obj"])
