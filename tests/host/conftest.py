@@ -18,6 +18,7 @@ from tests.host import workflow_models
 from tests.host.server import ROOT, Host, install_pack, running_host
 
 FRONTEND_ONLY = ("MarkdownNote", "Note")
+CONTROL = "control after generate"
 
 
 @dataclass
@@ -65,12 +66,15 @@ def schemas(host: Host) -> dict:
 
 
 def widget_names(schema: dict) -> list[str]:
-    """Names of the inputs that are widgets, in the order in which a saved workflow lists their values."""
+    """Names of the inputs that are widgets, in the order in which a saved workflow lists their values; behind some
+    seeds the page has a widget of its own, which no prompt has."""
     names = []
     for part in ("required", "optional"):
         for name, spec in schema["input"].get(part, {}).items():
             if isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"):
                 names.append(name)
+                if len(spec) > 1 and spec[1].get("control_after_generate"):
+                    names.append(CONTROL)
     return names
 
 
@@ -83,6 +87,7 @@ def to_api(workflow: dict, schemas: dict) -> dict[str, dict]:
             continue
         names = widget_names(schemas[node["type"]])
         inputs: dict[str, Any] = dict(zip(names, node["widgets_values"], strict=False))
+        inputs.pop(CONTROL, None)
         inputs |= {s["name"]: sources[s["link"]] for s in node["inputs"] if s.get("link") is not None}
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.test_workflows import NEWER
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -42,15 +44,21 @@ def page(equipped: Any, browser: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda p: p.stem)
 def test_it_opens_from_the_template_browser_and_runs(
-    equipped: Any, page: Page, cut: Any, with_tiny_models: Any, request: pytest.FixtureRequest, file: Path
+    equipped: Any, schemas: dict, page: Page, cut: Any, with_tiny_models: Any, request: pytest.FixtureRequest,
+    file: Path,
 ) -> None:
     saved = json.loads(file.read_text(encoding="utf-8"))
     wants_folders = any(n["type"] == "A124DiffusersGuidance" for n in saved["nodes"])
+    lacking = {n["type"] for n in saved["nodes"]} - set(schemas) - {"MarkdownNote"}
+    if lacking and lacking <= set(NEWER):
+        pytest.skip(f"{file.stem} needs a newer host")
     open_template(page, file.stem, sorted(n["type"] for n in saved["nodes"]))
     shown = page.evaluate(GRAPH)
     assert all(n["known"] for n in shown), [n["type"] for n in shown if not n["known"]]
     if wants_folders:
         request.getfixturevalue("with_folders")  # opened; where the host's Python has no diffusers it is not run
+    if any(n["type"].startswith("TripoSplat") for n in saved["nodes"]):
+        return  # tests/host/test_owned_workflows.py runs it, with a saved splat
     small = with_tiny_models(cut(file.stem))
     page.evaluate(SET, {node["class_type"]: plain(node["inputs"]) for node in small.values()})
     before = set(equipped.get("/history"))

@@ -26,6 +26,7 @@ def equip(comfyui: Path, base: Path, files: Path) -> None:
     write_models(comfyui, files)
     link_models(files, base)
     write_film(base / "input" / "clip.mp4")
+    write_orbit(base / "input" / "orbit.mp4")
 
 
 def link_models(files: Path, base: Path) -> None:
@@ -70,6 +71,17 @@ def write_film(path: Path) -> None:
     discs = np.stack([(y - 63.5) ** 2 + (x - 56 - 2 * k) ** 2 < 36**2 for k in range(8)])
     frames = np.where(discs[..., None], (200, 30, 30), (255, 255, 255)).astype(np.uint8)
     iio.imwrite(path, frames, plugin="pyav", codec="libx264", fps=12)
+
+
+def write_orbit(path: Path) -> None:
+    """Eight pictures of a red ball on white from all around: the same picture each time."""
+    import imageio.v3 as iio
+    import numpy as np
+
+    y, x = np.mgrid[:128, :128]
+    disc = (y - 63.5) ** 2 + (x - 63.5) ** 2 < 36**2
+    picture = np.where(disc[..., None], (200, 30, 30), (255, 255, 255)).astype(np.uint8)
+    iio.imwrite(path, np.stack([picture] * 8), plugin="pyav", codec="libx264", fps=12)
 
 
 def with_tiny_models(prompt: dict) -> dict:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted(file for file in (ROOT / "workflows").glob("*.json") if not file.stem.endswith(".app"))
 LEAVES = ("PreviewImage", "Preview3D", "CreateVideo", "SaveVideo", "MarkdownNote", "Note")  # the host's last nodes
 MODELS = (
+    "UNETLoader", "A124LoadField",
     "CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "ControlNetLoader", "A124ModelScopeLoader",
     "A124DiffusersGuidance",
 )

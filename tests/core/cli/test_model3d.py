@@ -46,6 +46,6 @@ def test_models_that_cannot_be_used_end_in_one_sentence(
     for name, message in (("bad.glb", "incomplete"), ("none.glb", "not found"), ("needle.ply", "overlaps only")):
         assert main([*arguments, str(tmp_path / name)]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and message in error and "Traceback" not in error
+        assert error.splitlines()[-1].startswith("error: ") and message in error and "Traceback" not in error
     with pytest.raises(ValueError, match="--model needs --priors builtin"):
         RunOptions(None, "a robot", models=Models(), model=tmp_path / "bad.glb")
