@@ -140,7 +140,7 @@ def deletions(trial: Trial, count: int, say: Say) -> str:
 def memory(trial: Trial, count: int, say: Say) -> str:
     """Run prompts of different seeds one after another in one host, which must not grow."""
     growth = Growth()
-    with trial.host() as host:
+    with trial.host("--cache-classic") as host:  # else it keeps all earlier results
         for seed in range(count):
             host.run(workflow(seed), PATIENCE)
             trial.saved_field(seed)

@@ -100,8 +100,8 @@ class Trial:
         source = ADD_ON.format(steps=str(self.steps), interval=INTERVAL, sizes=SIZES, stages=STAGES)
         (base / "custom_nodes" / "save_often.py").write_text(source, encoding="utf-8")
 
-    def host(self) -> AbstractContextManager[Host]:
-        return running_host(self.comfyui, self.base)
+    def host(self, *options: str) -> AbstractContextManager[Host]:
+        return running_host(self.comfyui, self.base, *options)
 
     def saved_field(self, seed: int) -> str | None:
         """Return a digest of the tensors that a finished workflow saved, and delete the file; None if there is none."""

@@ -16,13 +16,12 @@ SOLID = 0.25  # share of the subject that pixels of that size must show more tha
 def framing_notes(image_mask: Tensor, square_mask: Tensor, share: float, recentred: bool) -> list[str]:
     """Return notes with advice for the subject in the image (1, 1, H, W) and as it is framed (1, 1, S, S)."""
     notes = []
-    recentre = "recentring (the node's recentre, --recentre on the command line)"
     if share > LARGE:
         notes.append("that is large: a motion may leave the image, a third or less is best")
     if share < SMALL and not recentred:
-        notes.append(f"that is small: {recentre} shows it larger")
+        notes.append("that is small: set recentre to show it larger")
     if sides := _touched_sides(image_mask):
-        space = "" if recentred else f"; {recentre} leaves space around it"
+        space = "" if recentred else "; recentre leaves space around it"
         notes.append(f"it is cut off at the {_listed(sides)} of the image, so take one that shows all of it{space}")
     if _is_thin(square_mask):
         notes.append(

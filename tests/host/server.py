@@ -87,14 +87,14 @@ def install_pack(base: Path) -> None:
 
 
 @contextmanager
-def running_host(comfyui: Path, base: Path) -> Iterator[Host]:
+def running_host(comfyui: Path, base: Path, *options: str) -> Iterator[Host]:
     """Start the ComfyUI of a folder on a free port with this base directory, and stop it at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--port", str(port)]
     command += ["--listen", "127.0.0.1", "--disable-auto-launch", "--disable-api-nodes", "--base-directory", str(base)]
-    command += ["--database-url", f"sqlite:///{base}/comfyui.db", "--preview-method", "auto"]
+    command += ["--database-url", f"sqlite:///{base}/comfyui.db", "--preview-method", "auto", *options]
     log = base / "log.txt"
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # small images: on a busy machine, threads would only wait
     with log.open("w") as out:

@@ -48,4 +48,4 @@ def test_a_subject_cut_off_at_the_border_or_small_is_noted() -> None:
     notes = {scene.name: make_reference(draw(scene)[0]).note for scene in PICTURES if "cut off" in scene.name}
     assert all(f"it is {name} of the image" in note for name, note in notes.items()) and notes
     small = make_reference(draw(next(scene for scene in PICTURES if scene.name.startswith("1 %")))[0]).note
-    assert "that is small: recentring" in small
+    assert "that is small: set recentre" in small

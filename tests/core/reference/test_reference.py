@@ -162,7 +162,7 @@ def rectangle(top: int, bottom: int, left: int, right: int) -> Tensor:
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (rectangle(40, 50, 40, 50), "that is small: recentring (the node's recentre, --recentre on the command line)"),
+        (rectangle(40, 50, 40, 50), "that is small: set recentre to show it larger"),
         (rectangle(20, SIDE, 0, SIDE), "cut off at the bottom, left and right of the image"),
         (rectangle(20, 60, 0, 60), "cut off at the left of the image"),
         (rectangle(10, 90, 10, 90), "that is large"),
