@@ -38,7 +38,7 @@ PRINTED = 20  # failures of each parser; all files are kept
 CORPUS = 200  # files with which a coverage-guided run begins
 RUNS = ("-max_len=20000", "-rss_limit_mb=4096", "-timeout=60")  # libFuzzer's options
 HANG = 60  # seconds after which code that Python cannot interrupt ends the process
-OURS = ("a124core", "nodes")  # folders whose code may raise a refusal
+OURS = ("a124core", "nodes", "read_volume.py")  # folders, and the viewer's reader in Python, that may raise a refusal
 KEEP = ROOT / "output" / "fuzz"  # where files of failures go
 
 
