@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..protocols import Cameras
 from ..utils.progress import OnProgress, ProgressCounter
-from .clip_motion import SIDE, compare, follow_pixels, sample
+from .clip_motion import SIDE, compare, sample
 from .lens import axes_and_lens
 from .mesh import MeshModel
 from .sequence import Model
@@ -26,10 +26,10 @@ CANDIDATES = 4000  # points of the model among which they are chosen
 NEIGHBOURS = 8  # of each control point, which it moves with
 BLENDED = 4  # control points that move a point of the model
 FILMED = 2000  # pixels that are followed
-RIGIDITY = 0.1  # weight of an edge of the graph, against a pixel's
+RIGIDITY = (1.0, 0.3, 0.1)  # weight of an edge of the graph, against a pixel's, in turn: lost parts go with the rest
+ALONG = 2  # of these in which parts keep the shape of the frame before, instead of that at rest
 DEPTH = 0.3  # weight of staying at the depth of the first frame, which no single camera films, against a pixel's
 INERTIA = 1e-6  # weight of staying where a control point was before: it decides alone where no pixel is trusted
-CORRECTIONS = 2  # of each frame, by how the model is drawn and what the clip shows
 ROUNDS = 12  # of solving for positions and for rotations in turn
 HIDDEN = 0.03  # world units by which a point may lie behind what the camera sees
 
@@ -41,6 +41,18 @@ class Graph:
     points: Tensor  # (M, 3)
     edges: Tensor  # (E, 2) both directions of each pair
 
+    def rest(self) -> Pose:
+        """Return where the control points are in the first frame."""
+        return Pose(self.points, torch.eye(3, dtype=torch.float64).expand(len(self.points), 3, 3))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the control points are in one frame, and how they are turned."""
+
+    positions: Tensor  # (M, 3)
+    rotations: Tensor  # (M, 3, 3)
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -50,11 +62,11 @@ class Blend:
     controls: Tensor  # (P, BLENDED)
     weights: Tensor  # (P, BLENDED), their sum is 1
 
-    def moved(self, graph: Graph, positions: Tensor, rotations: Tensor) -> Tensor:  # (P, 3)
-        """Return where the points go with the control points (M, 3) and their rotations (M, 3, 3)."""
+    def moved(self, graph: Graph, pose: Pose) -> Tensor:  # (P, 3)
+        """Return where the points go with the control points."""
         offsets = self.points[:, None] - graph.points[self.controls]
-        offsets = torch.einsum("pkij,pkj->pki", rotations[self.controls], offsets)
-        return ((positions[self.controls] + offsets) * self.weights[..., None]).sum(1)
+        offsets = torch.einsum("pkij,pkj->pki", pose.rotations[self.controls], offsets)
+        return ((pose.positions[self.controls] + offsets) * self.weights[..., None]).sum(1)
 
 
 def follow_clip(
@@ -64,24 +76,22 @@ def follow_clip(
     on_progress: OnProgress | None = None,
 ) -> tuple[Model, ...]:  # N
     """Return the model at each frame of a clip that one camera filmed; the first is itself."""
-    progress = ProgressCounter(2 * len(layers), on_progress)
-    places, agreement = follow_pixels(layers, progress)
+    progress = ProgressCounter(len(layers) - 1, on_progress)
     points = _positions(model)
     graph = _graph(points)
     c2w, lens = axes_and_lens(camera, SIDE)
     c2w, lens = c2w[0].double(), lens[0].double()
-    filmed, rows = _filmed_points(model, layers, camera, c2w)
-    solver = _Solver(graph, _blend(filmed, graph))
-    surface = _blend(points, graph)
-    frames, state = [model], (graph.points, torch.eye(3, dtype=torch.float64).expand(len(graph.points), 3, 3))
+    solver = _Solver(graph, _blend(_filmed_points(model, layers, camera, c2w), graph), c2w)
+    surface, pose = _blend(points, graph), graph.rest()
+    frames = [model]
     for k in range(1, len(layers)):
-        goals, trust = places[k].view(-1, 2)[rows].double(), agreement[k].view(-1)[rows].double()
-        state = solver.solve(c2w, _rays(goals, c2w, lens), trust, *state)
-        for _ in range(CORRECTIONS):
-            drawn = _deformed(model, surface, graph, *state).layers(camera, (SIDE, SIDE))
-            goals, trust = _corrected(drawn, layers[k : k + 1], solver.blend.moved(graph, *state), c2w, lens)
-            state = solver.solve(c2w, _rays(goals, c2w, lens), trust, *state)
-        frames.append(_deformed(model, surface, graph, *state))
+        before = pose
+        for turn, rigidity in enumerate(RIGIDITY):
+            drawn = _deformed(model, surface, graph, pose).layers(camera, (SIDE, SIDE))
+            goals, trust = _corrected(drawn, layers[k : k + 1], solver.blend.moved(graph, pose), c2w, lens)
+            shape = before if turn < ALONG else graph.rest()
+            pose = solver.solve(_rays(goals, c2w, lens), trust, rigidity, shape, pose)
+        frames.append(_deformed(model, surface, graph, pose))
         progress.advance("moving the model with the clip")
     return tuple(frames)
 
@@ -103,11 +113,11 @@ def _positions(model: Model) -> Tensor:  # (P, 3)
     return (model.vertices if isinstance(model, MeshModel) else model.means).double()
 
 
-def _deformed(model: Model, surface: Blend, graph: Graph, positions: Tensor, rotations: Tensor) -> Model:
-    moved = surface.moved(graph, positions, rotations).float()
+def _deformed(model: Model, surface: Blend, graph: Graph, pose: Pose) -> Model:
+    moved = surface.moved(graph, pose).float()
     if isinstance(model, MeshModel):
         return replace(model, vertices=moved)
-    nearest = rotations[surface.controls[:, 0]].float()
+    nearest = pose.rotations[surface.controls[:, 0]].float()
     return replace(model, means=moved, covariances=nearest @ model.covariances @ nearest.transpose(1, 2))
 
 
@@ -151,8 +161,8 @@ def _blend(points: Tensor, graph: Graph) -> Blend:
     return Blend(points, controls[:, :-1], weights / weights.sum(1, keepdim=True))
 
 
-def _filmed_points(model: Model, layers: Tensor, camera: Cameras, c2w: Tensor) -> tuple[Tensor, Tensor]:
-    """Return points of the surface that the first frame shows, (P, 3), and their pixels among SIDE x SIDE, (P,)."""
+def _filmed_points(model: Model, layers: Tensor, camera: Cameras, c2w: Tensor) -> Tensor:  # (P, 3)
+    """Return points of the surface that the first frame shows."""
     drawn = model.layers(camera, (SIDE, SIDE))[0].double()
     filmed = torch.nn.functional.interpolate(layers[:1, 3:], (SIDE, SIDE), mode="area")[0, 0]
     rows = torch.nonzero(((drawn[3] > 0.9) & (filmed > 0.9)).flatten())[:, 0]
@@ -161,7 +171,7 @@ def _filmed_points(model: Model, layers: Tensor, camera: Cameras, c2w: Tensor) -
     axis = torch.arange(SIDE, dtype=torch.float64) + 0.5
     pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(-1, 2)[rows]
     lens = axes_and_lens(camera, SIDE)[1][0].double()
-    return c2w[:3, 3] + _directions(pixels, c2w, lens) * depth[:, None], rows
+    return c2w[:3, 3] + _directions(pixels, c2w, lens) * depth[:, None]
 
 
 def _directions(pixels: Tensor, c2w: Tensor, lens: Tensor) -> Tensor:  # (P, 3), of length 1 along the axis
@@ -175,58 +185,56 @@ def _rays(pixels: Tensor, c2w: Tensor, lens: Tensor) -> Tensor:  # (P, 3) unit
 
 
 class _Solver:
-    """Positions and rotations of control points that follow the rays and bend the graph least."""
+    """Poses that follow the rays and bend the graph least."""
 
-    def __init__(self, graph: Graph, blend: Blend) -> None:
+    def __init__(self, graph: Graph, blend: Blend, c2w: Tensor) -> None:
         from scipy.sparse import coo_matrix
 
-        self.graph, self.blend = graph, blend
+        self.graph, self.blend, self.c2w = graph, blend, c2w
         count, (i, j) = len(graph.points), graph.edges.T
-        self.rest = graph.points[i] - graph.points[j]
         laplacian = torch.zeros(count, count, dtype=torch.float64)
         laplacian.index_put_((i, i), torch.ones(len(i), dtype=torch.float64), accumulate=True)
         laplacian.index_put_((i, j), -torch.ones(len(i), dtype=torch.float64), accumulate=True)
-        inertia = INERTIA * torch.eye(count, dtype=torch.float64)
-        self.stiffness = coo_matrix((RIGIDITY * 2.0 * laplacian + inertia).numpy())
+        self.laplacian = coo_matrix(laplacian.numpy())
         rows = torch.arange(len(blend.points))[:, None].expand_as(blend.controls)
         self.weights = coo_matrix(
             (blend.weights.flatten().numpy(), (rows.flatten().numpy(), blend.controls.flatten().numpy())),
             shape=(len(blend.points), count),
         ).tocsr()
 
-    def solve(
-        self, c2w: Tensor, rays: Tensor, trust: Tensor, positions: Tensor, rotations: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return control points (M, 3) and rotations (M, 3, 3), from those of the frame before."""
+    def solve(self, rays: Tensor, trust: Tensor, rigidity: float, shape: Pose, start: Pose) -> Pose:
+        """Return the pose, from a start, that bends a shape least."""
         across = torch.eye(3, dtype=torch.float64) - torch.einsum("pi,pj->pij", rays, rays)
-        along = DEPTH * torch.outer(c2w[:3, 2], c2w[:3, 2])
-        goal = trust[:, None] * (across @ c2w[:3, 3] + self.blend.points @ along)
+        along = DEPTH * torch.outer(self.c2w[:3, 2], self.c2w[:3, 2])
+        goal = trust[:, None] * (across @ self.c2w[:3, 3] + self.blend.points @ along)
         project = trust[:, None, None] * (across + along)
-        factor, before = self._factorised(project), positions
+        factor, (i, j) = self._factorised(project, rigidity), self.graph.edges.T
+        edges, pose = shape.positions[i] - shape.positions[j], start
         for _ in range(ROUNDS):
-            offsets = self.blend.moved(self.graph, torch.zeros_like(positions), rotations)
+            offsets = self.blend.moved(self.graph, Pose(torch.zeros_like(pose.positions), pose.rotations))
             rest = goal - torch.einsum("pij,pj->pi", project, offsets)
-            i, j = self.graph.edges.T
-            turned = torch.einsum("eij,ej->ei", rotations[i] + rotations[j], self.rest) * RIGIDITY
-            right = torch.from_numpy(self.weights.T @ rest.numpy()).index_add(0, i, turned) + INERTIA * before
+            turns = pose.rotations @ shape.rotations.transpose(1, 2)
+            turned = torch.einsum("eij,ej->ei", turns[i] + turns[j], edges) * rigidity
+            right = torch.from_numpy(self.weights.T @ rest.numpy()).index_add(0, i, turned) + INERTIA * start.positions
             positions = torch.from_numpy(factor(right.numpy().reshape(-1))).view(-1, 3)
-            rotations = self._rotations(positions)
-        return positions, rotations
+            pose = Pose(positions, self._turns(positions, edges) @ shape.rotations)
+        return pose
 
-    def _factorised(self, project: Tensor) -> Callable[[np.ndarray], np.ndarray]:  # (P, 3, 3)
+    def _factorised(self, project: Tensor, rigidity: float) -> Callable[[np.ndarray], np.ndarray]:  # (P, 3, 3)
         """Factorise the normal equations, in which control points' coordinates lie one after another."""
         from scipy.sparse import bsr_matrix, eye, kron
         from scipy.sparse.linalg import factorized
 
         wide = kron(self.weights, eye(3)).tocsr()
-        count = len(project)
+        count, controls = len(project), len(self.graph.points)
         blocks = bsr_matrix((project.numpy(), np.arange(count), np.arange(count + 1)), shape=(3 * count, 3 * count))
-        return factorized((wide.T @ blocks @ wide + kron(self.stiffness, eye(3))).tocsc())
+        stiffness = 2.0 * rigidity * self.laplacian + INERTIA * eye(controls)
+        return factorized((wide.T @ blocks @ wide + kron(stiffness, eye(3))).tocsc())
 
-    def _rotations(self, positions: Tensor) -> Tensor:  # (M, 3, 3)
+    def _turns(self, positions: Tensor, edges: Tensor) -> Tensor:  # (M, 3, 3)
         """Return the rotation of each control point that its edges agree with best (Kabsch)."""
         i, j = self.graph.edges.T
-        outer = torch.einsum("ei,ej->eij", positions[i] - positions[j], self.rest)
+        outer = torch.einsum("ei,ej->eij", positions[i] - positions[j], edges)
         sums = torch.zeros(len(positions), 3, 3, dtype=torch.float64).index_add(0, i, outer)
         u, _, v = torch.linalg.svd(sums)
         sign = torch.linalg.det(u @ v)

@@ -12,6 +12,8 @@ from a124core.cameras.rig import reference_camera
 from a124core.models3d.follow import follow_clip
 from a124core.models3d.gaussians import make_gaussians
 from a124core.models3d.mesh import MeshModel
+from a124core.priors.builtin import example_image, make_priors
+from a124core.reference.reference import make_reference
 
 FRAMES = 5
 
@@ -50,6 +52,24 @@ def test_all_sides_move_with_the_front(motion: str) -> None:
     for frame, expected in zip(followed, truth, strict=True):
         error = (frame.vertices - expected.vertices).norm(dim=1)
         assert float(error.mean()) < 0.03 and float(error.max()) < 0.06, motion
+
+
+def test_a_thin_part_that_leans_further_than_its_body_comes_along_and_back() -> None:
+    image, mask = example_image("robot")  # with an antenna
+    reference = make_reference(image, mask, mask_marks="subject")
+    truth = make_priors(reference, "a robot", motion="sway", subject="robot", image_size=64).truth
+    image, mask = truth.render(reference.camera[torch.zeros(9, dtype=torch.long)], torch.linspace(0.0, 0.5, 9), 128)
+    layers = torch.cat((image - (1.0 - mask), mask), 1)
+    surfels = truth.appearance.subject.surfels(0.009)
+    size = torch.tensor([0.0054, 0.0054, 0.0005]).expand(len(surfels.points), 3)
+    turn = torch.stack((1.0 + surfels.normals[:, 2], -surfels.normals[:, 1], surfels.normals[:, 0], 0 * size[:, 0]), 1)
+    turn[turn.norm(dim=1) < 1e-6] = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    opaque = torch.cat((surfels.colours.clamp(0.0, 1.0), torch.full((len(turn), 1), 0.95)), 1)
+    model = make_gaussians(surfels.points - 0.009 * surfels.normals, size, turn, opaque)
+    followed = follow_clip(model, layers, reference.camera)
+    for k, wanted in ((4, 26.0), (8, 30.0)):  # at the end of its path, and back
+        drawn = followed[k].layers(reference.camera, (128, 128))[0, :4]
+        assert float(-10.0 * (drawn - layers[k]).square().mean().log10()) > wanted, k
 
 
 def test_gaussians_follow_with_their_axes() -> None:
