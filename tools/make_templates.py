@@ -1,10 +1,11 @@
-"""App and blueprint made of the shipped workflows, so that a change of a workflow reaches both.
+"""The layout of the shipped workflows, and app and blueprint made of them, so that a change of a workflow reaches both.
 
-    python tools/make_templates.py            write them
-    python tools/make_templates.py --check    only say whether they are up to date
+    python -m tools.make_templates            write them
+    python -m tools.make_templates --check    only say whether they are up to date
 
 An app (workflows/*.app.json) is a workflow that ComfyUI opens as a form: `linearData` names its widgets and its
-results. A blueprint (subgraphs/*.json) is a workflow of one node, which holds the nodes of another one.
+results. A blueprint (subgraphs/*.json) is a workflow of one node, which holds the nodes of another one. Where nodes
+lie, and how large they are, is computed (tools/layout.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 import uuid
 from pathlib import Path
 from typing import Any
+
+from tools.layout import arranged
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer")
@@ -50,7 +53,8 @@ DESCRIPTION = "A picture and a sentence become a moving 3D scene: a video and an
 
 
 def load_workflow(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    """Return a shipped workflow, laid out."""
+    return arranged(json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def make_app(name: str) -> dict[str, Any]:
@@ -159,7 +163,9 @@ def _identity(name: str) -> str:
 
 def contents() -> dict[Path, str]:
     """Return every file and what it must hold."""
-    made = {ROOT / "workflows" / f"{name}.app.json": make_app(name) for name in APPS}
+    names = [file.stem for file in (ROOT / "workflows").glob("*.json") if not file.stem.endswith(".app")]
+    made = {ROOT / "workflows" / f"{name}.json": load_workflow(name) for name in names}
+    made |= {ROOT / "workflows" / f"{name}.app.json": make_app(name) for name in APPS}
     made[ROOT / "subgraphs" / f"{BLUEPRINT}.json"] = make_blueprint()
     return {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in made.items()}
 

@@ -1,6 +1,7 @@
 // A Cameras node shows the widgets that its kind uses. The others keep their values, in saved workflows too.
 
 import { app } from "../../../scripts/app.js";
+import { chain, kindOf } from "./animate124_node.js";
 
 const NODE = "A124Cameras";
 const POSE = ["elevation", "azimuth", "radius", "fovy"];
@@ -12,12 +13,17 @@ const USED = { // beside kind and eye_distance, which every kind has
   camera_info: [],
   file: ["file"],
 };
-const NEWEST_WITHOUT = [1, 44]; // frontends up to here leave gaps for hidden widgets (seen in 1.27; 1.45 does not)
+const CLOSED = () => [0, -4]; // a widget's size with its margin: frontends before 1.45 leave a gap for a hidden one
 const EVERY = new Set(Object.values(USED).flat());
 
-function closesGaps() {
-  const [major = 0, minor = 0] = (window.__COMFYUI_FRONTEND_VERSION__ ?? "").split(".").map(Number);
-  return major > NEWEST_WITHOUT[0] || (major === NEWEST_WITHOUT[0] && minor > NEWEST_WITHOUT[1]);
+/** Hide a widget, or show it again in the size that it had. */
+function setHidden(widget, hidden) {
+  if (hidden === Boolean(widget.hidden)) return false;
+  widget.hidden = hidden;
+  if (widget.options) widget.options.hidden = hidden; // of Vue nodes
+  if (hidden) widget.computeSize = CLOSED;
+  else delete widget.computeSize;
+  return true;
 }
 
 /** Is a value wired into a widget? Then it stays, so that the wire ends somewhere. */
@@ -33,9 +39,7 @@ function show(node) {
   for (const widget of node.widgets ?? []) {
     if (!EVERY.has(widget.name)) continue;
     const hidden = Boolean(used && !used.includes(widget.name) && !isWired(node, widget.name));
-    changed ||= hidden !== Boolean(widget.hidden);
-    widget.hidden = hidden;
-    if (widget.options) widget.options.hidden = hidden; // of Vue nodes
+    changed = setHidden(widget, hidden) || changed;
   }
   return changed;
 }
@@ -45,21 +49,12 @@ function fit(node) {
   node.graph?.setDirtyCanvas?.(true, true);
 }
 
-function chain(object, name, more) {
-  const before = object[name];
-  object[name] = function (...args) {
-    const result = before?.apply(this, args);
-    more();
-    return result;
-  };
-}
-
 app.registerExtension({
   name: "animate124.cameras",
   nodeCreated(node) {
-    if ((node.comfyClass ?? node.constructor?.comfyClass) !== NODE) return;
+    if (kindOf(node) !== NODE) return;
     const kind = node.widgets?.find((widget) => widget.name === "kind");
-    if (!kind || !closesGaps()) return;
+    if (!kind) return;
     chain(kind, "callback", () => fit(node));
     chain(node, "onConfigure", () => show(node)); // a saved node keeps its size
     chain(node, "onConnectionsChange", () => fit(node));

@@ -7,10 +7,11 @@ export const BACKGROUNDS = {
 };
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
 
-export const STYLE = `
+export const STYLE = ` /* colours: of the host's palette, or, in a page of its own, dark */
 :host, .viewer { display: block; width: 100%; height: 100%; min-height: 0; }
 .viewer { display: flex; flex-direction: column; position: relative; box-sizing: border-box; overflow: hidden;
-  font: 12px/1.3 system-ui, sans-serif; color: #ddd; background: #222; border-radius: 6px; }
+  font: 12px/1.3 system-ui, sans-serif; color: var(--input-text, #ddd); background: var(--comfy-menu-bg, #222);
+  border-radius: 6px; }
 .stage { position: relative; flex: 1 1 auto; min-height: 60px; background:
   repeating-conic-gradient(#bbb 0 25%, #eee 0 50%) 0 0 / 16px 16px; }
 canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; outline: none; touch-action: none;
@@ -22,12 +23,13 @@ canvas:focus-visible { outline: 2px solid #6af; outline-offset: -2px; }
   pointer-events: none; }
 .message:empty { display: none; }
 .bar { display: flex; flex-wrap: wrap; gap: 4px; padding: 5px 6px; align-items: center; flex: 0 0 auto; }
-button, select { font: inherit; color: #eee; background: #3a3a3a; border: 1px solid #555; border-radius: 4px;
+button, select { font: inherit; color: var(--input-text, #eee); background: var(--comfy-input-bg, #3a3a3a);
+  border: 1px solid var(--border-color, #555); border-radius: 4px;
   min-width: 26px; height: 24px; padding: 0 6px; cursor: pointer; white-space: nowrap; }
 select { padding: 0 2px; }
 button:focus-visible, select:focus-visible { outline: 2px solid #6af; outline-offset: 1px; }
-button:hover, select:hover { background: #4a4a4a; }
-button[aria-pressed="true"] { background: #2f6fab; border-color: #58a0e0; }
+button:hover, select:hover { border-color: #58a0e0; }
+button[aria-pressed="true"] { color: #fff; background: #2f6fab; border-color: #58a0e0; }
 input[type="range"] { flex: 1 1 calc(100% - 130px); min-width: 60px; margin: 0; accent-color: #58a0e0; } /* a row for it */
 output { min-width: 5em; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 [hidden] { display: none; }
