@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("01_quickstart", "05_clip_driven", "09_model_and_clip")
+NAMES = sorted(file.stem for file in (ROOT / "workflows").glob("*.json") if not file.stem.endswith(".app"))
 KNOWN = "(types) => types.filter((type) => !(type in LiteGraph.registered_node_types))"
 # Boxes [x, y, width, height] of the nodes with their titles, in the graph's pixels: those of the page's elements, or,
 # where the host draws the nodes itself, those of the graph.
@@ -41,7 +41,7 @@ AFTER_A_RUN = """async () => {
   const send = (name, detail) => app.api.dispatchEvent(new CustomEvent(name, { detail }));
   const film = { filename: "clip.mp4", subfolder: "", type: "input" }, picture = { ...film, filename: "cut.png" };
   const outputs = { PreviewImage: { images: [picture] }, SaveVideo: { images: [film], animated: [true] } };
-  const silent = ["A124ExamplePicture", "A124Cameras", "A124Render", "A124LoadField"];
+  const silent = ["A124ExamplePicture", "A124Cameras", "A124Render", "A124LoadField", "A124ModelScopeLoader"];
   for (const { id, type } of app.graph._nodes) {
     const node = String(id), output = outputs[type];
     if (output) send("executed", { node, display_node: node, output, prompt_id: "x" });
