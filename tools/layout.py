@@ -23,7 +23,7 @@ LEAST_WIDTH = 225  # pixels of a node in ComfyUI's Vue nodes
 MENUS = (80, 125)  # pixels of the page at the left and at the top that the host's menus cover
 PAGE = (1920, 1080)  # pixels of the page
 NOTE = "MarkdownNote"
-PICTURES = ("PreviewImage", "LoadImage", "LoadVideo", "SaveVideo", "Preview3D", "A124Preview4D")  # may be saved larger
+STRETCHY = ("PreviewImage", "LoadImage", "LoadVideo", "SaveVideo", "Preview3D", "A124Preview4D")  # may be saved larger
 # Pixels below the title, of the larger of both looks in ComfyUI 0.28.1, with what the node shows after a run: our text,
 # curves and picture, the host's preview of the optimizers (tests/host/test_layout.py compares).
 HEIGHTS = {
@@ -78,10 +78,10 @@ def note_height(text: str, width: float) -> int:
     letters = int((width - 46) / 6.7)
     lines = blocks = 0
     for row in text.split("\n"):
-        seen = re.sub(r"\]\([^)]*\)|[*\[]", "", row)
+        plain = re.sub(r"\]\([^)]*\)|[*\[]", "", row)
         item = bool(re.match(r"(\d+\.|[-*]) ", row))
-        blocks += item or not seen
-        lines += len(textwrap.wrap(seen, letters - 6 * item, break_long_words=False))
+        blocks += item or not plain
+        lines += len(textwrap.wrap(plain, letters - 6 * item, break_long_words=False))
     return 46 + 21 * lines + 8 * blocks
 
 
@@ -129,7 +129,7 @@ def _stack(nodes: list[Node], x: float, y: float) -> tuple[float, float]:
 def _size(node: Node) -> list[float]:
     width = max(node["size"][0], LEAST_WIDTH)
     height = note_height(node["widgets_values"][0], width) if node["type"] == NOTE else HEIGHTS[node["type"]]
-    return [width, max(height, node["size"][1]) if node["type"] in PICTURES else height]
+    return [width, max(height, node["size"][1]) if node["type"] in STRETCHY else height]
 
 
 def _reaches_over(node: Node, other: Node) -> bool:
