@@ -16,7 +16,7 @@ from .read_gaussians import read_ply_gaussians, read_splat
 from .read_mesh import read_glb, read_obj, read_ply_mesh
 from .read_ply import ADVICE, read_ply_header
 from .read_spz import read_spz
-from .sequence import Model, share_topology
+from .sequence import Model, share_topology, stands_still
 
 MAX_BYTES = 2**30  # of a file
 MAX_FRAMES = 64  # of a sequence
@@ -36,7 +36,7 @@ Reader = Callable[[Path], tuple[Model, list[str]]]
 class LoadedModel:
     """A model at one or more times, and what happened to it on the way."""
 
-    frames: tuple[Model, ...]  # one of a still model; of a sequence one for each time, evenly spaced
+    frames: tuple[Model, ...]  # one of a model that stands still; of a sequence one for each time, evenly spaced
     note: str  # one sentence for the user
     ups: tuple[str, ...] = ("y",)  # axes of the frames that may be up, the likeliest first; y where it is known
 
@@ -73,6 +73,8 @@ def loaded_model(frames: Sequence[Model], notes: Sequence[str], up: str) -> Load
     turn = "y" if up == ANY_UP else up
     linear, shift = _centring(first, torch.tensor(UPWARDS[turn], dtype=torch.float32))
     kind = f"a mesh of {len(first.faces)} faces" if isinstance(first, MeshModel) else f"{len(first.means)} Gaussians"
+    if len(frames) > 1 and stands_still(frames):
+        frames, notes = frames[:1], [*notes, f"its {len(frames)} frames are all the same, so it stands still"]
     several = f"{len(frames)} frames, the first " if len(frames) > 1 else ""
     axis = "" if up == ANY_UP else f" with {up} up"
     alike = [isinstance(frame, MeshModel) and share_topology(first, frame) for frame in frames]

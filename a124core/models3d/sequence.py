@@ -40,3 +40,20 @@ def share_topology(first: Model, second: Model) -> bool:
         return True
     same_size = first.vertices.shape == second.vertices.shape and first.faces.shape == second.faces.shape
     return same_size and torch.equal(first.faces, second.faces)
+
+
+def stands_still(frames: Sequence[Model]) -> bool:
+    """Return whether all frames are equal to the first, in shape and in colours."""
+    first = _appearance(frames[0])
+    return all(
+        len(other) == len(first) and all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+        for other in map(_appearance, frames[1:])
+    )
+
+
+def _appearance(model: Model) -> list[torch.Tensor]:
+    """Return all tensors that a render of the model depends on."""
+    if isinstance(model, GaussianModel):
+        return [model.means, model.covariances, model.rgba]
+    optional = [tensor for tensor in (model.uv, model.texture) if tensor is not None]
+    return [model.vertices, model.faces, model.colours, *optional, *(t.levels[0] for t in model.textures)]

@@ -19,7 +19,7 @@ from PIL import Image
 from a124core.evaluation.metrics import psnr_inside
 from a124core.export.checkpoint import save_field
 from a124core.field.config import FieldConfig
-from a124core.field.field4d import new_field
+from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from tests.host.server import Host
 
@@ -40,6 +40,12 @@ def field(host: Host) -> str:
     if OWN_FIELD:
         shutil.copy(OWN_FIELD, folder / "own.safetensors")
         return "own.safetensors"
+    save_field(folder / "dense.safetensors", dense_field())
+    return "dense.safetensors"
+
+
+def dense_field() -> Field4D:
+    """A blob whose density and colours change with the place and the time."""
     rng = torch.Generator().manual_seed(0)
     config = FieldConfig(
         time_grids=3, levels=2, base_resolution=4, max_resolution=16, log2_hashmap_size=12, hidden=8,
@@ -47,9 +53,7 @@ def field(host: Host) -> str:
     )
     made = new_field(config, rng)
     made.table.uniform_(-3.0, 3.0, generator=rng)
-    made = replace(made, occupancy=update_occupancy(empty_occupancy(16, 4, 1.0), made, 1.0, rng))
-    save_field(folder / "dense.safetensors", made)
-    return "dense.safetensors"
+    return replace(made, occupancy=update_occupancy(empty_occupancy(16, 4, 1.0), made, 1.0, rng))
 
 
 def prompt(field: str) -> dict[str, dict]:

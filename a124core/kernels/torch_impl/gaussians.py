@@ -14,7 +14,7 @@ LOW_PASS = 0.3  # square pixels that are added to the variance of an ellipse (Ke
 MAX_ALPHA, MIN_ALPHA = 0.99, 1 / 255  # of one Gaussian at a pixel; below the smaller one it is left out (Kerbl et al.)
 MIN_LIGHT = 1e-5  # of a pixel; what comes behind is left out
 VIEW_MARGIN = 1.3  # half images from the middle, past which slopes are those of the margin (Kerbl et al.)
-TILE = 16  # pixels a side, composited together
+TILE = 8  # pixels a side, composited together: the Gaussians of a model are a few pixels wide
 GAUSSIANS_AT_ONCE = 1024  # of a tile
 
 
@@ -80,10 +80,12 @@ def _composite(ellipses: Tensor, out: Tensor) -> None:
     for top in range(0, height, TILE):
         bottom = min(top + TILE, height)
         row = torch.nonzero((y + half_height >= top) & (y - half_height <= bottom))[:, 0]
+        first, last = x[row] - half_width[row], x[row] + half_width[row]
         for left in range(0, width, TILE):
             right = min(left + TILE, width)
-            hit = (x[row] + half_width[row] >= left) & (x[row] - half_width[row] <= right)
-            out[:, top:bottom, left:right] = _tile(ellipses[row[hit]], (left, right), (top, bottom))
+            hit = row[(last >= left) & (first <= right)]
+            if len(hit):
+                out[:, top:bottom, left:right] = _tile(ellipses[hit], (left, right), (top, bottom))
 
 
 def _tile(ellipses: Tensor, columns: tuple[int, int], rows: tuple[int, int]) -> Tensor:  # (5, h, w)
@@ -101,4 +103,6 @@ def _tile(ellipses: Tensor, columns: tuple[int, int], rows: tuple[int, int]) -> 
         weights = torch.where(before < MIN_LIGHT, 0.0, before * alpha)
         values = torch.stack((part[:, 8], part[:, 9], part[:, 10], torch.ones_like(part[:, 0]), part[:, 11]), 1)
         sums, light = sums + weights.T @ values, after[-1]
+        if float(light.max()) < MIN_LIGHT:
+            break
     return sums.T.view(5, *y.shape)

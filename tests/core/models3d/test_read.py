@@ -117,6 +117,17 @@ def test_a_folder_is_a_sequence_in_one_frame_of_reference(tmp_path: Path) -> Non
     assert "3 frames" in loaded.note
 
 
+def test_a_sequence_whose_frames_are_all_the_same_stands_still(tmp_path: Path) -> None:
+    for k in range(3):
+        coloured_box().export(tmp_path / f"frame_{k}.ply")
+    still = read_model(tmp_path)
+    assert len(still.frames) == 1 and "its 3 frames are all the same, so it stands still" in still.note
+    last = coloured_box()
+    last.visual.vertex_colors = np.asarray(last.visual.vertex_colors)[:, [2, 1, 0, 3]]
+    last.export(tmp_path / "frame_2.ply")
+    assert len(read_model(tmp_path).frames) == 3, "colours may change too"
+
+
 def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """Name -> a file that cannot be read, and a part of the sentence about it."""
     whole = exported(coloured_box(), folder / "whole.glb").read_bytes()

@@ -177,8 +177,9 @@ def test_an_output_that_a_model_does_not_have_stops_when_it_is_wired(say: Callab
         def all_node_ids(self) -> set[str]:
             return {*self.prompt}
 
-    with pytest.raises(ValueError, match="stands still"):
-        say(mesh=ball(), size=16, graph=Graph(prompt), unique_id="7")
+    for still in (ball(), sequence(ball(), ball())):
+        with pytest.raises(ValueError, match="stands still"):
+            say(mesh=still, size=16, graph=Graph(prompt), unique_id="7")
     inputs["v"] = ["7", 1]
     assert say(mesh=ball(), size=16, graph=Graph(prompt), unique_id="7")[0][1] is not None
 
