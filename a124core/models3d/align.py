@@ -16,6 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from ..cameras.rig import camera_to_world, focal_length
 from ..protocols import Cameras
 from ..reference.reference import Reference
+from ..utils.overlap import silhouette_iou
 from ..utils.progress import OnProgress
 from .gaussians import GaussianModel
 from .mesh import MeshModel
@@ -113,8 +114,7 @@ def measure(model: Model, placement: Placement, reference: Reference) -> Alignme
     """Return how well a placed model agrees with the reference image."""
     target = _Target(model, reference, SIZE)
     layers = target.layers(placement)
-    a, b = layers[3] > 0.5, target.image[3] > 0.5
-    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    overlap = silhouette_iou(layers[3], target.image[3])
     return Alignment(placement, overlap, compare(layers, target.image)[1])
 
 

@@ -10,40 +10,39 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..cameras.keyframes import KeyframePath, path_of_cameras
-from ..cameras.rig import to_pinholes
+from ..cameras.rig import nearest_index, to_pinholes
 from ..models3d.align import Alignment, Placement, place
 from ..models3d.align_images import align_images, measure_images
-from ..models3d.posed import PosedImages, centred, nearest_index
-from ..protocols import Cameras, Guidances, Pinholes, Prior, View
+from ..models3d.posed import PosedImages, centred
+from ..protocols import Cameras, Guidances, Pinholes, View
 from ..reference import segment
 from ..reference.layers import border_pixels, fill_outwards
 from ..reference.reference import Reference, camera_of
-from .builtin.denoisers import encode_images
 from .model3d import MIN_OVERLAP, ROLE_NUMBERS, ExactNumbers, NotAlignedError, check_size, placement_note
 from .noise import scaled_linear_sigmas
+from .point_mass import PointMassPrior
 
 MIN_IMAGES, MAX_IMAGES = 2, 256
 MAX_SIDE = 512  # pixels of a picture that are kept: renders that are compared with it are smaller
 
 
 @dataclass(frozen=True)
-class PosedPrior(Prior):
+class PosedPrior(PointMassPrior):
     """The data are one picture for each camera, so the posterior mean is that picture, whatever the noise."""
 
     layers: Tensor  # (N, 4, S, S) premultiplied colour and coverage
     cameras: Cameras  # N, the only ones it supports
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
-    exact: ClassVar[bool] = True
     unlit: ClassVar[bool] = True
 
-    def encode(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, 3, S, S)
-        return encode_images(image, self.layers.shape[-1])
+    @property
+    def size(self) -> int:
+        return self.layers.shape[-1]
 
-    @torch.no_grad()
-    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
+    def images(self, view: View) -> Tensor:  # (B, 3, S, S) on the CPU
+        """Return the picture of the nearest camera over the view's background."""
         layers = self.layers[nearest_index(view.cameras.to("cpu"), self.cameras)]
-        background = view.background.to(layers).view(3, 1, 1)
-        return self.encode(layers[:, :3] + (1.0 - layers[:, 3:]) * background).to(x_t)
+        return layers[:, :3] + (1.0 - layers[:, 3:]) * view.background.to(layers).view(3, 1, 1)
 
 
 @dataclass(frozen=True)

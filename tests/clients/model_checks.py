@@ -14,8 +14,8 @@ from scipy.ndimage import binary_erosion
 
 from a124core.cameras.rig import make_cameras
 from a124core.export.mesh import export_mesh
-from a124core.export.mesh.colour import srgb_to_linear
 from a124core.models3d.read_mesh import read_glb
+from a124core.utils.srgb import srgb_to_linear
 from tests.clients.mesh_checks import CLIENTS, HERE, OPTIONS, Lollipop, client_json
 from tests.core.models3d.scenes import textured_square
 
