@@ -41,8 +41,10 @@ def rolled(position: tuple[float, ...], target: tuple[float, ...], degrees: floa
     return Pinholes(camera.c2w @ roll, camera.fovy, camera.centre)
 
 
-@pytest.mark.parametrize("shape", [(128, 128), (96, 128), (128, 96)])
-def test_a_turned_image_is_what_the_centred_camera_sees(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "error", "iou"), [((128, 128), 0.0053, 0.973), ((96, 128), 0.0079, 0.959), ((128, 96), 0.0053, 0.973)]
+)
+def test_a_turned_image_is_what_the_centred_camera_sees(shape: tuple[int, int], error: float, iou: float) -> None:
     model, camera = coloured_boxes(), rolled((0.9, 0.7, 1.5), (0.15, -0.1, 0.0), 20.0)
     square = square_pinholes(camera, shape)
     centred = centre_cameras(square, REFERENCE)
@@ -50,9 +52,9 @@ def test_a_turned_image_is_what_the_centred_camera_sees(shape: tuple[int, int]) 
     turned = turn_image(filmed, turning_homographies(square, centred)[0])
     seen = model.layers(centred, tuple(filmed.shape[-2:]))[:, :4]
     assert (filmed - seen).abs().mean() > 0.02, "the image had to be turned"
-    assert (turned - seen).abs().mean() < 0.01, "but for the sampling of edges"
+    assert (turned - seen).abs().mean() < error, "but for the sampling of edges, which fewer pixels make coarser"
     overlap = torch.minimum(turned[:, 3], seen[:, 3]).sum() / torch.maximum(turned[:, 3], seen[:, 3]).sum()
-    assert overlap > 0.95
+    assert overlap > iou
 
 
 def test_a_camera_that_looks_at_the_origin_stays_and_its_image_too() -> None:

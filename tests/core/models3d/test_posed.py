@@ -44,7 +44,7 @@ def test_a_picture_taken_aside_shows_what_a_centred_camera_sees(fov: float, heig
     cameras = posed.upright(reference_camera())
     expected = model.layers(cameras, (64, 64))[:, :4]
     difference = (posed.resampled(cameras, 64) - expected).abs()
-    assert difference.mean() < 0.015 and (difference.amax(1) > 0.5).float().mean() < 5e-3
+    assert difference.mean() < 0.007 and (difference.amax(1) > 0.5).float().mean() < 4.7e-3, "but for edges' sampling"
     assert expected[:, 3].mean() > 0.1
 
 
