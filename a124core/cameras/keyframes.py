@@ -36,6 +36,11 @@ class KeyframePath:
     def fixed_times(self) -> bool:
         return self.time is not None
 
+    @property
+    def is_list(self) -> bool:
+        """Return whether nothing says when each camera is reached: whoever has images may take them one for one."""
+        return self.time is None and self.when == even_times(len(self.keys))
+
     def __call__(self, frames: int) -> tuple[Pinholes, Tensor]:
         film, when = frame_times(frames), torch.tensor(self.when)
         columns = self.keys.c2w[:, 0, :3, 3].T.tolist()
