@@ -18,6 +18,7 @@ from ..protocols import Cameras, Guidances, Pinholes, View
 from ..reference import segment
 from ..reference.layers import border_pixels, fill_outwards
 from ..reference.reference import Reference, camera_of
+from ..utils.progress import OnProgress, ProgressCounter
 from .model3d import MIN_OVERLAP, ROLE_NUMBERS, ExactNumbers, NotAlignedError, check_size, placement_note
 from .noise import scaled_linear_sigmas
 from .point_mass import PointMassPrior
@@ -70,7 +71,7 @@ def posed_guidances(
             align_images(posed, reference) if placement is None else measure_images(posed, placement, reference)
         )
         if placement is None and alignment.overlap < MIN_OVERLAP:
-            raise NotAlignedError(alignment.overlap)
+            raise NotAlignedError(alignment.overlap, "give pictures of the same subject, or check their cameras")
     placed = placement or (Placement() if alignment is None else alignment.placement)
     camera = camera_of(reference)
     posed = place(posed, placed, camera)
@@ -85,7 +86,8 @@ def posed_images(
     image: Tensor,  # (N, 3, H, W) in [0, 1]
     mask: Tensor | None,  # (N, 1, h, w), either polarity
     alpha: Tensor | None,  # (N, 1, H, W), 1 = opaque
-    cameras: Any,  # a camera path, or LOAD3D_CAMERA: one for each picture
+    cameras: Any,  # Pinholes, a camera path, or LOAD3D_CAMERA: one for each picture
+    on_progress: OnProgress | None = None,
 ) -> PosedImages:
     """Cut pictures out and give each its camera."""
     count = len(image)
@@ -101,17 +103,21 @@ def posed_images(
     if mask is not None and sum(float(border_pixels(m[None]).mean()) for m in mask) / count > 0.5:
         mask = 1.0 - mask  # what touches the edges is the background
     image = image.clamp(0.0, 1.0)
-    layers = [_cut_out(k, image, mask, alpha) for k in range(count)]
+    layers, progress = [], ProgressCounter(count, on_progress)
+    for k in range(count):
+        layers.append(_cut_out(k, image, mask, alpha))
+        progress.advance("cutting the pictures out")
     return PosedImages(torch.cat(layers), posed)
 
 
 def image_cameras(cameras: Any, count: int) -> Pinholes:
     """Return one camera for each picture."""
-    path = cameras if callable(cameras) else path_of_cameras(cameras)
-    listed = len(path.keys) if isinstance(path, KeyframePath) else count
+    path = cameras if callable(cameras) or isinstance(cameras, Pinholes) else path_of_cameras(cameras)
+    keys = path.keys if isinstance(path, KeyframePath) else path
+    listed = len(keys) if isinstance(keys, Pinholes) else count
     if listed != count:
         raise ValueError(f"{count} pictures came with {listed} camera(s): give one camera for each picture, in order.")
-    pinholes = to_pinholes(path(count)[0])
+    pinholes = path if isinstance(path, Pinholes) else to_pinholes(path(count)[0])
     if pinholes.eyes != 1:
         raise ValueError("pictures of two eyes side by side have no one camera: set the eyes' distance to 0.")
     return pinholes

@@ -15,6 +15,7 @@ from ..protocols import Cameras, Guidance, Pinholes, Prior, View
 from ..reference.layers import resize
 from ..reference.reference import Reference, camera_of
 from ..utils.overlap import silhouette_iou
+from ..utils.progress import OnProgress, ProgressCounter
 from .clip_frames import ClipFrames, cut_out
 from .defaults import BUILT_IN, RoleDefaults
 from .noise import scaled_linear_sigmas
@@ -118,19 +119,21 @@ def film_clips(
     cameras: Cameras | Pinholes | None,  # None: the reference's
     reference: Reference | None = None,
     size: int = 64,  # side at which renders are compared with the clips
+    on_progress: OnProgress | None = None,
 ) -> list[FilmedClip]:
     """Cut the clips of a batch out: one, or with fewer cameras than frames one for each camera, one after another."""
     if not MIN_SIDE <= size <= MAX_SIDE:
         raise ValueError(f"size is {size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
     frames = frames.checked()
+    progress = ProgressCounter(len(frames.image), on_progress)
     if cameras is None:
-        return [_film(frames, camera_of(reference), None, size)]
+        return [_film(frames, camera_of(reference), None, size, progress)]
     cameras = to_pinholes(cameras)
     count, n_clips = len(frames.image), clips_in_batch(len(frames.image), len(cameras))
     length, own = count // n_clips, len(cameras) // n_clips
     parts = ((frames[k * length : (k + 1) * length], cameras[k * own : (k + 1) * own]) for k in range(n_clips))
     framing = camera_of(reference)
-    return [_film_from(part, camera, framing, size) for part, camera in parts]
+    return [_film_from(part, camera, framing, size, progress) for part, camera in parts]
 
 
 def clips_in_batch(frames: int, cameras: int) -> int:
@@ -145,14 +148,18 @@ def clips_in_batch(frames: int, cameras: int) -> int:
     )
 
 
-def _film_from(frames: ClipFrames, pinholes: Pinholes, framing: Cameras, size: int) -> FilmedClip:
+def _film_from(
+    frames: ClipFrames, pinholes: Pinholes, framing: Cameras, size: int, progress: ProgressCounter
+) -> FilmedClip:
     """Cut a clip out as its cameras would show it if they looked at the middle of the scene."""
     pinholes = square_pinholes(at_rest(pinholes), tuple(frames.image.shape[-2:]))
     centred = centre_cameras(pinholes, framing)
-    return _film(frames, centred, turning_homographies(pinholes, centred), size)
+    return _film(frames, centred, turning_homographies(pinholes, centred), size, progress)
 
 
-def _film(frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int) -> FilmedClip:
+def _film(
+    frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int, progress: ProgressCounter
+) -> FilmedClip:
     small, large = [], []
     for i, frame in enumerate(frames.segmented()):
         square = cut_out(*frame)
@@ -160,6 +167,7 @@ def _film(frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int)
             square = turn_image(square, turns[min(i, len(turns) - 1)])
         small.append(resize(square, (size, size)))
         large.append(resize(square, (REFINED * size, REFINED * size)))
+        progress.advance("cutting the clip out")
     layers = torch.cat(small)
     if float((layers - layers[:1]).abs().mean(dim=(1, 2, 3)).max()) < MIN_MOTION:
         raise ValueError(

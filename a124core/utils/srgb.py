@@ -13,8 +13,8 @@ Colours = TypeVar("Colours", np.ndarray, Tensor)
 
 def linear_to_srgb(colours: Colours) -> Colours:
     """Convert linear light to sRGB, both in [0, 1]."""
-    where = torch.where if isinstance(colours, Tensor) else np.where
-    return where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours.clip(1e-9) ** (1 / 2.4) - 0.055)
+    select = torch.where if isinstance(colours, Tensor) else np.where
+    return select(colours <= 0.0031308, 12.92 * colours, 1.055 * colours.clip(1e-9) ** (1 / 2.4) - 0.055)
 
 
 def srgb_to_linear(colours: np.ndarray) -> np.ndarray:

@@ -148,7 +148,8 @@ class A124ModelGuidance(Node):
         try:
             if images is not None:
                 frames, alpha = from_images(images)
-                posed = posed_images(frames, None if mask is None else from_masks(mask), alpha, cameras)
+                masks = None if mask is None else from_masks(mask)
+                posed = posed_images(frames, masks, alpha, cameras, on_progress)
                 made: PosedGuidances | Model3DGuidances = posed_guidances(posed, reference, placement, size, numbers)
             else:
                 loaded = from_splat(splat) if splat is not None else None
@@ -180,9 +181,10 @@ def check_sources(connected: list[str], mask: bool, cameras: bool) -> None:
         raise ValueError("the images came without cameras: wire the cameras that took them, one for each picture.")
     unused = [name for name, is_connected in (("mask", mask), ("cameras", cameras)) if is_connected]
     if connected != ["images"] and unused:
+        source = connected[0]
         raise ValueError(
-            f"{' and '.join(unused)} came beside {connected[0]}, but only images have {'them' if unused[1:] else 'one'}: "
-            f"unplug {'them' if unused[1:] else 'it'}, or wire images in place of {connected[0]}."
+            f"{' and '.join(unused)} came with {source}, but only images use {'them' if unused[1:] else 'it'}: unplug "
+            f"{'them' if unused[1:] else 'it'}, or wire images in place of {source}."
         )
 
 
