@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..protocols import Cameras, Pinholes
-from .rig import camera_to_world, focal_length, make_cameras
+from .homography import sampling_grid
+from .rig import focal_length, make_cameras
 
 MIN_RADIUS = 1e-3  # world units; nearer to the origin a camera cannot look at it
 FOVY_STEP = 0.01  # degrees; less is no other frame
@@ -61,34 +62,10 @@ def _check_sees_origin(pinholes: Pinholes, radius: Tensor) -> None:
         )
 
 
-def centring_homographies(pinholes: Pinholes, centred: Cameras) -> Tensor:  # (F, 3, 3)
-    """Return what takes a point (x, y, 1) of each centred camera's image to the given camera's: right and up of the
-    middle, in image heights."""
-    turn = pinholes.c2w[:, 0, :3, :3].transpose(1, 2) @ camera_to_world(centred)[:, :3, :3]
-    flip = torch.diag(torch.tensor([1.0, 1.0, -1.0]))  # the camera looks along -z
-    return _lens(pinholes.fovy, pinholes.centre[:, 0]) @ flip @ turn @ flip @ torch.linalg.inv(_lens(centred.fovy))
-
-
-def _lens(fovy: Tensor, centre: Tensor | None = None) -> Tensor:  # (F, 3, 3)
-    """Return the matrices from directions (right, up, forward) to points of the image."""
-    matrix = torch.eye(3).repeat(len(fovy), 1, 1)
-    matrix[:, 0, 0] = matrix[:, 1, 1] = focal_length(fovy, 1)
-    if centre is not None:
-        matrix[:, :2, 2] = centre
-    return matrix
-
-
 def turn_image(square: Tensor, homography: Tensor) -> Tensor:  # (1, C, S, S), (3, 3) -> (1, C, S, S)
     """Show a square image as the centred camera sees it; zero where it shows nothing; itself where nothing turns."""
     homography = homography / homography[2, 2]
     if bool(((homography - torch.eye(3)).abs() < SAME).all()):
         return square
-    side = square.shape[-1]
-    axis = (torch.arange(side) + 0.5) / side - 0.5
-    up, right = torch.meshgrid(-axis, axis, indexing="ij")
-    points = torch.stack((right, up, torch.ones_like(up)), -1) @ homography.T
-    grid = 2.0 * points[..., :2] / points[..., 2:].clamp_min(1e-6)
-    grid[..., 1] = -grid[..., 1]
-    behind = points[..., 2] <= 1e-6
-    grid[behind] = 2.0  # outside
+    grid = sampling_grid(homography, square.shape[-1])
     return grid_sample(square, grid[None].to(square), padding_mode="zeros", align_corners=False)

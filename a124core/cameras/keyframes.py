@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..protocols import Pinholes
+from ..utils.rotations import nearest_rotations
 from .parse_camera import camera_list, parse_camera, parse_number
 from .paths import CameraPath, Spline, StaticCamera, check_when, frame_times, interpolate_keys
 from .rig import FOVY, MAX_FOVY, MIN_FOVY, RADIUS, make_cameras, to_pinholes
@@ -35,6 +36,11 @@ class KeyframePath:
     def fixed_times(self) -> bool:
         return self.time is not None
 
+    @property
+    def is_list(self) -> bool:
+        """Return whether nothing says when each camera is reached: whoever has images may take them one for one."""
+        return self.time is None and self.when == even_times(len(self.keys))
+
     def __call__(self, frames: int) -> tuple[Pinholes, Tensor]:
         film, when = frame_times(frames), torch.tensor(self.when)
         columns = self.keys.c2w[:, 0, :3, 3].T.tolist()
@@ -44,7 +50,7 @@ class KeyframePath:
         gap = when[after] - when[before]
         share = ((film - when[before]) / gap.clamp(min=1e-9)).clamp(0.0, 1.0)
         c2w = torch.eye(4).repeat(frames, 1, 1)
-        c2w[:, :3, :3] = _nearest_rotation(_interpolate(self.keys.c2w[:, 0, :3, :3], before, after, share))
+        c2w[:, :3, :3] = nearest_rotations(_interpolate(self.keys.c2w[:, 0, :3, :3], before, after, share))
         c2w[:, :3, 3] = position
         fovy, centre = (_interpolate(v, before, after, share) for v in (self.keys.fovy, self.keys.centre))
         times = film if self.time is None else _interpolate(torch.tensor(self.time), before, after, share)
@@ -53,14 +59,6 @@ class KeyframePath:
 
 def _interpolate(values: Tensor, before: Tensor, after: Tensor, share: Tensor) -> Tensor:  # (K, ...) -> (F, ...)
     return torch.lerp(values[before], values[after], share.reshape(-1, *[1] * (values.ndim - 1)))
-
-
-def _nearest_rotation(matrix: Tensor) -> Tensor:  # (F, 3, 3)
-    """Return U diag(1, 1, det) V^T of the singular value decomposition."""
-    u, _, v = torch.linalg.svd(matrix)
-    sign = torch.ones(len(matrix), 3)
-    sign[:, 2] = torch.linalg.det(u @ v)
-    return u * sign[:, None] @ v
 
 
 def even_times(count: int) -> tuple[float, ...]:
@@ -78,7 +76,7 @@ def pinholes_from_matrices(c2w: Sequence[Tensor], fovy: Sequence[float]) -> Pinh
     if not all(MIN_FOVY <= f <= MAX_FOVY for f in fovy):
         raise ValueError("a camera's field of view does not lie between 0 and 180 degrees: write it in degrees.")
     matrices = torch.stack(list(c2w))
-    matrices[:, :3, :3] = _nearest_rotation(matrices[:, :3, :3])
+    matrices[:, :3, :3] = nearest_rotations(matrices[:, :3, :3])
     return Pinholes(matrices[:, None], torch.tensor(list(fovy)), torch.zeros(len(matrices), 1, 2))
 
 

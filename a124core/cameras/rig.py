@@ -184,5 +184,9 @@ def nearest_cameras(cameras: Cameras, allowed: Cameras) -> Cameras:
     """Replace each camera by the allowed one at the smallest angle from it (distance is not compared)."""
     if len(allowed) == 0:
         raise ValueError("the list of allowed cameras is empty: give at least one, or None for any camera.")
-    closeness = _directions(cameras) @ _directions(allowed).T
-    return allowed[closeness.argmax(dim=1)]
+    return allowed[nearest_index(cameras, allowed)]
+
+
+def nearest_index(cameras: Cameras, allowed: Cameras) -> Tensor:  # (B,)
+    """Return which of the allowed cameras stands at the smallest angle from each camera."""
+    return (_directions(cameras) @ _directions(allowed).T).argmax(dim=1)

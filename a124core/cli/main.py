@@ -136,6 +136,8 @@ def animate_run(options: object) -> RunOptions:
         model_up=options.model_up,
         clips=tuple(options.clip or ()),
         clip_cameras=options.clip_cameras,
+        images=options.images,
+        images_cameras=options.images_cameras,
         reference_source=_file_digests(options),
     )
 

@@ -1,10 +1,12 @@
-"""What the user owns as guidances: `--model`, `--clip` and `--clip-cameras`."""
+"""What the user owns as guidances: `--model`, `--images` and `--clip`, with their cameras."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from ..cameras.keyframes import listed_cameras
 from ..cameras.transforms import read_camera_file
@@ -13,7 +15,8 @@ from ..priors.clip_frames import ClipFrames
 from ..priors.followed import clip_guidances
 from ..priors.model3d import model3d_guidances
 from ..priors.owned import refine_guidance
-from ..priors.video_clip import FilmedClip, film_clips
+from ..priors.posed_images import posed_guidances, posed_images
+from ..priors.video_clip import film_clips
 from ..protocols import Guidances, Pinholes
 from ..reference.read_clip import read_clip
 from .camera_args import progress_bar
@@ -36,28 +39,44 @@ def own_guidances(options: RunOptions, size: int) -> tuple[Guidances, str]:  # t
             made = model3d_guidances(loaded, options.reference, size=size, on_progress=on_progress)
         guidances, refine = made.guidances, refine_guidance(made.models, (), size)
         notes.append(made.note)
-    video, clips = guidances.video, read_clips(options, size)
-    if clips:
+    if options.images is not None:
+        image, alpha, cameras = read_posed(options)
+        with progress_bar("images", 1, "step") as on_progress:
+            posed = posed_images(image, None, alpha, cameras, on_progress)
+        views = posed_guidances(posed, options.reference, None, size)
+        guidances = views.guidances
+        notes.append(views.note)
+    video = guidances.video
+    if options.clips:
+        parts = read_clips(options)
         with progress_bar("clip", 1, "step") as on_progress:
+            clips = [film for frames, cameras in parts
+                     for film in film_clips(frames, cameras, options.reference, size, on_progress)]
             video, refine = clip_guidances(clips, options.reference, size, refine=refine, on_progress=on_progress)
         notes.append(video.note)
     guidances = Guidances(guidances.image, guidances.view, video, refine)
     return guidances, " ".join(notes)
 
 
-def read_clips(options: RunOptions, size: int) -> list[FilmedClip]:
-    """Read the clips and hand each its cameras."""
+def read_posed(options: RunOptions) -> tuple[Tensor, Tensor | None, Pinholes]:
+    """Read the pictures of a folder in the order of their names, their transparency, and the cameras."""
+    if not options.images.is_dir():
+        raise ValueError(f"--images {options.images} is no folder: give one that holds the pictures.")
+    return *read_clip(options.images), listed_cameras(read_camera_file(options.images_cameras))
+
+
+def read_clips(options: RunOptions) -> list[tuple[ClipFrames, Pinholes | None]]:
+    """Read the clips and hand each its cameras; None: the reference's."""
     frames = [ClipFrames(*_read(path)) for path in options.clips]
     lengths = [len(clip.image) for clip in frames]
     cameras = [None] * len(frames)
-    if options.clip_cameras is not None and frames:
+    if options.clip_cameras is not None:
         cameras = shared_out(listed_cameras(read_camera_file(options.clip_cameras)), lengths)
     elif len(frames) > 1:
         raise ValueError(
             f"there are {len(frames)} clips and no cameras: say where each was filmed from with --clip-cameras JSON."
         )
-    return [film for clip, own in zip(frames, cameras, strict=True)
-            for film in film_clips(clip, own, options.reference, size)]
+    return list(zip(frames, cameras, strict=True))
 
 
 def _read(path: Path) -> tuple:
@@ -87,6 +106,8 @@ def own_identity(options: RunOptions) -> str:
         identity += f", clips {' '.join(map(_digest, options.clips))}"
     if options.clips and options.clip_cameras is not None:
         identity += f" from {_digest(options.clip_cameras)}"
+    if options.images is not None:
+        identity += f", images {_digest(options.images)} from {_digest(options.images_cameras)}"
     return identity
 
 

@@ -53,6 +53,8 @@ class RunOptions:
     model_up: str = "y"  # the axis that is up in its file
     clips: tuple[Path, ...] = ()  # that drive the motion
     clip_cameras: Path | None = None  # JSON of their cameras; None: the reference's
+    images: Path | None = None  # a folder of pictures from known cameras, in place of a 3D model
+    images_cameras: Path | None = None  # JSON of their cameras
     reference_source: str = ""  # of what the reference was made, in words and hashes of files; empty: its pixels say it
 
     def __post_init__(self) -> None:
@@ -61,9 +63,13 @@ class RunOptions:
                 f"--steps-scale is {self.steps_scale}: choose above 0 and up to {MOST_STEPS:g} (1 is the preset's "
                 "number of steps)."
             )
-        for option, value in (("model", self.model), ("clip", self.clips)):
+        for option, value in (("model", self.model), ("clip", self.clips), ("images", self.images)):
             if value and self.models is not None:
                 raise ValueError(f"--{option} needs --priors builtin: leave one of the two out.")
+        if self.images is not None and self.model is not None:
+            raise ValueError("--model and --images both show the other sides: leave one of the two out.")
+        if self.images is not None and self.images_cameras is None:
+            raise ValueError("--images came without cameras: say where each was taken from with --images-cameras JSON.")
         if self.refine == "naive" and self.models is None:
             raise ValueError("--refine naive needs --priors diffusers: no built-in prior knows a learned word.")
 
@@ -87,7 +93,8 @@ class PreparedRun:
     @property
     def answer_known(self) -> bool:
         """Whether the built-in priors alone guide the scene: nobody knows what models and clips of the user's hide."""
-        return self.priors is not None and self.options.model is None and not self.options.clips
+        options = self.options
+        return self.priors is not None and options.model is None and options.images is None and not options.clips
 
     @property
     def understood(self) -> str:

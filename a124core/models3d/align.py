@@ -16,7 +16,8 @@ from torch.nn.functional import affine_grid, grid_sample
 from ..cameras.rig import camera_to_world, focal_length
 from ..protocols import Cameras
 from ..reference.reference import Reference
-from ..utils.progress import OnProgress
+from ..utils.overlap import silhouette_iou
+from ..utils.progress import OnProgress, ProgressCounter
 from .gaussians import GaussianModel
 from .mesh import MeshModel
 from .posed import PosedImages
@@ -36,6 +37,7 @@ HALVINGS = 3  # of the steps, at each size
 TILT_COST = 5e-4  # of the score, for a degree of elevation: of two that fit alike the upright one is taken
 COLOUR_WEIGHT = 1.0  # of the mean difference of colours, against an overlap of 1
 GOOD = 0.7  # score of the coarse search from which no further axis is tried for a mesh
+REFINING = "refining the alignment"
 SIMPLE = 20_000  # faces or Gaussians that are enough to compare silhouettes
 
 
@@ -78,12 +80,12 @@ def align_loaded(
         if isinstance(turned.frames[0], MeshModel) and searches[-1][1].best_score >= GOOD:
             break  # files of Gaussians are as often one way up as the other, and a silhouette hardly tells
     turned, search = max(searches, key=lambda pair: pair[1].best_score)
-    return turned, _refine(turned.frames[0], search, reference)
+    return turned, _refine(turned.frames[0], search, reference, on_progress)
 
 
 def align(model: Model, reference: Reference, on_progress: OnProgress | None = None) -> Alignment:
     """Search for the placement of a model that agrees best with the reference image."""
-    return _refine(model, _coarse_search(model, reference, on_progress), reference)
+    return _refine(model, _coarse_search(model, reference, on_progress), reference, on_progress)
 
 
 def _coarse_search(model: Model, reference: Reference, on_progress: OnProgress | None) -> _Search:
@@ -99,13 +101,13 @@ def _coarse_search(model: Model, reference: Reference, on_progress: OnProgress |
     return _Search(small, candidates[:BEST])
 
 
-def _refine(model: Model, search: _Search, reference: Reference) -> Alignment:
+def _refine(model: Model, search: _Search, reference: Reference, on_progress: OnProgress | None) -> Alignment:
     """Refine the best placements, and the best of those at the larger size."""
-    small = search.target
-    refined = [_refined(small, placement, STEPS) for _, placement in search.candidates]
+    small, progress = search.target, ProgressCounter(len(search.candidates) + 1, on_progress, text=REFINING)
+    refined = [_refined(small, placement, STEPS, progress) for _, placement in search.candidates]
     best = max(refined, key=small.score)
     steps = {name: step / 2**HALVINGS for name, step in STEPS.items()}
-    best = _refined(_Target(small.model, reference, SIZE), best, steps)
+    best = _refined(_Target(small.model, reference, SIZE), best, steps, progress)
     return measure(model, best, reference)
 
 
@@ -113,8 +115,7 @@ def measure(model: Model, placement: Placement, reference: Reference) -> Alignme
     """Return how well a placed model agrees with the reference image."""
     target = _Target(model, reference, SIZE)
     layers = target.layers(placement)
-    a, b = layers[3] > 0.5, target.image[3] > 0.5
-    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    overlap = silhouette_iou(layers[3], target.image[3])
     return Alignment(placement, overlap, compare(layers, target.image)[1])
 
 
@@ -181,7 +182,7 @@ def _score(overlap: float, colour_error: float, elevation: float) -> float:
     return overlap - COLOUR_WEIGHT * colour_error - TILT_COST * abs(elevation)
 
 
-def _refined(target: _Target, start: Placement, steps: dict[str, float]) -> Placement:
+def _refined(target: _Target, start: Placement, steps: dict[str, float], progress: ProgressCounter) -> Placement:
     """Try a step forwards and backwards in each number; halve the steps when none helps (compass search)."""
     best, score = start, target.score(start)
     for halving in range(HALVINGS):
@@ -189,10 +190,12 @@ def _refined(target: _Target, start: Placement, steps: dict[str, float]) -> Plac
         while improved:
             improved = False
             for trial in _neighbours(best, {name: step / 2**halving for name, step in steps.items()}):
+                progress.report()
                 trial_score = target.score(trial)
                 if trial_score > score + 1e-5:
                     best, score, improved = trial, trial_score, True
                     break
+    progress.advance(REFINING)
     return best
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..cameras.rig import focal_length
+from ..cameras.rig import focal_length, nearest_index
 from ..protocols import Cameras
 from ..reference.reference import Reference
+from ..utils.overlap import silhouette_iou
 from .align import COARSE_SIZE, SIZE, Alignment, Placement, compare, fitted, place
-from .posed import PosedImages, nearest_index
+from .posed import PosedImages
 
 SAME_VIEW = 0.9  # overlap from which a picture is taken to be of the same view as the reference image
 
@@ -50,8 +51,7 @@ def measure_images(posed: PosedImages, placement: Placement, reference: Referenc
     """Return how well the picture nearest to the reference camera agrees with the reference image."""
     image = _layers_of(reference, SIZE)
     layers = nearest_image(place(posed, placement, reference.camera), reference.camera, SIZE)
-    a, b = layers[3] > 0.5, image[3] > 0.5
-    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    overlap = silhouette_iou(layers[3], image[3])
     return Alignment(placement, overlap, compare(layers, image)[1])
 
 

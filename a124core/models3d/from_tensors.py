@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ..utils.srgb import linear_to_srgb
 from .gaussians import GaussianModel
 from .mesh import MeshModel
 from .read_gaussians import SH_0, checked_gaussians
@@ -61,11 +62,6 @@ def gaussians_from_tensors(
     rgba = torch.cat((0.5 + SH_0 * harmonics[:, 0], opacities), 1).float()
     model, more = checked_gaussians(means.float(), scales.float(), quaternions.float(), rgba, name)
     return model, notes + more
-
-
-def linear_to_srgb(colours: Tensor) -> Tensor:
-    """Convert linear light to sRGB, both in [0, 1] (IEC 61966-2-1)."""
-    return torch.where(colours <= 0.0031308, 12.92 * colours, 1.055 * colours.clamp_min(1e-9) ** (1 / 2.4) - 0.055)
 
 
 def _check_shapes(name: str, *columns: tuple[Tensor, int]) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 
-from ..cameras.rig import camera_to_world, focal_length, make_cameras
+from ..cameras.homography import sampling_grid, turning_homographies
+from ..cameras.rig import focal_length, make_cameras
 from ..protocols import Cameras, Pinholes
 
 MIN_DISTANCE = 0.2  # world units from the middle of the scene, within which a camera stands in the subject
@@ -66,19 +67,9 @@ class PosedImages:
     def _resampled(self, k: int, camera: Cameras, size: int) -> Tensor:  # (1, 4, size, size)
         """Look up where each pixel's ray meets the picture's plane; what lies outside of the picture is empty."""
         height, width = self.images.shape[-2:]
-        focal = float(focal_length(self.cameras.fovy[k], 1))  # in picture heights
-        fine = size * SUPERSAMPLE
-        offset = (torch.arange(fine) + 0.5) / fine - 0.5
-        y, x = torch.meshgrid(-offset, offset, indexing="ij")
-        lens = float(focal_length(camera.fovy[0], 1))
-        reduced = self._reduced(k, size * lens / focal)
-        rays = torch.stack((x / lens, y / lens, -torch.ones_like(x)), -1)
-        turn = self.cameras.c2w[k, 0, :3, :3].T @ camera_to_world(camera)[0, :3, :3]
-        right, up, back = (rays @ turn.T).unbind(-1)
-        depth = (-back).clamp_min(1e-6)
-        column = (right / depth * focal + self.cameras.centre[k, 0, 0]) * 2 * height / width
-        row = -(up / depth * focal + self.cameras.centre[k, 0, 1]) * 2
-        grid = torch.where((back < 0)[..., None], torch.stack((column, row), -1), torch.full((2,), 9.0))
+        pinhole = self.cameras[k : k + 1]
+        reduced = self._reduced(k, size * float(focal_length(camera.fovy[0], 1) / focal_length(pinhole.fovy[0], 1)))
+        grid = sampling_grid(turning_homographies(pinhole, camera)[0], size * SUPERSAMPLE, width / height)
         return avg_pool2d(grid_sample(reduced, grid[None], align_corners=False), SUPERSAMPLE)
 
     def _reduced(self, k: int, size: float) -> Tensor:  # (1, 4, h, w)
@@ -92,9 +83,3 @@ class PosedImages:
 def centred(posed: PosedImages) -> PosedImages:
     """Return the pictures with the point that all cameras look at in the middle of the scene."""
     return posed.transformed(torch.eye(3), -posed.middle)
-
-
-def nearest_index(cameras: Cameras, allowed: Cameras) -> Tensor:  # (B,)
-    """Return which of the allowed cameras stands at the smallest angle from each camera."""
-    towards = [camera_to_world(c)[:, :3, 2] for c in (cameras, allowed)]
-    return (towards[0] @ towards[1].T).argmax(1)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..utils.optional import require
+from ..utils.srgb import linear_to_srgb
 from ..utils.text import first_line
 from .glb_checks import checked_glb
 from .glb_plain import plain_glb
@@ -111,9 +112,7 @@ def _to_srgb(colours: np.ndarray, linear: bool) -> np.ndarray:
     """Return colours (V, 3 or 4), whole numbers or shares, as sRGB (V, 3) in [0, 1]."""
     whole = colours.dtype.kind in "iu"
     shares = (colours[:, :3] / (np.iinfo(colours.dtype).max if whole else 1.0)).clip(0.0, 1.0)
-    if not linear:
-        return shares
-    return np.where(shares <= 0.0031308, 12.92 * shares, 1.055 * np.maximum(shares, 1e-9) ** (1 / 2.4) - 0.055)
+    return linear_to_srgb(shares) if linear else shares
 
 
 def _joined(parts: list[Part]) -> MeshModel:

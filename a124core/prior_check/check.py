@@ -21,6 +21,7 @@ from ..priors.flow import advice
 from ..protocols import Guidances
 from ..reference.layers import border_pixels, resize
 from ..utils.device import is_out_of_memory
+from ..utils.overlap import silhouette_iou
 from ..utils.progress import OnProgress
 from . import warnings
 from .probe import NOISE_LEVELS, LatentPreview, Probe, ProbeInput, colour_card, colour_drift, contrast, non_finite_share
@@ -132,8 +133,7 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
         return False
     if target is None:
         return True
-    a, b = opacity > 0.5, target > 0.5
-    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    overlap = silhouette_iou(opacity, target)
     results.record("field", "overlap", overlap)
     return overlap >= TRUSTED_OVERLAP
 

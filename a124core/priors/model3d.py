@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,29 +15,21 @@ from ..protocols import Guidance, Guidances, Prior, View
 from ..reference.reference import Reference, camera_of
 from ..utils.progress import OnProgress
 from .builtin.bank import shade
-from .builtin.denoisers import encode_clip, encode_images
 from .defaults import BUILT_IN
 from .noise import scaled_linear_sigmas
+from .point_mass import PointMassClipPrior, PointMassPrior
 
 MIN_SIDE, MAX_SIDE = 8, 1024  # pixels of the renders
 MIN_OVERLAP = 0.6  # IoU of silhouettes below which the model is not the subject of the reference image
 
 
 @dataclass(frozen=True)
-class Model3DPrior(Prior):
+class Model3DPrior(PointMassPrior):
     """The data are the renders of one model, so the posterior mean is the render, whatever the noise."""
 
     frames: tuple[Model, ...]  # N; frame i is scene time i / (N - 1), a still model has one
     size: int  # side of the images, pixels
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
-    exact: ClassVar[bool] = True
-
-    def encode(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, 3, S, S)
-        return encode_images(image, self.size)
-
-    @torch.no_grad()
-    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        return self.encode(self.images(view)).to(x_t)
 
     def images(self, view: View) -> Tensor:  # (B, 3, S, S) on the CPU
         """Render the model at each time as a renderer with the view's background and shading would."""
@@ -53,11 +44,8 @@ class Model3DPrior(Prior):
 
 
 @dataclass(frozen=True)
-class ModelClipPrior(Model3DPrior):
+class ModelClipPrior(PointMassClipPrior, Model3DPrior):
     """The data are the clips of a model that moves, from any camera."""
-
-    def encode(self, image: Tensor) -> Tensor:  # (F, 3, H, W) -> (1, 3, F, S, S)
-        return encode_clip(image, self.size)
 
 
 @dataclass(frozen=True)

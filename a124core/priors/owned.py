@@ -11,26 +11,26 @@ from torch import Tensor
 
 from ..models3d.gaussians import GaussianModel
 from ..models3d.mesh import MeshModel
-from ..protocols import Cameras, Guidance, Prior, View
-from .builtin.denoisers import encode_images
+from ..protocols import Cameras, Guidance, View
+from ..utils.overlap import silhouette_iou
 from .carried import carried
 from .defaults import BUILT_IN
 from .model3d import Model3DPrior
 from .noise import scaled_linear_sigmas
+from .point_mass import PointMassPrior
 from .video_clip import MIN_OVERLAP, REFINED, ClipPrior, ClipsPrior, FilmedClip
 
 HERE = 1e-3  # world units; a clip's camera this near is the view's own
 
 
 @dataclass(frozen=True)
-class OwnedPrior(Prior):
+class OwnedPrior(PointMassPrior):
     """The data are the clips' frames at their cameras and the model at time 0, whose detail is carried along."""
 
     model: Model3DPrior | None
     clips: ClipsPrior | None
     size: int  # side of the images, pixels
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
-    exact: ClassVar[bool] = True
     reads_condition: ClassVar[bool] = True
 
     @property
@@ -40,13 +40,6 @@ class OwnedPrior(Prior):
     @property
     def cameras(self) -> Cameras | None:
         return self.clips.cameras if self.model is None else None
-
-    def encode(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, 3, S, S)
-        return encode_images(image, self.size)
-
-    @torch.no_grad()
-    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        return self.encode(self.images(view)).to(x_t)
 
     def images(self, view: View) -> Tensor:  # (B, 3, S, S) on the CPU
         """Return the answer to a view whose cameras may be those of one clip."""
@@ -96,8 +89,7 @@ def refine_guidance(
 def check_agreement(model: MeshModel | GaussianModel, clip: ClipPrior) -> None:
     """Refuse a clip whose first frame is not the model seen from its camera."""
     layers = model.layers(clip.cameras[:1], (clip.size, clip.size))
-    a, b = layers[0, 3] > 0.5, clip.layers[0, 3] > 0.5
-    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    overlap = silhouette_iou(layers[0, 3], clip.layers[0, 3])
     if overlap < MIN_OVERLAP:
         raise ValueError(
             f"the first frame of the clip overlaps only {100 * overlap:.0f} % with the 3D model seen from its camera: "

@@ -10,40 +10,40 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..cameras.keyframes import KeyframePath, path_of_cameras
-from ..cameras.rig import to_pinholes
+from ..cameras.rig import nearest_index, to_pinholes
 from ..models3d.align import Alignment, Placement, place
 from ..models3d.align_images import align_images, measure_images
-from ..models3d.posed import PosedImages, centred, nearest_index
-from ..protocols import Cameras, Guidances, Pinholes, Prior, View
+from ..models3d.posed import PosedImages, centred
+from ..protocols import Cameras, Guidances, Pinholes, View
 from ..reference import segment
 from ..reference.layers import border_pixels, fill_outwards
 from ..reference.reference import Reference, camera_of
-from .builtin.denoisers import encode_images
+from ..utils.progress import OnProgress, ProgressCounter
 from .model3d import MIN_OVERLAP, ROLE_NUMBERS, ExactNumbers, NotAlignedError, check_size, placement_note
 from .noise import scaled_linear_sigmas
+from .point_mass import PointMassPrior
 
 MIN_IMAGES, MAX_IMAGES = 2, 256
 MAX_SIDE = 512  # pixels of a picture that are kept: renders that are compared with it are smaller
 
 
 @dataclass(frozen=True)
-class PosedPrior(Prior):
+class PosedPrior(PointMassPrior):
     """The data are one picture for each camera, so the posterior mean is that picture, whatever the noise."""
 
     layers: Tensor  # (N, 4, S, S) premultiplied colour and coverage
     cameras: Cameras  # N, the only ones it supports
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
-    exact: ClassVar[bool] = True
     unlit: ClassVar[bool] = True
 
-    def encode(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, 3, S, S)
-        return encode_images(image, self.layers.shape[-1])
+    @property
+    def size(self) -> int:
+        return self.layers.shape[-1]
 
-    @torch.no_grad()
-    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
+    def images(self, view: View) -> Tensor:  # (B, 3, S, S) on the CPU
+        """Return the picture of the nearest camera over the view's background."""
         layers = self.layers[nearest_index(view.cameras.to("cpu"), self.cameras)]
-        background = view.background.to(layers).view(3, 1, 1)
-        return self.encode(layers[:, :3] + (1.0 - layers[:, 3:]) * background).to(x_t)
+        return layers[:, :3] + (1.0 - layers[:, 3:]) * view.background.to(layers).view(3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def posed_guidances(
             align_images(posed, reference) if placement is None else measure_images(posed, placement, reference)
         )
         if placement is None and alignment.overlap < MIN_OVERLAP:
-            raise NotAlignedError(alignment.overlap)
+            raise NotAlignedError(alignment.overlap, "give pictures of the same subject, or check their cameras")
     placed = placement or (Placement() if alignment is None else alignment.placement)
     camera = camera_of(reference)
     posed = place(posed, placed, camera)
@@ -86,7 +86,8 @@ def posed_images(
     image: Tensor,  # (N, 3, H, W) in [0, 1]
     mask: Tensor | None,  # (N, 1, h, w), either polarity
     alpha: Tensor | None,  # (N, 1, H, W), 1 = opaque
-    cameras: Any,  # a camera path, or LOAD3D_CAMERA: one for each picture
+    cameras: Any,  # Pinholes, a camera path, or LOAD3D_CAMERA: one for each picture
+    on_progress: OnProgress | None = None,
 ) -> PosedImages:
     """Cut pictures out and give each its camera."""
     count = len(image)
@@ -102,17 +103,21 @@ def posed_images(
     if mask is not None and sum(float(border_pixels(m[None]).mean()) for m in mask) / count > 0.5:
         mask = 1.0 - mask  # what touches the edges is the background
     image = image.clamp(0.0, 1.0)
-    layers = [_cut_out(k, image, mask, alpha) for k in range(count)]
+    layers, progress = [], ProgressCounter(count, on_progress)
+    for k in range(count):
+        layers.append(_cut_out(k, image, mask, alpha))
+        progress.advance("cutting the pictures out")
     return PosedImages(torch.cat(layers), posed)
 
 
 def image_cameras(cameras: Any, count: int) -> Pinholes:
     """Return one camera for each picture."""
-    path = cameras if callable(cameras) else path_of_cameras(cameras)
-    listed = len(path.keys) if isinstance(path, KeyframePath) else count
+    path = cameras if callable(cameras) or isinstance(cameras, Pinholes) else path_of_cameras(cameras)
+    keys = path.keys if isinstance(path, KeyframePath) else path
+    listed = len(keys) if isinstance(keys, Pinholes) else count
     if listed != count:
         raise ValueError(f"{count} pictures came with {listed} camera(s): give one camera for each picture, in order.")
-    pinholes = to_pinholes(path(count)[0])
+    pinholes = path if isinstance(path, Pinholes) else to_pinholes(path(count)[0])
     if pinholes.eyes != 1:
         raise ValueError("pictures of two eyes side by side have no one camera: set the eyes' distance to 0.")
     return pinholes

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ..cameras.centred import at_rest, centre_cameras, centring_homographies, square_pinholes, turn_image
+from ..cameras.centred import at_rest, centre_cameras, square_pinholes, turn_image
+from ..cameras.homography import turning_homographies
 from ..cameras.rig import camera_to_world, to_pinholes
 from ..protocols import Cameras, Guidance, Pinholes, Prior, View
 from ..reference.layers import resize
 from ..reference.reference import Reference, camera_of
-from .builtin.denoisers import encode_clip
+from ..utils.overlap import silhouette_iou
+from ..utils.progress import OnProgress, ProgressCounter
 from .clip_frames import ClipFrames, cut_out
 from .defaults import BUILT_IN, RoleDefaults
 from .noise import scaled_linear_sigmas
+from .point_mass import PointMassClipPrior
 
 VIDEO_CLIP = replace(BUILT_IN["video"], t_max_end=None)  # a clip's answer is the same at any noise: nothing to anneal
 MIN_SIDE, MAX_SIDE = 8, 1024  # pixels of the frames that renders are compared with
@@ -28,13 +30,12 @@ MIN_OVERLAP = 0.5  # IoU of silhouettes below which the first frame is not the r
 
 
 @dataclass(frozen=True)
-class ClipPrior(Prior):
+class ClipPrior(PointMassClipPrior):
     """The data are one clip, so the posterior mean is that clip, whatever the noise (DreamFusion eq. 3 on one item)."""
 
     layers: Tensor  # (N, 4, S, S) premultiplied colour and coverage; frame i is scene time i / (N - 1)
     cameras: Cameras  # the only ones it supports: 1, or N of a camera that moves
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
-    exact: ClassVar[bool] = True
 
     @property
     def filmed(self) -> tuple[Cameras, ...]:
@@ -44,12 +45,9 @@ class ClipPrior(Prior):
     def size(self) -> int:
         return self.layers.shape[-1]
 
-    def encode(self, image: Tensor) -> Tensor:  # (F, 3, H, W) -> (1, 3, F, S, S)
-        return encode_clip(image, self.size)
-
-    @torch.no_grad()
-    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        return self.encode(self.frames(view.time, view.background)).to(x_t)
+    def images(self, view: View) -> Tensor:  # (F, 3, S, S) on the CPU
+        """Return the frames at the view's times over its background, whatever its cameras."""
+        return self.frames(view.time, view.background)
 
     def frames(self, time: Tensor, background: Tensor) -> Tensor:  # (F,), (3,) -> (F, 3, S, S)
         """Return the clip at scene times, linear between its frames, over a colour."""
@@ -66,12 +64,11 @@ class ClipPrior(Prior):
 
 
 @dataclass(frozen=True)
-class ClipsPrior(Prior):
+class ClipsPrior(PointMassClipPrior):
     """The data are clips of one scene from several cameras; the answer is the clip of the nearest one."""
 
     clips: tuple[ClipPrior, ...]
     sigmas: Tensor = field(default_factory=scaled_linear_sigmas)
-    exact: ClassVar[bool] = True
 
     @property
     def filmed(self) -> tuple[Cameras, ...]:
@@ -82,11 +79,13 @@ class ClipsPrior(Prior):
         columns = (torch.cat([getattr(c, f.name) for c in self.filmed]) for f in fields(Cameras))
         return Cameras(*columns)
 
-    def encode(self, image: Tensor) -> Tensor:  # (F, 3, H, W) -> (1, 3, F, S, S)
-        return encode_clip(image, self.clips[0].size)
+    @property
+    def size(self) -> int:
+        return self.clips[0].size
 
-    def denoise(self, x_t: Tensor, sigma: Tensor, view: View) -> Tensor:
-        return self.encode(self.nearest(view).frames(view.time, view.background)).to(x_t)
+    def images(self, view: View) -> Tensor:  # (F, 3, S, S) on the CPU
+        """Return the frames of the clip of the nearest camera."""
+        return self.nearest(view).images(view)
 
     def nearest(self, view: View) -> ClipPrior:
         """Return the clip whose camera is nearest to the view's."""
@@ -120,19 +119,21 @@ def film_clips(
     cameras: Cameras | Pinholes | None,  # None: the reference's
     reference: Reference | None = None,
     size: int = 64,  # side at which renders are compared with the clips
+    on_progress: OnProgress | None = None,
 ) -> list[FilmedClip]:
     """Cut the clips of a batch out: one, or with fewer cameras than frames one for each camera, one after another."""
     if not MIN_SIDE <= size <= MAX_SIDE:
         raise ValueError(f"size is {size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
     frames = frames.checked()
+    progress = ProgressCounter(len(frames.image), on_progress)
     if cameras is None:
-        return [_film(frames, camera_of(reference), None, size)]
+        return [_film(frames, camera_of(reference), None, size, progress)]
     cameras = to_pinholes(cameras)
     count, n_clips = len(frames.image), clips_in_batch(len(frames.image), len(cameras))
     length, own = count // n_clips, len(cameras) // n_clips
     parts = ((frames[k * length : (k + 1) * length], cameras[k * own : (k + 1) * own]) for k in range(n_clips))
     framing = camera_of(reference)
-    return [_film_from(part, camera, framing, size) for part, camera in parts]
+    return [_film_from(part, camera, framing, size, progress) for part, camera in parts]
 
 
 def clips_in_batch(frames: int, cameras: int) -> int:
@@ -147,14 +148,18 @@ def clips_in_batch(frames: int, cameras: int) -> int:
     )
 
 
-def _film_from(frames: ClipFrames, pinholes: Pinholes, framing: Cameras, size: int) -> FilmedClip:
+def _film_from(
+    frames: ClipFrames, pinholes: Pinholes, framing: Cameras, size: int, progress: ProgressCounter
+) -> FilmedClip:
     """Cut a clip out as its cameras would show it if they looked at the middle of the scene."""
     pinholes = square_pinholes(at_rest(pinholes), tuple(frames.image.shape[-2:]))
     centred = centre_cameras(pinholes, framing)
-    return _film(frames, centred, centring_homographies(pinholes, centred), size)
+    return _film(frames, centred, turning_homographies(pinholes, centred), size, progress)
 
 
-def _film(frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int) -> FilmedClip:
+def _film(
+    frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int, progress: ProgressCounter
+) -> FilmedClip:
     small, large = [], []
     for i, frame in enumerate(frames.segmented()):
         square = cut_out(*frame)
@@ -162,6 +167,7 @@ def _film(frames: ClipFrames, cameras: Cameras, turns: Tensor | None, size: int)
             square = turn_image(square, turns[min(i, len(turns) - 1)])
         small.append(resize(square, (size, size)))
         large.append(resize(square, (REFINED * size, REFINED * size)))
+        progress.advance("cutting the clip out")
     layers = torch.cat(small)
     if float((layers - layers[:1]).abs().mean(dim=(1, 2, 3)).max()) < MIN_MOTION:
         raise ValueError(
@@ -217,8 +223,7 @@ def _mismatch(layers: Tensor, reference: Reference | None) -> str:
     if reference is None:
         return ""
     size = layers.shape[-1]
-    a, b = layers[0, 3] > 0.5, reference.mask_at(size)[0, 0] > 0.5
-    overlap = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    overlap = silhouette_iou(layers[0, 3], reference.mask_at(size)[0, 0])
     if overlap >= MIN_OVERLAP:
         return ""
     return (

@@ -5,14 +5,17 @@ estimate, because it depends on the scene, and what a network computes with is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..field.config import FieldConfig
 from ..field.grid import rows_per_grid
 from ..kernels.dispatch import backend_name
+from ..priors.point_mass import PointMassPrior
 from ..protocols import Guidance, ModelPrior
 from ..stages.config import CoarseConfig, FineConfig, StageConfig
 from ..stages.gradients import needs_normals
@@ -34,10 +37,11 @@ class MemoryEstimate:
     auxiliary: int  # the occupancy; in the fine stage also the frozen copy of the field
     networks: int  # weights of the connected models
     transient: int  # at its peak: the graph of the rays rendered at once, and the gradient of an image through the VAE
+    owned: int = 0  # of these none is on the device: 3D models, clips and pictures that are loaded already
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """All that is on the device."""
         return self.field + self.auxiliary + self.networks + self.transient
 
     def line(self) -> str:
@@ -49,6 +53,7 @@ class MemoryEstimate:
         }
         listed = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items() if size)
         more = "; what the models compute with comes on top" if self.networks else ""
+        more += f"; 3D models, clips and pictures hold {format_bytes(self.owned)}" if self.owned else ""
         return f"about {format_bytes(self.total)} of memory beside the program ({listed}{more})"
 
 
@@ -60,6 +65,7 @@ def estimate_memory(
 ) -> MemoryEstimate:
     """Estimate the peak of a stage."""
     field = replace(field, time_grids=field.time_grids if isinstance(config, CoarseConfig) else 1)
+    guidances = tuple(guidances)
     priors = model_priors(guidances)
     weights = table_bytes(field) + mlp_bytes(field)
     slices = config.render.occupancy_slices if field.time_grids > 1 else 1
@@ -68,7 +74,7 @@ def estimate_memory(
     encoder = max((prior.activation_bytes() for prior in priors), default=0)  # one encodes at a time
     graph = samples_at_once(field, config) * graph_bytes(field, config.shaded or needs_normals(config.losses), kernels)
     transient = round(graph + max(encoder, table_bytes(field)))
-    return MemoryEstimate(4 * weights, occupancy + frozen, _weights(priors), transient)
+    return MemoryEstimate(4 * weights, occupancy + frozen, _weights(priors), transient, owned_bytes(guidances))
 
 
 def kernels_on(device: torch.device | str) -> str:
@@ -106,6 +112,23 @@ def graph_bytes(field: FieldConfig, normals: bool, kernels: str) -> int:
 def model_priors(guidances: Iterable[Guidance | None]) -> list[ModelPrior]:
     """Return the priors that run a network."""
     return [g.prior for g in guidances if g is not None and isinstance(g.prior, ModelPrior)]
+
+
+def owned_bytes(guidances: Iterable[Guidance | None]) -> int:
+    """Return the size of the 3D models, clips and pictures that are the data of priors, each once."""
+    priors = [g.prior for g in guidances if g is not None and isinstance(g.prior, PointMassPrior)]
+    storages = [tensor.untyped_storage() for prior in priors for tensor in _tensors(prior)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Find the tensors in records and tuples of records."""
+    if isinstance(value, Tensor):
+        yield value
+    elif is_dataclass(value):
+        yield from (tensor for field in fields(value) for tensor in _tensors(getattr(value, field.name)))
+    elif isinstance(value, tuple):
+        yield from (tensor for item in value for tensor in _tensors(item))
 
 
 def _weights(priors: list[ModelPrior]) -> int:

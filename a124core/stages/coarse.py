@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..cameras.rig import moving_views, nearest_cameras
 from ..field.field4d import Field4D
-from ..protocols import Cameras, Guidance, Guidances, Shading, View
+from ..protocols import Cameras, Guidance, Guidances, Prior, Shading, View
 from ..reference.reference import Reference, camera_of
 from .clip_times import ClipTimes, sample_clip_times
 from .config import CoarseConfig
@@ -30,6 +30,7 @@ from .render_batch import (
 from .schedules import background, renders, shading
 from .supervision import check_supervised, connected_roles
 
+SAME_CAMERA = 1e-3  # degrees and world units
 MIN_TEMPORAL_TV = 0.1  # temporal TV under a single-view video prior: the method's own weight, which demo does without
 
 
@@ -128,21 +129,39 @@ def with_min_temporal_tv(config: CoarseConfig, video: Guidance | None) -> Coarse
 
 
 def clip_supervisions(guidances: Guidances, refine_fn: RefineFn | None = None) -> list[ClipSupervision]:
-    """One clip for all priors; two where some are filmed, whose cameras would confine the others."""
+    """One clip for all priors; two where some are filmed, whose cameras would confine the others; one more where the
+    refine prior has clips that the video prior lacks."""
     view, video, refine = guidances.view, guidances.video, guidances.refine
     refine_filmed = refine_fn is not None and refine is not None and bool(refine.prior.filmed)
     if not (is_filmed(video) or refine_filmed):
         shaded = not any_unlit([view, video, refine])
         return [ClipSupervision(video, view, refine_fn, allowed_cameras([view, video, refine]), shaded=shaded)]
     source = video if is_filmed(video) else refine
+    shared = refine_filmed and (refine.prior.cameras is None or not _other_clips(source.prior, refine.prior))
     here = ClipSupervision(
-        video if is_filmed(video) else None, None, refine_fn if refine_filmed else None, source.prior.cameras,
+        video if is_filmed(video) else None, None, refine_fn if shared else None, source.prior.cameras,
         source.prior.filmed, shaded=False,
     )
     elsewhere = None if refine_filmed and refine.prior.cameras is not None else refine_fn
     others = [view, None if is_limited_to_clips(video) else video, None if elsewhere is None else refine]
-    shaded = not any_unlit(others)
-    return [here, ClipSupervision(others[1], view, elsewhere, allowed_cameras(others), shaded=shaded)]
+    anywhere = ClipSupervision(others[1], view, elsewhere, allowed_cameras(others), shaded=not any_unlit(others))
+    remaining = _other_clips(refine.prior, source.prior) if shared else refine.prior.filmed if refine_filmed else ()
+    if not remaining:
+        return [here, anywhere]
+    return [here, anywhere, ClipSupervision(None, None, refine_fn, refine.prior.cameras, remaining, shaded=False)]
+
+
+def _other_clips(prior: Prior, other: Prior) -> tuple[Cameras, ...]:
+    """Return the cameras of a filmed prior's clips that are none of the other's."""
+    clips, known = (p.filmed or (p.cameras,) for p in (prior, other))
+    return tuple(clip for clip in clips if not any(_same_cameras(clip, own) for own in known))
+
+
+def _same_cameras(first: Cameras, second: Cameras) -> bool:
+    if len(first) != len(second):
+        return False
+    return all(torch.allclose(a, b, atol=SAME_CAMERA) for a, b in zip(vars(first).values(), vars(second).values(),
+                                                                      strict=True))
 
 
 def filmed_views(filmed: tuple[Cameras, ...], time: Tensor, rng: torch.Generator) -> tuple[Cameras, Tensor]:

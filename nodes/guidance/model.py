@@ -121,13 +121,15 @@ class A124ModelGuidance(Node):
     @classmethod
     def VALIDATE_INPUTS(
         cls, align: str | None = None, t_min: float | None = None, t_max: float | None = None, splat: Any = UNPLUGGED,
-        mesh: Any = UNPLUGGED, model_3d: Any = UNPLUGGED, images: Any = UNPLUGGED, cameras: Any = UNPLUGGED,
+        mesh: Any = UNPLUGGED, model_3d: Any = UNPLUGGED, images: Any = UNPLUGGED, mask: Any = UNPLUGGED,
+        cameras: Any = UNPLUGGED,
     ) -> bool:
         wires = dict(zip(SOURCES, (splat, mesh, model_3d, images), strict=True))
         with when_queued():
             check_declared(cls, align=align)
             check_noise(cls, t_min, t_max)
-            check_sources([name for name, wire in wires.items() if wire is not UNPLUGGED], cameras is not UNPLUGGED)
+            extras = {"mask": mask is not UNPLUGGED, "cameras": cameras is not UNPLUGGED}
+            check_sources([name for name, wire in wires.items() if wire is not UNPLUGGED], **extras)
         return True
 
     @outside_inference
@@ -138,14 +140,16 @@ class A124ModelGuidance(Node):
         unique_id: str | None = None,
     ) -> dict:
         sources = dict(zip(SOURCES, (splat, mesh, model_3d, images), strict=True))
-        check_sources([name for name, value in sources.items() if value is not None], cameras is not None)
+        connected = [name for name, value in sources.items() if value is not None]
+        check_sources(connected, mask is not None, cameras is not None)
         manual = Placement(azimuth, elevation, scale, x, y)
         placement, numbers = manual if align == "manual" else None, ExactNumbers(weight, t_min, t_max)
         on_progress = ui.progress_callback(unique_id)
         try:
             if images is not None:
                 frames, alpha = from_images(images)
-                posed = posed_images(frames, None if mask is None else from_masks(mask), alpha, cameras)
+                masks = None if mask is None else from_masks(mask)
+                posed = posed_images(frames, masks, alpha, cameras, on_progress)
                 made: PosedGuidances | Model3DGuidances = posed_guidances(posed, reference, placement, size, numbers)
             else:
                 loaded = from_splat(splat) if splat is not None else None
@@ -168,13 +172,20 @@ class A124ModelGuidance(Node):
         return ui.output(note, *vars(guidances).values(), to_image(preview_image(first, reference)))
 
 
-def check_sources(connected: list[str], cameras: bool) -> None:
-    """Refuse anything but one model, and pictures without their cameras."""
+def check_sources(connected: list[str], mask: bool, cameras: bool) -> None:
+    """Refuse anything but one model, pictures without their cameras, and what belongs to pictures beside a model."""
     if len(connected) != 1:
         actual = f"{' and '.join(connected)} are connected" if connected else "no model is connected"
         raise ValueError(f"{actual}: wire exactly one of splat, mesh, model_3d and images.")
     if connected == ["images"] and not cameras:
         raise ValueError("the images came without cameras: wire the cameras that took them, one for each picture.")
+    unused = [name for name, is_connected in (("mask", mask), ("cameras", cameras)) if is_connected]
+    if connected != ["images"] and unused:
+        source = connected[0]
+        raise ValueError(
+            f"{' and '.join(unused)} came with {source}, but only images use {'them' if unused[1:] else 'it'}: unplug "
+            f"{'them' if unused[1:] else 'it'}, or wire images in place of {source}."
+        )
 
 
 def check_wired(guidances: Guidances, wired: set[int]) -> None:

@@ -101,8 +101,8 @@ class A124ClipGuidance(Node):
         masks = None if masks is None or marks_nothing(masks, mask_marks) else masks
         numbers = replace(VIDEO_CLIP, weight=weight, t_min=t_min, t_max=t_max)
         own = frame_cameras(cameras, len(frames))
-        clips = film_clips(ClipFrames(frames, masks, alpha, mask_marks), own, reference, size)
         on_progress = ui.progress_callback(unique_id)
+        clips = film_clips(ClipFrames(frames, masks, alpha, mask_marks), own, reference, size, on_progress)
         video, refine = clip_guidances(clips, reference, size, numbers, video_guidance, refine_guidance, on_progress)
         ui.show_text(unique_id, video.note)
         return ui.output(video.note, video, refine)

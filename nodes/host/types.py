@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from ...a124core.export.mesh.colour import srgb_to_linear
 from ...a124core.export.mesh.mesh import Mesh
 from ...a124core.export.splat.gaussians import Splat
 from ...a124core.export.splat.write import splat_columns
+from ...a124core.utils.srgb import srgb_to_linear
 from .folders import output_relative_path
 from .runtime import host_module
 

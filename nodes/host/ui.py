@@ -37,13 +37,14 @@ def progress(total: int, node_id: str | None = None) -> ProgressBar:
 
 def progress_callback(node_id: str | None = None) -> OnProgress:
     """Return a callback that moves the node's bar, shows the text on the node and raises if the user cancels."""
-    update: ProgressBar | None = None
+    update, length = None, 0
     last: tuple[int, str] | None = None
 
     def on_progress(done: int, total: int, text: str) -> None:
-        nonlocal update, last
+        nonlocal update, length, last
         stop_if_cancelled()
-        update = update or progress(total, node_id)
+        if update is None or total != length:  # the next part of the work has a bar of its own
+            update, length = progress(total, node_id), total
         if (done, text) != last:
             update(done, None)
             if text:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...utils.rotations import nearest_rotations
 from .mesh import unique_edges
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class ArapSolver:
         i, j = self.edges.T
         current, rest = points[i] - points[j], self.rest[i] - self.rest[j]
         covariance = (self.edge_sum @ (current[:, :, None] * rest[:, None]).reshape(-1, 9)).reshape(-1, 3, 3)
-        u, _, vt = np.linalg.svd(covariance)
-        u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # never a reflection
-        return u @ vt
+        return nearest_rotations(covariance)
 
     def deform(self, points: np.ndarray, targets: np.ndarray, weights: np.ndarray, stiffness: float) -> np.ndarray:
         """Make one round from points (V, 3), with targets (V, 3) of weights (V,): local rotations, then the points that

@@ -59,11 +59,6 @@ def _render_inwards(
     return colour.clamp(0.0, 1.0)
 
 
-def srgb_to_linear(colours: np.ndarray) -> np.ndarray:
-    """Convert sRGB to linear light, both in [0, 1] (IEC 61966-2-1)."""
-    return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class UvAtlas:
     """A surface unwrapped along seams, where vertices are duplicated, with its texture."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ...utils.files import atomic_write
+from ...utils.srgb import srgb_to_linear
 from ...utils.text import format_bytes
-from .colour import UvAtlas, srgb_to_linear
+from .colour import UvAtlas
 from .mesh import MeshSequence, Segment
 from .options import MAX_GLB_BYTES
 

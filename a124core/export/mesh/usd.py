@@ -11,7 +11,7 @@ import numpy as np
 
 from ...utils.files import atomic_write
 from ...utils.optional import require
-from .colour import srgb_to_linear
+from ...utils.srgb import srgb_to_linear
 from .mesh import MeshSequence, Segment
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from a124core.cameras.centred import at_rest, centre_cameras, centring_homographies, square_pinholes, turn_image
+from a124core.cameras.centred import at_rest, centre_cameras, square_pinholes, turn_image
+from a124core.cameras.homography import turning_homographies
 from a124core.cameras.keyframes import pinholes_from_matrices
 from a124core.cameras.parse_camera import parse_camera
 from a124core.cameras.rig import make_cameras, reference_camera, to_pinholes
@@ -40,18 +41,20 @@ def rolled(position: tuple[float, ...], target: tuple[float, ...], degrees: floa
     return Pinholes(camera.c2w @ roll, camera.fovy, camera.centre)
 
 
-@pytest.mark.parametrize("shape", [(128, 128), (96, 128), (128, 96)])
-def test_a_turned_image_is_what_the_centred_camera_sees(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "error", "iou"), [((128, 128), 0.0053, 0.973), ((96, 128), 0.0079, 0.959), ((128, 96), 0.0053, 0.973)]
+)
+def test_a_turned_image_is_what_the_centred_camera_sees(shape: tuple[int, int], error: float, iou: float) -> None:
     model, camera = coloured_boxes(), rolled((0.9, 0.7, 1.5), (0.15, -0.1, 0.0), 20.0)
     square = square_pinholes(camera, shape)
     centred = centre_cameras(square, REFERENCE)
     filmed = pad_to_square(model.layers(camera, shape)[:, :4])
-    turned = turn_image(filmed, centring_homographies(square, centred)[0])
+    turned = turn_image(filmed, turning_homographies(square, centred)[0])
     seen = model.layers(centred, tuple(filmed.shape[-2:]))[:, :4]
     assert (filmed - seen).abs().mean() > 0.02, "the image had to be turned"
-    assert (turned - seen).abs().mean() < 0.01, "but for the sampling of edges"
+    assert (turned - seen).abs().mean() < error, "but for the sampling of edges, which fewer pixels make coarser"
     overlap = torch.minimum(turned[:, 3], seen[:, 3]).sum() / torch.maximum(turned[:, 3], seen[:, 3]).sum()
-    assert overlap > 0.95
+    assert overlap > iou
 
 
 def test_a_camera_that_looks_at_the_origin_stays_and_its_image_too() -> None:
@@ -60,7 +63,7 @@ def test_a_camera_that_looks_at_the_origin_stays_and_its_image_too() -> None:
     for name, values in vars(cameras).items():
         torch.testing.assert_close(getattr(centred, name), values, atol=1e-3, rtol=0)
     image = torch.rand(1, 4, 16, 16)
-    assert all(turn_image(image, h) is image for h in centring_homographies(to_pinholes(cameras), centred))
+    assert all(turn_image(image, h) is image for h in turning_homographies(to_pinholes(cameras), centred))
 
 
 def test_a_wide_camera_is_cropped_to_the_frame_of_the_reference() -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
 import trimesh
 from PIL import Image
 
+from a124core.cameras.rig import make_cameras
 from a124core.cli.main import main
 from a124core.cli.models import Models
 from a124core.cli.prepare import RunOptions, prepare, run_identity
-from a124core.priors.builtin.make import example_image
+from a124core.cli.run import memory_lines
+from a124core.priors.builtin.make import example_image, make_priors
 from a124core.priors.model3d import Model3DPrior
+from a124core.priors.posed_images import PosedPrior
 from a124core.reference.reference import make_reference
+from a124core.runs.memory import owned_bytes
+from a124core.utils.text import format_bytes
 from tests.core.models3d.scenes import surfel_gaussians, write_gaussians
 
 
@@ -25,10 +32,57 @@ def test_the_model_guides_the_views_and_belongs_to_the_run(tmp_path: Path) -> No
     image, view, video = (getattr(prepared.guidances, role) for role in ("image", "view", "video"))
     assert isinstance(view.prior, Model3DPrior) and view.prior is image.prior
     assert video is prepared.priors.video
+    model = view.prior.frames[0]
+    held = sum(t.numel() * 4 for t in (model.means, model.covariances, model.rgba, view.prior.sigmas))
+    assert owned_bytes([view, image]) == held
+    assert f"3D models, clips and pictures hold {format_bytes(held)}" in memory_lines(prepared, "static")[0]
     assert "Gaussians with y up" in prepared.understood and "overlaps" in prepared.understood
     identity = run_identity(prepared)["models"]
     write_gaussians(tmp_path / "robot.ply", surfel_gaussians("robot", 0.04))
     assert run_identity(prepared)["models"] != identity != "built-in"
+
+
+def write_orbit(folder: Path, azimuths: list[float]) -> Path:
+    """Picture the robot at rest, on nothing; return the file of the cameras."""
+    truth = make_priors(None, "a robot", "sway", image_size=16).truth
+    image, mask = truth.render(make_cameras(0.0, azimuths), torch.zeros(len(azimuths)), 96)
+    folder.mkdir()
+    for k, frame in enumerate(torch.cat((image, mask), 1)):
+        Image.fromarray((frame.permute(1, 2, 0) * 255).round().byte().numpy()).save(folder / f"{k}.png")
+    cameras = folder.with_suffix(".json")
+    cameras.write_text(json.dumps([{"azimuth": azimuth} for azimuth in azimuths]))
+    return cameras
+
+
+def test_pictures_of_all_sides_guide_the_views_and_belong_to_the_run(tmp_path: Path) -> None:
+    cameras = write_orbit(tmp_path / "orbit", [0.0, 90.0, 180.0, 270.0])
+    reference = make_reference(*example_image("robot", 128))
+    prepared = prepare(RunOptions(reference, "a robot sways", images=tmp_path / "orbit", images_cameras=cameras))
+    view = prepared.guidances.view.prior
+    assert isinstance(view, PosedPrior) and view is prepared.guidances.image.prior
+    turns = (view.cameras.azimuth - view.cameras.azimuth[:1]) % 360.0
+    assert turns.tolist() == pytest.approx([0.0, 90.0, 180.0, 270.0], abs=1e-2)
+    assert "4 pictures" in prepared.understood and not prepared.answer_known
+    assert "3D models, clips and pictures hold" in memory_lines(prepared, "static")[0]
+    identity = run_identity(prepared)["models"]
+    cameras.write_text(cameras.read_text().replace("270", "280"))
+    assert run_identity(prepared)["models"] != identity != "built-in"
+
+
+def test_pictures_that_cannot_be_used_end_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cameras = write_orbit(tmp_path / "orbit", [0.0, 90.0, 180.0])
+    (tmp_path / "two.json").write_text('[{"azimuth": 0}, {"azimuth": 90}]')
+    arguments = ["animate", "--image", str(tmp_path / "orbit" / "0.png"), "--prompt", "a robot sways", "--out",
+                 str(tmp_path / "out"), "--images"]
+    for more, message in (
+        ([str(tmp_path / "orbit")], "say where each was taken from with --images-cameras JSON"),
+        ([str(tmp_path / "none"), "--images-cameras", str(cameras)], "is no folder"),
+        ([str(tmp_path / "orbit"), "--images-cameras", str(tmp_path / "two.json")], "3 pictures came with 2 camera(s)"),
+        ([str(tmp_path / "orbit"), "--images-cameras", str(cameras), "--model", "x.glb"], "leave one of the two out"),
+    ):
+        assert main([*arguments, *more]) == 2
+        error = capsys.readouterr().err
+        assert error.splitlines()[-1].startswith("error: ") and message in error and "Traceback" not in error
 
 
 def test_models_that_cannot_be_used_end_in_one_sentence(

@@ -72,6 +72,19 @@ def test_the_scene_graph_is_flattened_and_z_up_is_turned(tmp_path: Path) -> None
     assert float((along_z[1] - along_z[0]).max()) == pytest.approx(1.0)
 
 
+def test_a_model_without_colours_is_grey_and_said_and_an_open_one_has_an_inside(tmp_path: Path) -> None:
+    box = trimesh.creation.box((0.4, 0.8, 0.2))
+    box.update_faces(box.face_normals[:, 2] < 0.5)  # no front
+    for suffix in ("obj", "ply", "glb"):
+        loaded = read_model(_saved(trimesh.Trimesh(box.vertices, box.faces), tmp_path / f"open.{suffix}"))
+        front, back = loaded.frames[0].layers(make_cameras(0.0, [0.0, 180.0]), (48, 48))
+        assert "it has one colour only" in loaded.note
+        for layers in (front, back):  # through the hole, the back is seen from within
+            assert layers[3, 24, 24] == 1.0 and layers[3].mean() > 0.03
+            assert layers[:3, 24, 24].std() < 1e-6 and 0.3 < float(layers[0, 24, 24]) < 0.95
+        assert front[4, 24, 24] > back[4, 24, 24]
+
+
 def test_gaussians_of_both_formats_render_alike(tmp_path: Path) -> None:
     table = surfel_gaussians("robot", 0.03)
     write_gaussians(tmp_path / "robot.ply", table)

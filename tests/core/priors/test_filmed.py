@@ -13,6 +13,7 @@ from a124core.models3d.mesh import MeshModel
 from a124core.priors.builtin.denoisers import ENCODE_SCALE
 from a124core.priors.clip_frames import ClipFrames
 from a124core.priors.owned import refine_guidance
+from a124core.priors.posed_images import posed_images
 from a124core.priors.video_clip import ClipPrior, FilmedClip, clip_guidance, film_clips, video_guidance
 from a124core.protocols import Cameras, View
 
@@ -86,6 +87,18 @@ def test_a_batch_of_views_holds_one_clip_after_another() -> None:
     together = film_clips(batch, to_pinholes(cameras), None, SIZE)
     alone = [film(cameras[k : k + 1]) for k in range(3)]
     assert all(torch.equal(a.small.layers, b.small.layers) for a, b in zip(together, alone, strict=True))
+
+
+def test_cutting_out_is_reported_frame_by_frame() -> None:
+    reports: list[tuple[int, int, str]] = []
+    film_clips(filmed(reference_camera()), None, None, SIZE, lambda *report: reports.append(report))
+    assert reports == [(k + 1, FRAMES, "cutting the clip out") for k in range(FRAMES)]
+    reports.clear()
+    orbit = make_cameras(0.0, [0.0, 90.0, 180.0])
+    layers = box().layers(orbit, (32, 32))
+    image = (layers[:, :3] / layers[:, 3:4].clamp_min(1e-6)).clamp(0.0, 1.0)
+    posed = posed_images(image, None, layers[:, 3:4], to_pinholes(orbit), lambda *report: reports.append(report))
+    assert reports == [(k + 1, 3, "cutting the pictures out") for k in range(3)] and len(posed) == 3
 
 
 def test_clips_are_joined_one_wire_after_another() -> None:

@@ -11,7 +11,14 @@ from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import make_priors
 from a124core.priors.video_clip import clip_guidance
 from a124core.protocols import Cameras, Guidance, Guidances, View
-from a124core.stages.coarse import MIN_TEMPORAL_TV, RefineFn, RefineTerm, clip_batches, with_min_temporal_tv
+from a124core.stages.coarse import (
+    MIN_TEMPORAL_TV,
+    RefineFn,
+    RefineTerm,
+    clip_batches,
+    clip_supervisions,
+    with_min_temporal_tv,
+)
 from a124core.stages.config import CoarseConfig, RenderConfig, TimeConfig
 from a124core.stages.presets import auto_preset
 from a124core.stages.render_batch import RenderedImages
@@ -138,6 +145,39 @@ def test_a_filmed_repair_prior_is_shown_its_own_cameras_too(anywhere: bool) -> N
     at_front = [v for v in refine.views if float(v.cameras.azimuth.abs().max()) == 0.0]
     assert len(at_front) == 30 and len(refine.views) == (60 if anywhere else 30)
     assert torch.cat([v.cameras.azimuth for v in view.views]).std() > 40
+
+
+FRONT, LEFT, BACK = (make_cameras(0.0, azimuth) for azimuth in (0.0, 90.0, 180.0))
+
+
+@pytest.mark.parametrize(
+    ("video_clips", "refine_clips", "anywhere", "expected"),
+    [
+        ((FRONT,), (FRONT, BACK), True, {0.0, 180.0}),
+        ((FRONT,), (FRONT, BACK), False, {0.0, 180.0}),
+        ((FRONT,), (BACK,), False, {180.0}),  # it does not know the front, so it is not asked about it
+        ((FRONT, LEFT), (FRONT, BACK), False, {0.0, 180.0}),
+    ],
+)
+def test_a_clip_that_only_the_repair_prior_has_supervises_from_its_camera(
+    video_clips: tuple[Cameras, ...], refine_clips: tuple[Cameras, ...], anywhere: bool, expected: set[float]
+) -> None:
+    video = Recorder(None, clip=True, filmed=video_clips)
+    refine = Recorder(None if anywhere else CAMERA, filmed=refine_clips)
+    guidances = Guidances(video=Guidance(video, 1.0, 0.1, 0.9), refine=Guidance(refine, 1.0, 0.1, 0.9))
+
+    def refine_fn(step: int, view: View, rng: torch.Generator) -> RefineTerm:
+        refine.views.append(view)
+        return RefineTerm(torch.tensor([1, 3]), lambda image: {"sds refine": image.sum()})
+
+    supervisions = clip_supervisions(guidances, refine_fn)
+    asked = {float(c.azimuth[0]) for s in supervisions if s.refine_fn is not None for c in s.filmed}
+    assert asked == expected
+    batch_fn, rng = clip_batches(None, guidances, CONFIG, CPU, refine_fn), torch.Generator().manual_seed(0)
+    for step in range(1, 21):
+        batch_fn(step, rng)
+    azimuths = {float(v.cameras.azimuth[0]) for v in refine.views}
+    assert expected <= azimuths and (anywhere or azimuths == expected)
 
 
 def test_auto_is_demo_for_a_clip_beside_built_in_priors() -> None:

@@ -147,6 +147,8 @@ def test_bad_input_is_refused_in_a_sentence(say: Callable, refusal: Callable, no
         ({"images": pictures, "mask": mask, "cameras": flat}, "switch it to perspective"),
         ({"images": pictures[:1], "mask": mask[:1], "cameras": ORBIT[:1]}, "1 picture"),
         ({"images": pictures, "mask": mask[:2], "cameras": ORBIT}, "2 mask"), ({}, "no model is connected"),
+        ({"mesh": ball(), "cameras": ORBIT}, "cameras came with mesh, but only images use it: unplug it, or wire"),
+        ({"splat": splat(), "mask": mask, "cameras": ORBIT}, "mask and cameras came with splat, but only images use"),
         ({"mesh": ball(), "splat": splat()}, "splat and mesh are connected"), ({"images": pictures}, "without cameras"),
     ):
         with pytest.raises(ValueError, match=part) as refused:
@@ -154,6 +156,8 @@ def test_bad_input_is_refused_in_a_sentence(say: Callable, refusal: Callable, no
         assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
     node = nodes["A124ModelGuidance"]
     assert "exactly one" in refusal(node) and refusal(node, mesh=None) == ""
+    assert "mask came with model_3d" in refusal(node, model_3d=None, mask=None)
+    assert refusal(node, images=None, mask=None, cameras=None) == ""
     assert "without cameras" in refusal(node, images=None) and refusal(node, images=None, cameras=None) == ""
 
 

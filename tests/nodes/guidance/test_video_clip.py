@@ -79,6 +79,29 @@ def test_cameras_come_from_a_3d_node_a_list_or_a_path(nodes: dict[str, type], ca
     assert filmed(call_node(nodes["A124Cameras"], kind="reference")[0]) == [[0.0]]
 
 
+def test_a_path_of_listed_cameras_is_the_list_and_any_other_path_is_a_moving_camera(
+    nodes: dict[str, type], call_node: Callable, clip: Any, workspace: Any, pack_module: Callable
+) -> None:
+    """Two cameras for two clips of four frames, listed through 6 Cameras; with times they are a path."""
+    images, mask = (t.repeat(2, *[1] * (t.ndim - 1)) for t in clip)
+    frame_cameras = pack_module("nodes.host.cameras").frame_cameras
+    two, three = [seen_from(1.8, 0.0), seen_from(0.0, -1.8)], [seen_from(1.8, 0.1 * k) for k in range(3)]
+    listed = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=two)[0]
+    video = call_node(nodes["A124ClipGuidance"], images=images, mask=mask, size=16, cameras=listed)[0]
+    assert [[round(float(a)) for a in camera.azimuth] for camera in video.prior.filmed] == [[90], [180]]
+    assert "azimuth 90" in video.note and "azimuth 180" in video.note
+    with pytest.raises(ValueError, match="there are 3 cameras for 4 frames: give 1 for a camera at rest"):
+        path = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=three)[0]
+        call_node(nodes["A124ClipGuidance"], images=clip[0], mask=clip[1], size=16, cameras=path)
+    paths = pack_module("a124core.cameras.keyframes").path_from_keys
+    keys = [{"position": [1.8, 0, 0], "time": 0.0}, {"position": [0, 0, -1.8], "time": 1.0}]
+    assert len(frame_cameras(paths(keys), 4)) == 4
+    late = [{"position": [1.8, 0, 0], "when": 0.0}, {"position": [0, 0, -1.8], "when": 0.5}]
+    assert len(frame_cameras(paths(late), 4)) == 4
+    spline = call_node(nodes["A124Cameras"], kind="spline", keyframes="0: 0 0\n1: 90 0")[0]
+    assert [round(float(x), 2) for x in frame_cameras(spline, 4).c2w[:, 0, 0, 3]] == [0.0, 0.9, 1.56, 1.8]
+
+
 @pytest.mark.parametrize(
     ("cameras", "words"),
     [

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from a124core.export.mesh.build import MeshBuild
-from a124core.export.mesh.colour import colours_at, rasterise, srgb_to_linear, unwrap
+from a124core.export.mesh.colour import colours_at, rasterise, unwrap
+from a124core.utils.srgb import srgb_to_linear
 from tests.fakes import FunctionField
 
 
