@@ -7,6 +7,8 @@
 # every kind, for long), make lint, make bench, make setup, make clean
 # make fuzz ARGS="-n 500 --seed 1 images" tries fewer; ARGS="--coverage cameras" lets atheris guide it (pip install atheris).
 # make soak COMFYUI_PATH=...: the long trials: 100 kills of the command line, 20 runs in one process, the same in a real ComfyUI.
+# make gpu: everything that needs a GPU, within MINUTES=8, most valuable first; results in output/gpu. Offline, with .venv if it is
+# there, else with the torch of PYTHON. Then python -m benchmarks.gpu --fill output/gpu/gpu.json puts them into docs/performance.md
 # Options: PYTHON=python3.12, OUT=folder, ARGS="more arguments for the program that is run",
 #          TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small, CPU-only torch
 
@@ -20,7 +22,7 @@ READY  := .venv/animate124-ready
 export GOMP_SPINCOUNT ?= 20000
 export TORCH_INDEX COMFYUI_PATH
 
-.PHONY: help setup demo test test-fast test-host test-clients fuzz soak lint bench clean
+.PHONY: help setup demo test test-fast test-host test-clients fuzz soak lint bench gpu clean
 .DEFAULT_GOAL := help
 
 help:
@@ -73,6 +75,14 @@ lint: $(READY)
 
 bench: $(READY)
 	$(PY) -m benchmarks $(ARGS)
+
+# No set-up: a lent machine is bare and offline. PYTHON counts where it was named, OUT likewise.
+MINUTES ?= 8
+GPU_PY  = $(if $(filter file,$(origin PYTHON)),$(if $(wildcard $(PY)),$(PY),$(PYTHON)),$(PYTHON))
+GPU_OUT = $(if $(filter file,$(origin OUT)),output/gpu,$(OUT))
+
+gpu:
+	$(GPU_PY) -m benchmarks.gpu --minutes "$(MINUTES)" --out "$(GPU_OUT)" $(ARGS)
 
 soak: $(READY)
 	$(PY) -m tools.soak --kills 100 $(ARGS)

@@ -8,7 +8,10 @@ On a CPU it counts one step of small pictures, and says so. Text encoders are le
 from __future__ import annotations
 
 import argparse
+import math
 import platform
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +23,7 @@ from a124core.field.occupancy import Occupancy
 from a124core.priors.builtin import example_image
 from a124core.priors.defaults import MOVING_VIEW_WEIGHT, RELEASED
 from a124core.priors.diffusers.denoiser import Denoiser, FolderPrior
-from a124core.priors.diffusers.offload import OffloadPolicy, offload_policy
+from a124core.priors.diffusers.offload import OffloadPolicy, move, offload_policy
 from a124core.priors.diffusers.package import diffusers
 from a124core.priors.diffusers.refine import TileConditioner
 from a124core.priors.diffusers.text import ViewText
@@ -30,7 +33,7 @@ from a124core.priors.noise import scaled_linear_sigmas
 from a124core.priors.parameterization import EPS
 from a124core.priors.view_text import SIDES
 from a124core.priors.zero123_pose import ZERO123
-from a124core.protocols import Guidance, Guidances, Run
+from a124core.protocols import Guidance, Guidances, Run, Step
 from a124core.reference.reference import make_reference
 from a124core.stages import fine, gradients, loop
 from a124core.stages.optimise import initial_field, optimise
@@ -38,6 +41,7 @@ from a124core.stages.presets import preset, with_memory
 from a124core.utils.device import best_device, keep_freed_pages, synchronize
 
 from .clock import Clock
+from .measure import fresh_peak
 
 # The config.json of the published models, where they differ from diffusers' defaults.
 SD15 = {"cross_attention_dim": 768, "attention_head_dim": 8, "sample_size": 64}
@@ -52,14 +56,16 @@ NETWORKS = {
     "video": ("UNet3DConditionModel", MODELSCOPE),
     "refine": ("UNet2DConditionModel", SD15),
 }
+TINY = {"block_out_channels": (64,) * 4, "layers_per_block": 1, "norm_num_groups": 8}  # of every network: for tests
 ROLES = {"static": ("image", "view"), "coarse": ("view", "video"), "fine": ("view", "video", "refine")}
 SMALL = 64  # pixels that the networks see on a CPU
 WARM_UP = 1  # steps before those that are counted: what is loaded or compiled at first use is left out
+FIELD = ("field and renderer, forwards", "field and renderer, backwards")
 PLACES = {
     "networks": [(Denoiser, "denoise")],
     "VAE, forwards and again in backwards": [(VaeEncoder, "unscaled")],
-    "field and renderer, forwards": [(gradients, "_render"), (fine, "frozen_images")],
-    "field and renderer, backwards": [(gradients, "_backward_pixels")],
+    FIELD[0]: [(gradients, "_render"), (fine, "frozen_images")],
+    FIELD[1]: [(gradients, "_backward_pixels")],
     "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],
     "optimiser": [(loop, "adam_step")],
 }
@@ -74,17 +80,32 @@ class Setup:
     device: str
     steps: int
     full: bool  # pictures as large as released
+    tiny: bool = False  # networks of few weights: for tests
+    until: float = math.inf  # time.monotonic() after which no other step begins
+
+
+class _Enough(Exception):
+    """The time is over."""
 
 
 def main() -> None:
     setup = _arguments()
     keep_freed_pages()
+    show(setup, measured(setup))
+
+
+def measured(setup: Setup) -> dict[str, Any]:
+    """Return the counted steps, their seconds in all and by part, the peak of memory and the networks' weights."""
     policy = offload_policy(setup.memory, setup.device)
     guidances = {role: _guidance(role, setup, policy) for role in ROLES[setup.stage]}
+    weights = {}
     for role, guidance in guidances.items():
-        count = sum(p.numel() for n in guidance.prior.denoiser.networks for p in n.parameters())
-        print(f"{role}: {count / 1e6:.0f} M weights, {policy.dtype}, pictures of {guidance.prior.size} pixels")
-    _show(setup, *_timed(setup, guidances))
+        weights[role] = sum(p.numel() for n in guidance.prior.denoiser.networks for p in n.parameters())
+        print(f"{role}: {weights[role] / 1e6:.0f} M weights, {policy.dtype}, pictures of {guidance.prior.size} pixels")
+    fresh_peak(setup.device)
+    steps, seconds, parts = _timed(setup, guidances)
+    memory = peak_memory_mb(setup.device)
+    return {"steps": steps, "seconds": seconds, "parts": parts, "peak_memory_mb": memory, "weights": weights}
 
 
 def _arguments() -> Setup:
@@ -105,13 +126,14 @@ def _made(kind: str, config: dict[str, Any], policy: OffloadPolicy, dtype: torch
     """A network of random weights, in the precision and on the device where it waits."""
     with torch.device("meta"):
         network = getattr(diffusers(), kind)(**config)
-    network = network.to(dtype).to_empty(device=policy.offload_device or policy.device)
+    network = network.to(dtype).to_empty(device=policy.device)
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.ndim > 1:
                 weight.normal_(0.0, weight[0].numel() ** -0.5)
             else:
                 weight.fill_(float("norm" in name and name.endswith("weight")))
+    move(policy.offload_device or policy.device, network)
     return network.requires_grad_(False).eval()
 
 
@@ -120,9 +142,11 @@ def _guidance(role: str, setup: Setup, policy: OffloadPolicy) -> Guidance:
     if role == "view" and setup.stage != "static":
         numbers = replace(numbers, weight=MOVING_VIEW_WEIGHT)
     kind, config = NETWORKS[role]
-    control = _made("ControlNetModel", CONTROL, policy, policy.dtype) if role == "refine" else None
-    denoiser = Denoiser(_made(kind, config, policy, policy.dtype), scaled_linear_sigmas(), EPS, policy, control)
-    encoder = VaeEncoder(_made("AutoencoderKL", VAE, policy, torch.float32), policy)
+    less = TINY if setup.tiny else {}
+    control = _made("ControlNetModel", CONTROL | less, policy, policy.dtype) if role == "refine" else None
+    network = _made(kind, config | less, policy, policy.dtype)
+    denoiser = Denoiser(network, scaled_linear_sigmas(), EPS, policy, control)
+    encoder = VaeEncoder(_made("AutoencoderKL", VAE | less, policy, torch.float32), policy)
     conditioner = _conditioner(role, config["cross_attention_dim"], numbers.size // encoder.factor, encoder.factor)
     prior = FolderPrior(denoiser, encoder, conditioner, numbers.cfg, numbers.size, role == "video")
     return numbers.guidance(prior, role)
@@ -142,21 +166,24 @@ def _conditioner(role: str, width: int, side: int, factor: int) -> Any:
 # Steps
 
 
-def _timed(setup: Setup, guidances: dict[str, Guidance]) -> tuple[float, dict[str, float]]:
-    """Seconds of the counted steps, and of their parts."""
+def _timed(setup: Setup, guidances: dict[str, Guidance]) -> tuple[int, float, dict[str, float]]:
+    """Return how many steps were counted, their seconds, and those of their parts."""
     clock = Clock(setup.device)
-    began = [clock.now()]
+    began, ended, counted = clock.now(), math.inf, 0
 
-    def watch(step: Any) -> None:
+    def watch(step: Step) -> None:
+        nonlocal began, ended, counted
+        synchronize(setup.device)
         if step.step == WARM_UP:
-            synchronize(setup.device)
             clock.seconds.clear()
-            began[0] = clock.now()
+            began = clock.now()
+        ended, counted = clock.now(), step.step - WARM_UP
+        if counted and time.monotonic() > setup.until:
+            raise _Enough
 
-    with clock.watching(PLACES):
+    with clock.watching(PLACES), suppress(_Enough):
         _run(setup, guidances, WARM_UP + setup.steps, watch)
-    synchronize(setup.device)
-    return clock.now() - began[0], dict(clock.seconds)
+    return counted, ended - began, dict(clock.seconds)
 
 
 def _run(setup: Setup, guidances: dict[str, Guidance], steps: int, watch: Any) -> None:
@@ -170,15 +197,17 @@ def _run(setup: Setup, guidances: dict[str, Guidance], steps: int, watch: Any) -
     optimise(setup.stage, start, reference, Guidances(**guidances), config, Run(0, setup.device, watch))
 
 
-def _show(setup: Setup, total: float, parts: dict[str, float]) -> None:
+def show(setup: Setup, numbers: dict[str, Any]) -> None:
+    """Print the seconds of a step by part."""
     where = f"{setup.device}, {platform.machine()}, torch {torch.__version__}, memory {setup.memory}"
     reduced = "" if setup.full else f" REDUCED: pictures of {SMALL} pixels, preset draft, one step"
+    steps, total, parts = (numbers[name] for name in ("steps", "seconds", "parts"))
     print(f"\n{setup.stage}, {where}.{reduced}")
-    memory = peak_memory_mb(setup.device)
-    print(f"{setup.steps / total:.3f} steps/s, peak memory {memory or 0:.0f} MB, random weights of the true sizes")
+    print(f"{steps / total:.3f} steps/s, peak memory {numbers['peak_memory_mb'] or 0:.0f} MB, random weights of the "
+          "true sizes")
     rest = total - sum(parts.values())
     for part, seconds in sorted({**parts, "everything else": rest}.items(), key=lambda item: -item[1]):
-        print(f"  {part:<32}{seconds / setup.steps:>9.3f} s {100 * seconds / total:5.1f} %")
+        print(f"  {part:<32}{seconds / steps:>9.3f} s {100 * seconds / total:5.1f} %")
 
 
 if __name__ == "__main__":

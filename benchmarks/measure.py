@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import statistics
@@ -36,6 +37,15 @@ def clock_for(device: str) -> Callable[[], float]:
     """On one CPU thread the process's own time: what else a busy machine does is left out. Else the time of day."""
     alone = torch.device(device).type == "cpu" and torch.get_num_threads() == 1
     return time.process_time if alone else time.perf_counter
+
+
+def fresh_peak(device: str) -> None:
+    """Free what torch keeps on an accelerator without using it, and count the peak of its memory from here on."""
+    gc.collect()
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def all_kernels(device: str) -> list[str]:

@@ -42,7 +42,7 @@ def _select(device: torch.device, requested: str, fastest: str) -> ModuleType:
     try:
         from .selftest import mismatch
 
-        backend = _completed(import_module(f"{__package__}.{fastest}_impl.ops"))
+        backend = completed(import_module(f"{__package__}.{fastest}_impl.ops"))
         problem = mismatch(backend, torch_ops, device)
     except Exception as error:  # a compiler, a driver, a wheel of another platform: whatever it is, torch still works
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -52,7 +52,7 @@ def _select(device: torch.device, requested: str, fastest: str) -> ModuleType:
     return torch_ops
 
 
-def _completed(backend: ModuleType) -> ModuleType:
+def completed(backend: ModuleType) -> ModuleType:
     """Return a backend under its own name, with torch's operations where it has none of its own."""
     completed = ModuleType(backend.__name__)
     operations = {name: getattr(backend, name, getattr(torch_ops, name)) for name in torch_ops.__all__}
