@@ -118,13 +118,13 @@ def owned(scene: PreparedRun, form: str, bad: bool) -> Guidances:
 
 
 def splat_of(surfels: Surfels) -> object:
-    """Return flat Gaussians, as far below the surface as they reach beyond their centres."""
+    """Return flat Gaussians, whose middles lie as far below the surface as they reach beyond their outlines."""
     n, count = surfels.normals, len(surfels.points)
     turn = torch.stack((1.0 + n[:, 2], -n[:, 1], n[:, 0], torch.zeros(count)), 1)  # takes z to the normal
     turn[turn.norm(dim=1) < 1e-6] = torch.tensor([0.0, 1.0, 0.0, 0.0])
     scales = torch.tensor([0.6, 0.6, 0.06]) * SPACING
     rgba = torch.cat((surfels.colours.clamp(0.0, 1.0), torch.full((count, 1), 0.95)), 1)
-    return make_gaussians(surfels.points - SPACING * n, scales.expand(count, 3), turn, rgba)
+    return make_gaussians(surfels.points - 0.5 * SPACING * n, scales.expand(count, 3), turn, rgba)
 
 
 def mesh_of(surfels: Surfels) -> MeshModel:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import avg_pool2d, normalize
 
 from ..kernels import draw_gaussians
 from ..protocols import Cameras, Pinholes
 from .lens import axes_and_lens
 
 FLOATERS = 0.002  # share of Gaussians beyond each end of the box
+FITTED = 192  # pixels a side from which Gaussians are drawn: their low-pass of half a pixel would swell smaller images
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,12 @@ class GaussianModel:
 
     @torch.no_grad()
     def layers(self, cameras: Cameras | Pinholes, size: tuple[int, int]) -> Tensor:  # (B, 5, H, W)
-        """Render premultiplied colour, alpha and premultiplied depth along the axis."""
-        return draw_gaussians(self.means, self.covariances, self.rgba, *axes_and_lens(cameras, size[0]), size)
+        """Render premultiplied colour, alpha and premultiplied depth along the axis; small images are means of larger
+        ones."""
+        finer = -(-FITTED // min(size))
+        large = (size[0] * finer, size[1] * finer)
+        drawn = draw_gaussians(self.means, self.covariances, self.rgba, *axes_and_lens(cameras, large[0]), large)
+        return avg_pool2d(drawn, finer)
 
 
 def make_gaussians(

@@ -10,6 +10,7 @@ import torch
 from ..utils.optional import require
 from .mesh import MeshModel
 
+KEPT = 0.8  # of the area, of which collapsing edges must leave so much: of faces that share none it leaves little
 MAX_FACES = 200_000  # a 256 px render shows about as many samples
 
 
@@ -20,11 +21,40 @@ def reduced_mesh(model: MeshModel, most: int = MAX_FACES) -> MeshModel:
     simplification = require("fast_simplification", "fast-simplification", "for a mesh with so many faces")
     from scipy.spatial import cKDTree
 
-    model = with_vertex_colours(model)
+    model = welded(with_vertex_colours(model))
     points = model.vertices.numpy().astype(np.float32)
     vertices, faces = simplification.simplify(points, model.faces.numpy().astype(np.int32), target_count=most)
     nearest = torch.from_numpy(cKDTree(points).query(vertices)[1])
-    return MeshModel(torch.from_numpy(vertices), torch.from_numpy(faces).long(), model.colours[nearest])
+    reduced = MeshModel(torch.from_numpy(vertices), torch.from_numpy(faces).long(), model.colours[nearest])
+    return reduced if _area(reduced) > KEPT * _area(model) else clustered(model, most)
+
+
+def welded(model: MeshModel, cell: float = 0.0) -> MeshModel:
+    """Return the mesh with one vertex at each place, or for each cube of a grid: the mean of those that lie there."""
+    places = model.vertices if cell == 0.0 else (model.vertices / cell).floor()
+    _, of, count = places.unique(dim=0, return_inverse=True, return_counts=True)
+    mean = [torch.zeros(len(count), 3).index_add(0, of, values) / count[:, None]
+            for values in (model.vertices, model.colours)]
+    faces = of[model.faces]
+    faces = faces[(faces != faces.roll(1, 1)).all(1)]
+    kept = np.unique(faces.sort(1)[0].numpy(), axis=0, return_index=True)[1]
+    return MeshModel(mean[0], faces[torch.from_numpy(kept)], mean[1])
+
+
+def clustered(model: MeshModel, most: int) -> MeshModel:
+    """Return loose faces, which share no edges that could collapse, with their vertices moved together (Rossignac and
+    Borrel 1993), in the finest grid that leaves at most so many faces."""
+    extent = float((model.vertices.amax(0) - model.vertices.amin(0)).max())
+    for cells in (512, 384, 256, 192, 128, 96, 64, 48, 32):
+        reduced = welded(model, extent / cells)
+        if len(reduced.faces) <= most:
+            break
+    return reduced
+
+
+def _area(model: MeshModel) -> float:
+    a, b, c = model.vertices[model.faces].unbind(1)
+    return float(torch.linalg.cross(b - a, c - a).norm(dim=1).sum()) / 2.0
 
 
 def with_vertex_colours(model: MeshModel) -> MeshModel:
