@@ -10,12 +10,15 @@ import pytest
 import torch
 import trimesh
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 
 from a124core.cameras.rig import make_cameras
 from a124core.export.mesh.colour import UvAtlas, unwrap
 from a124core.export.mesh.gltf import gltf, write_glb
 from a124core.export.mesh.mesh import MeshSequence, Segment
 from a124core.models3d import read_gaussians, reduce_mesh
+from a124core.models3d.gaussians import make_gaussians
+from a124core.models3d.mesh import MeshModel
 from a124core.models3d.read import read_model
 from tests.core.models3d.scenes import surfel_gaussians, write_gaussians
 
@@ -100,6 +103,16 @@ def test_gaussians_of_both_formats_render_alike(tmp_path: Path) -> None:
     assert (a - b)[:, :3].abs().mean() < 5e-3
 
 
+def test_gaussians_are_no_wider_in_a_small_image_than_in_a_large_one() -> None:
+    table = torch.from_numpy(surfel_gaussians("robot", 0.009)).float()
+    opaque = torch.cat((table[:, 3:6] * 0.28 + 0.5, torch.full((len(table), 1), 0.95)), 1).clamp(0.0, 1.0)
+    model = make_gaussians(table[:, :3], table[:, 7:10].exp(), table[:, 10:], opaque)
+    small, large = model.layers(CAMERAS, (48, 48)), model.layers(CAMERAS, (384, 384))
+    assert float((small[:, 3] - avg_pool2d(large[:, 3], 8)).abs().mean()) < 0.006
+    area = [float(layers[:, 3].mean()) for layers in (small, large)]
+    assert abs(area[0] / area[1] - 1.0) < 0.02
+
+
 def test_too_many_are_reduced_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_gaussians, "MAX_GAUSSIANS", 1000)
     table = surfel_gaussians("robot", 0.03)
@@ -111,6 +124,19 @@ def test_too_many_are_reduced_and_said(tmp_path: Path, monkeypatch: pytest.Monke
     reduced = reduce_mesh.reduced_mesh(model, 1000)
     assert len(reduced.faces) <= 1000 < len(model.faces)
     assert (reduced.layers(CAMERAS, (48, 48)) - model.layers(CAMERAS, (48, 48)))[:, 3].abs().mean() < 0.01
+    assert (reduced.colours - torch.tensor([200, 100, 50]) / 255).abs().max() < 1e-3
+
+
+def test_loose_faces_keep_their_outline_when_they_are_reduced() -> None:
+    ball = trimesh.creation.icosphere(5, 0.5)
+    corners = torch.from_numpy(ball.triangles).float()  # (F, 3, 3)
+    middles = corners.mean(1, keepdim=True)
+    vertices = (middles + 1.3 * (corners - middles)).view(-1, 3)  # each face alone, over its neighbours
+    colours = torch.tensor([[200, 100, 50]]).expand(len(vertices), 3) / 255
+    loose = MeshModel(vertices, torch.arange(len(vertices)).view(-1, 3), colours)
+    reduced = reduce_mesh.reduced_mesh(loose, 5000)
+    assert len(reduced.faces) <= 5000 < len(loose.faces)
+    assert (reduced.layers(CAMERAS, (48, 48)) - loose.layers(CAMERAS, (48, 48)))[:, 3].abs().mean() < 0.01
     assert (reduced.colours - torch.tensor([200, 100, 50]) / 255).abs().max() < 1e-3
 
 
