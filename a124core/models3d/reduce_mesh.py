@@ -45,7 +45,7 @@ def clustered(model: MeshModel, most: int) -> MeshModel:
     """Return loose faces, which share no edges that could collapse, with their vertices moved together (Rossignac and
     Borrel 1993), in the finest grid that leaves at most so many faces."""
     extent = float((model.vertices.amax(0) - model.vertices.amin(0)).max())
-    for cells in (512, 384, 256, 192, 128, 96, 64, 48, 32):
+    for cells in (512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16):
         reduced = welded(model, extent / cells)
         if len(reduced.faces) <= most:
             break
