@@ -22,6 +22,7 @@ MARGIN = 20  # pixels of a group beside and below its nodes
 LEAST_WIDTH = 225  # pixels of a node in ComfyUI's Vue nodes
 MENUS = (80, 125)  # pixels of the page at the left and at the top that the host's menus cover
 PAGE = (1920, 1080)  # pixels of the page
+WITH_TEXT = 0.62  # ComfyUI 0.3.64 draws nodes without text below a scale of 0.6
 NOTE = "MarkdownNote"
 STRETCHY = ("PreviewImage", "LoadImage", "LoadVideo", "SaveVideo", "Preview3D", "A124Preview4D")  # may be saved larger
 # Pixels below the title, of the larger of both looks in ComfyUI 0.28.1, with what the node shows after a run: our text,
@@ -137,9 +138,10 @@ def _reaches_over(node: Node, other: Node) -> bool:
 
 
 def _view(groups: list[Group]) -> dict[str, Any]:
-    """Return the scale and the offset at which all groups are on the page."""
+    """Return the scale and the offset at which all groups are on the page, if nodes are drawn with their text there."""
     ends = [max(g["bounding"][k] + g["bounding"][k + 2] for g in groups) for k in (0, 1)]
     scale = math.floor(100 * min((PAGE[k] - MENUS[k]) / ends[k] for k in (0, 1))) / 100
+    scale = max(scale, WITH_TEXT)
     return {"scale": scale, "offset": [round(pixels / scale) for pixels in MENUS]}
 
 
