@@ -15,7 +15,7 @@ import pytest
 from benchmarks.gpu import cells, plan, worker
 from benchmarks.gpu.fill import EMPTY, FillError, fill
 from benchmarks.gpu.program import run_program
-from benchmarks.gpu.tasks import counted_checks
+from benchmarks.gpu.tasks import counted_checks, driver
 from benchmarks.gpu.trained import PART, pack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -238,3 +238,12 @@ def test_a_machine_without_the_device_is_refused_in_a_sentence(tmp_path: Path) -
     command = [sys.executable, "-m", "benchmarks.gpu", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "finds no CUDA device" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a program is a shell script here")
+def test_the_driver_of_several_cards_is_one_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 580.1\necho 580.1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert driver() == "580.1"

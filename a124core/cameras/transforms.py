@@ -113,6 +113,16 @@ def _path_from_frames(content: dict[str, Any]) -> KeyframePath:
     return KeyframePath(Pinholes(keys.c2w, keys.fovy, centre), even_times(len(frames)), time)
 
 
+def listed_files(path: str | Path) -> list[str]:
+    """Return the names of the pictures that a transforms.json lists, without folder; empty where a frame has none."""
+    content = read_json(path, ADVICE, (dict, list))
+    frames = content.get("frames") if isinstance(content, dict) else None
+    names = [frame.get("file_path") for frame in frames] if _are_objects(frames) else []
+    if not all(isinstance(name, str) for name in names):
+        return []
+    return [name.replace("\\", "/").rpartition("/")[2] for name in names]
+
+
 def _path_from_viewer(content: dict[str, Any]) -> KeyframePath:
     """Read keys of nerfstudio's viewer: camera_to_world (16 numbers), fov (vertical, degrees)."""
     keys = content["camera_path"]

@@ -100,7 +100,8 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "place of a 3D model, with transparency or an even background; needs --images-cameras (with "
                    "--priors builtin)")
     p.add_argument("--images-cameras", type=Path, metavar="JSON", help="where these pictures were taken from: "
-                   "transforms.json or a list of camera keys, one for each picture, in the order of their names")
+                   "transforms.json, by the names of the pictures if it lists them all, or a list of camera keys, one "
+                   "for each picture, in the order of their names")
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:

@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from ..cameras.keyframes import listed_cameras
-from ..cameras.transforms import read_camera_file
+from ..cameras.transforms import listed_files, read_camera_file
 from ..models3d.read import read_model
 from ..priors.clip_frames import ClipFrames
 from ..priors.followed import clip_guidances
@@ -18,7 +19,7 @@ from ..priors.owned import refine_guidance
 from ..priors.posed_images import posed_guidances, posed_images
 from ..priors.video_clip import film_clips
 from ..protocols import Guidances, Pinholes
-from ..reference.read_clip import read_clip
+from ..reference.read_clip import SUFFIXES, folder_files, read_clip
 from .camera_args import progress_bar
 
 if TYPE_CHECKING:
@@ -62,7 +63,17 @@ def read_posed(options: RunOptions) -> tuple[Tensor, Tensor | None, Pinholes]:
     """Read the pictures of a folder in the order of their names, their transparency, and the cameras."""
     if not options.images.is_dir():
         raise ValueError(f"--images {options.images} is no folder: give one that holds the pictures.")
-    return *read_clip(options.images), listed_cameras(read_camera_file(options.images_cameras))
+    cameras = listed_cameras(read_camera_file(options.images_cameras))
+    order = by_name(listed_files(options.images_cameras), folder_files(options.images))
+    return *read_clip(options.images), cameras if order is None else cameras[torch.tensor(order)]
+
+
+def by_name(names: list[str], files: list[Path]) -> list[int] | None:
+    """Return which of the names, with or without an ending, each file has; None where these do not say it of all."""
+    stems = [Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name for name in names]
+    wanted = [file.stem for file in files]
+    known = len(set(stems)) == len(stems) and len(set(wanted)) == len(wanted) and set(wanted) <= set(stems)
+    return [stems.index(name) for name in wanted] if known and wanted else None
 
 
 def read_clips(options: RunOptions) -> list[tuple[ClipFrames, Pinholes | None]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..protocols import Cameras
 from ..utils.progress import OnProgress, ProgressCounter
+from ..utils.rotations import nearest_rotations
 from .clip_motion import SIDE, compare, sample
 from .lens import axes_and_lens
 from .mesh import MeshModel
@@ -26,6 +27,7 @@ CANDIDATES = 4000  # points of the model among which they are chosen
 NEIGHBOURS = 8  # of each control point, which it moves with
 BLENDED = 4  # control points that move a point of the model
 FILMED = 2000  # pixels that are followed
+OPAQUE = 0.9  # opacity in the first frame, of the model and of the clip, from which a pixel is followed
 RIGIDITY = (1.0, 0.3, 0.1)  # weight of an edge of the graph, against a pixel's, in turn: lost parts go with the rest
 ALONG = 2  # of these in which parts keep the shape of the frame before, instead of that at rest
 DEPTH = 0.3  # weight of staying at the depth of the first frame, which no single camera films, against a pixel's
@@ -126,7 +128,7 @@ def _graph(points: Tensor) -> Graph:
     rng = torch.Generator().manual_seed(0)
     candidates = points[torch.randperm(len(points), generator=rng)[:CANDIDATES]]
     chosen, distance = [0], (candidates - candidates[0]).norm(dim=1)
-    for _ in range(min(CONTROLS, len(candidates)) - 1):
+    while len(chosen) < CONTROLS and float(distance.max()) > 0.0:  # vertices of several faces may lie at one place
         chosen.append(int(distance.argmax()))
         distance = torch.minimum(distance, (candidates - candidates[chosen[-1]]).norm(dim=1))
     controls = candidates[chosen]
@@ -165,7 +167,12 @@ def _filmed_points(model: Model, layers: Tensor, camera: Cameras, c2w: Tensor) -
     """Return points of the surface that the first frame shows."""
     drawn = model.layers(camera, (SIDE, SIDE))[0].double()
     filmed = torch.nn.functional.interpolate(layers[:1, 3:], (SIDE, SIDE), mode="area")[0, 0]
-    rows = torch.nonzero(((drawn[3] > 0.9) & (filmed > 0.9)).flatten())[:, 0]
+    rows = torch.nonzero(((drawn[3] > OPAQUE) & (filmed > OPAQUE)).flatten())[:, 0]
+    if not len(rows):
+        raise ValueError(
+            "the first frame of the clip shows no opaque part of the 3D model, so that it cannot follow: give a model "
+            "that is less transparent, or a clip in which the subject is larger."
+        )
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:FILMED]].sort()[0]
     depth = (drawn[4] / drawn[3].clamp_min(1e-6)).flatten()[rows]
     axis = torch.arange(SIDE, dtype=torch.float64) + 0.5
@@ -236,7 +243,4 @@ class _Solver:
         i, j = self.graph.edges.T
         outer = torch.einsum("ei,ej->eij", positions[i] - positions[j], edges)
         sums = torch.zeros(len(positions), 3, 3, dtype=torch.float64).index_add(0, i, outer)
-        u, _, v = torch.linalg.svd(sums)
-        sign = torch.linalg.det(u @ v)
-        u = torch.cat((u[..., :2], u[..., 2:] * sign.view(-1, 1, 1)), -1)
-        return u @ v
+        return nearest_rotations(sums)

@@ -76,7 +76,7 @@ class PosedImages:
         """Return a picture averaged down, to about the height at which it is sampled."""
         height, width = self.images.shape[-2:]
         factor = max(1.0, height / (size * SUPERSAMPLE))
-        shape = round(height / factor), max(1, round(width / factor))
+        shape = [max(1, round(side / factor)) for side in (height, width)]
         return interpolate(self.images[k : k + 1], shape, mode="area")
 
 

@@ -22,11 +22,16 @@ def reduced_mesh(model: MeshModel, most: int = MAX_FACES) -> MeshModel:
     from scipy.spatial import cKDTree
 
     model = welded(with_vertex_colours(model))
+    if len(model.faces) <= most:
+        return model
     points = model.vertices.numpy().astype(np.float32)
     vertices, faces = simplification.simplify(points, model.faces.numpy().astype(np.int32), target_count=most)
     nearest = torch.from_numpy(cKDTree(points).query(vertices)[1])
     reduced = MeshModel(torch.from_numpy(vertices), torch.from_numpy(faces).long(), model.colours[nearest])
-    return reduced if _area(reduced) > KEPT * _area(model) else clustered(model, most)
+    if _area(reduced) > KEPT * _area(model):
+        return reduced
+    loose = clustered(model, most)  # leaves little of faces that are smaller than its cells, or too many larger ones
+    return loose if len(loose.faces) <= most and _area(loose) > _area(reduced) else reduced
 
 
 def welded(model: MeshModel, cell: float = 0.0) -> MeshModel:
@@ -43,7 +48,7 @@ def welded(model: MeshModel, cell: float = 0.0) -> MeshModel:
 
 def clustered(model: MeshModel, most: int) -> MeshModel:
     """Return loose faces, which share no edges that could collapse, with their vertices moved together (Rossignac and
-    Borrel 1993), in the finest grid that leaves at most so many faces."""
+    Borrel 1993), in the finest grid that leaves at most so many faces, or else the coarsest."""
     extent = float((model.vertices.amax(0) - model.vertices.amin(0)).max())
     for cells in (512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16):
         reduced = welded(model, extent / cells)

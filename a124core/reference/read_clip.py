@@ -27,7 +27,7 @@ def read_clip(path: str | Path) -> tuple[Tensor, Tensor | None]:
     """Read frames (N, 3, H, W) in [0, 1] and their alpha (N, 1, H, W), None where all is opaque."""
     path = Path(path)
     if path.is_dir():
-        images = _folder_images(path)
+        images = (decode_image(file)[0] for file in folder_files(path))
     elif path.suffix.lower() in SUFFIXES:
         images = _animation_images(readable_file(path, ADVICE, MAX_BYTES))
     else:
@@ -57,9 +57,9 @@ def _reduced(image: Image.Image) -> np.ndarray:  # (H, W, 4) uint8
     return np.asarray(image)
 
 
-def _folder_images(folder: Path) -> Iterator[Image.Image]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    return (decode_image(file)[0] for file in files)
+def folder_files(folder: Path) -> list[Path]:
+    """Return the pictures of a folder in the order of their names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
 def _animation_images(path: Path) -> Iterator[Image.Image]:

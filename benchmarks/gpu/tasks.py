@@ -36,7 +36,7 @@ def machine(job: Job, until: float) -> Results:
         properties = torch.cuda.get_device_properties(0)
         yield "memory", properties.total_memory
         yield "capability", f"{properties.major}.{properties.minor}, {properties.multi_processor_count} multiprocessors"
-        yield "driver", _driver()
+        yield "driver", driver()
         yield "cuda", torch.version.cuda or f"hip {torch.version.hip}"
         yield "cudnn", torch.backends.cudnn.version()
     yield from where(job.device).items()
@@ -44,11 +44,13 @@ def machine(job: Job, until: float) -> Results:
     torch.ones(8, 8, device=job.device).sum().item()
 
 
-def _driver() -> str:
+def driver() -> str:
+    """Return the version of the driver, which all cards share."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout  # noqa: S603
+        return printed.split()[0]  # a line for each card
+    except (OSError, subprocess.SubprocessError, IndexError):
         return "unknown"
 
 

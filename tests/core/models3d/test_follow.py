@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import reference_camera
-from a124core.models3d.follow import follow_clip
+from a124core.models3d.follow import _graph, follow_clip
 from a124core.models3d.gaussians import make_gaussians
 from a124core.models3d.mesh import MeshModel
 from a124core.priors.builtin import example_image, make_priors
@@ -101,3 +101,20 @@ def test_a_subject_that_leaves_the_image_leaves_finite_frames() -> None:
     layers = torch.cat((model.layers(camera, (64, 64))[:, :4], torch.zeros(1, 4, 64, 64)))
     last = follow_clip(model, layers, camera)[-1]
     assert last.vertices.isfinite().all() and float((last.vertices - model.vertices).norm(dim=1).max()) < 1.0
+
+
+def test_a_model_of_which_nothing_is_opaque_is_refused() -> None:
+    mesh, camera = patched_ball(), reference_camera()
+    means, turns = torch.tensor([[-0.1, 0.0, 0.0], [0.1, 0.0, 0.0]]), torch.tensor([[1.0, 0, 0, 0]]).expand(2, 4)
+    mist = make_gaussians(means, torch.full((2, 3), 0.15), turns, torch.tensor([[0.5, 0.5, 0.5, 0.6]]).expand(2, 4))
+    layers = mesh.layers(camera, (64, 64))[:, :4].expand(2, -1, -1, -1)
+    with pytest.raises(ValueError, match="shows no opaque part of the 3D model"):
+        follow_clip(mist, layers, camera)
+
+
+def test_control_points_lie_at_different_places() -> None:
+    import trimesh
+
+    box = trimesh.creation.box((0.5, 0.5, 0.5))
+    corners = torch.from_numpy(box.vertices[box.faces].reshape(-1, 3))  # each face has its own
+    assert len(_graph(corners).points) == len(corners.unique(dim=0)) == 8

@@ -98,3 +98,10 @@ def test_a_camera_inside_of_the_subject_is_refused() -> None:
     cameras = to_pinholes(make_cameras(0.0, [0.0, 90.0], 0.1))
     with pytest.raises(ValueError, match="stands inside of the subject"):
         PosedImages(torch.zeros(2, 4, 8, 8), cameras).upright(reference_camera())
+
+
+def test_a_far_telephoto_picture_is_reduced_to_a_pixel_at_least() -> None:
+    camera = to_pinholes(make_cameras(0.0, [0.0], 2.0, 0.5))
+    posed = PosedImages(torch.ones(1, 4, 64, 64), camera)
+    resampled = posed.resampled(posed.upright(reference_camera()), 16)
+    assert resampled.shape == (1, 4, 16, 16) and 0.0 < float(resampled.max()) <= 1.0

@@ -127,6 +127,19 @@ def test_too_many_are_reduced_and_said(tmp_path: Path, monkeypatch: pytest.Monke
     assert (reduced.colours - torch.tensor([200, 100, 50]) / 255).abs().max() < 1e-3
 
 
+def test_loose_faces_that_are_smaller_than_any_cell_are_not_lost() -> None:
+    rng = torch.Generator().manual_seed(0)
+    middles, corners = torch.rand(2000, 1, 3, generator=rng), torch.rand(2000, 3, 3, generator=rng)
+    vertices = (middles + 1e-4 * corners).view(-1, 3)
+    loose = MeshModel(vertices, torch.arange(len(vertices)).view(-1, 3), torch.ones(len(vertices), 3))
+    assert 400 < len(reduce_mesh.reduced_mesh(loose, 500).faces) <= 500
+
+
+def test_faces_without_extent_are_dropped_and_nothing_else_happens() -> None:
+    point = MeshModel(torch.zeros(300, 3), torch.arange(300).view(-1, 3), torch.ones(300, 3))
+    assert len(reduce_mesh.reduced_mesh(point, 50).faces) == 0
+
+
 def test_loose_faces_keep_their_outline_when_they_are_reduced() -> None:
     ball = trimesh.creation.icosphere(5, 0.5)
     corners = torch.from_numpy(ball.triangles).float()  # (F, 3, 3)
