@@ -24,6 +24,7 @@ from a124core.cli.run import eval_set_of, run_stage
 from a124core.evaluation.evaluate import evaluate, field_renderer, static_baseline
 from a124core.field.field4d import Field4D
 from a124core.models3d.gaussians import make_gaussians
+from a124core.models3d.hull import visual_hull
 from a124core.models3d.mesh import MeshModel
 from a124core.models3d.posed import PosedImages
 from a124core.models3d.read import LoadedModel
@@ -106,14 +107,14 @@ def owned(scene: PreparedRun, form: str, bad: bool) -> Guidances:
     image, mask = truth.render(cameras, torch.linspace(0, 1, FRAMES), CLIP_SIZE)
     clips = film_clips(ClipFrames(image, mask, None, "subject"), None, reference, size)
     if form == "pictures":
-        made = posed_guidances(orbit_pictures(scene), reference, None, size).guidances
-        video, refine = clip_guidances(clips, reference, size)
+        placed = posed_guidances(orbit_pictures(scene), reference, None, size)
+        made, models = placed.guidances, (visual_hull(placed.posed, reference.camera),)
     else:
         surfels = truth.appearance.subject.surfels(SPACING)
         model = (splat_of if form == "splat" else mesh_of)(spoilt(surfels) if bad else surfels)
         placed = model3d_guidances(LoadedModel((model,), f"A {form}."), reference, size=size)
-        made = placed.guidances
-        video, refine = clip_guidances(clips, reference, size, refine=refine_guidance(placed.models, (), size))
+        made, models = placed.guidances, placed.models
+    video, refine = clip_guidances(clips, reference, size, refine=refine_guidance(models, (), size))
     return Guidances(made.image, made.view, video, refine)
 
 

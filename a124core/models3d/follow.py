@@ -18,7 +18,7 @@ from ..protocols import Cameras
 from ..utils.progress import OnProgress, ProgressCounter
 from ..utils.rotations import nearest_rotations
 from .clip_motion import SIDE, compare, sample
-from .lens import axes_and_lens
+from .lens import axes_and_lens, project
 from .mesh import MeshModel
 from .sequence import Model
 
@@ -103,11 +103,10 @@ def _corrected(
 ) -> tuple[Tensor, Tensor]:  # (1, 5, SIDE, SIDE), (1, 4, S, S), (P, 3) -> (P, 2), (P,)
     """Return where the frame shows the points (P, 3) of a deformed model as it is drawn, and how well the two agree;
     nothing is known of points behind others."""
-    right, up, back = ((points - c2w[:3, 3]) @ c2w[:3, :3]).unbind(1)
-    pixels = torch.stack((SIDE / 2 + lens[1] - lens[0] * right / back, SIDE / 2 - lens[2] + lens[0] * up / back), 1)
+    pixels, away = project(points, c2w, lens, SIDE)
     moves, agreement = compare(drawn[:, :4], layers, pixels.float())
     depth = sample((drawn[0, 4] / drawn[0, 3].clamp_min(1e-6))[..., None], pixels.float())[:, 0]
-    in_front = (-back < depth + HIDDEN) & (sample(drawn[0, 3][..., None], pixels.float())[:, 0] > 0.5)
+    in_front = (away < depth + HIDDEN) & (sample(drawn[0, 3][..., None], pixels.float())[:, 0] > 0.5)
     return pixels + moves.double(), agreement.double() * in_front
 
 

@@ -16,3 +16,11 @@ def axes_and_lens(cameras: Cameras | Pinholes, height: int) -> tuple[Tensor, Ten
         raise ValueError("models are rendered for one eye at a time: set the eyes' distance to 0.")
     focal = focal_length(pinholes.fovy, height)
     return pinholes.c2w[:, 0], torch.cat((focal[:, None], pinholes.centre[:, 0] * height), 1)
+
+
+def project(points: Tensor, c2w: Tensor, lens: Tensor, height: int) -> tuple[Tensor, Tensor]:  # (P, 3) -> (P, 2), (P,)
+    """Return where one camera sees points of the world, x right and y down in pixels of a square image, and their
+    depths."""
+    right, up, back = ((points - c2w[:3, 3]) @ c2w[:3, :3]).unbind(1)
+    x, y = height / 2 + lens[1] - lens[0] * right / back, height / 2 - lens[2] + lens[0] * up / back
+    return torch.stack((x, y), 1), -back
