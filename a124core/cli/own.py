@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..cameras.keyframes import listed_cameras
 from ..cameras.transforms import listed_files, read_camera_file
+from ..models3d.hull import visual_hull
 from ..models3d.read import read_model
 from ..priors.clip_frames import ClipFrames
 from ..priors.followed import clip_guidances
@@ -20,6 +21,7 @@ from ..priors.posed_images import posed_guidances, posed_images
 from ..priors.video_clip import film_clips
 from ..protocols import Guidances, Pinholes
 from ..reference.read_clip import SUFFIXES, folder_files, read_clip
+from ..reference.reference import camera_of
 from .camera_args import progress_bar
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def own_guidances(options: RunOptions, size: int) -> tuple[Guidances, str]:  # t
             posed = posed_images(image, None, alpha, cameras, on_progress)
         views = posed_guidances(posed, options.reference, None, size)
         guidances = views.guidances
+        if options.clips:
+            refine = refine_guidance((visual_hull(views.posed, camera_of(options.reference)),), (), size)
         notes.append(views.note)
     video = guidances.video
     if options.clips:
@@ -71,9 +75,9 @@ def read_posed(options: RunOptions) -> tuple[Tensor, Tensor | None, Pinholes]:
 def by_name(names: list[str], files: list[Path]) -> list[int] | None:
     """Return which of the names, with or without an ending, each file has; None where these do not say it of all."""
     stems = [Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name for name in names]
-    wanted = [file.stem for file in files]
-    known = len(set(stems)) == len(stems) and len(set(wanted)) == len(wanted) and set(wanted) <= set(stems)
-    return [stems.index(name) for name in wanted] if known and wanted else None
+    own = [file.stem for file in files]
+    known = len(set(stems)) == len(stems) and len(set(own)) == len(own) and set(own) <= set(stems)
+    return [stems.index(name) for name in own] if known and own else None
 
 
 def read_clips(options: RunOptions) -> list[tuple[ClipFrames, Pinholes | None]]:

@@ -8,11 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from ...a124core.models3d.align import Placement
+from ...a124core.models3d.hull import visual_hull
 from ...a124core.models3d.preview import preview_image
 from ...a124core.priors.model3d import ExactNumbers, Model3DGuidances, NotAlignedError, model3d_guidances
 from ...a124core.priors.owned import refine_guidance
 from ...a124core.priors.posed_images import PosedGuidances, posed_guidances, posed_images
 from ...a124core.protocols import Guidances
+from ...a124core.reference.reference import camera_of
 from .. import sockets
 from ..declarations import RUN_ID, Node, Spec, choice, integer, number, outputs, socket, unused_options
 from ..host import ui
@@ -25,6 +27,7 @@ from .widgets import check_noise
 
 SOURCES = ("splat", "mesh", "model_3d", "images")  # of which exactly one is connected
 ALIGN = ("auto", "manual")
+REFINE = 3  # the output that reads a model also of pictures
 PLACEMENT = ("azimuth", "elevation", "scale", "x", "y")  # widgets that align manual reads
 ADVICE = (
     "connect a model of the same subject, or set align to manual and turn azimuth (elevation, scale, x, y) until the "
@@ -35,7 +38,6 @@ MISSING = {  # sentences for outputs that a model does not have, when they are w
         "what is connected stands still, so there is no video guidance: unplug it and use Clip as video guidance, or "
         "wire a batch of meshes or splats, one for each time."
     ),
-    "refine": "pictures give no refine guidance: unplug it, or take the one of a clip or of a 3D model.",
 }
 
 
@@ -158,11 +160,15 @@ class A124ModelGuidance(Node):
                 made = model3d_guidances(loaded, reference, placement, size, numbers, on_progress)
         except NotAlignedError as error:
             raise NotAlignedError(error.overlap, ADVICE) from None
-        guidances = made.guidances
+        guidances, wired, models = made.guidances, wired_outputs(graph, unique_id), ()
         if isinstance(made, Model3DGuidances):
-            refine = refine_guidance(made.models, (), size)
+            models = made.models
+        elif REFINE in wired:  # it takes seconds
+            models = (visual_hull(made.posed, camera_of(reference)),)
+        if models:
+            refine = refine_guidance(models, (), size)
             guidances = replace(guidances, refine=replace(refine, weight=refine.weight * weight))
-        check_wired(guidances, wired_outputs(graph, unique_id))
+        check_wired(guidances, wired)
         unused = ""
         if align == "auto":
             unused = unused_options(type(self), "align auto", PLACEMENT, vars(manual))
