@@ -22,6 +22,7 @@ from ..priors.video_clip import film_clips
 from ..protocols import Guidances, Pinholes
 from ..reference.read_clip import SUFFIXES, folder_files, read_clip
 from ..reference.reference import camera_of
+from ..utils.files import in_order
 from .camera_args import progress_bar
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def own_identity(options: RunOptions) -> str:
 def _digest(path: Path) -> str:
     """Return the SHA-256 of a file, or of the files of a folder."""
     digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+    for file in in_order(path.iterdir()) if path.is_dir() else [path]:
         if file.is_file():
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

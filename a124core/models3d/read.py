@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..utils.files import in_order
 from ..utils.validate import readable_file
 from .gaussians import GaussianModel
 from .mesh import MeshModel
@@ -89,7 +90,7 @@ def _files(path: Path) -> list[Path]:
     """Return the file, or those of a folder that are models."""
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in READERS)
+    files = in_order(file for file in path.iterdir() if file.suffix.lower() in READERS)
     if not 1 <= len(files) <= MAX_FRAMES:
         raise ValueError(f"{path} holds {len(files)} models: give a folder with 1 to {MAX_FRAMES}, one for each time.")
     return files

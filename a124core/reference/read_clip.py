@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
+from ..utils.files import in_order
 from ..utils.optional import require
 from ..utils.silence import silenced_stderr
 from ..utils.text import first_line
@@ -59,7 +60,7 @@ def _reduced(image: Image.Image) -> np.ndarray:  # (H, W, 4) uint8
 
 def folder_files(folder: Path) -> list[Path]:
     """Return the pictures of a folder in the order of their names."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    return in_order(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
 def _animation_images(path: Path) -> Iterator[Image.Image]:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,12 @@ from .temporary import OLD, sweep, temporary_folder
 
 FORMAT = "animate124"
 VERSIONS = {"field": 2, "snapshot": 2, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
+
+
+def in_order(files: Iterable[Path]) -> list[Path]:
+    """Return files by the numbers and letters of their names, so that frame_10 comes after frame_9."""
+    return sorted(files, key=lambda file: [(not part.isdecimal(), int(part) if part.isdecimal() else part)
+                                           for part in re.findall(r"[0-9]+|[^0-9]+", file.name.lower())])
 
 
 @contextmanager

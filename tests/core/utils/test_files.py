@@ -13,10 +13,16 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from a124core.utils import files
-from a124core.utils.files import atomic_write, write_json, write_tensors
+from a124core.utils.files import atomic_write, in_order, write_json, write_tensors
 from a124core.utils.saved_tensors import read_kind, read_tensors
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False]), "c": torch.zeros(0)}
+
+
+def test_files_are_in_the_order_of_their_numbers() -> None:
+    names = ["b.png", "frame_10.png", "frame_9.png", "Frame_1.png", "10.png", "9.png", "²x.png", "frame_009b.png"]
+    expected = ["9.png", "10.png", "b.png", "Frame_1.png", "frame_9.png", "frame_009b.png", "frame_10.png", "²x.png"]
+    assert [file.name for file in in_order(map(Path, names))] == expected
 
 
 def test_round_trip(tmp_path: Path) -> None:
