@@ -202,7 +202,7 @@ def test_a_cameras_node_shows_what_its_kind_uses_and_keeps_all_values(page: Page
     for kind, names in expected.items():
         page.evaluate(choose, kind)
         assert page.evaluate(shown) == names
-        page.wait_for_timeout(500)  # drawn once, so that the host places the widgets
+        page.evaluate("void app.canvas.draw(true, true)")  # the host places widgets when it draws them
         rows = page.evaluate("cameras.widgets.filter((w) => !w.hidden && w.type !== 'customtext').map((w) => w.y)")
         gaps = [b - a for a, b in itertools.pairwise(rows)] if kind != "spline" else []
         assert all(20 <= gap <= 28 for gap in gaps), f"{kind} leaves gaps: {rows}"
