@@ -49,8 +49,8 @@ def _coverage(layers: Tensor, cameras: Cameras, low: Tensor, high: Tensor, cells
     least = torch.ones(len(points))
     for k in range(len(layers)):
         pixels, _ = project(points, c2w[k], lens[k], SIDE)
-        seen = ((pixels >= 0) & (pixels <= SIDE)).all(1)
-        least = torch.minimum(least, sample(layers[k, 3:].permute(1, 2, 0), pixels)[:, 0] * seen)
+        visible = ((pixels >= 0) & (pixels <= SIDE)).all(1)
+        least = torch.minimum(least, sample(layers[k, 3:].permute(1, 2, 0), pixels)[:, 0] * visible)
     values = least.view(cells, cells, cells)
     values[[0, -1]] = values[:, [0, -1]] = values[:, :, [0, -1]] = 0.0  # closed where the grid ends
     return values, cell

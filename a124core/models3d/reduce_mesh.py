@@ -10,7 +10,7 @@ import torch
 from ..utils.optional import require
 from .mesh import MeshModel
 
-KEPT = 0.8  # of the area, of which collapsing edges must leave so much: of faces that share none it leaves little
+REMAINING = 0.8  # of the area, of which collapsing edges must leave so much: of faces that share none it leaves little
 MAX_FACES = 200_000  # a 256 px render shows about as many samples
 
 
@@ -28,7 +28,7 @@ def reduced_mesh(model: MeshModel, most: int = MAX_FACES) -> MeshModel:
     vertices, faces = simplification.simplify(points, model.faces.numpy().astype(np.int32), target_count=most)
     nearest = torch.from_numpy(cKDTree(points).query(vertices)[1])
     reduced = MeshModel(torch.from_numpy(vertices), torch.from_numpy(faces).long(), model.colours[nearest])
-    if _area(reduced) > KEPT * _area(model):
+    if _area(reduced) > REMAINING * _area(model):
         return reduced
     loose = clustered(model, most)  # leaves little of faces that are smaller than its cells, or too many larger ones
     return loose if len(loose.faces) <= most and _area(loose) > _area(reduced) else reduced
@@ -37,13 +37,13 @@ def reduced_mesh(model: MeshModel, most: int = MAX_FACES) -> MeshModel:
 def welded(model: MeshModel, cell: float = 0.0) -> MeshModel:
     """Return the mesh with one vertex at each place, or for each cube of a grid: the mean of those that lie there."""
     places = model.vertices if cell == 0.0 else (model.vertices / cell).floor()
-    _, of, count = places.unique(dim=0, return_inverse=True, return_counts=True)
-    mean = [torch.zeros(len(count), 3).index_add(0, of, values) / count[:, None]
+    _, index, count = places.unique(dim=0, return_inverse=True, return_counts=True)
+    mean = [torch.zeros(len(count), 3).index_add(0, index, values) / count[:, None]
             for values in (model.vertices, model.colours)]
-    faces = of[model.faces]
+    faces = index[model.faces]
     faces = faces[(faces != faces.roll(1, 1)).all(1)]
-    kept = np.unique(faces.sort(1)[0].numpy(), axis=0, return_index=True)[1]
-    return MeshModel(mean[0], faces[torch.from_numpy(kept)], mean[1])
+    unique_rows = np.unique(faces.sort(1)[0].numpy(), axis=0, return_index=True)[1]
+    return MeshModel(mean[0], faces[torch.from_numpy(unique_rows)], mean[1])
 
 
 def clustered(model: MeshModel, most: int) -> MeshModel:

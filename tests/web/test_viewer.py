@@ -131,13 +131,13 @@ def test_it_draws_only_when_something_changes(page: Page) -> None:
     page.wait_for_timeout(200)
     page.evaluate("""(() => { const r = viewers[0].renderer, draw = r.draw; r.count = 0;
       r.draw = (...a) => { r.count++; draw.apply(r, a); }; })()""")
-    page.wait_for_timeout(300)
-    assert page.evaluate("viewers[0].renderer.count") == 0
-    page.evaluate("viewers[0].turn(true); new Promise((done) => setTimeout(done, 300))")
-    assert page.evaluate("viewers[0].renderer.count") > 1
-    page.evaluate("viewers[0].box.style.display = 'none'; new Promise((done) => setTimeout(done, 200))")
-    page.evaluate("viewers[0].renderer.count = 0; new Promise((done) => setTimeout(done, 300))")
-    assert page.evaluate("viewers[0].renderer.count") == 0, "it draws while nobody can see it"
+    at_rest = """async () => { const r = viewers[0].renderer, before = r.count;
+      await new Promise((done) => setTimeout(done, 400)); return r.count === before; }"""
+    page.wait_for_function(at_rest)
+    page.evaluate("viewers[0].turn(true)")
+    page.wait_for_function("viewers[0].renderer.count > 3")
+    page.evaluate("viewers[0].box.style.display = 'none'")  # nobody can see it
+    page.wait_for_function(at_rest)
 
 
 def test_two_on_a_page_that_move_house_and_go(page: Page, draw: Draw) -> None:
