@@ -73,7 +73,7 @@ def test_pictures_of_all_sides_guide_the_views_and_belong_to_the_run(tmp_path: P
 def test_pictures_find_their_cameras_by_name_in_whatever_order_these_are_listed(tmp_path: Path) -> None:
     folder, listed = tmp_path / "train", tmp_path / "transforms.json"
     folder.mkdir()
-    for k in (1, 2, 10):  # sorted, 10 comes before 2
+    for k in (1, 2, 10):  # as words, 10 comes before 2
         Image.new("RGB", (8, 8), (k, 0, 0)).save(folder / f"r_{k}.png")
     reference = make_reference(*example_image("robot", 32))
     options = RunOptions(reference, "a robot sways", images=folder, images_cameras=listed)
@@ -84,14 +84,14 @@ def test_pictures_find_their_cameras_by_name_in_whatever_order_these_are_listed(
         listed.write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames}))
 
     for names, places in (
-        (("./train/r_1", "./train/r_2", "./train/r_10"), [1.0, 3.0, 2.0]),
-        (("train/r_0.png", "train/r_10.png", "train/r_2.png", "train/r_1.png"), [4.0, 2.0, 3.0]),  # 0 is not there
+        (("./train/r_1", "./train/r_2", "./train/r_10"), [1.0, 2.0, 3.0]),
+        (("train/r_0.png", "train/r_10.png", "train/r_2.png", "train/r_1.png"), [4.0, 3.0, 2.0]),  # 0 is not there
         (("a/r_1", "b/r_1", "c/r_1"), [1.0, 2.0, 3.0]),  # names that do not say which
         (("x", "y", "z"), [1.0, 2.0, 3.0]),
     ):
         write(names)
         image, _, cameras = read_posed(options)
-        assert (image[:, 0, 0, 0] * 255).round().tolist() == [1, 10, 2]
+        assert (image[:, 0, 0, 0] * 255).round().tolist() == [1, 2, 10]
         assert cameras.c2w[:, 0, 2, 3].tolist() == places, names
 
 
