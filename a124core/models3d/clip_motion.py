@@ -25,7 +25,7 @@ def _flow(first: Tensor, second: Tensor) -> Tensor:  # (S, S, 2)
     return torch.from_numpy(np.stack((right, down), -1)).float()
 
 
-def compare(first: Tensor, second: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:  # (P, 2), (P,)
+def flow_at(first: Tensor, second: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:  # (P, 2), (P,)
     """Return how far what lies at places (P, 2) of one image (1, 4, h, w) has moved in another, and how well the two
     agree there."""
     one, other = (interpolate(image, (SIDE, SIDE), mode="area") for image in (first, second))

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..protocols import Cameras
 from ..utils.progress import OnProgress, ProgressCounter
 from ..utils.rotations import nearest_rotations
-from .clip_motion import SIDE, compare, sample
+from .clip_motion import SIDE, flow_at, sample
 from .lens import axes_and_lens, project
 from .mesh import MeshModel
 from .sequence import Model
@@ -104,7 +104,7 @@ def _corrected(
     """Return where the frame shows the points (P, 3) of a deformed model as it is drawn, and how well the two agree;
     nothing is known of points behind others."""
     pixels, away = project(points, c2w, lens, SIDE)
-    moves, agreement = compare(drawn[:, :4], layers, pixels.float())
+    moves, agreement = flow_at(drawn[:, :4], layers, pixels.float())
     depth = sample((drawn[0, 4] / drawn[0, 3].clamp_min(1e-6))[..., None], pixels.float())[:, 0]
     in_front = (away < depth + HIDDEN) & (sample(drawn[0, 3][..., None], pixels.float())[:, 0] > 0.5)
     return pixels + moves.double(), agreement.double() * in_front

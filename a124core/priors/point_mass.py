@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import torch
@@ -17,9 +18,9 @@ class PointMassPrior(Prior):
     size: int  # side of the images, pixels
     exact: ClassVar[bool] = True
 
+    @abstractmethod
     def images(self, view: View) -> Tensor:  # (B, 3, S, S) in [0, 1] on the CPU
         """Return what the view shows."""
-        raise NotImplementedError
 
     def encode(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, 3, S, S)
         return encode_images(image, self.size)

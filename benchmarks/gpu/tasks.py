@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
 import torch
 
+from a124core.priors.diffusers.package import installed
 from a124core.utils.device import keep_freed_pages
 
 from ..measure import where
@@ -40,7 +41,7 @@ def machine(job: Job, until: float) -> Results:
         yield "cuda", torch.version.cuda or f"hip {torch.version.hip}"
         yield "cudnn", torch.backends.cudnn.version()
     yield from where(job.device).items()
-    yield "packages", {name: _version(name) for name in PACKAGES}
+    yield "packages", {name: installed(name) for name in PACKAGES}
     torch.ones(8, 8, device=job.device).sum().item()
 
 
@@ -52,13 +53,6 @@ def driver() -> str:
         return printed.split()[0]  # a line for each card
     except (OSError, subprocess.SubprocessError, IndexError):
         return "unknown"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def kernels(job: Job, until: float) -> Results:
@@ -100,10 +94,10 @@ def _difference(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 def checks(job: Job, until: float) -> Results:
     """The project's own tests of a backend, as far as they get in time."""
-    if job.device == "cpu" and _version("numba") is None:
+    if job.device == "cpu" and installed("numba") is None:
         raise ImportError("the Python package numba is not installed")
     chosen = ["-k", job.row.options["only"]] if "only" in job.row.options else []
-    many = ["-n", "4"] if _version("pytest-xdist") and job.device != "cpu" else []  # compiling takes most of the time
+    many = ["-n", "4"] if installed("pytest-xdist") and job.device != "cpu" else []  # compiling takes most of the time
     command = [sys.executable, "-m", "pytest", "-v", "-rN", "-p", "no:cacheprovider", *many, *chosen,
                "tests/core/kernels/backend_checks.py"]
     environment = {**os.environ, "A124_KERNELS": "numba" if job.device == "cpu" else "auto"}

@@ -173,19 +173,25 @@ def test_another_subject_is_refused_with_the_widgets_that_help(
         say(mesh=pole, reference=reference, align="auto", size=16)
 
 
-def test_an_output_that_a_model_does_not_have_stops_when_it_is_wired(say: Callable, queued: type) -> None:
-    inputs = {"v": ["7", 2]}
-    prompt = {"7": {"class_type": "A124ModelGuidance", "inputs": {}}, "8": {"class_type": "X", "inputs": inputs}}
+def queued_graph(queued: type, prompt: dict) -> Any:
+    """A prompt as the host hands it to a node, with the numbers of all its nodes."""
 
     class Graph(queued):
         def all_node_ids(self) -> set[str]:
             return {*self.prompt}
 
+    return Graph(prompt)
+
+
+def test_an_output_that_a_model_does_not_have_stops_when_it_is_wired(say: Callable, queued: type) -> None:
+    inputs = {"v": ["7", 2]}
+    prompt = {"7": {"class_type": "A124ModelGuidance", "inputs": {}}, "8": {"class_type": "X", "inputs": inputs}}
+
     for still in (ball(), sequence(ball(), ball())):
         with pytest.raises(ValueError, match="stands still"):
-            say(mesh=still, size=16, graph=Graph(prompt), unique_id="7")
+            say(mesh=still, size=16, graph=queued_graph(queued, prompt), unique_id="7")
     inputs["v"] = ["7", 1]
-    assert say(mesh=ball(), size=16, graph=Graph(prompt), unique_id="7")[0][1] is not None
+    assert say(mesh=ball(), size=16, graph=queued_graph(queued, prompt), unique_id="7")[0][1] is not None
 
 
 def test_pictures_have_a_refine_guidance_where_it_is_wired(
@@ -194,17 +200,13 @@ def test_pictures_have_a_refine_guidance_where_it_is_wired(
     inputs = {"v": ["7", 1]}
     prompt = {"7": {"class_type": "A124ModelGuidance", "inputs": {}}, "8": {"class_type": "X", "inputs": inputs}}
 
-    class Graph(queued):
-        def all_node_ids(self) -> set[str]:
-            return {*self.prompt}
-
     mesh = say(mesh=ball(), size=16)[0][1].prior.frames[0]
     orbit = pack_module("a124core.cameras.rig").make_cameras(0.0, [0.0, 90.0, 180.0, 270.0], 3.6)
     layers = mesh.layers(orbit, (64, 64))
     wires = {"images": (layers[:, :3] + 1.0 - layers[:, 3:4]).movedim(1, -1), "mask": layers[:, 3], "cameras": ORBIT}
-    assert say(**wires, size=16, graph=Graph(prompt), unique_id="7")[0][3] is None
+    assert say(**wires, size=16, graph=queued_graph(queued, prompt), unique_id="7")[0][3] is None
     inputs["v"] = ["7", 3]
-    refine = say(**wires, size=16, graph=Graph(prompt), unique_id="7")[0][3]
+    refine = say(**wires, size=16, graph=queued_graph(queued, prompt), unique_id="7")[0][3]
     hull = refine.prior.model.frames[0]
     assert torch.allclose(hull.box[:, 1], mesh.box[:, 1], atol=0.06)
 
