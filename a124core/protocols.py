@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 SHADING_MODES = ("albedo", "lambertian", "textureless", "normal")
+# of Guidance.weight. "raw": of the sum over the latents' elements and w(t) as it is (release). "normalised": of their
+# mean, w(t) divided by its mean over the noise range, times the stage's weight of the reference picture's colours.
+WEIGHT_UNITS = ("raw", "normalised")
 
 
 @dataclass(frozen=True)
@@ -181,11 +184,14 @@ class Guidance:
     form: str = "eps"  # "eps": w = 1 - abar; "clean": w = sqrt((1 - abar) / abar), the clean-latent loss
     angle_weight: bool = False  # scale by the angle to the reference camera over 180 degrees (Zero123)
     note: str = ""  # one sentence for the user: what it is, what it understood
+    weight_unit: str = "raw"  # one of WEIGHT_UNITS
 
     def __post_init__(self) -> None:
         check_noise_range(self.t_min, self.t_max)
         if self.form not in ("eps", "clean"):
             raise ValueError(f"form is {self.form!r}: use 'eps' or 'clean'.")
+        if self.weight_unit not in WEIGHT_UNITS:
+            raise ValueError(f"weight_unit is {self.weight_unit!r}: choose one of {', '.join(WEIGHT_UNITS)}.")
 
 
 def check_noise_range(t_min: float, t_max: float) -> None:
@@ -218,7 +224,7 @@ class Step:
     losses: dict[str, float]
     preview: Callable[[], Tensor]  # -> (2, 3, H, W): the reference view and a moving novel view
     snapshot: Callable[[], Any]  # -> stages.snapshot.Snapshot, from which the stage continues to the same result
-    gradient_norms: Callable[[], dict[str, float]]  # -> norm of each term's gradient in the field, with fresh noise
+    gradient_shares: dict[str, float]  # of picture and priors at the pixels, over the last 100 steps; empty before
     notes: tuple[str, ...] = ()  # sentences for the user, of what went wrong and did not end the run
 
 

@@ -12,6 +12,7 @@ import torch
 
 from ..field.grid import rows_per_grid
 from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
+from ..priors.defaults import normalised_built_in
 from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
 from ..reference.reference import Reference
@@ -137,7 +138,13 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     own = own if options.with_view else replace(own, view=None)
     own = own if options.refine == "tile" else replace(own, refine=None)
     owned = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
-    return PreparedRun(options, priors, replace(guidances, **owned), settings, own_note=note)
+    guidances = replace(guidances, **owned)
+    if name != "demo":  # for which their weights were tuned
+        guidances = Guidances(**{
+            role: None if guidance is None else normalised_built_in(role, guidance)
+            for role, guidance in vars(guidances).items()
+        })
+    return PreparedRun(options, priors, guidances, settings, own_note=note)
 
 
 def _with_models(options: RunOptions, models: Models) -> PreparedRun:

@@ -31,10 +31,15 @@ def draw_timesteps(
     rng: torch.Generator,
 ) -> Tensor:  # (count,) integers
     """Draw uniform integer timesteps in [low T, high T], as the method does (release)."""
+    first, last = timestep_range(low, high, sigmas)
+    return torch.randint(first, last + 1, (count,), generator=rng)
+
+
+def timestep_range(low: float, high: float, sigmas: Tensor) -> tuple[int, int]:
+    """Return the first and the last timestep of the range, of T."""
     steps = sigmas.shape[0]
     first = min(round(low * steps), steps - 1)
-    last = min(round(high * steps), steps - 1)
-    return torch.randint(first, max(first, last) + 1, (count,), generator=rng)
+    return first, max(first, min(round(high * steps), steps - 1))
 
 
 def sigma_table(config: dict) -> tuple[Tensor, str]:

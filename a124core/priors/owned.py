@@ -82,8 +82,8 @@ def refine_guidance(
     for clip in large if model is not None else ():
         check_agreement(model.frames[0], clip)
     prior = OwnedPrior(model, ClipsPrior(large) if large else None, side)
-    weight = BUILT_IN["refine"].weight if others is None else others.weight
-    return replace(BUILT_IN["refine"], weight=weight, t_max_end=None).guidance(prior, note)
+    made = replace(BUILT_IN["refine"], t_max_end=None).guidance(prior, note)
+    return made if others is None else replace(made, weight=others.weight, weight_unit=others.weight_unit)
 
 
 def check_agreement(model: MeshModel | GaussianModel, clip: ClipPrior) -> None:

@@ -18,6 +18,11 @@ def sds_weight(sigma: Tensor, form: str) -> Tensor:
     return sigma**2 / (1.0 + sigma**2) if form == "eps" else sigma
 
 
+def mean_sds_weight(sigmas: Tensor, form: str) -> float:
+    """Return the mean of w over the noise levels (N,) that a guidance may draw."""
+    return float(sds_weight(sigmas.double(), form).mean())
+
+
 def sds(
     prior: Prior,
     x0: Tensor,  # prior.encode of the rendered images, with its graph

@@ -23,7 +23,7 @@ from .render_batch import (
     allowed_cameras,
     any_unlit,
     novel_batch,
-    novel_camera,
+    novel_cameras,
     reference_batch,
     sds_loss,
 )
@@ -101,7 +101,7 @@ def clip_batches(
         if not len(frames):
             return []
         clip = select_frames(clip, frames)
-        sds = partial(sds_loss, step=step, steps=config.steps, rng=rng)
+        sds = partial(sds_loss, step=step, config=config, rng=rng)
         loss_fn = _loss_fn(supervision.video, first_view, refine, clip, frames, sds)
         return [novel_batch(clip, config.render.size, loss_fn, rng, device)]
 
@@ -176,7 +176,7 @@ def filmed_views(filmed: tuple[Cameras, ...], time: Tensor, rng: torch.Generator
 def _clip_cameras(
     reference: Cameras, config: CoarseConfig, allowed: Cameras | None, rng: torch.Generator
 ) -> tuple[Cameras, bool]:  # F cameras, do they move?
-    cameras, moves = moving_views(novel_camera(reference, rng), config.time.frames, rng, config.moving_camera)
+    cameras, moves = moving_views(novel_cameras(1, reference, rng), config.time.frames, rng, config.moving_camera)
     return (cameras if allowed is None else nearest_cameras(cameras, allowed)), moves
 
 

@@ -9,7 +9,7 @@ from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
 
 TEMPORAL_TV_FORMS = ("tables", "samples")
 SAMPLINGS = ("balanced", "random", "never-zero")
-REFERENCE_MODES = ("released", "paper")
+REFERENCE_MODES = ("released", "paper", "every")
 BACKGROUNDS = ("random", "white")
 PHASES = ("first", "random")
 CONDITIONS = ("frozen coarse", "current render")
@@ -107,7 +107,7 @@ class StageConfig:
     render: RenderConfig = field(default_factory=RenderConfig)
     losses: LossWeights = field(default_factory=LossWeights)
     optim: OptimConfig = field(default_factory=OptimConfig)
-    reference_mode: str = "released"  # "released": every 4th step; "paper": with the novel view, at t = 0 starts
+    reference_mode: str = "released"  # "released": every 4th step; "paper": where clips start at 0; "every": each step
     reference_every: int = 4
     reference_first: int = 99  # global steps 1 .. 99 are reference steps
     reference_jitter: float = 1e-3  # std of one shift of ray origins and directions on reference steps
@@ -131,12 +131,14 @@ class StageConfig:
 class StaticConfig(StageConfig):
     """Stage 1: a static field from image prior, view prior and the reference image."""
 
+    views: int = 1  # novel views a step
     normal_phase: float = 0.2  # share of steps whose novel views are normal maps
     masked_levels: int = 8  # so many of the finest levels are masked ...
     masked_until: float = 0.6  # ... for this share of the steps (release)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_range(self, 1, 64, "views")
         check_range(self, 0, 1, "normal_phase", "masked_until")
         check_range(self, 0, ANY, "masked_levels")
 

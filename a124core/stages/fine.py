@@ -45,7 +45,7 @@ def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> RefineF
         frozen_image = None
         if config.condition == "frozen coarse":
             frozen_image = frozen_images(frozen, part, config.render.size, mask, config.render.samples)
-        sds = partial(sds_loss, step=step, steps=config.steps, rng=rng)
+        sds = partial(sds_loss, step=step, config=config, rng=rng)
 
         def loss_fn(image: Tensor) -> dict[str, Tensor]:
             condition = image.detach() if frozen_image is None else frozen_image

@@ -5,6 +5,8 @@ gradient is passed back through each: the sum over chunks is the whole's gradien
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,15 @@ from .config import LossWeights, RenderConfig
 from .render_batch import RenderBatch, RenderedImages
 
 
+@dataclass(frozen=True)
+class BatchReport:
+    """What a batch did."""
+
+    losses: dict[str, float]  # by name
+    norms: dict[str, float]  # of each image loss's gradient at the pixels
+    opacity: float  # mean
+
+
 def backward(
     field: Field4D,
     batch: RenderBatch,
@@ -24,7 +35,7 @@ def backward(
     config: RenderConfig,  # with a chunk, rays are rendered twice, that many at once
     losses: LossWeights,
     entropy_factor: float,
-) -> tuple[dict[str, float], float]:  # losses by name, mean opacity
+) -> BatchReport:
     """Add the gradient of a batch to the field's tensors."""
     n_rays, chunk = len(batch.rays), config.chunk
     whole = not 0 < chunk < n_rays
@@ -32,15 +43,15 @@ def backward(
     normals = needs_normals(losses)
     with torch.set_grad_enabled(whole):
         renders = [_render(field, batch, mask, config, rays, normals) for rays in chunks]
-    images, gradients, report = pixel_gradients(renders, batch, losses)
+    images, gradients, losses_by_name, norms = pixel_gradients(renders, batch, losses)
     n_samples = max(sum(r.n_marched for r in renders), 1)
     for rays, rendered in zip(chunks, renders, strict=True):
         with_graph = rendered if whole else _render(field, batch, mask, config, rays, normals)
         terms = sample_terms(with_graph, batch.rays.directions[rays], losses, entropy_factor, n_samples)
         _backward_pixels(with_graph, [None if g is None else g[rays] for g in gradients], terms)
         for name, value in terms.items():
-            report[name] = report.get(name, 0.0) + float(value.detach())
-    return report, float(images.opacity.detach().mean())
+            losses_by_name[name] = losses_by_name.get(name, 0.0) + float(value.detach())
+    return BatchReport(losses_by_name, norms, float(images.opacity.detach().mean()))
 
 
 def needs_normals(losses: LossWeights) -> bool:
@@ -60,7 +71,7 @@ def _render(
 
 def pixel_gradients(
     renders: list[Render], batch: RenderBatch, losses: LossWeights
-) -> tuple[RenderedImages, list[Tensor | None], dict[str, float]]:  # images, gradients at each of them, losses
+) -> tuple[RenderedImages, list[Tensor | None], dict[str, float], dict[str, float]]:  # images, gradients, losses, norms
     """Evaluate the losses on the finished images, and take their gradient there."""
     columns = zip(*(_layers(r) for r in renders), strict=True)
     flat = [None if column[0] is None else torch.cat(column) for column in columns]
@@ -69,13 +80,15 @@ def pixel_gradients(
         images, terms = _image_terms(leaves, batch, losses)
     present = [v for v in leaves if v is not None]
     totals: list[Tensor | None] = [None] * len(present)
-    report = {}
+    values, norms = {}, {}
     for name, term in terms.items():
         gradients = torch.autograd.grad(term, present, allow_unused=True, retain_graph=True)
         totals = [_add(a, b) for a, b in zip(totals, gradients, strict=True)]
-        report[name] = _logged_value(name, term, gradients)
+        norms[name] = _norm(gradients)
+        # score distillation, whose value means nothing, is logged by its gradient
+        values[name] = norms[name] if name.startswith("sds") else float(term.detach())
     remaining = iter(totals)
-    return images, [None if v is None else next(remaining) for v in leaves], report
+    return images, [None if v is None else next(remaining) for v in leaves], values, norms
 
 
 def _image_terms(
@@ -94,11 +107,6 @@ def _layers(rendered: Render) -> tuple[Tensor | None, ...]:
 
 def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
-
-
-def _logged_value(name: str, term: Tensor, gradients: tuple[Tensor | None, ...]) -> float:
-    """A loss is logged by its value; score distillation, whose value means nothing, by its gradient at the pixels."""
-    return _norm(gradients) if name.startswith("sds") else float(term.detach())
 
 
 def _norm(gradients: tuple[Tensor | None, ...]) -> float:
@@ -141,22 +149,3 @@ def _backward_pixels(rendered: Render, gradients: list[Tensor | None], terms: di
     outputs = [(value, gradient) for value, gradient in pairs if value.requires_grad]
     if outputs:
         torch.autograd.backward(*map(list, zip(*outputs, strict=True)))
-
-
-def gradient_norms(
-    field: Field4D,
-    batch: RenderBatch,
-    mask: OccupancyMask,
-    config: RenderConfig,
-    losses: LossWeights,
-    entropy_factor: float,
-) -> dict[str, float]:
-    """Compute the norm of each term's gradient over table and MLP."""
-    rendered = _render(field, batch, mask, config, slice(0, len(batch.rays)), needs_normals(losses))
-    _, terms = _image_terms(list(_layers(rendered)), batch, losses)
-    terms |= sample_terms(rendered, batch.rays.directions, losses, entropy_factor, max(rendered.n_marched, 1))
-    tensors = [field.table, *field.mlp.values()]
-    return {
-        name: _norm(torch.autograd.grad(term, tensors, retain_graph=True, allow_unused=True))
-        for name, term in terms.items()
-    }

@@ -15,11 +15,12 @@ from ..priors.checked import check_gradients
 from ..protocols import Cameras, FieldExplodedError, FieldLostError, Guidances, Run, Step
 from ..render.clip import ImageOptions, render_clip
 from . import snapshot as snapshots
+from .balance import Balance
 from .config import RenderConfig, StageConfig
-from .gradients import backward, gradient_norms
+from .gradients import backward
 from .health import Health
 from .optimizer import adam_step, is_slowed, new_optimiser, slow_down, temporal_tv
-from .render_batch import BatchFn, RenderBatch
+from .render_batch import BatchFn
 from .schedules import entropy_factor, masked_levels
 from .snapshot import Snapshot
 
@@ -38,7 +39,7 @@ class _State:
     seed: int
     mask: OccupancyMask
     health: Health
-    batches: list[RenderBatch] = dataclass_field(default_factory=list)  # of the last step
+    balance: Balance
     updated_step: int = 0  # the step whose update of the field has begun
     notes: list[str] = dataclass_field(default_factory=list)  # sentences for the user since the last report
 
@@ -110,7 +111,9 @@ def _initial_state(stage: str, field: Field4D, config: StageConfig, run: Run) ->
         field = replace(field, occupancy=empty_occupancy(r.occupancy_size, slices, r.occupancy_threshold))
     field = field.fork(run.device)
     rng = torch.Generator().manual_seed(run.seed * len(STAGES) + STAGES.index(stage))
-    return _State(field, new_optimiser(field, config.optim), rng, run.seed, field.occupancy.mask(), Health(stage))
+    return _State(
+        field, new_optimiser(field, config.optim), rng, run.seed, field.occupancy.mask(), Health(stage), Balance(stage)
+    )
 
 
 def _one_step(
@@ -125,18 +128,23 @@ def _one_step(
     state.optimiser.zero_grad(set_to_none=True)
     losses: dict[str, float] = {}
     opacities = []
-    state.batches = batch_fn(step, state.rng)
+    norms: dict[str, float] = {}
     factor = entropy_factor(step, config)
-    for batch in state.batches:
-        terms, opacity = backward(state.field, batch, state.mask, config.render, config.losses, factor)
-        opacities.append(opacity)
-        losses = {name: losses.get(name, 0.0) + terms.get(name, 0.0) for name in losses | terms}
+    for batch in batch_fn(step, state.rng):
+        report = backward(state.field, batch, state.mask, config.render, config.losses, factor)
+        opacities.append(report.opacity)
+        losses, norms = _added(losses, report.losses), _added(norms, report.norms)
     losses |= temporal_tv(state.field, config.losses, state.rng)
     state.health.check(step, state.field, losses, opacities)
     state.notes += check_gradients(guidances, losses)
+    state.notes += filter(None, [state.balance.add(norms)])
     state.updated_step = step
     adam_step(state.optimiser, state.field, config, step)
     return losses
+
+
+def _added(totals: dict[str, float], terms: dict[str, float]) -> dict[str, float]:
+    return {name: totals.get(name, 0.0) + terms.get(name, 0.0) for name in totals | terms}
 
 
 def _report(state: _State, step: int, config: StageConfig, losses: dict[str, float], camera: Cameras) -> Step:
@@ -153,17 +161,7 @@ def _report(state: _State, step: int, config: StageConfig, losses: dict[str, flo
         state.health.check_parameters(step, field)
         return snapshots.take(stage, step, state.seed, field, state.optimiser, rng_state, config)
 
-    def norms() -> dict[str, float]:
-        rng_state = state.rng.get_state()  # a diagnosis must not change what comes after
-        total: dict[str, float] = {}
-        for batch in state.batches:
-            factor = entropy_factor(step, config)
-            one = gradient_norms(state.field, batch, state.mask, config.render, config.losses, factor)
-            total = {name: (total.get(name, 0.0) ** 2 + one.get(name, 0.0) ** 2) ** 0.5 for name in total | one}
-        state.rng.set_state(rng_state)
-        return total
-
-    return Step(stage, step, config.steps, losses, preview, snapshot, norms, tuple(state.notes))
+    return Step(stage, step, config.steps, losses, preview, snapshot, dict(state.balance.shares), tuple(state.notes))
 
 
 def preview_images(field: Field4D, reference: Cameras, progress: float, config: RenderConfig) -> Tensor:

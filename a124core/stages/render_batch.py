@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .. import losses
 from ..cameras.rig import random_views
-from ..priors.noise import draw_timesteps
-from ..priors.sds import sds
+from ..priors.noise import draw_timesteps, timestep_range
+from ..priors.sds import mean_sds_weight, sds
 from ..protocols import Cameras, Guidance, Shading, View
 from ..reference.reference import ReferenceTargets
 from ..render.sample import Rays, camera_rays
@@ -88,19 +88,29 @@ def sds_loss(
     image: Tensor,  # (F, 3, S, S)
     view: View,
     step: int,
-    steps: int,
+    config: StageConfig,
     rng: torch.Generator,
 ) -> Tensor:  # scalar
     """Compute one prior's score distillation: one noise level for all items, fresh noise for each, weighted."""
     prior = guidance.prior
     x0 = prior.encode(image)
     items = x0.shape[0]
-    timestep = draw_timesteps(1, guidance.t_min, t_high(guidance, step, steps), prior.sigmas, rng)
+    timestep = draw_timesteps(1, guidance.t_min, t_high(guidance, step, config.steps), prior.sigmas, rng)
     sigma = prior.sigmas[timestep].to(x0).expand(items)
     eps = torch.randn(x0.shape, generator=rng).to(x0)
     weights = guidance_weights(guidance, view.cameras, view.reference)
     weights = weights if len(view.cameras) == items else weights[:1]
-    return (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form)).sum() / items
+    loss = (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form)).sum() / items
+    return loss if guidance.weight_unit == "raw" else normalisation(guidance, x0[0].numel(), config) * loss
+
+
+def normalisation(guidance: Guidance, elements: int, config: StageConfig) -> float:
+    """Return what turns the sum over an item's elements into the unit "normalised" (protocols.WEIGHT_UNITS), in which
+    one weight means the same to every prior, latent size and preset. Without a picture's weight that counts as 1."""
+    sigmas = guidance.prior.sigmas
+    first, last = timestep_range(guidance.t_min, guidance.t_max, sigmas)
+    mean = mean_sds_weight(sigmas[first : last + 1], guidance.form)
+    return (config.losses.rgb or 1.0) / (elements * mean)
 
 
 def allowed_cameras(guidances: Iterable[Guidance | None]) -> Cameras | None:
@@ -114,9 +124,9 @@ def any_unlit(guidances: Iterable[Guidance | None]) -> bool:
     return any(g.prior.unlit for g in guidances if g is not None)
 
 
-def novel_camera(reference: Cameras, rng: torch.Generator) -> Cameras:  # 1 camera
-    """Draw a random view at the reference camera's distance and field of view, around its azimuth."""
-    view = random_views(1, rng, float(reference.radius[0]), float(reference.fovy[0]))
+def novel_cameras(count: int, reference: Cameras, rng: torch.Generator) -> Cameras:
+    """Draw random views at the reference camera's distance and field of view, around its azimuth."""
+    view = random_views(count, rng, float(reference.radius[0]), float(reference.fovy[0]))
     return Cameras(view.elevation, view.azimuth + reference.azimuth, view.radius, view.fovy)
 
 

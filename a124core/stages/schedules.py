@@ -36,8 +36,10 @@ def renders(step: int, cfg: StageConfig, clip_starts_at_zero: bool = True) -> tu
     """Which views a step renders: (the reference view, novel views).
 
     "released": one or the other, by the step number. "paper": novel views always; with them the reference view, in
-    the static stage at every step, in the moving stages (Eq. 5, 6) where the clip starts at 0.
+    the static stage at every step, in the moving stages (Eq. 5, 6) where the clip starts at 0. "every": both, always.
     """
+    if cfg.reference_mode == "every":
+        return True, True
     if cfg.reference_mode == "paper":
         return clip_starts_at_zero or not isinstance(cfg, CoarseConfig), True
     reference = is_reference_step(step, cfg)

@@ -19,7 +19,7 @@ from .render_batch import (
     allowed_cameras,
     any_unlit,
     novel_batch,
-    novel_camera,
+    novel_cameras,
     reference_batch,
     sds_loss,
 )
@@ -47,12 +47,12 @@ def static_batches(
         return result
 
     def _novel(step: int, rng: torch.Generator) -> RenderBatch:
-        cameras = novel_camera(camera, rng)
+        cameras = novel_cameras(config.views, camera, rng)
         cameras = cameras if allowed is None else nearest_cameras(cameras, allowed)
         light = shading(step, config, rng, cameras)
         light = Shading() if any_unlit([image, view]) else light
-        novel = View(cameras, camera, torch.zeros(1), background(config, rng), light)
-        sds = partial(sds_loss, view=novel, step=step, steps=config.steps, rng=rng)
+        novel = View(cameras, camera, torch.zeros(config.views), background(config, rng), light)
+        sds = partial(sds_loss, view=novel, step=step, config=config, rng=rng)
 
         def loss_fn(rendered: RenderedImages) -> dict[str, Tensor]:
             connected = {"sds image": image, "sds view": view}

@@ -11,6 +11,7 @@ from ..declarations import NODE_ID, Node, choice, socket, text
 from ..host import ui
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
+from .widgets import in_unit, weight_unit
 
 
 class A124BuiltInPriors(Node):
@@ -43,6 +44,7 @@ class A124BuiltInPriors(Node):
             "Your picture. An example picture is recognised; any other cut-out is inflated to a solid and moved. The "
             "prompt then only chooses the motion."
         )),
+        "weight_unit": weight_unit("the usual weights are taken in either unit"),
     }
     HIDDEN = NODE_ID
 
@@ -55,9 +57,10 @@ class A124BuiltInPriors(Node):
         return True
 
     @outside_inference
-    def make(self, prompt: str, motion: str, reference: Any = None, unique_id: str | None = None) -> dict:
+    def make(
+        self, prompt: str, motion: str, reference: Any = None, weight_unit: str = "raw", unique_id: str | None = None
+    ) -> dict:
         on_progress = ui.progress_callback(unique_id)
         priors = make_priors(reference, checked_prompt(prompt), motion, on_progress=on_progress)
         ui.show_text(unique_id, priors.summary)
-        guidances = (priors.image, priors.view, priors.video, priors.refine)
-        return {"ui": {"text": [priors.summary]}, "result": guidances}
+        return {"ui": {"text": [priors.summary]}, "result": tuple(in_unit(weight_unit, priors.guidances))}

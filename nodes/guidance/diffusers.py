@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...a124core.priors.defaults import NOISE_LEVEL, RELEASED, RoleDefaults
+from ...a124core.priors.defaults import NOISE_LEVEL, NORMALISED, RELEASED, RoleDefaults
 from ...a124core.priors.diffusers.offload import offload_policy
 from ...a124core.priors.diffusers.roles import ROLES, RoleRequest, folder_guidance
 from ...a124core.priors.zero123_pose import KINDS, check_reference
@@ -20,6 +20,7 @@ from ..host.file_stamps import NEVER_SAME
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
+from .widgets import weight_unit
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
@@ -104,6 +105,7 @@ class A124DiffusersGuidance:
             },
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Role view needs it."}),
+                "weight_unit": weight_unit("weight 0 means image 0.23, view 2.3, video 0.83, refine and upscale 2.6"),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -136,15 +138,15 @@ class A124DiffusersGuidance:
     def make(
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
-        unique_id: str | None = None,
+        weight_unit: str = "raw", unique_id: str | None = None,
     ) -> tuple | dict[str, Any]:
         names = host.folders()
         if model not in names:
             raise ValueError(host.missing_model(model))
         prompt = prompt if role == "view" else checked_prompt(prompt)
         request = RoleRequest(
-            role, names[model], prompt, _numbers(RELEASED[role], cfg, weight, t_max, size), names.get(control_net),
-            reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
+            role, names[model], prompt, _numbers(_usual(role, weight_unit), cfg, weight, t_max, size),
+            names.get(control_net), reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
         )
         options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
         options["noise_level"] = noise_level
@@ -155,6 +157,12 @@ class A124DiffusersGuidance:
         output = "refine" if role == "upscale" else role
         made = tuple(guidance if name == output else None for name in OUTPUTS)
         return ui.output(note, *made) if note else made
+
+
+def _usual(role: str, weight_unit: str) -> RoleDefaults:
+    """Return the role's released numbers with its weight in the unit."""
+    numbers = RELEASED[role]
+    return numbers if weight_unit == "raw" else replace(numbers, weight=NORMALISED[role], weight_unit=weight_unit)
 
 
 def _numbers(released: RoleDefaults, cfg: float, weight: float, t_max: float, size: int) -> RoleDefaults:

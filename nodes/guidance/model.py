@@ -23,7 +23,7 @@ from ..host.images import from_images, from_masks, to_image
 from ..host.models3d import FILE_SOCKETS, from_file_3d, from_mesh, from_splat, has_type
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
-from .widgets import check_noise
+from .widgets import check_noise, in_unit, weight_unit
 
 SOURCES = ("splat", "mesh", "model_3d", "images")  # of which exactly one is connected
 ALIGN = ("auto", "manual")
@@ -118,6 +118,7 @@ class A124ModelGuidance(Node):
         optional["cameras"] = socket(f"{sockets.CAMERAS},LOAD3D_CAMERA", (
             "For images: the cameras that took them, from 6 Cameras or a list of 3D cameras, one for each picture."
         ))
+        optional["weight_unit"] = weight_unit("weight is a factor of the usual one in either unit")
         return {"required": dict(cls.REQUIRED), "optional": optional, "hidden": dict(cls.HIDDEN)}
 
     @classmethod
@@ -138,8 +139,8 @@ class A124ModelGuidance(Node):
     def make(
         self, align: str, azimuth: float, elevation: float, scale: float, x: float, y: float, size: int, weight: float,
         t_min: float, t_max: float, reference: Any = None, splat: Any = None, mesh: Any = None, model_3d: Any = None,
-        images: Tensor | None = None, mask: Tensor | None = None, cameras: Any = None, graph: Any = None,
-        unique_id: str | None = None,
+        images: Tensor | None = None, mask: Tensor | None = None, cameras: Any = None,
+        weight_unit: str = "raw", graph: Any = None, unique_id: str | None = None,
     ) -> dict:
         sources = dict(zip(SOURCES, (splat, mesh, model_3d, images), strict=True))
         connected = [name for name, value in sources.items() if value is not None]
@@ -175,7 +176,7 @@ class A124ModelGuidance(Node):
         note = f"{made.note} {unused}".strip()
         ui.show_text(unique_id, note)
         first = made.posed if isinstance(made, PosedGuidances) else made.models[0]
-        return ui.output(note, *vars(guidances).values(), to_image(preview_image(first, reference)))
+        return ui.output(note, *in_unit(weight_unit, guidances), to_image(preview_image(first, reference)))
 
 
 def check_sources(connected: list[str], mask: bool, cameras: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from ...a124core.priors.defaults import NORMALISED
 from ...a124core.priors.flow import advice
 from ...a124core.protocols import Guidance, Prior
 from ...a124core.utils.validate import checked_prompt
@@ -14,7 +15,7 @@ from ..host import ui
 from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
 from ..queued import when_queued
-from .widgets import cfg, check_noise, models, noise, prompt, size, weight
+from .widgets import cfg, check_noise, models, noise, prompt, size, weight, weight_unit
 
 
 class TextGuidance(Node):
@@ -41,11 +42,12 @@ class TextGuidance(Node):
     @outside_inference
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
-        cfg: float, weight: float, t_min: float, t_max: float, size: int, unique_id: str | None = None, **others: Any,
+        cfg: float, weight: float, t_min: float, t_max: float, size: int, weight_unit: str = "raw",
+        unique_id: str | None = None, **others: Any,
     ) -> dict[str, Any]:
         prior = self.prior(model, clip, vae, checked_prompt(prompt), cfg, size, **others)
         note = self.note.format(prompt=prompt.strip())
-        guidance = Guidance(prior, weight, t_min, t_max, form=self.form, note=note)
+        guidance = Guidance(prior, weight, t_min, t_max, form=self.form, note=note, weight_unit=weight_unit)
         text = " ".join(advice(self.role, guidance))
         ui.show_text(unique_id, text)
         return ui.output(text, guidance)
@@ -76,6 +78,7 @@ class A124ImageGuidance(TextGuidance):
         **noise(0.2, 0.6),
         "size": size(512),
     }
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['image']} is usual")}
 
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
@@ -101,6 +104,7 @@ class A124VideoGuidance(TextGuidance):
         **noise(0.02, 0.98),
         "size": size(256),
     }
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['video']} is usual")}
 
 
 @outputs(("refine guidance", sockets.REFINE_GUIDANCE, "Restores the details of your picture. For the fine stage."))
@@ -131,6 +135,7 @@ class A124RefineGuidance(TextGuidance):
             "A tile ControlNet of the MODEL's family (control_v11f1e_sd15_tile). It gets renders of the frozen coarse "
             "result. Leave it out for the paper's naive personalised prior."
         )),
+        "weight_unit": weight_unit(f"{NORMALISED['refine']} is usual"),
     }
 
 
@@ -159,3 +164,4 @@ class A124UpscaleGuidance(TextGuidance):
             "upscaler's own default."
         )),
     }
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['upscale']} is usual")}

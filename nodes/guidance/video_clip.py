@@ -10,6 +10,7 @@ from torch import Tensor
 from ...a124core.priors.clip_frames import ClipFrames
 from ...a124core.priors.followed import clip_guidances
 from ...a124core.priors.video_clip import VIDEO_CLIP, film_clips
+from ...a124core.protocols import Guidances
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
@@ -18,7 +19,7 @@ from ..host.cameras import frame_cameras
 from ..host.images import from_images, from_masks, marks_nothing
 from ..host.runtime import outside_inference
 from ..queued import when_queued
-from .widgets import check_noise
+from .widgets import check_noise, in_unit, weight_unit
 
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
@@ -81,6 +82,7 @@ class A124ClipGuidance(Node):
             "Of a 3D model as guidance or of another clip: the refine guidance then knows both, and a 3D model that "
             "stands still follows the clip, so that the sides that nobody filmed move too."
         )),
+        "weight_unit": weight_unit(f"weight {VIDEO_CLIP.weight:g} stays the usual one in either unit"),
     }
     HIDDEN = NODE_ID
 
@@ -94,7 +96,7 @@ class A124ClipGuidance(Node):
     def make(
         self, images: Tensor, mask_marks: str, size: int, weight: float, t_min: float, t_max: float,
         mask: Tensor | None = None, reference: Any = None, unique_id: str | None = None, cameras: Any = None,
-        video_guidance: Any = None, refine_guidance: Any = None,
+        video_guidance: Any = None, refine_guidance: Any = None, weight_unit: str = "raw",
     ) -> dict:
         frames, alpha = from_images(images)
         masks = None if mask is None else from_masks(mask)
@@ -105,4 +107,5 @@ class A124ClipGuidance(Node):
         clips = film_clips(ClipFrames(frames, masks, alpha, mask_marks), own, reference, size, on_progress)
         video, refine = clip_guidances(clips, reference, size, numbers, video_guidance, refine_guidance, on_progress)
         ui.show_text(unique_id, video.note)
+        _, _, video, refine = in_unit(weight_unit, Guidances(video=video, refine=refine))
         return ui.output(video.note, video, refine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...a124core.priors.defaults import NORMALISED
 from ...a124core.priors.zero123_pose import KINDS, check_reference
 from ...a124core.protocols import Guidance
 from .. import sockets
@@ -11,7 +12,7 @@ from ..declarations import Node, choice, outputs, socket
 from ..host.runtime import outside_inference
 from ..host.view import view_prior
 from ..queued import UNPLUGGED, when_queued
-from .widgets import cfg, check_noise, noise, size, weight
+from .widgets import cfg, check_noise, noise, size, weight, weight_unit
 
 
 @outputs(("view guidance", sockets.VIEW_GUIDANCE, "Matches other views to your picture. For all stages."))
@@ -41,7 +42,10 @@ class A124ViewGuidance(Node):
         **noise(0.2, 0.6),
         "size": size(256),
     }
-    OPTIONAL = {"reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required.")}
+    OPTIONAL = {
+        "reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required."),
+        "weight_unit": weight_unit(f"{NORMALISED['view']} is usual"),
+    }
 
     @classmethod
     def VALIDATE_INPUTS(
@@ -56,6 +60,7 @@ class A124ViewGuidance(Node):
     def make(
         self, model: Any, clip_vision: Any, vae: Any, kind: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, reference: Any = None,
+        weight_unit: str = "raw",
     ) -> tuple[Guidance]:
         prior = view_prior(model, clip_vision, vae, reference, kind, cfg, size)
-        return (Guidance(prior, weight, t_min, t_max, angle_weight=True, note=kind),)
+        return (Guidance(prior, weight, t_min, t_max, angle_weight=True, note=kind, weight_unit=weight_unit),)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...a124core.protocols import check_noise_range
-from ..declarations import Spec, integer, number, socket, text
+from ...a124core.priors.defaults import normalised_built_in
+from ...a124core.protocols import WEIGHT_UNITS, Guidance, Guidances, check_noise_range
+from ..declarations import Spec, choice, integer, number, socket, text
 from ..queued import check_declared
 
 
@@ -31,6 +32,23 @@ def cfg(default: float, source: str = "") -> Spec:
 
 def weight(default: float, tooltip: str) -> Spec:
     return number(default, 0.0, 1e4, 0.001, tooltip)
+
+
+def weight_unit(usual: str) -> Spec:
+    """Return the choice of the weight's unit; usual: what is usual in the unit "normalised", a clause."""
+    return choice(WEIGHT_UNITS, (
+        "What the weight multiplies. raw: score distillation summed over the latents, as in the authors' code; it goes "
+        "with one preset and one size. normalised: its mean, times the preset's weight of the picture, so that it goes "
+        f"with every preset and beside any other guidance; {usual}."
+    ), advanced=True)
+
+
+def in_unit(unit: str, guidances: Guidances) -> list[Guidance | None]:
+    """Return the guidances of exact priors by role, their weights in the unit; one that is normalised stays so."""
+    return [
+        normalised_built_in(role, g) if g is not None and unit == "normalised" != g.weight_unit else g
+        for role, g in vars(guidances).items()
+    ]
 
 
 def noise(low: float, high: float, source: str = "as in the authors' code") -> dict[str, Spec]:

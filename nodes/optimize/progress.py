@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...a124core.protocols import FieldLostError
+from ...a124core.stages.balance import describe_shares
 from ...a124core.utils.text import format_duration
 from ..host import ui
 from ..host.images import to_data_url, to_preview_image
@@ -27,7 +28,7 @@ class NodeProgress:
         self.report = ui.progress(steps, node_id)
         self.report(first, None)  # the bar is there before the first step, which may take minutes
         self.started = self.sent = time.monotonic()
-        self.details = self.problem = ""
+        self.details = self.problem = self.balance = ""
         self.picture: str | None = None  # of the last preview, as a data URL
 
     def begin(self, details: str) -> None:
@@ -39,6 +40,7 @@ class NodeProgress:
     def on_step(self, step: Any) -> None:
         """Move the bar; raise the host's exception on a cancel."""
         self.done = step.step
+        self.balance = describe_shares(getattr(step, "gradient_shares", {}))  # a word is learned without
         ui.stop_if_cancelled()
         self.report(step.step, None)
         timed = step.step - self.first == TIMED_STEPS
@@ -101,4 +103,5 @@ class NodeProgress:
         return f"{place}: about {format_duration(left)} left"
 
     def _say(self, line: str) -> None:
-        ui.show_text(self.node_id, "\n".join(filter(None, (line, self.problem or self.details))), running=True)
+        balance = self.balance and f"Gradient: {self.balance}."
+        ui.show_text(self.node_id, "\n".join(filter(None, (line, balance, self.problem or self.details))), running=True)
