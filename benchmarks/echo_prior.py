@@ -1,7 +1,7 @@
-"""An exact prior made to err as a learned one does: it hears its condition faintly and returns mostly what it is shown.
+"""An exact prior made to err as a learned one does: it hears its condition faintly and echoes what it is shown.
 
-The model is a Gaussian one. Latents have variance S(f) at spatial frequency f around the empty background; the condition
-moves their mean by `heard` of the way to the exact answer. With W = S / (S + sigma^2) the guided guess is
+The model is a Gaussian one. Latents have variance S(f) at spatial frequency f around the empty background; the
+condition moves their mean by `heard` of the way to the exact answer. With W = S / (S + sigma^2) the guided guess is
 
     x0_hat = ground + W (x_t - ground) + cfg heard (1 - W) (exact - ground)
 

@@ -119,9 +119,9 @@ def _animate(p: argparse.ArgumentParser) -> None:
     compare = p.add_argument_group("for comparisons with the paper")
     compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
                          "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")
-    compare.add_argument("--reference-mode", choices=("paper", "released"), help="how often the moving "
-                         "scene is compared with the picture: paper: in clips that begin with it; released: at every "
-                         "fourth step (the preset's)")
+    compare.add_argument("--reference-mode", choices=("paper", "released", "every"), help="how often the "
+                         "moving scene is compared with the picture: paper: in clips that begin with it; released: at "
+                         "every fourth step; every: at each step (the preset's)")
     compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the "
                          "scene as the coarse stage left it, as in the paper, or as it is now (the preset's)")
 

@@ -16,7 +16,7 @@ from ..evaluation.evaluate import Renderer
 from ..export.images.sheets import side_by_side, write_image
 from ..protocols import Cameras, Step
 from ..runs.monitor import Intervals
-from ..stages.balance import PICTURE, describe_shares
+from ..stages.balance import REFERENCE, describe_shares
 from .folder import RunFolder
 
 INTERVALS = Intervals(preview=10.0)
@@ -83,8 +83,8 @@ class TerminalProgress:
         for name, value in step.losses.items():
             self.losses[step.stage].setdefault(name, []).append((step.step, value))
         if self._bar is not None:
-            picture = {k: v for k, v in step.gradient_shares.items() if k == PICTURE}  # the line is short
-            self._bar.set_postfix_str(describe_shares(picture), refresh=False)
+            short = {k: v for k, v in step.gradient_shares.items() if k == REFERENCE}  # the line has no room for all
+            self._bar.set_postfix_str(describe_shares(short), refresh=False)
             advance(self._bar)
         if self.stop:
             raise Interrupted(f"in the {step.stage} stage")

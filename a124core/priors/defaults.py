@@ -40,6 +40,7 @@ RELEASED = {
     "upscale": RoleDefaults(9.0, 1.0, 0.2, 0.8, size=512, form="clean"),
 }
 NOISE_LEVEL = 20  # of the upscaler: its own default
+PAPER = ("paper", "paper_as_printed")  # presets that go with the weights that the paper prints
 MOVING_VIEW_WEIGHT = 40.0  # lambda_3D of the coarse and fine stage
 
 # Weights multiply a gradient that is summed over the pixels of an image, while the reference losses are means.
@@ -67,10 +68,10 @@ def normalised_built_in(role: str, guidance: Guidance) -> Guidance:
 def released_defaults(role: str, preset: str, moving: bool = False) -> RoleDefaults:
     """Return a role's numbers; `paper` weighs image : view 1 : 40 everywhere and prints cfg 7.5 for the ControlNet."""
     numbers = RELEASED[role]
-    if preset == "paper" and role == "image":
+    if preset in PAPER and role == "image":
         return replace(numbers, weight=1.0)
-    if preset == "paper" and role == "refine":
+    if preset in PAPER and role == "refine":
         return replace(numbers, cfg=7.5)
-    if role == "view" and (moving or preset == "paper"):
+    if role == "view" and (moving or preset in PAPER):
         return replace(numbers, weight=MOVING_VIEW_WEIGHT)
     return numbers

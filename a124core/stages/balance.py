@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 EVERY = 100  # steps that shares are taken over
-PICTURE = "picture"
-PICTURE_TERMS = ("rgb", "mask", "depth")
+REFERENCE = "picture"  # the name of its share
+REFERENCE_TERMS = ("rgb", "mask", "depth")
 SMALLEST_SHARE = 0.01  # of the picture against the priors: below, Adam hardly hears it
 
 
@@ -19,7 +19,7 @@ class Balance:
     """The norms of the last steps, and the shares of those before."""
 
     stage: str
-    shares: dict[str, float] = field(default_factory=dict)  # of PICTURE and each "sds ..." term; empty at first
+    shares: dict[str, float] = field(default_factory=dict)  # of REFERENCE and each "sds ..." term; empty at first
     totals: dict[str, float] = field(default_factory=dict)  # of norms since the shares were taken
     count: int = 0  # steps since then
     warned: bool = False
@@ -27,7 +27,7 @@ class Balance:
     def add(self, norms: Mapping[str, float]) -> str | None:
         """Count a step's norms by term, one that a step lacks as 0 -> a warning where the picture is not heard."""
         for term, norm in norms.items():
-            name = PICTURE if term in PICTURE_TERMS else term
+            name = REFERENCE if term in REFERENCE_TERMS else term
             self.totals[name] = self.totals.get(name, 0.0) + norm
         self.count += 1
         if self.count < EVERY:
@@ -38,13 +38,13 @@ class Balance:
         return self._warning()
 
     def _warning(self) -> str | None:
-        picture = self.shares.get(PICTURE)
-        priors = sum(share for name, share in self.shares.items() if name != PICTURE)
-        if self.warned or picture is None or picture >= SMALLEST_SHARE * priors:
+        share = self.shares.get(REFERENCE)
+        priors = sum(share for name, share in self.shares.items() if name != REFERENCE)
+        if self.warned or share is None or share >= SMALLEST_SHARE * priors:
             return None
         self.warned = True
         return (
-            f"{self.stage} stage: the reference picture makes {percent(picture)} of the gradient and the priors "
+            f"{self.stage} stage: the reference picture makes {percent(share)} of the gradient and the priors "
             f"{percent(priors)}, so the result will not look like the picture: lower the weights of the guidances, or "
             "set their weight_unit to normalised."
         )

@@ -13,17 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = {
     "A124ExamplePicture": ["subject"],
     "A124Reference": ["mask_marks", "recentre", "elevation", "azimuth", "radius", "fovy"],
-    "A124BuiltInPriors": ["prompt", "motion"],
-    "A124ClipGuidance": ["mask_marks", "size", "weight", "t_min", "t_max"],
-    "A124ModelGuidance": ["align", "azimuth", "elevation", "scale", "x", "y", "size", "weight", "t_min", "t_max"],
-    "A124ImageGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size"],
-    "A124RefineGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size"],
-    "A124ViewGuidance": ["kind", "cfg", "weight", "t_min", "t_max", "size"],
-    "A124VideoGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size"],
-    "A124UpscaleGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "noise_level"],
+    "A124BuiltInPriors": ["prompt", "motion", "weight_unit"],
+    "A124ClipGuidance": ["mask_marks", "size", "weight", "t_min", "t_max", "weight_unit"],
+    "A124ModelGuidance": [
+        "align", "azimuth", "elevation", "scale", "x", "y", "size", "weight", "t_min", "t_max", "weight_unit",
+    ],
+    "A124ImageGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit"],
+    "A124RefineGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit"],
+    "A124ViewGuidance": ["kind", "cfg", "weight", "t_min", "t_max", "size", "weight_unit"],
+    "A124VideoGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit"],
+    "A124UpscaleGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "noise_level", "weight_unit"],
     "A124DiffusersGuidance": [
         "role", "model", "control_net", "prompt", "negative_prompt", "kind", "cfg", "weight", "t_max", "size",
-        "noise_level", "memory",
+        "noise_level", "memory", "weight_unit",
     ],
     "A124ModelScopeLoader": ["model", "text_encoder", "vae"],
     "A124TextualInversion": ["init_word", "name", "steps", "batch", "chunk", "rate", "size", "seed", "resume"],
@@ -132,7 +134,8 @@ def test_everything_but_the_field_can_be_unplugged_from_an_optimizer(nodes: dict
     sockets = [spec[0] for spec in required.values() if isinstance(spec[0], str) and spec[0].startswith("A124_")]
     assert sockets in ([], ["A124_FIELD"])
     assert required["seed"][1]["control_after_generate"] is False
-    assert required["preset"][0] == ["auto", "demo", "draft", "released", "paper"]
+    written = ["released_as_written", "paper_as_printed"]
+    assert required["preset"][0] == ["auto", "demo", "draft", "released", "paper", *written]
     assert required["memory"][0] == ["auto", "full", "balanced", "low"]
     assert required["resume"][0] == ["auto", "restart"]
 

@@ -68,7 +68,7 @@ def test_a_stage_that_goes_back_counts_and_logs_its_steps_once(tmp_path: Path) -
     with shown.stage("static", 0, 5):
         for number in (1, 2, 3, 4, 3, 4, 5):
             losses = {"rgb": 0.1, "mask": 1.0} if number == 4 else {"rgb": 0.1}
-            shown.on_step(SimpleNamespace(stage="static", step=number, losses=losses))
+            shown.on_step(SimpleNamespace(stage="static", step=number, losses=losses, gradient_shares={}))
     assert [k for k, _ in shown.losses["static"]["rgb"]] == [1, 2, 3, 4, 5] and len(shown.losses["static"]["mask"]) == 1
 
 

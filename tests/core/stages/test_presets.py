@@ -36,7 +36,7 @@ def test_steps_count_on_across_stages(name):
     assert fine.step_offset == static.steps + coarse.steps
 
 
-@pytest.mark.parametrize("name", ["released", "paper"])
+@pytest.mark.parametrize("name", ["released", "paper", "released_as_written", "paper_as_printed"])
 def test_released_and_paper_have_the_methods_sizes(name):
     static, coarse, fine = stages(name)
     assert (static.steps, coarse.steps, fine.steps) == (5_000, 10_000, 5_000)
@@ -47,8 +47,8 @@ def test_released_and_paper_have_the_methods_sizes(name):
     assert (found.base_resolution, found.max_resolution, found.log2_hashmap_size) == (16, 2048, 16)
 
 
-def test_released_weights():
-    static, coarse, fine = stages("released")
+def test_released_weights_as_written():
+    static, coarse, fine = stages("released_as_written")
     assert (static.losses.rgb, static.losses.mask, static.losses.depth) == (1000.0, 100.0, 2.0)
     assert static.losses.time_tv == 0.0 and static.optim.clip == 0.0
     for moving in (coarse, fine):
@@ -56,26 +56,43 @@ def test_released_weights():
         assert (w.rgb, w.mask, w.depth, w.time_tv, w.time_tv_form) == (5.0, 0.5, 0.01, 0.1, "tables")
         assert (w.entropy, w.orientation, w.normal_tv, w.normal_blur) == (1e-3, 1e-2, 0.5, 0.5)
         assert moving.optim == OptimConfig(1e-2, 1e-3, 1.0, 0.9, 0.99, 1e-15, 1.0)
+        assert moving.reference_mode == static.reference_mode == "released"
     assert preset("released").field.index_mode == "hash"
+
+
+def test_released_differs_from_what_was_written_in_the_picture_alone():
+    written, mended = stages("released_as_written"), stages("released")
+    assert mended[0] == replace(written[0], reference_mode="every")
+    for old, new in zip(written[1:], mended[1:], strict=True):
+        picture = {name: 1e4 * getattr(old.losses, name) for name in ("rgb", "mask", "depth")}
+        assert new == replace(old, reference_mode="every", losses=replace(old.losses, **picture))
 
 
 def test_released_static_keeps_the_releases_ratios():
     """Reconstruction and regularisers went through the same loss scaler: only SDS was weaker than written."""
     written = LossWeights()
-    static = stages("released")[0].losses
+    static = stages("released_as_written")[0].losses
     for name in ("rgb", "mask", "depth", "entropy", "orientation", "normal_tv", "normal_blur"):
         assert getattr(static, name) == pytest.approx(200 * getattr(written, name))
 
 
+def test_paper_has_the_balance_that_the_loss_scaler_made():
+    """GradScaler begins at 2^16 and multiplied all but static score distillation."""
+    printed, mended = stages("paper_as_printed"), stages("paper")
+    for old, new, scale in zip(printed, mended, (2**16, 2e4, 2e4), strict=True):
+        picture = {name: scale * getattr(old.losses, name) for name in ("rgb", "mask", "depth")}
+        assert new == replace(old, reference_mode="every", losses=replace(old.losses, **picture))
+
+
 def test_paper_prints_only_reconstruction_and_tv():
-    for stage in stages("paper"):
+    for stage in stages("paper_as_printed"):
         w = stage.losses
         assert (w.rgb, w.mask) == (5.0, 0.5)
         assert w.depth * 0.5 == 0.001  # losses.depth is (1 - r) / 2, the paper weighs 1 - r
         assert (w.entropy, w.orientation, w.normal_tv, w.normal_blur) == (0.0, 0.0, 0.0, 0.0)
         assert (stage.optim.grid_lr, stage.optim.mlp_lr) == (1e-3, 1e-3)
         assert stage.reference_mode == "paper" and stage.render.reference_size == 128
-    static, coarse, fine = stages("paper")
+    static, coarse, fine = stages("paper_as_printed")
     assert (static.losses.time_tv, coarse.losses.time_tv, fine.losses.time_tv) == (0.0, 0.1, 0.1)
     assert coarse.losses.time_tv_form == "tables"
     assert preset("paper").field.index_mode == "tiled_full"
@@ -100,7 +117,7 @@ def test_draft_is_smaller_than_released_everywhere():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_paper_gives_up_the_hash(name):
-    assert preset(name).field.index_mode == ("tiled_full" if name == "paper" else "hash")
+    assert preset(name).field.index_mode == ("tiled_full" if name.startswith("paper") else "hash")
 
 
 def test_unknown_and_unresolved_names_are_refused():
@@ -143,7 +160,7 @@ REFUSED = [
     (CoarseConfig, {"steps": -3}, "steps is -3"),
     (FineConfig, {"steps": float("nan")}, "steps is nan"),
     (StageConfig, {"reference_every": 1}, "reference_every is 1: it must be at least 2"),
-    (StageConfig, {"reference_mode": "both"}, "choose one of released, paper"),
+    (StageConfig, {"reference_mode": "both"}, "choose one of released, paper, every"),
     (StageConfig, {"background": "black"}, "choose one of random, white"),
     (StageConfig, {"textureless": 1.5}, "textureless is 1.5"),
     (StaticConfig, {"normal_phase": -0.1}, "normal_phase is -0.1"),

@@ -213,7 +213,7 @@ def test_pictures_have_a_refine_guidance_where_it_is_wired(
 
 def test_sockets_of_types_that_a_host_does_not_know_are_left_out(nodes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     node = nodes["A124ModelGuidance"]
-    names = ["reference", "splat", "mesh", "model_3d", "images", "mask", "cameras"]
+    names = ["reference", "splat", "mesh", "model_3d", "images", "mask", "cameras", "weight_unit"]
     assert list(node.INPUT_TYPES()["optional"]) == names
     monkeypatch.setitem(__import__("sys").modules, "comfy_api.latest", SimpleNamespace(Types=SimpleNamespace()))
     assert list(node.INPUT_TYPES()["optional"]) == [name for name in names if name not in ("splat", "model_3d")]
