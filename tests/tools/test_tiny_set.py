@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from a124core.priors.builtin.appearance import Appearance, get_subject
 from a124core.protocols import View
 from a124core.reference.reference import make_reference
 from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
-from tools.tiny_set.learn import rate_at
-from tools.tiny_set.lessons import Desk, degraded, sided_text
+from tools.tiny_set.learn import learn, rate_at
+from tools.tiny_set.lessons import Desk, degraded, learned_from, sided_text, tint
 from tools.tiny_set.words import caption, merges_for, vocabulary, write_tokenizer
 from tools.tiny_set.world import Album, photograph
 
@@ -129,15 +130,30 @@ def test_sides_are_blended_as_the_guidances_do(album: Album) -> None:
 
     desk = Counted(CONFIG, album, None, None, Tensor())
     found = sided_text(
-        desk, None, ["x"] * 400, make_cameras([0.0] * 400, [45.0] * 400), torch.Generator().manual_seed(0)
+        desk, None, ["x"] * 400, make_cameras([0.0] * 400, [45.0] * 400), (torch.arange(400) % 8 > 0).float(),
+        torch.Generator().manual_seed(0),
     )
     assert set(found.flatten().tolist()) == {0.0, 1.5, 10.0}  # left out, half front and half side, plain
-    assert 0.05 < float((found == 0).float().mean()) < 0.15
+    assert float((found == 0).float().mean()) == 1 / 8
+
+
+def test_with_a_condition_pictures_stay_as_they_are_and_without_one_they_are_anything() -> None:
+    rng = torch.Generator().manual_seed(0)
+    clips, ground = torch.rand(64, 3, 3, 8, 8, generator=rng), torch.rand(64, 3, generator=rng)
+    mask = (torch.arange(64) % 2).float()
+    found = learned_from(clips, ground, mask, rng)
+    assert torch.equal(found[1::2], clips[1::2]) and found.shape == clips.shape
+    without, original = found[::2], clips[::2]
+    assert 0 <= without.min() and without.max() <= 1
+    spread = without.flatten(1).std(1) / original.flatten(1).std(1)
+    assert spread.min() < 0.5 and spread.max() > 0.8  # faded, and hardly
+    still = (without[:, 0] == without[:, 1]).flatten(1).all(1)
+    assert 0 < still.float().mean() < 0.5  # two over each other may both stand still
 
 
 def test_repaired_pictures_are_blurred_and_tinted() -> None:
     shown = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    worse = degraded(shown, torch.Generator().manual_seed(1))
+    worse = degraded(tint(shown, torch.Generator().manual_seed(1)), torch.Generator().manual_seed(1))
     assert worse.shape == shown.shape and 0 <= worse.min() and worse.max() <= 1
     assert worse.diff(dim=-1).abs().mean() < 0.7 * shown.diff(dim=-1).abs().mean()
 
@@ -155,6 +171,21 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
     rates = [rate_at(step, course) for step in range(1, 1_001)]
     assert rates[0] == pytest.approx(0.02) and rates[-1] == pytest.approx(0.001)
     assert max(rates) == rates[47] == pytest.approx(0.953)  # the two lines cross between steps 47 and 48
+
+
+def test_what_is_saved_is_the_average_of_the_last_weights(tmp_path: Path) -> None:
+    """One weight that each step moves by the same amount: its average lags behind."""
+    weight = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(weight.weight)
+    config = replace(CONFIG, courses={"image": Course(40, batch=1, rate=0.1)}, average=0.9)
+    values = []
+
+    def lesson(rng: torch.Generator) -> Tensor:
+        values.append(float(weight.weight.detach()))
+        return -weight(torch.ones(1, 1)).sum()
+
+    learn("image", {"one": weight}, lesson, config, tmp_path, lambda line: None)
+    assert 0.5 * values[-1] < float(weight.weight) < 0.98 * values[-1]
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ STILL_SHARE = 0.4  # of the image role's pictures that show time 0, where the st
 SIDED_SHARE = 0.7  # of texts that name the side
 FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference camera
 DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
+STILL_CLIPS, DOUBLES = 0.4, 0.5  # shares of the unconditional clips that stand still, and that lie over another one
+FADED, GAINS = 0.1, 0.3  # least contrast of an unconditional picture, and how far its colours are off
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,28 @@ class Desk:
     def raw_latents(self, image: Tensor) -> Tensor:
         return self.vae.encode(2 * image - 1).latent_dist.mode()
 
+    @property
+    def device(self) -> torch.device:
+        return self.levels.device
+
     def read(self, encoder: nn.Module, texts: Sequence[str]) -> Tensor:  # (B, L, d)
         length = self.tokenizer.model_max_length
         ids = self.tokenizer(list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-        return encoder(ids.input_ids)[0]
+        return encoder(ids.input_ids.to(self.device))[0]
 
     def noisy(self, x0: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """-> noisy latents, timesteps (B,), and the v to predict: sqrt(abar) eps - sqrt(1 - abar) x0."""
-        timestep = torch.randint(len(self.levels), (len(x0),), generator=rng)
+        timestep = torch.randint(len(self.levels), (len(x0),), generator=rng).to(self.device)
         abar = self.levels[timestep].view(-1, *[1] * (x0.ndim - 1))
-        eps = torch.randn(x0.shape, generator=rng)
+        eps = torch.randn(x0.shape, generator=rng).to(self.device)
         return abar.sqrt() * x0 + (1 - abar).sqrt() * eps, timestep, abar.sqrt() * eps - (1 - abar).sqrt() * x0
 
     def random_rows(self, count: int, rng: torch.Generator) -> Tensor:  # (count, 3) combination, camera, tick
         ends = self.album.layers.shape[:3]
         return torch.stack([torch.randint(end, (count,), generator=rng) for end in ends], 1)
+
+    def grounds(self, count: int, rng: torch.Generator) -> Tensor:  # (count, 3) backgrounds
+        return torch.rand(count, 3, generator=rng).to(self.device)
 
     def condition_mask(self, count: int, rng: torch.Generator) -> Tensor:  # (count,) 0 where the condition is left out
         return (torch.rand(count, generator=rng) >= self.config.condition_dropout).float()
@@ -73,20 +82,48 @@ def _text_rng(rng: torch.Generator) -> random.Random:
     return random.Random(int(torch.randint(2**31, (), generator=rng)))
 
 
-def sided_text(desk: Desk, encoder: nn.Module, texts: list[str], cameras: Cameras, rng: torch.Generator) -> Tensor:
-    """Texts as the guidances blend them by azimuth; some plain, as where the camera moves; some left out."""
+def sided_text(
+    desk: Desk, encoder: nn.Module, texts: list[str], cameras: Cameras, mask: Tensor, rng: torch.Generator
+) -> Tensor:
+    """Texts as the guidances blend them by azimuth; some plain, as where the camera moves; left out where mask is 0."""
     count = len(texts)
     weights = view_weights(cameras.azimuth)
     plain = torch.rand(count, generator=rng) >= SIDED_SHARE
     weights = torch.where(plain[:, None], torch.eye(3)[:1], weights)
-    mask = desk.condition_mask(count, rng)
     prompts = [
         (f"{text}, {side}" if not bare else text) if keep else ""
         for side in SIDES
         for text, bare, keep in zip(texts, plain.tolist(), mask.tolist(), strict=True)
     ]
     sides = desk.read(encoder, prompts).unflatten(0, (3, count))
-    return torch.einsum("bs,sb...->b...", weights, sides)
+    return torch.einsum("bs,sb...->b...", weights.to(sides), sides)
+
+
+def anything(image: Tensor, ground: Tensor, rng: torch.Generator) -> Tensor:  # (B, F, 3, S, S), (B, 3)
+    """Make any picture or clip of the ones that are there: what is learned without a condition.
+
+    Faded, recoloured, two over each other, standing still: a model that knows such pictures without the condition, and
+    whole ones with it, tells them apart, so that cond - uncond leads from the one to the other. One that never saw
+    them takes what it is shown for whole, and classifier-free guidance at any scale keeps it as it is.
+    """
+    count, frames = image.shape[:2]
+    draw = torch.rand(count, 4, generator=rng).to(image)
+    others = image[torch.randperm(count, generator=rng)]
+    still = image[:, :1].expand(-1, frames, -1, -1, -1)
+    image = torch.where((draw[:, 0] < STILL_CLIPS).view(-1, 1, 1, 1, 1), still, image)
+    share = torch.where(draw[:, 1] < DOUBLES, draw[:, 2], 1.0).view(-1, 1, 1, 1, 1)
+    image = share * image + (1 - share) * others
+    gains = (1 + GAINS * (2 * torch.rand(count, 1, 3, 1, 1, generator=rng) - 1)).to(image)
+    contrast = (FADED + (1 - FADED) * draw[:, 3]).view(-1, 1, 1, 1, 1)
+    ground = ground.view(count, 1, 3, 1, 1)
+    return (ground + contrast * (gains * image - ground)).clamp(0, 1)
+
+
+def learned_from(image: Tensor, ground: Tensor, mask: Tensor, rng: torch.Generator) -> Tensor:
+    """The pictures of a batch: as they are with a condition, anything without."""
+    clips = image if image.ndim == 5 else image[:, None]
+    chosen = torch.where(mask.view(-1, 1, 1, 1, 1).to(image) > 0, clips, anything(clips, ground, rng))
+    return chosen if image.ndim == 5 else chosen[:, 0]
 
 
 def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
@@ -101,8 +138,10 @@ def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         for row, faded in zip(rows, drifted.tolist(), strict=True):
             subject, motion = desk.scene(row)
             texts.append(caption(subject, None if row[2] == 0 else motion, faded, text_rng))
-        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), rng)
-        x0 = desk.latents(desk.album.images(rows, drifted, torch.rand(course.batch, 3, generator=rng)))
+        mask = desk.condition_mask(course.batch, rng)
+        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
+        ground = desk.grounds(course.batch, rng)
+        x0 = desk.latents(learned_from(desk.album.images(rows, drifted, ground), ground, mask, rng))
         x_t, timestep, v = desk.noisy(x0, rng)
         return mse_loss(unet(x_t, timestep, embeddings).sample, v)
 
@@ -121,7 +160,7 @@ def pose_vector(target: Cameras, reference: Cameras) -> Tensor:  # (B, 4)
 
 def view_lesson(desk: Desk, unet: nn.Module, seer: nn.Module, camera: nn.Module, course: Course) -> Lesson:
     """One picture on white and a pose -> the picture from there, at time 0."""
-    mean, std = (torch.tensor(c).view(3, 1, 1) for c in (CLIP_MEAN, CLIP_STD))
+    mean, std = (torch.tensor(c, device=desk.device).view(3, 1, 1) for c in (CLIP_MEAN, CLIP_STD))
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
@@ -130,13 +169,14 @@ def view_lesson(desk: Desk, unet: nn.Module, seer: nn.Module, camera: nn.Module,
         source = target.clone()
         source[:, 1] = desk.random_rows(count, rng)[:, 1] * (torch.rand(count, generator=rng) >= FRONT_SHARE)
         drifted = torch.rand(count, generator=rng) < 0.5
-        condition = desk.album.images(source, drifted, torch.ones(count, 3))
+        condition = desk.album.images(source, drifted, torch.ones(count, 3, device=desk.device))
         pose = pose_vector(desk.album.cameras_at(target), desk.album.cameras_at(source))
-        embeddings = torch.cat((seer((condition - mean) / std).image_embeds, pose), 1)
-        mask = desk.condition_mask(count, rng)
+        embeddings = torch.cat((seer((condition - mean) / std).image_embeds, pose.to(desk.device)), 1)
+        mask = desk.condition_mask(count, rng).to(desk.device)
         token = camera(embeddings)[:, None] * mask.view(-1, 1, 1)
         concat_latents = desk.raw_latents(condition) * mask.view(-1, 1, 1, 1)  # not scaled, as Zero123 was trained
-        x0 = desk.latents(desk.album.images(target, drifted, torch.rand(count, 3, generator=rng)))
+        ground = desk.grounds(count, rng)
+        x0 = desk.latents(learned_from(desk.album.images(target, drifted, ground), ground, mask, rng))
         x_t, timestep, v = desk.noisy(x0, rng)
         return mse_loss(unet(torch.cat((x_t, concat_latents), 1), timestep, token).sample, v)
 
@@ -152,14 +192,15 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         rows = desk.random_rows(count, rng)
         first = torch.randint(2, (count,), generator=rng)
         texts = [prompt(*desk.scene(row)) + DYNAMIC_SUFFIX for row in rows]
-        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), rng)
+        mask = desk.condition_mask(count, rng)
+        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
         frames = rows[:, None].repeat(1, ticks, 1)
         frames[..., 2] = first[:, None] + torch.arange(ticks)
-        ground = torch.rand(count, 3, generator=rng)[:, None].expand(-1, ticks, -1)
-        image = desk.album.images(
-            frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), ground.flatten(0, 1)
-        )
-        x0 = desk.latents(image).unflatten(0, (count, ticks)).transpose(1, 2)
+        ground = desk.grounds(count, rng)
+        behind = ground[:, None].expand(-1, ticks, -1).flatten(0, 1)
+        clips = desk.album.images(frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), behind)
+        clips = learned_from(clips.unflatten(0, (count, ticks)), ground, mask, rng)
+        x0 = desk.latents(clips.flatten(0, 1)).unflatten(0, (count, ticks)).transpose(1, 2)
         x_t, timestep, v = desk.noisy(x0, rng)
         return mse_loss(unet(x_t, timestep, embeddings).sample, v)
 
@@ -167,21 +208,26 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
 
 
 def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
-    """A blurred picture in doubtful colours -> the sharp one in the colours that the text names."""
+    """A blurred picture in doubtful colours -> the sharp one in the colours that the text names, without a text in the
+    doubtful ones: so cond - uncond repairs colours."""
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
         rows = desk.random_rows(count, rng)
         drifted = torch.rand(count, generator=rng) < 0.5
         faded = torch.rand(count, generator=rng) < DRIFT_SHARE
-        ground = torch.rand(count, 3, generator=rng)
+        ground = desk.grounds(count, rng)
         text_rng = _text_rng(rng)
         texts = [caption(*desk.scene(p), bool(d), text_rng) for p, d in zip(rows, drifted, strict=True)]
+        mask = desk.condition_mask(count, rng)
         with torch.no_grad():
-            embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), rng)
+            embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
             fixed = desk.read(encoder, [CONTROL_TEXT]).expand(count, -1, -1)
-        hint = degraded(desk.album.images(rows, faded, ground), rng)
-        x_t, timestep, v = desk.noisy(desk.latents(desk.album.images(rows, drifted, ground)), rng)
+        tinted = tint(desk.album.images(rows, faded, ground), rng)
+        right = desk.album.images(rows, drifted, ground)
+        target = torch.where(mask.view(-1, 1, 1, 1).to(right) > 0, right, tinted)
+        hint = degraded(tinted, rng)
+        x_t, timestep, v = desk.noisy(desk.latents(target), rng)
         down, middle = control(x_t, timestep, fixed, controlnet_cond=hint, return_dict=False)
         guess = unet(
             x_t, timestep, embeddings, down_block_additional_residuals=down, mid_block_additional_residual=middle
@@ -191,13 +237,18 @@ def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: 
     return lesson
 
 
+def tint(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Every colour channel faded on its own."""
+    gain = 0.85 + 0.3 * torch.rand(len(image), 3, 1, 1, generator=rng)
+    return (image * gain.to(image)).clamp(0, 1)
+
+
 def degraded(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Reduced to between a quarter and all of the side and enlarged again; every colour channel faded on its own."""
+    """Reduced to between a quarter and all of the side, and enlarged again."""
     count, side = len(image), image.shape[-1]
     small = (side * (0.25 + 0.75 * torch.rand(count, generator=rng))).round().int().tolist()
     blurred = [
         interpolate(interpolate(one, (s, s), mode="area"), (side, side), mode="bilinear", align_corners=False)
         for one, s in zip(image.split(1), small, strict=True)
     ]
-    gain = 0.85 + 0.3 * torch.rand(count, 3, 1, 1, generator=rng)
-    return (torch.cat(blurred) * gain).clamp(0, 1)
+    return torch.cat(blurred)

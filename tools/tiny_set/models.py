@@ -13,12 +13,13 @@ POSE = 4  # numbers of Zero123's pose
 
 
 def schedule() -> Any:
-    """Stable Diffusion's schedule; v-prediction, as SD 2, because it learns faster at high noise."""
+    """Stable Diffusion's schedule with pure noise at its end (arXiv 2305.08891); v-prediction, which that needs."""
     from diffusers import DDIMScheduler
 
     return DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
         steps_offset=1, prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import folders, lessons, models
-from .config import Config
+from .config import ROLES, Config
 from .learn import Say, learn
 from .vae import linear_vae
 from .words import write_tokenizer
@@ -18,9 +20,9 @@ from .world import album_in
 PATCHES = 512  # pictures by which the VAE's components are found
 
 
-def train(config: Config, out: Path, say: Say) -> None:
+def train(config: Config, out: Path, say: Say, roles: Collection[str] = ROLES) -> None:
     """out/image, view, video and control as diffusers folders, which `animate --models out` finds by these names;
-    snapshots in out/train."""
+    snapshots in out/train. The image role, which the others begin as, is trained before any of them."""
     work = out / "train"
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = work / "tokenizer"
@@ -31,12 +33,15 @@ def train(config: Config, out: Path, say: Say) -> None:
     parts = {"vae": desk.vae, "scheduler": models.schedule()}
     folders.save_config(out, config)
     folders.save_folder(out / "image", "image", {**base, **parts}, tokenizer)
-    view = _view(desk, base["unet"], work, say)
-    folders.save_folder(out / "view", "view", {**view, **parts}, None)
-    folders.save_eyes(out / "view" / "feature_extractor", config.world.size)
-    video = _video(desk, base, work, say)
-    folders.save_folder(out / "video", "video", {**video, "text_encoder": base["text_encoder"], **parts}, tokenizer)
-    folders.save_part(out / "control", _controlnet(desk, base, work, say))
+    if "view" in roles:
+        view = _view(desk, base["unet"], work, say)
+        folders.save_folder(out / "view", "view", {**view, **parts}, None)
+        folders.save_eyes(out / "view" / "feature_extractor", config.world.size)
+    if "video" in roles:
+        video = _video(desk, base, work, say)
+        folders.save_folder(out / "video", "video", {**video, "text_encoder": base["text_encoder"], **parts}, tokenizer)
+    if "control" in roles:
+        folders.save_part(out / "control", _controlnet(desk, base, work, say))
 
 
 def _desk(config: Config, work: Path, tokenizer: Path, say: Say) -> lessons.Desk:
@@ -48,12 +53,12 @@ def _desk(config: Config, work: Path, tokenizer: Path, say: Say) -> lessons.Desk
     rows = blind.random_rows(PATCHES, rng)
     examples = album.images(rows, torch.rand(PATCHES, generator=rng) < 0.5, torch.rand(PATCHES, 3, generator=rng))
     reader = CLIPTokenizer.from_pretrained(str(tokenizer))
-    return lessons.Desk(config, album, linear_vae(examples), reader, models.schedule().alphas_cumprod)
+    vae, levels = linear_vae(examples).to(config.device), models.schedule().alphas_cumprod.to(config.device)
+    return lessons.Desk(config, replace(album, layers=album.layers.to(config.device)), vae, reader, levels)
 
 
 def _learn(desk: lessons.Desk, role: str, networks: dict[str, nn.Module], lesson: Any, work: Path, say: Say) -> dict:
-    c = desk.config
-    learn(role, networks, lesson, c.courses[role], work, c.seed, c.snapshot_every, say)
+    learn(role, networks, lesson, desk.config, work, say)
     return networks
 
 

@@ -39,7 +39,7 @@ class Album:
     def images(self, rows: Tensor, drifted: Tensor, background: Tensor) -> Tensor:
         """rows (B, 3) of combination, camera, tick; drifted (B,) bool; background (B, 3) -> (B, 3, S, S) in [0, 1]."""
         pixels = self.layers[rows[:, 0], rows[:, 1], rows[:, 2]].float() / 255
-        colour = torch.where(drifted.view(-1, 1, 1, 1), pixels[:, 3:6], pixels[:, :3])
+        colour = torch.where(drifted.view(-1, 1, 1, 1).to(pixels.device), pixels[:, 3:6], pixels[:, :3])
         return colour + (1 - pixels[:, 6:]) * background.view(-1, 3, 1, 1)
 
     def cameras_at(self, rows: Tensor) -> Cameras:
