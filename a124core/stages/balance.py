@@ -19,10 +19,10 @@ class Balance:
     """The norms of the last steps, and the shares of those before."""
 
     stage: str
+    warns: bool = True  # not where every prior is exact: they agree with the picture
     shares: dict[str, float] = field(default_factory=dict)  # of REFERENCE and each "sds ..." term; empty at first
     totals: dict[str, float] = field(default_factory=dict)  # of norms since the shares were taken
     count: int = 0  # steps since then
-    warned: bool = False
 
     def add(self, norms: Mapping[str, float]) -> str | None:
         """Count a step's norms by term, one that a step lacks as 0 -> a warning where the picture is not heard."""
@@ -40,9 +40,9 @@ class Balance:
     def _warning(self) -> str | None:
         share = self.shares.get(REFERENCE)
         priors = sum(share for name, share in self.shares.items() if name != REFERENCE)
-        if self.warned or share is None or share >= SMALLEST_SHARE * priors:
+        if not self.warns or share is None or share >= SMALLEST_SHARE * priors:
             return None
-        self.warned = True
+        self.warns = False  # once is enough
         return (
             f"{self.stage} stage: the reference picture makes {percent(share)} of the gradient and the priors "
             f"{percent(priors)}, so the result will not look like the picture: lower the weights of the guidances, or "

@@ -55,6 +55,7 @@ def optimise_field(
 ) -> Field4D:  # on the CPU
     """Run config.steps steps: render the batches, take their losses, step Adam; keep the occupancy fresh."""
     state = _initial_state(stage, field, config, run)
+    state.balance.warns = any(not guidance.prior.exact for guidance in guidances)
     if run.resume is not None:
         _restore(state, run.resume, config)
     step = state.updated_step + 1

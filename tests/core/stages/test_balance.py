@@ -50,16 +50,17 @@ def test_without_a_picture_or_without_priors_nothing_is_said() -> None:
 
 def test_a_stage_reports_shares_and_warns_of_weights_that_drown_the_picture() -> None:
     priors, reference = _snowman()
-    for weight, heard in ((2e-3, True), (2e3, False)):
+    learned = type("Learned", (type(priors.view.prior),), {"exact": False})(**vars(priors.view.prior))
+    for prior, weight, warned in ((learned, 2e-3, False), (learned, 2e3, True), (priors.view.prior, 2e3, False)):
         steps: list[Step] = []
         field = initial_field("static", None, SMALL, CONFIG, 0)
-        used = Guidances(view=replace(priors.view, weight=weight))
+        used = Guidances(view=replace(priors.view, prior=prior, weight=weight))
         optimise("static", field, reference, used, CONFIG, Run(on_step=steps.append))
         assert steps[0].gradient_shares == {}
         notes = [note for step in steps for note in step.notes]
         shares = steps[-1].gradient_shares
         assert set(shares) == {"picture", "sds view"} and sum(shares.values()) == pytest.approx(1.0)
-        assert (shares["picture"] > 0.1) == heard and bool(notes) != heard
+        assert (shares["picture"] > 0.1) == (weight < 1.0) and bool(notes) == warned
 
 
 @pytest.mark.parametrize("form", ["eps", "clean"])
