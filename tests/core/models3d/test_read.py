@@ -135,6 +135,15 @@ def test_loose_faces_that_are_smaller_than_any_cell_are_not_lost() -> None:
     assert 400 < len(reduce_mesh.reduced_mesh(loose, 500).faces) <= 500
 
 
+def test_rows_are_numbered_as_whole_rows_in_order_would_be() -> None:
+    rng = np.random.default_rng(0)
+    for rows in (rng.integers(-3, 4, (500, 3)), rng.integers(0, 2**31, (50, 3)), rng.normal(size=(300, 3)).round(1)):
+        _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        ours = reduce_mesh._row_numbers(rows)
+        assert (ours[0] == first).all() and (ours[1] == number.ravel()).all()
+    assert [len(part) for part in reduce_mesh._row_numbers(np.zeros((0, 3)))] == [0, 0]
+
+
 def test_faces_without_extent_are_dropped_and_nothing_else_happens() -> None:
     point = MeshModel(torch.zeros(300, 3), torch.arange(300).view(-1, 3), torch.ones(300, 3))
     assert len(reduce_mesh.reduced_mesh(point, 50).faces) == 0
