@@ -207,6 +207,9 @@ def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "none.splat": (b"", "no Gaussians"),
         "nan.splat": (struct.pack("<6f", *[float("nan")] * 6) + b"\xff" * 8, "NaN"),
         "clear.splat": (struct.pack("<6f", *[0.1] * 6) + b"\x00" * 8, "transparent"),
+        "endless.splat": (b"".join(struct.pack("<6f", x, *[x] * 5) + b"\xff" * 8 for x in (0.1, 0.2, 1e20)), "endless"),
+        "wide.splat": (b"".join(struct.pack("<6f", *[x] * 3, *[s] * 3) + b"\xff" * 8 for x, s in (
+            (0.1, 0.1), (0.2, 1e20))), "endlessly large"),
         "nothing.obj": (b"v 0 0 0\n", "faces"),
         "nan.obj": (b"v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN"),
         "point.obj": (b"v 0 0 0\nv 0 0 0\nv 0 0 0\nf 1 2 3\n", "extent"),
