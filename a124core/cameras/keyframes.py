@@ -126,11 +126,11 @@ def image_cameras(cameras: Any, count: int) -> tuple[Pinholes, str]:
     """Return the cameras of `count` images, and a note where they were interpolated: those that are listed, however
     many they are, or one for each image along any other path; `cameras` is a camera path or a LOAD3D_CAMERA."""
     path = cameras if callable(cameras) else path_of_cameras(cameras)
-    keyed = isinstance(path, (KeyframePath, Spline))
-    if type(path) is StaticCamera or (keyed and path.listed):
+    keys = path.keys if isinstance(path, (KeyframePath, Spline)) else ()
+    if type(path) is StaticCamera or (keys and path.listed):
         return listed_cameras(path), ""
-    note = f"The {count} cameras were interpolated along a path of {len(path.keys)} keys, evenly in time."
-    return to_pinholes(path(count)[0]), note if keyed else ""
+    note = f"The {count} cameras were interpolated along a path of {len(keys)} keys, evenly in time."
+    return to_pinholes(path(count)[0]), note if keys else ""
 
 
 def check_count(cameras: Sequence[Any]) -> None:
