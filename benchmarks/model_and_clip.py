@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from a124core.cameras.rig import make_cameras
+from a124core.cameras.rig import make_cameras, to_pinholes
 from a124core.cli.prepare import PreparedRun, RunOptions, prepare
 from a124core.cli.run import eval_set_of, run_stage
 from a124core.evaluation.evaluate import evaluate, field_renderer, static_baseline
@@ -165,7 +165,7 @@ def orbit_pictures(scene: PreparedRun) -> PosedImages:
         [0.0] * count + [30.0] * count, azimuth * 2, float(camera.radius), float(camera.fovy)
     )
     image, mask = scene.priors.truth.render(cameras, torch.zeros(ORBIT), CLIP_SIZE)
-    return posed_images(image, mask, None, lambda frames: (cameras, None))
+    return posed_images(image, mask, None, to_pinholes(cameras))
 
 
 def front_psnr(scene: PreparedRun, field: Field4D) -> float:

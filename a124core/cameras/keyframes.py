@@ -26,6 +26,7 @@ class KeyframePath:
     keys: Pinholes  # K, one eye each
     when: tuple[float, ...]  # K, ascending, in [0, 1]: share of the film
     time: tuple[float, ...] | None = None  # K scene times in [0, 1]; None: the scene plays
+    listed: bool = True  # whoever has images takes the keys one for one; False: the keys say when they are reached
 
     def __post_init__(self) -> None:
         check_when(self.when)
@@ -35,11 +36,6 @@ class KeyframePath:
     @property
     def fixed_times(self) -> bool:
         return self.time is not None
-
-    @property
-    def is_list(self) -> bool:
-        """Return whether nothing says when each camera is reached: whoever has images may take them one for one."""
-        return self.time is None and self.when == even_times(len(self.keys))
 
     def __call__(self, frames: int) -> tuple[Pinholes, Tensor]:
         film, when = frame_times(frames), torch.tensor(self.when)
@@ -89,6 +85,7 @@ def path_from_keys(content: Any) -> CameraPath:
         raise ValueError('the camera file has no keys: write {"keys": [{"when": 0, "azimuth": 0}, ...]}.')
     check_count(keys)
     when = [parse_number(key, "when", even) for key, even in zip(keys, even_times(len(keys)), strict=True)]
+    listed = not any("when" in key for key in keys)
     if all("azimuth" in key for key in keys):
         defaults = {"azimuth": 0.0, "elevation": 0.0, "radius": RADIUS}
         rows = [[parse_number(key, *default) for default in defaults.items()] for key in keys]
@@ -97,13 +94,14 @@ def path_from_keys(content: Any) -> CameraPath:
             return StaticCamera(elevation, azimuth, radius, parse_number(keys[0], "fov", FOVY))
         if len(rows) > 1:
             spline = tuple(sorted((w, *row) for w, row in zip(when, rows, strict=True)))
-            return Spline(spline, parse_number(keys[0], "fov", FOVY))
+            return Spline(spline, parse_number(keys[0], "fov", FOVY), listed)
     cameras = [parse_camera(key) for key in keys]
     timed = sum("time" in key for key in keys)
     if timed not in (0, len(keys)):
         raise ValueError(f"{timed} of {len(keys)} camera keys have a time: give it to all of them or to none.")
     time = tuple(parse_number(key, "time", 0.0) for key in keys) if timed else None
-    return KeyframePath(pinholes_from_matrices([c for c, _ in cameras], [f for _, f in cameras]), tuple(when), time)
+    pinholes = pinholes_from_matrices([c for c, _ in cameras], [f for _, f in cameras])
+    return KeyframePath(pinholes, tuple(when), time, listed)
 
 
 def path_of_cameras(cameras: Any) -> KeyframePath:
@@ -122,6 +120,17 @@ def listed_cameras(path: CameraPath) -> Pinholes:
         _, azimuth, elevation, radius = zip(*path.keys, strict=True)
         return to_pinholes(make_cameras(elevation, azimuth, radius, path.fovy))
     return to_pinholes(path(1)[0])
+
+
+def image_cameras(cameras: Any, count: int) -> tuple[Pinholes, str]:
+    """Return the cameras of `count` images, and a note where they were interpolated: those that are listed, however
+    many they are, or one for each image along any other path; `cameras` is a camera path or a LOAD3D_CAMERA."""
+    path = cameras if callable(cameras) else path_of_cameras(cameras)
+    keys = path.keys if isinstance(path, (KeyframePath, Spline)) else ()
+    if type(path) is StaticCamera or (keys and path.listed):
+        return listed_cameras(path), ""
+    note = f"The {count} cameras were interpolated along a path of {len(keys)} keys, evenly in time."
+    return to_pinholes(path(count)[0]), note if keys else ""
 
 
 def check_count(cameras: Sequence[Any]) -> None:

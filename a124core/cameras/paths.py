@@ -112,6 +112,7 @@ class Spline:
 
     keys: tuple[tuple[float, float, float, float], ...]  # when (0 first frame, 1 last), azimuth, elevation, radius
     fovy: float = FOVY
+    listed: bool = False  # nothing says when the keys are reached: whoever has images takes them one for one
     fixed_times: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

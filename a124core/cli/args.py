@@ -80,7 +80,8 @@ def _animate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or an "
                    "even background")
     p.add_argument("--depth", type=Path, help="depth map, near = bright")
-    p.add_argument("--prompt", required=True, help='what moves and how: "a panda is dancing"')
+    p.add_argument("--prompt", help='what moves and how: "a panda is dancing"; not needed with --clip and '
+                   "--model or --images, which show it")
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     p.add_argument("--out", type=Path, help="folder for the results; only --estimate needs none")
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "

@@ -110,7 +110,7 @@ def demo_run(options: object) -> RunOptions:
 
 def animate_run(options: object) -> RunOptions:
     """A picture of the user's own."""
-    prompt = checked_prompt(options.prompt)
+    prompt = _prompt(options)
     for source in (options.image, options.mask, options.depth) if options.out is not None else ():
         refuse_overwriting(source, *(options.out / name for name in IMAGES))
     models = models_from_args(options)
@@ -140,6 +140,19 @@ def animate_run(options: object) -> RunOptions:
         images_cameras=options.images_cameras,
         reference_source=_file_digests(options),
     )
+
+
+def _prompt(options: object) -> str:
+    """Return the prompt; empty where none was given and all priors of the run are the user's own."""
+    views, details = options.model or options.images, options.refine in ("tile", "none") or "fine" in options.skip
+    if options.prompt is None and options.priors == "builtin" and views and options.clip and details:
+        return ""
+    if options.prompt is None:
+        raise ValueError(
+            'no prompt came: say what moves and how, for example --prompt "a panda is dancing"; only a run with '
+            "--clip and with --model or --images, without --refine upscale, needs none."
+        )
+    return checked_prompt(options.prompt)
 
 
 def read_reference(options: object) -> Reference:

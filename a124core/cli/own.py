@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from ..priors.clip_frames import ClipFrames
 from ..priors.followed import clip_guidances
 from ..priors.model3d import model3d_guidances
 from ..priors.owned import refine_guidance
-from ..priors.posed_images import posed_guidances, posed_images
+from ..priors.posed_images import MAX_IMAGES, MIN_IMAGES, posed_guidances, posed_images
 from ..priors.video_clip import film_clips
 from ..protocols import Guidances, Pinholes
 from ..reference.read_clip import SUFFIXES, folder_files, read_clip
@@ -68,8 +69,14 @@ def read_posed(options: RunOptions) -> tuple[Tensor, Tensor | None, Pinholes]:
     """Read the pictures of a folder in the order of their names, their transparency, and the cameras."""
     if not options.images.is_dir():
         raise ValueError(f"--images {options.images} is no folder: give one that holds the pictures.")
+    files = folder_files(options.images)
+    if not MIN_IMAGES <= len(files) <= MAX_IMAGES:
+        raise ValueError(
+            f"--images {options.images} holds {len(files)} picture(s): put {MIN_IMAGES} to {MAX_IMAGES} of the subject "
+            "into it, seen from all around."
+        )
     cameras = listed_cameras(read_camera_file(options.images_cameras))
-    order = by_name(listed_files(options.images_cameras), folder_files(options.images))
+    order = by_name(listed_files(options.images_cameras), files)
     return *read_clip(options.images), cameras if order is None else cameras[torch.tensor(order)]
 
 
@@ -128,9 +135,11 @@ def own_identity(options: RunOptions) -> str:
 
 
 def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the files of a folder."""
+    """Return the SHA-256 of a file, or of the files of a folder and their names."""
     digest = hashlib.sha256()
     for file in in_order(path.iterdir()) if path.is_dir() else [path]:
         if file.is_file():
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+            name = [os.fsencode(file.name)] if path.is_dir() else []  # names tell whose camera is whose
+            for part in (*name, file.read_bytes()):
+                digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()

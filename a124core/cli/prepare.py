@@ -99,6 +99,8 @@ class PreparedRun:
 
     @property
     def understood(self) -> str:
+        if self.priors is not None and not self.options.prompt:
+            return self.own_note
         summary = self.priors.summary if self.priors is not None else "Priors: models in diffusers folders."
         return f"{summary} {self.own_note}".strip()
 

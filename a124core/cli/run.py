@@ -102,8 +102,8 @@ def prepare_aloud(options: RunOptions, say: Say) -> PreparedRun:
         say(options.reference.note)
     if options.models is not None:
         say("Reading the models ...")
-    if options.model is not None or options.clips:
-        say("Reading the model and the clips ...")
+    if options.model is not None or options.images is not None or options.clips:
+        say("Reading the model, the pictures and the clips ...")
     prepared = prepare(options)
     say(prepared.understood)
     say(prepared.recipe)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
+
+from ..reference.layers import resize
 
 SIDE = 128  # pixels at which motion is measured
 TOLERANCE = 0.1  # difference of colour at which a pixel counts e times less
@@ -28,7 +30,7 @@ def _flow(first: Tensor, second: Tensor) -> Tensor:  # (S, S, 2)
 def flow_at(first: Tensor, second: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:  # (P, 2), (P,)
     """Return how far what lies at places (P, 2) of one image (1, 4, h, w) has moved in another, and how well the two
     agree there."""
-    one, other = (interpolate(image, (SIDE, SIDE), mode="area") for image in (first, second))
+    one, other = (resize(image, (SIDE, SIDE)) for image in (first, second))
     moves = sample(_flow(_brightness(one)[0], _brightness(other)[0]), places)
     one, other = (image[0].permute(1, 2, 0) for image in (one, other))
     return moves, _agreement(sample(one, places), sample(other, places + moves))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..protocols import Cameras
+from ..reference.layers import resize
 from ..utils.progress import OnProgress, ProgressCounter
 from ..utils.rotations import nearest_rotations
 from .clip_motion import SIDE, flow_at, sample
@@ -165,7 +166,7 @@ def _blend(points: Tensor, graph: Graph) -> Blend:
 def _filmed_points(model: Model, layers: Tensor, camera: Cameras, c2w: Tensor) -> Tensor:  # (P, 3)
     """Return points of the surface that the first frame shows."""
     drawn = model.layers(camera, (SIDE, SIDE))[0].double()
-    filmed = torch.nn.functional.interpolate(layers[:1, 3:], (SIDE, SIDE), mode="area")[0, 0]
+    filmed = resize(layers[:1, 3:], (SIDE, SIDE))[0, 0]
     rows = torch.nonzero(((drawn[3] > OPAQUE) & (filmed > OPAQUE)).flatten())[:, 0]
     if not len(rows):
         raise ValueError(

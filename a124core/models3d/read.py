@@ -83,7 +83,15 @@ def loaded_model(frames: Sequence[Model], notes: Sequence[str], up: str) -> Load
         notes = [*notes, "its frames have other faces or points each, so between them the nearest is taken"]
     frames = [replace(frame, faces=first.faces) if same else frame for frame, same in zip(frames, alike, strict=True)]
     note = "; ".join([f"The model is {several}{kind}{axis}", *notes]) + "."
-    return LoadedModel(tuple(frame.transformed(linear, shift) for frame in frames), note, ups)
+    frames = [frame.transformed(linear, shift) for frame in frames]
+    if not all(_is_finite(frame) for frame in frames):  # float32 holds no more than 3e38
+        raise ValueError("the model has parts that are endlessly large or far away beside the others: export it again.")
+    return LoadedModel(tuple(frames), note, ups)
+
+
+def _is_finite(model: Model) -> bool:
+    shape = (model.vertices,) if isinstance(model, MeshModel) else (model.means, model.covariances)
+    return all(bool(tensor.isfinite().all()) for tensor in shape)
 
 
 def _files(path: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate, pad
 
 from ..losses import blur, gaussian_kernel
+from ..reference.layers import resize
 
 SIZES, STEPS = (24, 48), 8  # sides at which the affine move is fitted, and Gauss-Newton steps at each
 BLUR_TAPS, BLUR_STD = 7, 1.5  # pixels, of both images while they are compared
@@ -32,7 +33,7 @@ def affine_move(source: Tensor, condition: Tensor) -> Tensor:  # (B, 2, 3)
     move = identity.repeat(len(source), 1, 1)
     kernel = gaussian_kernel(BLUR_TAPS, BLUR_STD)
     for size in SIZES:
-        moving, fixed = (blur(interpolate(image, (size, size), mode="area"), kernel) for image in (source, condition))
+        moving, fixed = (blur(resize(image, (size, size)), kernel) for image in (source, condition))
         down, right = (slope * (size / 2) for slope in torch.gradient(moving, dim=(2, 3)))
         x, y = affine_grid(identity[None], [1, 1, size, size], align_corners=False).unbind(-1)
         place = torch.stack((x, y, torch.ones_like(x)), 1)  # (1, 3, h, w)
@@ -52,7 +53,7 @@ def affine_move(source: Tensor, condition: Tensor) -> Tensor:  # (B, 2, 3)
 def tile_moves(source: Tensor, condition: Tensor) -> Tensor:  # (B, 2, 48, 48)
     """Return the posterior mean of where each tile of the condition comes from, down and right, in cells."""
     size = SIZES[-1]
-    fixed, moving = (interpolate(image, (size, size), mode="area") for image in (condition, source))
+    fixed, moving = (resize(image, (size, size)) for image in (condition, source))
     padded = pad(moving, (REACH,) * 4, mode="replicate")
     moves = torch.cartesian_prod(*[torch.arange(-REACH, REACH + 1)] * 2)
     costs = []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..cameras.keyframes import KeyframePath, path_of_cameras
-from ..cameras.rig import nearest_index, to_pinholes
+from ..cameras.rig import nearest_index
 from ..models3d.align import Alignment, Placement, place
 from ..models3d.align_images import align_images, measure_images
 from ..models3d.posed import PosedImages, centred
@@ -86,7 +85,7 @@ def posed_images(
     image: Tensor,  # (N, 3, H, W) in [0, 1]
     mask: Tensor | None,  # (N, 1, h, w), either polarity
     alpha: Tensor | None,  # (N, 1, H, W), 1 = opaque
-    cameras: Any,  # Pinholes, a camera path, or LOAD3D_CAMERA: one for each picture
+    cameras: Pinholes,  # one for each picture
     on_progress: OnProgress | None = None,
 ) -> PosedImages:
     """Cut pictures out and give each its camera."""
@@ -95,7 +94,7 @@ def posed_images(
         raise ValueError(f"{count} picture(s) came: give {MIN_IMAGES} to {MAX_IMAGES}, seen from all around.")
     if not image.isfinite().all() or (mask is not None and not mask.isfinite().all()):
         raise ValueError("the pictures or their masks contain NaN or infinite values: make them again.")
-    posed = image_cameras(cameras, count)
+    _check_cameras(cameras, count)
     if mask is not None and len(mask) != count:
         raise ValueError(f"{count} pictures came with {len(mask)} mask(s): give one mask for each picture, or none.")
     if mask is not None and segment.is_placeholder_mask(mask):
@@ -107,20 +106,17 @@ def posed_images(
     for k in range(count):
         layers.append(_cut_out(k, image, mask, alpha))
         progress.advance("cutting the pictures out")
-    return PosedImages(torch.cat(layers), posed)
+    return PosedImages(torch.cat(layers), cameras)
 
 
-def image_cameras(cameras: Any, count: int) -> Pinholes:
-    """Return one camera for each picture."""
-    path = cameras if callable(cameras) or isinstance(cameras, Pinholes) else path_of_cameras(cameras)
-    keys = path.keys if isinstance(path, KeyframePath) else path
-    listed = len(keys) if isinstance(keys, Pinholes) else count
-    if listed != count:
-        raise ValueError(f"{count} pictures came with {listed} camera(s): give one camera for each picture, in order.")
-    pinholes = path if isinstance(path, Pinholes) else to_pinholes(path(count)[0])
-    if pinholes.eyes != 1:
+def _check_cameras(cameras: Pinholes, count: int) -> None:
+    """Refuse anything but one camera for each picture."""
+    if len(cameras) != count:
+        raise ValueError(
+            f"{count} pictures came with {len(cameras)} camera(s): give one camera for each picture, in order."
+        )
+    if cameras.eyes != 1:
         raise ValueError("pictures of two eyes side by side have no one camera: set the eyes' distance to 0.")
-    return pinholes
 
 
 def _cut_out(k: int, image: Tensor, mask: Tensor | None, alpha: Tensor | None) -> Tensor:  # (1, 4, h, w)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...a124core.cameras.keyframes import image_cameras
 from ...a124core.models3d.align import Placement
 from ...a124core.models3d.hull import visual_hull
 from ...a124core.models3d.preview import preview_image
@@ -147,12 +148,14 @@ class A124ModelGuidance(Node):
         check_sources(connected, mask is not None, cameras is not None)
         manual = Placement(azimuth, elevation, scale, x, y)
         placement, numbers = manual if align == "manual" else None, ExactNumbers(weight, t_min, t_max)
-        on_progress = ui.progress_callback(unique_id)
+        on_progress, notes = ui.progress_callback(unique_id), []
         try:
             if images is not None:
                 frames, alpha = from_images(images)
                 masks = None if mask is None else from_masks(mask)
-                posed = posed_images(frames, masks, alpha, cameras, on_progress)
+                own, interpolated = image_cameras(cameras, len(frames))
+                notes = [interpolated]
+                posed = posed_images(frames, masks, alpha, own, on_progress)
                 made: PosedGuidances | Model3DGuidances = posed_guidances(posed, reference, placement, size, numbers)
             else:
                 loaded = from_splat(splat) if splat is not None else None
@@ -170,10 +173,9 @@ class A124ModelGuidance(Node):
             refine = refine_guidance(models, (), size)
             guidances = replace(guidances, refine=replace(refine, weight=refine.weight * weight))
         check_wired(guidances, wired)
-        unused = ""
         if align == "auto":
-            unused = unused_options(type(self), "align auto", PLACEMENT, vars(manual))
-        note = f"{made.note} {unused}".strip()
+            notes.append(unused_options(type(self), "align auto", PLACEMENT, vars(manual)))
+        note = " ".join(filter(None, (made.note, *notes)))
         ui.show_text(unique_id, note)
         first = made.posed if isinstance(made, PosedGuidances) else made.models[0]
         return ui.output(note, *in_unit(weight_unit, guidances), to_image(preview_image(first, reference)))

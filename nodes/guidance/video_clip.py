@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...a124core.cameras.keyframes import image_cameras
 from ...a124core.priors.clip_frames import ClipFrames
 from ...a124core.priors.followed import clip_guidances
 from ...a124core.priors.video_clip import VIDEO_CLIP, film_clips
@@ -15,7 +16,6 @@ from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
 from ..host import ui
-from ..host.cameras import frame_cameras
 from ..host.images import from_images, from_masks, marks_nothing
 from ..host.runtime import outside_inference
 from ..queued import when_queued
@@ -102,10 +102,11 @@ class A124ClipGuidance(Node):
         masks = None if mask is None else from_masks(mask)
         masks = None if masks is None or marks_nothing(masks, mask_marks) else masks
         numbers = replace(VIDEO_CLIP, weight=weight, t_min=t_min, t_max=t_max)
-        own = frame_cameras(cameras, len(frames))
+        own, interpolated = (None, "") if cameras is None else image_cameras(cameras, len(frames))
         on_progress = ui.progress_callback(unique_id)
         clips = film_clips(ClipFrames(frames, masks, alpha, mask_marks), own, reference, size, on_progress)
         video, refine = clip_guidances(clips, reference, size, numbers, video_guidance, refine_guidance, on_progress)
-        ui.show_text(unique_id, video.note)
+        note = f"{video.note} {interpolated}".strip()
+        ui.show_text(unique_id, note)
         _, _, video, refine = in_unit(weight_unit, Guidances(video=video, refine=refine))
-        return ui.output(video.note, video, refine)
+        return ui.output(note, video, refine)

@@ -122,6 +122,40 @@ def test_an_orbit_of_pictures_becomes_a_still_scene(owned: Any, cut: Any) -> Non
     assert glb_of(owned, entry, prompt)[:4] == b"glTF"
 
 
+def following(prompt: dict[str, dict], schemas: dict, steps: tuple[int, int, int]) -> dict[str, dict]:
+    """The prompt of an orbit of pictures, with a clip that their visual hull follows through all three stages."""
+    reference, model, static, render = (
+        node_of(prompt, f"A124{name}") for name in ("Reference", "ModelGuidance", "StaticOptimizer", "Render")
+    )
+
+    def node(name: str, **inputs: Any) -> dict:
+        options = {key: spec[1].get("default", spec[0][0]) for key, spec in schemas[name]["input"]["required"].items()
+                   if isinstance(spec[0], list) or "default" in spec[1]}
+        return {"class_type": name, "inputs": {**options, **inputs}}
+
+    moving = {"reference": [reference, 0], "view_guidance": [model, 1], "video_guidance": ["203", 0], "preset": "demo"}
+    prompt[static]["inputs"] |= {"preset": "demo", "steps": steps[0]}
+    prompt |= {
+        "201": node("LoadVideo", file="clip.mp4"),
+        "202": node("GetVideoComponents", video=["201", 0]),
+        "203": node("A124ClipGuidance", images=["202", 0], reference=[reference, 0], refine_guidance=[model, 3]),
+        "204": node("A124CoarseOptimizer", field=[static, 0], steps=steps[1], **moving),
+        "205": node("A124FineOptimizer", field=["204", 0], steps=steps[2], refine_guidance=["203", 1], **moving),
+    }
+    shown = [key for name in ("A124SaveField", "A124Preview4D", "A124ExportMesh") for key in nodes_of(prompt, name)]
+    for key in (render, *shown):
+        prompt[key]["inputs"]["field"] = ["205", 0]
+    return prompt
+
+
+def test_pictures_follow_a_clip_through_all_stages(owned: Any, schemas: dict, cut: Any) -> None:
+    prompt = following(cut("10_posed_views"), schemas, (2, 1, 1))
+    entry = runs_to_the_end(owned, prompt)
+    assert overlap(entry, prompt) >= 90.0
+    said = entry["outputs"]["203"]["text"][0]
+    assert "8 frames are the motion" in said and "overlaps only" not in said
+
+
 def test_meshes_in_time_become_a_scene_that_moves(owned: Any, cut: Any) -> None:
     prompt = cut("11_animated_model")
     saved = owned.base / "output" / "animate124" / prompt[node_of(prompt, "A124LoadField")]["inputs"]["file"]

@@ -55,6 +55,7 @@ def test_pictures_and_prompts(picture: Path, tmp_path: Path, capsys: pytest.Capt
     ):
         options = {"--image": picture, "--prompt": "it jumps", "--out": out, **changed}
         assert words in refusal(capsys, "animate", *(a for pair in options.items() for a in pair))
+    assert "no prompt came: say what moves" in refusal(capsys, "animate", "--image", picture, "--out", out)
     assert not out.exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import torch
 from PIL import Image
 
 from a124core.cameras.keyframes import listed_cameras, path_from_keys
-from a124core.cli.main import main
-from a124core.cli.own import shared_out
+from a124core.cli.args import parser
+from a124core.cli.main import animate_run, main
+from a124core.cli.own import own_identity, shared_out
 from a124core.cli.prepare import RunOptions, prepare, run_identity
 from a124core.priors.builtin.make import example_image, make_priors
 from a124core.priors.owned import OwnedPrior
@@ -40,7 +42,8 @@ def test_clips_guide_motion_and_detail_and_belong_to_the_run(tmp_path: Path) -> 
     video, refine = prepared.guidances.video, prepared.guidances.refine
     assert isinstance(video.prior, ClipPrior) and isinstance(refine.prior, OwnedPrior)
     assert prepared.guidances.view is prepared.priors.view and not prepared.answer_known
-    assert "seen from the reference camera" in prepared.understood
+    assert "seen from the reference camera" in prepared.understood and "Motion" in prepared.understood
+    assert replace(prepared, options=replace(options, prompt="")).understood == prepared.own_note
     cameras = tmp_path / "cameras.json"
     cameras.write_text(json.dumps([{"azimuth": 0}, {"azimuth": 150}]))
     both = prepare(RunOptions(reference, "a robot is swaying", clips=(front, back), clip_cameras=cameras))
@@ -49,6 +52,28 @@ def test_clips_guide_motion_and_detail_and_belong_to_the_run(tmp_path: Path) -> 
     (back / "0.png").write_bytes((back / "1.png").read_bytes())
     identities.add(run_identity(both)["models"])
     assert len(identities) == 3 and "built-in" not in identities
+
+
+def test_no_prompt_is_needed_where_a_clip_and_a_model_say_it_all(tmp_path: Path) -> None:
+    front, picture = write_clip(tmp_path / "front", 0.0), tmp_path / "front" / "0.png"
+    arguments = ["animate", "--image", str(picture), "--out", str(tmp_path / "out"), "--clip", str(front)]
+    owned = [*arguments, "--model", str(tmp_path / "box.glb")]
+    assert animate_run(parser().parse_args(owned)).prompt == ""
+    assert animate_run(parser().parse_args([*owned, "--refine", "none", "--prompt", "it jumps"])).prompt == "it jumps"
+    for more in (arguments, [*owned, "--refine", "upscale"], [*owned, "--priors", "diffusers"]):
+        with pytest.raises(ValueError, match="no prompt came"):
+            animate_run(parser().parse_args(more))
+
+
+def test_files_of_a_folder_count_with_their_names(tmp_path: Path) -> None:
+    """Cameras find pictures by name: the same pictures under other names are another run."""
+    front, reference = write_clip(tmp_path / "front", 0.0), make_reference(*example_image("robot", 32))
+    options = RunOptions(reference, "a robot sways", clips=(front,))
+    before = own_identity(options)
+    (front / "3.png").rename(front / "7.png")
+    assert own_identity(options) != before
+    (front / "7.png").rename(front / "3.png")
+    assert own_identity(options) == before
 
 
 def test_cameras_are_shared_out_by_clip_or_by_frame() -> None:

@@ -98,11 +98,17 @@ def test_pictures_find_their_cameras_by_name_in_whatever_order_these_are_listed(
 def test_pictures_that_cannot_be_used_end_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cameras = write_orbit(tmp_path / "orbit", [0.0, 90.0, 180.0])
     (tmp_path / "two.json").write_text('[{"azimuth": 0}, {"azimuth": 90}]')
+    for name, count in (("one", 1), ("many", 257)):
+        (tmp_path / name).mkdir()
+        for k in range(count):
+            (tmp_path / name / f"{k}.png").touch()
     arguments = ["animate", "--image", str(tmp_path / "orbit" / "0.png"), "--prompt", "a robot sways", "--out",
                  str(tmp_path / "out"), "--images"]
     for more, message in (
         ([str(tmp_path / "orbit")], "say where each was taken from with --images-cameras JSON"),
         ([str(tmp_path / "none"), "--images-cameras", str(cameras)], "is no folder"),
+        ([str(tmp_path / "one"), "--images-cameras", str(cameras)], "holds 1 picture(s): put 2 to 256 of the subject"),
+        ([str(tmp_path / "many"), "--images-cameras", str(cameras)], "holds 257 picture(s)"),
         ([str(tmp_path / "orbit"), "--images-cameras", str(tmp_path / "two.json")], "3 pictures came with 2 camera(s)"),
         ([str(tmp_path / "orbit"), "--images-cameras", str(cameras), "--model", "x.glb"], "leave one of the two out"),
     ):

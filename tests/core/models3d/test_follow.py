@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import reference_camera
+from a124core.models3d.clip_motion import SIDE, flow_at
 from a124core.models3d.follow import _graph, follow_clip
 from a124core.models3d.gaussians import make_gaussians
 from a124core.models3d.mesh import MeshModel
@@ -118,3 +119,17 @@ def test_control_points_lie_at_different_places() -> None:
     box = trimesh.creation.box((0.5, 0.5, 0.5))
     corners = torch.from_numpy(box.vertices[box.faces].reshape(-1, 3))  # each face has its own
     assert len(_graph(corners).points) == len(corners.unique(dim=0)) == 8
+
+
+def test_small_images_are_enlarged_without_steps() -> None:
+    """Places that lie a third of a pixel apart in the images are told apart."""
+    x = torch.linspace(-1.0, 1.0, 48)
+    places = torch.tensor([[40.0, 64.0], [64.0, 64.0], [88.0, 64.0]])
+
+    def blob(shift: float) -> Tensor:  # (1, 4, 48, 48), moved to the right by so many pixels of SIDE
+        down, right = torch.meshgrid(x, x - 2.0 * shift / SIDE, indexing="ij")
+        cover = (1.0 - 4.0 * (right.square() + down.square())).clamp(0.0, 1.0)
+        return torch.stack((cover, cover * (0.5 + 0.5 * torch.sin(9.0 * right)), cover, cover))[None]
+
+    moves, _ = flow_at(blob(0.0), blob(1.5), places)
+    assert moves[:, 0].tolist() == pytest.approx([1.5] * 3, abs=0.3) and moves[:, 1].abs().max() < 0.3

@@ -135,6 +135,15 @@ def test_loose_faces_that_are_smaller_than_any_cell_are_not_lost() -> None:
     assert 400 < len(reduce_mesh.reduced_mesh(loose, 500).faces) <= 500
 
 
+def test_rows_are_numbered_as_whole_rows_in_order_would_be() -> None:
+    rng = np.random.default_rng(0)
+    for rows in (rng.integers(-3, 4, (500, 3)), rng.integers(0, 2**31, (50, 3)), rng.normal(size=(300, 3)).round(1)):
+        _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        ours = reduce_mesh._row_numbers(rows)
+        assert (ours[0] == first).all() and (ours[1] == number.ravel()).all()
+    assert [len(part) for part in reduce_mesh._row_numbers(np.zeros((0, 3)))] == [0, 0]
+
+
 def test_faces_without_extent_are_dropped_and_nothing_else_happens() -> None:
     point = MeshModel(torch.zeros(300, 3), torch.arange(300).view(-1, 3), torch.ones(300, 3))
     assert len(reduce_mesh.reduced_mesh(point, 50).faces) == 0
@@ -198,6 +207,9 @@ def damaged_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "none.splat": (b"", "no Gaussians"),
         "nan.splat": (struct.pack("<6f", *[float("nan")] * 6) + b"\xff" * 8, "NaN"),
         "clear.splat": (struct.pack("<6f", *[0.1] * 6) + b"\x00" * 8, "transparent"),
+        "endless.splat": (b"".join(struct.pack("<6f", x, *[x] * 5) + b"\xff" * 8 for x in (0.1, 0.2, 1e20)), "endless"),
+        "wide.splat": (b"".join(struct.pack("<6f", *[x] * 3, *[s] * 3) + b"\xff" * 8 for x, s in (
+            (0.1, 0.1), (0.2, 1e20))), "endlessly large"),
         "nothing.obj": (b"v 0 0 0\n", "faces"),
         "nan.obj": (b"v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN"),
         "point.obj": (b"v 0 0 0\nv 0 0 0\nv 0 0 0\nf 1 2 3\n", "extent"),

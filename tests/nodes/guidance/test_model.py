@@ -128,6 +128,23 @@ def test_pictures_answer_at_their_cameras(say: Callable, reference: Any, pack_mo
     assert colours_of(preview, 1)[128, 70:186, 0].min() > 0.9
 
 
+def test_cameras_of_pictures_are_a_list_of_as_many_or_a_path_which_is_said(
+    say: Callable, nodes: dict[str, type], call_node: Callable, tmp_path: Path, pack_module: Callable
+) -> None:
+    pictures, mask = torch.rand(4, 32, 32, 3), torch.zeros(4, 32, 32)
+    mask[:, 8:24, 8:24] = 1.0
+    spline = call_node(nodes["A124Cameras"], kind="spline", keyframes="0: 0 0\n1: 270 0")[0]
+    (_, view, *_), note = say(images=pictures, mask=mask, cameras=spline, size=16)
+    turns = (view.prior.cameras.azimuth + 1.0) % 360.0 - 1.0
+    assert turns.tolist() == pytest.approx([0.0, 90.0, 180.0, 270.0], abs=1e-3)
+    assert "The 4 cameras were interpolated along a path of 2 keys" in note
+    assert "interpolated" not in say(images=pictures, mask=mask, cameras=ORBIT, size=16)[1]
+    keys = pack_module("a124core.cameras.keyframes").path_from_keys
+    for listed in ([{"azimuth": 90.0 * k} for k in range(3)], [{"azimuth": 0.0}]):
+        with pytest.raises(ValueError, match=rf"4 pictures came with {len(listed)} camera\(s\)"):
+            say(images=pictures, mask=mask, cameras=keys(listed), size=16)
+
+
 def test_bad_input_is_refused_in_a_sentence(say: Callable, refusal: Callable, nodes: dict, reference: Any) -> None:
     empty = ball()
     for name in ("vertices", "faces", "vertex_colors"):

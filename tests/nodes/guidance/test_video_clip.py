@@ -84,7 +84,7 @@ def test_a_path_of_listed_cameras_is_the_list_and_any_other_path_is_a_moving_cam
 ) -> None:
     """Two cameras for two clips of four frames, listed through 6 Cameras; with times they are a path."""
     images, mask = (t.repeat(2, *[1] * (t.ndim - 1)) for t in clip)
-    frame_cameras = pack_module("nodes.host.cameras").frame_cameras
+    image_cameras = pack_module("a124core.cameras.keyframes").image_cameras
     two, three = [seen_from(1.8, 0.0), seen_from(0.0, -1.8)], [seen_from(1.8, 0.1 * k) for k in range(3)]
     listed = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=two)[0]
     video = call_node(nodes["A124ClipGuidance"], images=images, mask=mask, size=16, cameras=listed)[0]
@@ -94,12 +94,33 @@ def test_a_path_of_listed_cameras_is_the_list_and_any_other_path_is_a_moving_cam
         path = call_node(nodes["A124Cameras"], kind="camera_info", camera_info=three)[0]
         call_node(nodes["A124ClipGuidance"], images=clip[0], mask=clip[1], size=16, cameras=path)
     paths = pack_module("a124core.cameras.keyframes").path_from_keys
-    keys = [{"position": [1.8, 0, 0], "time": 0.0}, {"position": [0, 0, -1.8], "time": 1.0}]
-    assert len(frame_cameras(paths(keys), 4)) == 4
     late = [{"position": [1.8, 0, 0], "when": 0.0}, {"position": [0, 0, -1.8], "when": 0.5}]
-    assert len(frame_cameras(paths(late), 4)) == 4
+    assert len(image_cameras(paths(late), 4)[0]) == 4
     spline = call_node(nodes["A124Cameras"], kind="spline", keyframes="0: 0 0\n1: 90 0")[0]
-    assert [round(float(x), 2) for x in frame_cameras(spline, 4).c2w[:, 0, 0, 3]] == [0.0, 0.9, 1.56, 1.8]
+    cameras, note = image_cameras(spline, 4)
+    assert [round(float(x), 2) for x in cameras.c2w[:, 0, 0, 3]] == [0.0, 0.9, 1.56, 1.8]
+    assert note == "The 4 cameras were interpolated along a path of 2 keys, evenly in time."
+    said = nodes["A124ClipGuidance"]().make(*(clip[0], "auto", 16, 1.0, 0.02, 0.98), mask=clip[1], cameras=spline)
+    assert said["ui"]["text"][0].endswith(note) and "moves from azimuth 0" in said["ui"]["text"][0]
+
+
+def test_keys_in_whatever_form_are_one_list(pack_module: Callable) -> None:
+    """Two cameras of a file, as angles, points and matrices, with scene times or without, are two cameras."""
+    keyframes = pack_module("a124core.cameras.keyframes")
+    matrices = [[[0, 0, x, 1.8 * x], [0, 1, 0, 0], [-x, 0, 0, 0], [0, 0, 0, 1]] for x in (1, -1)]
+    forms = (
+        [{"azimuth": 90.0}, {"azimuth": 270.0}], [{"position": [x, 0, 0]} for x in (1.8, -1.8)],
+        [{"transform_matrix": matrix} for matrix in matrices],
+        [{"transform_matrix": matrix, "time": float(k)} for k, matrix in enumerate(matrices)],
+    )
+    for keys in forms:
+        cameras, note = keyframes.image_cameras(keyframes.path_from_keys(keys), 8)
+        assert cameras.c2w[:, 0, 0, 3].tolist() == pytest.approx([1.8, -1.8], abs=1e-6) and note == "", keys
+        timed = [{**key, "when": when} for key, when in zip(keys, (0.0, 1.0), strict=True)]
+        cameras, note = keyframes.image_cameras(keyframes.path_from_keys(timed), 8)
+        assert len(cameras) == 8 and "along a path of 2 keys" in note, timed
+    for alone in ([{"azimuth": 90.0}], [{"position": [1.8, 0, 0]}]):
+        assert len(keyframes.image_cameras(keyframes.path_from_keys(alone), 8)[0]) == 1
 
 
 @pytest.mark.parametrize(
