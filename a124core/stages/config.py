@@ -31,7 +31,7 @@ class RenderConfig:
     occupancy_threshold: float = 10.0  # occupied if density > min(mean, this)
     chunk: int = 0  # pixels rendered with graph at once; 0: everything
     early_stop: bool = True  # leave out what no light reaches before rendering with a graph
-    normals: str = "closed form"  # of shading and regularisers; "differences" over 0.02 world units (release): a low-pass
+    normals: str = "closed form"  # of shading and regularisers; or "differences", a low-pass (release)
 
     def __post_init__(self) -> None:
         check_range(self, 2, 4096, "size", "reference_size")
@@ -55,8 +55,8 @@ class LossWeights:
     normal_tv: float = 0.5
     normal_blur: float = 0.5
     time_tv: float = 0.0  # 0.1 in the moving stages
-    # "tables" (Eq. 2, older release), "samples" (since 2023-12-15), or "decoupled": no loss but, after each step of Adam,
-    # the share of the way to the mean of both neighbours in time that every entry of the table goes
+    # "tables" (Eq. 2, older release) or "samples" (since 2023-12-15). "decoupled": no loss; after each step of Adam
+    # every entry of the table goes the share time_tv of the way to the mean of its neighbours in time
     time_tv_form: str = "tables"
 
     def __post_init__(self) -> None:

@@ -35,7 +35,13 @@ class Snapshot:
 
 
 def take(
-    stage: str, step: int, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng_state: Tensor, config: StageConfig
+    stage: str,
+    step: int,
+    seed: int,
+    field: Field4D,
+    optimiser: torch.optim.Adam,
+    rng_state: Tensor,
+    config: StageConfig,
 ) -> Snapshot:
     """Copies, so that the stage may go on."""
     tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng_state}
