@@ -1,7 +1,7 @@
 """What temporal TV does to a row of 64 time grids of which only the middle one has a gradient, a steady one.
 
-python -m benchmarks.temporal_tv prints Markdown: where some grids are after 1,000 steps of Adam at rate 0.01, for temporal
-TV as a loss on tables and beside Adam, for several weights and sizes of the gradient."""
+python -m benchmarks.temporal_tv prints Markdown: where some grids are after 1,000 steps of Adam at rate 0.01, with
+temporal TV as a loss on tables or beside Adam, for several weights and sizes of the gradient."""
 
 from __future__ import annotations
 
