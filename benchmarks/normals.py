@@ -27,7 +27,7 @@ from a124core.stages.render_batch import novel_batch
 
 from .measure import median_seconds
 
-SIZE = 96  # pixels a side of the views that are looked at
+SIZE = 48  # pixels a side of the views that are looked at
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.normals", description=__doc__)
     parser.add_argument("--preset", default="draft", help="whose grid and static stage (%(default)s)")
     parser.add_argument("--steps", type=int, default=120, help="of the fit (%(default)s)")
+    parser.add_argument("--size", type=int, default=72, help="of the picture, pixels a side (%(default)s)")
+    parser.add_argument("--fitted", choices=NORMALS, default=NORMALS[0], help="normals of the fit (%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="of each timed step (%(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     config = replace(preset(args.preset).static, steps=args.steps)
-    print("| fitted with | seen with | facing away | length of a pixel's normal | rows differ by | a step, s |")
-    print("|---|---|---|---|---|---|")
-    for fitted in NORMALS:
-        field = fit(args.preset, replace(config, render=replace(config.render, normals=fitted)))
-        views = {seen: eight_views(field, config, seen) for seen in NORMALS}
-        for seen, view in views.items():
-            normals, opaque = view.pixel_normals()
-            length, rows = float(normals.norm(dim=-1)[opaque].mean()), row_difference(normals, opaque)
-            seconds = f"{step_seconds(field, config, seen, args.repeats):.2f}" if fitted == NORMALS[0] else ""
-            cells = (fitted, seen, f"{view.facing_away():.0%}", f"{length:.2f}", f"{rows:.2f}", seconds)
-            print(f"| {' | '.join(cells)} |", flush=True)
-        print(f"| {fitted} | angle between both: {angle(*views.values()):.0f} degrees | | | | |", flush=True)
+    config = replace(config, render=replace(config.render, reference_size=args.size, normals=args.fitted))
+    field = fit(args.preset, config)
+    views = {form: eight_views(field, config, form) for form in NORMALS}
+    print(f"Angle between both normals, weighted mean: {angle(*views.values()):.0f} degrees.\n")
+    print("| normals | facing away | length of a pixel's normal | neighbours differ by | a shaded view, s |")
+    print("|---|---|---|---|---|")
+    for form, view in views.items():
+        normals, opaque = view.pixel_normals()
+        length, rows = float(normals.norm(dim=-1)[opaque].mean()), row_difference(normals, opaque)
+        seconds = step_seconds(field, config, form, args.repeats)
+        cells = (form, f"{view.facing_away():.0%}", f"{length:.2f}", f"{rows:.2f}", f"{seconds:.2f}")
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def fit(name: str, config: StaticConfig) -> Field4D:
