@@ -12,25 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from a124core.field.config import FieldConfig
-from a124core.field.density import density_of
+from a124core.field.density import central_difference, density_of
 from a124core.field.field4d import Field4D
 from a124core.field.grid import grid_levels
 from a124core.kernels.torch_impl import ops as torch_ops
 from a124core.protocols import Field
-
-EPSILON = 0.01  # the release's central difference, world units (release)
-
-
-def central_difference(field: Field, xyz: Tensor, time: Tensor, epsilon: float = EPSILON) -> Tensor:  # (N, 3)
-    """Return the density's slope by six more queries at +- epsilon, points clamped to the cube: a low-pass."""
-    columns = []
-    for axis in range(3):
-        shift = torch.zeros(3, device=xyz.device, dtype=xyz.dtype)
-        shift[axis] = epsilon
-        ahead = field((xyz + shift).clamp(-1.0, 1.0), time)[0]
-        behind = field((xyz - shift).clamp(-1.0, 1.0), time)[0]
-        columns.append((ahead - behind) / (2.0 * epsilon))
-    return torch.stack(columns, dim=1)
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,25 @@ from torch import Tensor
 from a124core.export.embedding import read_embedding, write_embedding
 from a124core.inversion.config import TokenConfig
 from a124core.inversion.learn import TokenRun, learn_token
-from a124core.priors.defaults import RoleDefaults
+from a124core.priors.defaults import NORMALISED_BUILT_IN, RoleDefaults
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.inversion import load_inversion_model
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.roles import RoleRequest, folder_prior
 from a124core.priors.diffusers.text import PLACEHOLDER
-from a124core.protocols import Guidance, Guidances
+from a124core.protocols import Guidances
 from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
 
 SIZE = 32  # pixels a side that the set was trained at
-# Found by trial on "robot sway". Above three quarters of the schedule the set guesses backgrounds, which leaves fog.
-IMAGE = {"weight": 5e-5, "t_min": 0.02, "t_max": 0.7, "t_max_end": 0.2, "form": "clean"}
-VIEW = {"weight": 2e-3, "t_min": 0.02, "t_max": 0.7, "t_max_end": 0.1, "form": "clean"}
-VIDEO = {"weight": 1e-3, "t_min": 0.02, "t_max": 0.8, "t_max_end": 0.3, "form": "clean"}
-REFINE = {"weight": 2e-3, "t_min": 0.02, "t_max": 0.8, "t_max_end": 0.2, "form": "clean"}
+# Of both families. Weights are those of the built-in priors; cfg is where the response curve of a learned prior says
+# that a scene keeps its contrast (python -m a124core prior-check --curve), and an exact one has its own.
+NUMBERS = {
+    "image": RoleDefaults(6.0, NORMALISED_BUILT_IN["image"], 0.1, 0.8, 0.5, SIZE, weight_unit="normalised"),
+    "view": RoleDefaults(4.0, NORMALISED_BUILT_IN["view"], 0.1, 0.8, 0.5, SIZE, weight_unit="normalised"),
+    "video": RoleDefaults(6.0, NORMALISED_BUILT_IN["video"], 0.1, 0.8, 0.5, SIZE, weight_unit="normalised"),
+    "refine": RoleDefaults(4.0, NORMALISED_BUILT_IN["refine"], 0.05, 0.6, 0.2, SIZE, weight_unit="normalised"),
+}
 WORD = TokenConfig(steps=300, batch=16, lr=5e-3, size=SIZE)
 
 
@@ -37,15 +40,21 @@ def tiny_prior(role: str, path: Path, text: str, cfg: float, **options: Any) -> 
 
 def guidances(models: Path, reference: Reference, subject: str, motion: str, word: Tensor) -> Guidances:
     """All four roles."""
-    image = tiny_prior("image", models / "image", prompt(subject), 1.5)
-    view = tiny_prior("view", models / "view", "", 1.0, reference=reference)
-    video = tiny_prior("video", models / "video", prompt(subject, motion), 2.0)
+    cfg = {role: numbers.cfg for role, numbers in NUMBERS.items()}
+    image = tiny_prior("image", models / "image", prompt(subject), cfg["image"])
+    view = tiny_prior("view", models / "view", "", cfg["view"], reference=reference)
+    video = tiny_prior("video", models / "video", prompt(subject, motion), cfg["video"])
     refine = tiny_prior(
-        "refine", models / "image", prompt(PLACEHOLDER, motion), 2.0, control=models / "control",
+        "refine", models / "image", prompt(PLACEHOLDER, motion), cfg["refine"], control=models / "control",
         embeddings={"subject": word},
     )
-    settings = ((image, IMAGE), (view, VIEW), (video, VIDEO), (refine, REFINE))
-    return Guidances(*(Guidance(prior, **numbers) for prior, numbers in settings))
+    return with_numbers(Guidances(image, view, video, refine))
+
+
+def with_numbers(priors: Guidances) -> Guidances:
+    """Guidances of these priors, or of those of these guidances, with NUMBERS."""
+    found = {role: getattr(value, "prior", value) for role, value in vars(priors).items()}
+    return Guidances(**{role: NUMBERS[role].guidance(prior, "") for role, prior in found.items()})
 
 
 def word_for(models: Path, reference: Reference, subject: str, seed: int, path: Path) -> Tensor:  # (1, d)

@@ -28,7 +28,7 @@ from a124core.utils.device import keep_freed_pages
 from a124core.utils.files import write_json
 from tools.tiny_set.words import prompt
 
-from .tiny_priors import SIZE, guidances, word_for
+from .tiny_priors import SIZE, guidances, with_numbers, word_for
 
 TICKS = 8  # a clip is 8 of 9 moments, as the set's video model learned them
 FIGURES = {
@@ -97,6 +97,8 @@ def animate(name: str, family: str, scene: PreparedRun, exam: EvalSet, options: 
     if family == "tiny":
         word = word_for(options.models, scene.options.reference, subject, options.seed, out / "word.safetensors")
         scene = replace(scene, guidances=guidances(options.models, scene.options.reference, subject, motion, word))
+    else:
+        scene = replace(scene, guidances=with_numbers(scene.guidances))
     field: Field4D | None = None
     rows = []
     for stage in scene.stages:

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from a124core.field.config import FieldConfig
+from a124core.field.density import central_difference
 from a124core.field.field4d import new_field
 from benchmarks.field import maker
 from benchmarks.floor import _rows, counted
-from benchmarks.released_port import central_difference, straight_port
+from benchmarks.released_port import straight_port
 
 SMALL = FieldConfig(time_grids=5, levels=3, base_resolution=4, max_resolution=32, log2_hashmap_size=10, init_scale=0.5)
 

@@ -49,7 +49,7 @@ HEIGHTS = {
     "A124Render": 264,
     "A124SaveField": 172,
     "A124StaticOptimizer": 755,
-    "A124TextualInversion": 504,
+    "A124TextualInversion": 536,
     "A124VideoGuidance": 412,
     "A124ViewGuidance": 400,
     "CLIPVisionLoader": 108,

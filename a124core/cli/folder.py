@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runs.store import RunStore
+from ..stages.config import DEFAULTS, completed
 from ..utils.files import write_json
 from ..utils.json_files import parse_json, read_json
 from ..utils.lock import locked
@@ -226,6 +227,7 @@ def _differences(name: str, earlier: Any, now: Any) -> Iterator[str]:
     """Name what differs between two values of an identity: of settings, each number that does."""
     if name == "settings" and isinstance(earlier, str):
         earlier, now = parse_json(earlier, "the settings", "start over"), json.loads(now)
+        earlier = completed(earlier, DEFAULTS) if isinstance(earlier, dict) else earlier
     if isinstance(earlier, dict) and isinstance(now, dict):
         for key in sorted(now):
             if earlier.get(key) != now[key]:

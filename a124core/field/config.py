@@ -7,7 +7,7 @@ from typing import Any
 
 from ..utils.validate import ABOVE_ZERO, check_choice, check_range, check_types
 
-INDEX_MODES = ("hash", "tiled_full", "tiled_legacy")
+INDEX_MODES = ("hash", "tiled_full", "tiled_legacy", "tiled")
 DENSITIES = ("exp", "softplus")
 VERSION_1_NAMES = {"base": "base_resolution", "finest": "max_resolution", "log2_rows": "log2_hashmap_size"}
 

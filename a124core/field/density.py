@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..protocols import Field
 from .config import FieldConfig
 
 SOFTPLUS_SCALE = 10.0  # density = 10 softplus(raw + blob): opaque within a few steps even where steps are long
+DIFFERENCE = 0.01  # world units, of the central difference that normals are made of (release)
 EXP_GRADIENT_LIMIT = 15.0  # the backward pass of exp uses exp(min(., 15)) (release)
 
 
@@ -55,6 +57,17 @@ def blob_gradient(xyz: Tensor, config: FieldConfig) -> Tensor:  # (N, 3)
         return density_blob(xyz, config)[:, None] * (-xyz / config.blob_radius**2)
     length = xyz.norm(dim=1, keepdim=True)
     return -config.blob_density / config.blob_radius * xyz / length.clamp_min(1e-9)
+
+
+def central_difference(field: Field, xyz: Tensor, time: Tensor, distance: float = DIFFERENCE) -> Tensor:  # (N, 3)
+    """Return the density's slope from six more queries at +- distance, clamped to the cube: a low-pass (release)."""
+    columns = []
+    for axis in range(3):
+        shift = xyz.new_zeros(3)
+        shift[axis] = distance
+        ahead, behind = (field((xyz + side * shift).clamp(-1.0, 1.0), time)[0] for side in (1.0, -1.0))
+        columns.append((ahead - behind) / (2.0 * distance))
+    return torch.stack(columns, dim=1)
 
 
 def normals_from(gradient: Tensor) -> Tensor:  # (N, 3) -> (N, 3)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..kernels import encode_grid, mlp
 from ..protocols import Field
 from .config import FieldConfig
-from .density import blob_gradient, density_of, density_slope
+from .density import blob_gradient, central_difference, density_of, density_slope
 from .grid import grid_levels, rows_per_grid
 from .occupancy import Occupancy
 
@@ -28,6 +28,7 @@ class Field4D(Field):
     mlp: dict[str, Tensor]  # w1 (hidden, 2 levels), b1 (hidden,), w2 (4, hidden), b2 (4,)
     occupancy: Occupancy | None = None
     masked_levels: int = 0  # this many of the finest levels count as zero (coarse to fine)
+    smooth_normals: bool = False  # is the density's gradient a central difference? closed form: of the finest level too
 
     @property
     def loop(self) -> bool:
@@ -47,7 +48,10 @@ class Field4D(Field):
         return density_of(out[:, 0], xyz, self.config), torch.sigmoid(out[:, 1:])
 
     def density_gradient(self, xyz: Tensor, time: Tensor) -> Tensor:  # (N, 3)
-        """Return d density / d xyz in closed form, blob included, differentiable with respect to table and MLP."""
+        """Return d density / d xyz, blob included, differentiable with respect to table and MLP: in closed form, or as
+        differences."""
+        if self.smooth_normals:
+            return central_difference(self, xyz, time)
         out, hidden = self._mlp(self._features(xyz, time))
         to_features = (self.mlp["w2"][0] * (hidden > 0)) @ self.mlp["w1"]  # d raw / d features, (N, 2 levels)
         slopes = self._pad(encode_grid(self.table, xyz, time, self._levels(), self.config.loop, slopes=True))
@@ -85,7 +89,8 @@ class Field4D(Field):
 
     def at_rest(self) -> Field4D:
         """Return a detached copy on the CPU that shares no memory: what nodes pass on."""
-        return replace(self._converted(lambda value: value.detach().cpu().clone(), "cpu"), masked_levels=0)
+        copy = self._converted(lambda value: value.detach().cpu().clone(), "cpu")
+        return replace(copy, masked_levels=0, smooth_normals=False)
 
     def _converted(self, convert: Callable[[Tensor], Tensor], device: torch.device | str) -> Field4D:
         """Convert table and MLP, and move the occupancy."""

@@ -16,7 +16,10 @@ LUMA = (0.299, 0.587, 0.114)
 BLUR_TAPS = 5
 
 
-def training_canvas(image: Tensor, config: TokenConfig) -> Tensor:  # (1, 3, H, W) -> (1, 3, C, C)
+COLOURS = 3  # channels; a fourth is the coverage of a cut-out, whose colours are multiplied by it
+
+
+def training_canvas(image: Tensor, config: TokenConfig) -> Tensor:  # (1, 3 or 4, H, W) -> like it, C x C
     """Return the central square of the image, at the size that crops are taken from."""
     height, width = image.shape[-2:]
     side = min(height, width)
@@ -27,20 +30,31 @@ def training_canvas(image: Tensor, config: TokenConfig) -> Tensor:  # (1, 3, H, 
 
 
 def training_images(canvas: Tensor, config: TokenConfig, rng: torch.Generator) -> Tensor:  # (batch, 3, size, size)
-    """Return random crops in [0, 1]: rotated, flipped, with jittered colours, some grey, some blurred.
+    """Return random crops in [0, 1]: rotated, flipped, with jittered colours, some grey, some blurred; a cut-out over a
+    new plain colour each time, so that no background is learned with it.
 
     Every image takes the same number of draws, whatever happens to it.
     """
-    if not config.augment:
-        return canvas.expand(config.batch, -1, -1, -1)
-    draws = torch.rand(config.batch, 14, generator=rng)
-    return torch.cat([_augmented(canvas, config, row.tolist()) for row in draws])
+    images = canvas.expand(config.batch, -1, -1, -1)
+    if config.augment:
+        draws = torch.rand(config.batch, 14, generator=rng)
+        images = torch.cat([_cropped(canvas, config, row.tolist()) for row in draws])
+    if canvas.shape[1] > COLOURS:
+        behind = torch.rand(config.batch, COLOURS, 1, 1, generator=rng)
+        images = images[:, :COLOURS] + (1.0 - images[:, COLOURS:]) * behind
+    if config.augment:
+        rows = zip(images, draws, strict=True)
+        images = torch.cat([_tinted(image[None], config, row.tolist()) for image, row in rows])
+    return images
 
 
-def _augmented(canvas: Tensor, c: TokenConfig, u: list[float]) -> Tensor:
-    image = functional.grid_sample(
+def _cropped(canvas: Tensor, c: TokenConfig, u: list[float]) -> Tensor:
+    return functional.grid_sample(
         canvas, _crop_grid(c, u[:7]), mode="bilinear", padding_mode="border", align_corners=False
     )
+
+
+def _tinted(image: Tensor, c: TokenConfig, u: list[float]) -> Tensor:
     if u[7] < c.jitter_share:
         image = _jittered(image, [(2 * v - 1) * c.jitter for v in u[8:12]])
     if u[12] < c.grey_share:

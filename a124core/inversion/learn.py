@@ -97,7 +97,7 @@ class TokenRun:
 
 
 def learn_token(
-    image: Tensor,  # (1, 3, H, W) in [0, 1]
+    image: Tensor,  # (1, 3, H, W) in [0, 1], or a cut-out (1, 4, H, W): colours times coverage, and the coverage
     model: InversionModel,
     config: TokenConfig,
     run: TokenRun,

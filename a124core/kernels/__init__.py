@@ -67,6 +67,12 @@ def temporal_tv(values: Tensor, closed: bool) -> Tensor:
     return ops.temporal_tv(values, closed)
 
 
+def temporal_smoothing(values: Tensor, share: float, closed: bool) -> None:
+    """As torch_impl.temporal_tv.temporal_smoothing: updates values (T, M)."""
+    fused = _all_float32(values) and values.is_contiguous() and values.numel()
+    (ops_for(values.device) if fused else torch_ops).temporal_smoothing(values, share, closed)
+
+
 def adam_temporal_tv(
     values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, count: Tensor, rule: AdamRule, tv: float,
     closed: bool,

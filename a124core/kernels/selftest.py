@@ -112,6 +112,12 @@ def _temporal_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     return total, torch.autograd.grad(total, values)[0]
 
 
+def _temporal_smoothing(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    values = torch.randn(5, 1500, generator=torch.Generator().manual_seed(9)).to(device)
+    ops.temporal_smoothing(values, 0.3, True)
+    return (values,)
+
+
 def _adam_temporal_tv(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
     """Two steps, so that both moments and their bias corrections count."""
     rng = torch.Generator().manual_seed(5)
@@ -165,6 +171,7 @@ CASES: dict[str, Case] = {
     "render_weights": _render_weights,
     "accumulate": _accumulate,
     "temporal_tv": _temporal_tv,
+    "temporal_smoothing": _temporal_smoothing,
     "adam_temporal_tv": _adam_temporal_tv,
     "splat_points": _splat_points,
     "nearest_faces": _nearest_faces,

@@ -25,6 +25,7 @@ from ..utils.text import format_bytes
 FLOAT = 4  # bytes of a float32
 CORNER_BYTES = {"torch": 64, "numba": 0, "triton": 0}  # of a sample on one level: 8 indices, 8 weights
 LOOKUP_BYTES = {"torch": 0, "numba": 20, "triton": 0}  # of a sample each time the tables are read
+DIFFERENCES_BYTES = 141  # of a sample, beside the six readings of the field
 FILLED = 0.06  # share of the steps across the cube that are samples: of a new field; finished scenes have 0.04 to 0.06
 FOG = 0.21  # the same of a new field whose density is softplus
 
@@ -72,7 +73,8 @@ def estimate_memory(
     occupancy = slices * config.render.occupancy_size**3 * FLOAT
     frozen = weights + occupancy if isinstance(config, FineConfig) else 0
     encoder = max((prior.activation_bytes() for prior in priors), default=0)  # one encodes at a time
-    graph = samples_at_once(field, config) * graph_bytes(field, config.shaded or needs_normals(config.losses), kernels)
+    normals = config.render.normals if config.shaded or needs_normals(config.losses) else None
+    graph = samples_at_once(field, config) * graph_bytes(field, normals, kernels)
     transient = round(graph + max(encoder, table_bytes(field)))
     return MemoryEstimate(4 * weights, occupancy + frozen, _weights(priors), transient, owned_bytes(guidances))
 
@@ -101,12 +103,16 @@ def samples_at_once(field: FieldConfig, config: StageConfig) -> float:
     return min(r.chunk or n_rays, n_rays) * filled * r.samples
 
 
-def graph_bytes(field: FieldConfig, normals: bool, kernels: str) -> int:
-    """Size of what one sample keeps for the backward pass: added up from what the operations save. A normal reads the
-    field again and keeps the slopes along three axes."""
+def graph_bytes(field: FieldConfig, normals: str | None, kernels: str) -> int:
+    """Size of what one sample keeps for the backward pass: added up from what the operations save. A normal in closed
+    form reads the field again and keeps the slopes along three axes; one of differences reads it six times."""
     corners, lookup = CORNER_BYTES[kernels], LOOKUP_BYTES[kernels]
-    plain = (8 + corners) * field.levels + 4 * field.hidden + 96 + lookup
-    return plain + ((40 + 3 * corners) * field.levels + 9 * field.hidden + 65 + 2 * lookup if normals else 0)
+    query = (8 + corners) * field.levels + 4 * field.hidden + lookup
+    if normals is None:
+        return query + 96
+    if normals == "differences":
+        return 7 * query + 96 + DIFFERENCES_BYTES
+    return query + 96 + (40 + 3 * corners) * field.levels + 9 * field.hidden + 65 + 2 * lookup
 
 
 def model_priors(guidances: Iterable[Guidance | None]) -> list[ModelPrior]:

@@ -31,7 +31,9 @@ from .schedules import background, renders, shading
 from .supervision import check_supervised, connected_roles
 
 SAME_CAMERA = 1e-3  # degrees and world units
-MIN_TEMPORAL_TV = 0.1  # temporal TV under a single-view video prior: the method's own weight, which demo does without
+# temporal TV under a single-view video prior: the method's own weight, which demo does without; of the decoupled form a
+# share of which 300 steps, demo's, make three time constants
+MIN_TEMPORAL_TV = {"tables": 0.1, "samples": 0.1, "decoupled": 0.01}
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,10 @@ def is_limited_to_clips(guidance: Guidance | None) -> bool:
 
 def with_min_temporal_tv(config: CoarseConfig, video: Guidance | None) -> CoarseConfig:
     """Keep temporal TV (Eq. 2) under a filmed video prior: what its cameras do not see must not drift freely."""
-    if not is_limited_to_clips(video) or config.losses.time_tv >= MIN_TEMPORAL_TV:
+    least = MIN_TEMPORAL_TV[config.losses.time_tv_form]
+    if not is_limited_to_clips(video) or config.losses.time_tv >= least:
         return config
-    return replace(config, losses=replace(config.losses, time_tv=MIN_TEMPORAL_TV))
+    return replace(config, losses=replace(config.losses, time_tv=least))
 
 
 def clip_supervisions(guidances: Guidances, refine_fn: RefineFn | None = None) -> list[ClipSupervision]:

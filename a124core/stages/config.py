@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 from ..field.config import FieldConfig
 from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
 
-TEMPORAL_TV_FORMS = ("tables", "samples")
+TEMPORAL_TV_FORMS = ("tables", "samples", "decoupled")
 SAMPLINGS = ("balanced", "random", "never-zero")
 REFERENCE_MODES = ("released", "paper", "every")
 BACKGROUNDS = ("random", "white")
 PHASES = ("first", "random")
+NORMALS = ("closed form", "differences")
 CONDITIONS = ("frozen coarse", "current render")
 
 
@@ -29,6 +31,7 @@ class RenderConfig:
     occupancy_threshold: float = 10.0  # occupied if density > min(mean, this)
     chunk: int = 0  # pixels rendered with graph at once; 0: everything
     early_stop: bool = True  # leave out what no light reaches before rendering with a graph
+    normals: str = "closed form"  # of shading and regularisers; or "differences", a low-pass (release)
 
     def __post_init__(self) -> None:
         check_range(self, 2, 4096, "size", "reference_size")
@@ -37,6 +40,7 @@ class RenderConfig:
         check_range(self, 1, ANY, "occupancy_every")
         check_range(self, 0, 1, "occupancy_decay")
         check_range(self, 0, ANY, "occupancy_threshold", "chunk")
+        check_choice(self, "normals", NORMALS)
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,15 @@ class LossWeights:
     normal_tv: float = 0.5
     normal_blur: float = 0.5
     time_tv: float = 0.0  # 0.1 in the moving stages
-    time_tv_form: str = "tables"  # "tables" (Eq. 2, older release) or "samples" (since 2023-12-15)
+    # "tables" (Eq. 2, older release) or "samples" (since 2023-12-15). "decoupled": no loss; after each step of Adam
+    # every entry of the table goes the share time_tv of the way to the mean of its neighbours in time
+    time_tv_form: str = "tables"
 
     def __post_init__(self) -> None:
-        check_range(self, 0, 1e12, *(f.name for f in fields(self) if f.name != "time_tv_form"))
         check_choice(self, "time_tv_form", TEMPORAL_TV_FORMS)
+        check_range(self, 0, 1e12, *(f.name for f in fields(self) if f.name != "time_tv_form"))
+        if self.time_tv_form == "decoupled":
+            check_range(self, 0, 1, "time_tv")
 
 
 @dataclass(frozen=True)
@@ -63,18 +71,20 @@ class OptimConfig:
     """Adam (release)."""
 
     grid_lr: float = 1e-2
-    mlp_lr: float = 1e-3
+    mlp_lr: float = 1e-3  # 0: the MLP stays as it is
     lr_end: float = 1.0  # learning rates fall linearly to this share of themselves
     beta1: float = 0.9
     beta2: float = 0.99
     eps: float = 1e-15
     clip: float = 0.0  # clip gradients by value; 0: not
+    clip_norm: float = 0.0  # clip the gradient of the table and that of the MLP, each by its norm; 0: not
 
     def __post_init__(self) -> None:
-        check_range(self, ABOVE_ZERO, 1e3, "grid_lr", "mlp_lr")
+        check_range(self, ABOVE_ZERO, 1e3, "grid_lr")
+        check_range(self, 0, 1e3, "mlp_lr")
         check_range(self, 0, 1, "lr_end")
         check_range(self, 0, 1 - 1e-6, "beta1", "beta2")
-        check_range(self, 0, ANY, "eps", "clip")
+        check_range(self, 0, ANY, "eps", "clip", "clip_norm")
 
 
 @dataclass(frozen=True)
@@ -187,3 +197,18 @@ class Preset:
     def __post_init__(self) -> None:
         check_range(self.field, 2, ANY, "time_grids")
         check_range(self.static, 0, self.field.levels - 1, "masked_levels")
+
+
+DEFAULTS = Preset(FieldConfig(), StaticConfig(), CoarseConfig(), FineConfig())
+
+
+def completed(options: dict[str, Any], config: Any) -> dict[str, Any]:
+    """Return a config's saved options with those that came later at their defaults, which do what was done before."""
+    result = dict(options)
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if not is_dataclass(value):
+            result.setdefault(f.name, f.default)
+        elif isinstance(result.get(f.name), dict):
+            result[f.name] = completed(result[f.name], value)
+    return result

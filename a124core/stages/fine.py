@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -31,7 +32,8 @@ def fine_batches(
     check_supervised("fine", connected_roles(reference, guidances))
     if field.table.shape[0] < 2:
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
-    refine_fn = None if refine is None else refinement(field.at_rest().to(device), refine, config)
+    frozen = replace(field.at_rest().to(device), smooth_normals=field.smooth_normals)
+    refine_fn = None if refine is None else refinement(frozen, refine, config)
     return clip_batches(reference, guidances, config, device, refine_fn)
 
 

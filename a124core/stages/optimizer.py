@@ -1,4 +1,4 @@
-"""How the field moves once a step's gradients are there: temporal TV, clipping, Adam."""
+"""How the field moves once a step's gradients are there: clipping, Adam, temporal TV."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..field.field4d import Field4D
-from ..kernels import AdamRule, adam_temporal_tv
+from ..kernels import AdamRule, adam_temporal_tv, temporal_smoothing
 from ..kernels.torch_impl.adam import FUSED
 from ..losses import temporal_tv_pairs, temporal_tv_samples, temporal_tv_tables
 from .config import LossWeights, OptimConfig, StageConfig
@@ -38,31 +38,49 @@ def is_slowed(optimiser: torch.optim.Adam, config: OptimConfig) -> bool:
 
 
 def temporal_tv(field: Field4D, losses: LossWeights, rng: torch.Generator) -> dict[str, float]:
-    """Eq. 2. On features at random points its gradient is added to the table's; on tables this is the value alone, and
-    the gradient is made inside of adam_step, where nothing has to keep it."""
+    """Eq. 2. On features at random points its gradient is added to the table's; else this is the value alone, and
+    adam_step does the rest, where nothing has to keep a gradient. Decoupled has no weight in the loss."""
     weight, table = losses.time_tv, field.table
     if weight <= 0 or table.shape[0] < 2:
         return {}
-    if losses.time_tv_form == "tables":
-        loss = weight * temporal_tv_tables(table.detach(), field.config.loop)
-    else:
+    if losses.time_tv_form == "samples":
         points = (torch.rand(TV_POINTS, 3, generator=rng) * 2.0 - 1.0).to(table.device)
         loss = weight * temporal_tv_samples(field.features_per_grid(points), field.config.loop)
         loss.backward()
+    else:
+        loss = temporal_tv_tables(table.detach(), field.config.loop)
+        loss = loss if losses.time_tv_form == "decoupled" else weight * loss
     return {"time tv": float(loss.detach())}
 
 
 def adam_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig, step: int) -> None:
-    """Set the learning rates, clip by value, move table and MLP. Uses the gradients up."""
+    """Set the learning rates, clip, move table and MLP, smooth in time. Uses the gradients up.
+
+    The norms are those of the losses' gradient, before temporal TV on tables: no prior's outlier should change how
+    strongly a table is smoothed. By value the sum is clipped, as released."""
     factor = learning_rate_factor(step, config)
     for group in optimiser.param_groups:
         group["lr"] = group["full_lr"] * factor
-    losses = config.losses
-    if losses.time_tv > 0 and losses.time_tv_form == "tables" and field.table.shape[0] > 1:
+        if group["full_lr"] == 0:
+            _drop_gradients(group["params"])
+        elif config.optim.clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(group["params"], config.optim.clip_norm)
+    smoothed = config.losses.time_tv > 0 and field.table.shape[0] > 1
+    if smoothed and config.losses.time_tv_form == "tables":
         _table_step(optimiser, field, config)
     if config.optim.clip > 0:
         _clip([p for group in optimiser.param_groups for p in group["params"]], config.optim.clip)
     optimiser.step()
+    if smoothed and config.losses.time_tv_form == "decoupled":
+        _smooth(field, config.losses.time_tv * optimiser.param_groups[0]["lr"] / config.optim.grid_lr)
+
+
+def _smooth(field: Field4D, share: float) -> None:
+    """Move every entry of the table by a share of the way to its neighbours' mean: as AdamW's decay (Loshchilov and
+    Hutter, arXiv 1711.05101) it follows the schedule of the learning rate, and no moment of Adam scales it."""
+    table = field.table.detach()
+    closed = temporal_tv_pairs(*table.shape[:2], field.config.loop)[1]
+    temporal_smoothing(table.view(len(table), -1), share, closed)
 
 
 def _table_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig) -> None:
@@ -76,6 +94,12 @@ def _table_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig
     weight = config.losses.time_tv * share
     adam_temporal_tv(values, gradient.reshape(values.shape), mean, square, state["step"], rule, weight, closed)
     table.grad = None
+
+
+def _drop_gradients(tensors: list[Tensor]) -> None:
+    """Leave these tensors out of Adam's step, their moments too."""
+    for tensor in tensors:
+        tensor.grad = None
 
 
 def _clip(tensors: list[Tensor], limit: float) -> None:

@@ -17,6 +17,7 @@ from ..utils.files import VERSIONS, write_tensors
 from ..utils.saved_tensors import SavedTensors, open_tensors
 from ..utils.text import START_OVER
 from ..utils.validate import MAX_NUMBER
+from .config import StageConfig, completed
 
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")  # Adam's own; a step without any gradient does not count in "step"
 MAX_NAME = 100  # characters of a stage's name
@@ -34,7 +35,13 @@ class Snapshot:
 
 
 def take(
-    stage: str, step: int, seed: int, field: Field4D, optimiser: torch.optim.Adam, rng_state: Tensor, config: object
+    stage: str,
+    step: int,
+    seed: int,
+    field: Field4D,
+    optimiser: torch.optim.Adam,
+    rng_state: Tensor,
+    config: StageConfig,
 ) -> Snapshot:
     """Copies, so that the stage may go on."""
     tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng_state}
@@ -56,7 +63,7 @@ def restore(
     field: Field4D,
     optimiser: torch.optim.Adam,
     rng: torch.Generator,
-    config: object,
+    config: StageConfig,
 ) -> Field4D:
     """Put a snapshot's numbers into a freshly begun stage; refuse one that was taken with other settings."""
     _check(snapshot, stage, seed, field, config)
@@ -88,13 +95,13 @@ def _step_device(optimiser: torch.optim.Adam, value: Tensor) -> torch.device:
     return value.device if optimiser.defaults.get("fused") else torch.device("cpu")
 
 
-def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: object) -> None:
+def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: StageConfig) -> None:
     if snapshot.stage != stage or snapshot.seed != seed:
         raise ValueError(
             f"the snapshot is of stage {snapshot.stage!r} with seed {snapshot.seed}, but stage {stage!r} with seed "
             f"{seed} is to go on: use the settings it was taken with, or {START_OVER}."
         )
-    same_config = _comparable(snapshot.meta["config"]) == _comparable(asdict(config))
+    same_config = _comparable(completed(snapshot.meta["config"], config)) == _comparable(asdict(config))
     if snapshot.meta["field"] != asdict(field.config) or not same_config:
         raise ValueError(
             f"the snapshot was taken with other settings of this stage: use those, or {START_OVER}."

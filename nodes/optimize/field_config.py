@@ -22,8 +22,9 @@ class A124FieldConfig(Node):
     REQUIRED = {
         "backbone": choice(["4D grid"], "The kind of field. 4D grid: the paper's."),
         "index_mode": choice([AS_PRESET, *INDEX_MODES], (
-            "How grid corners find their row. hash: good for everything; tiled_full: the paper's; tiled_legacy: the "
-            "release's, which drops one axis at fine levels."
+            "How grid corners find their row. hash: good for everything; tiled: without a hash, as the paper says; "
+            "tiled_full: the same as files before had it, its finest level sheared; tiled_legacy: the release's, which "
+            "drops one axis at fine levels."
         )),
         "levels": integer(0, 0, 24, "Resolution levels. 0: as the preset. More levels, finer detail, more memory."),
         "time_grids": integer(0, 0, 256, (

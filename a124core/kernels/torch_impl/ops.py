@@ -9,7 +9,7 @@ from .grid import encode_grid
 from .march import march
 from .mlp import mlp
 from .points import splat_points
-from .temporal_tv import temporal_tv
+from .temporal_tv import temporal_smoothing, temporal_tv
 from .triangles import nearest_faces
 
 NAME = "torch"  # as A124_KERNELS names it
@@ -24,6 +24,7 @@ __all__ = [
     "nearest_faces",
     "render_weights",
     "splat_points",
+    "temporal_smoothing",
     "temporal_tv",
     "transmittance",
 ]

@@ -9,7 +9,7 @@ from .composite import accumulate, render_weights, transmittance
 from .grid import encode_grid
 from .march import march
 from .mlp import mlp
-from .temporal_tv import temporal_tv
+from .temporal_tv import temporal_smoothing, temporal_tv
 
 __all__ = [
     "accumulate",
@@ -18,6 +18,7 @@ __all__ = [
     "march",
     "mlp",
     "render_weights",
+    "temporal_smoothing",
     "temporal_tv",
     "transmittance",
 ]

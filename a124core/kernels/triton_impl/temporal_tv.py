@@ -1,5 +1,6 @@
 """Temporal total variation in Triton: a program walks through time with BLOCK columns of the table, so each value is
-read once, and in the backward pass each gradient is written once; no copy of the table is made."""
+read once, and in the backward pass each gradient, in a smoothing each value is written once; no copy of the table is
+made."""
 
 from __future__ import annotations
 
@@ -81,3 +82,32 @@ class _TemporalTV(torch.autograd.Function):
 def temporal_tv(values: Tensor, closed: bool) -> Tensor:  # (T, M) -> scalar
     """As torch_impl.temporal_tv.temporal_tv; once differentiable."""
     return _TemporalTV.apply(values.contiguous(), closed)
+
+
+@triton.jit
+def _smooth(values, last, share, n_grids, columns, CLOSED: tl.constexpr, BLOCK: tl.constexpr):
+    """last is the last grid, read before it changes."""
+    column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = column < columns
+    offset = column.to(tl.int64)
+    current = tl.load(values + offset, mask=mask, other=0.0)
+    first = current
+    rise = tl.zeros([BLOCK], dtype=tl.float32)
+    if CLOSED:
+        rise = current - tl.load(last + column, mask=mask, other=0.0)
+    for k in range(n_grids):
+        more = k + 1 < n_grids
+        following = tl.load(values + offset + columns, mask=mask & more, other=0.0)
+        next_rise = (tl.where(more, following, first) if CLOSED else tl.where(more, following, current)) - current
+        tl.store(values + offset, current + 0.5 * share * (next_rise - rise), mask=mask)
+        rise = next_rise
+        current = following
+        offset += columns
+
+
+@torch.no_grad()
+def temporal_smoothing(values: Tensor, share: float, closed: bool) -> None:
+    """As torch_impl.temporal_tv.temporal_smoothing, for contiguous tensors."""
+    n_grids, columns = values.shape
+    grid = (triton.cdiv(columns, BLOCK),)
+    _smooth[grid](values, values[-1], share, n_grids, columns, CLOSED=closed, BLOCK=BLOCK)

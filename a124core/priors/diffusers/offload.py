@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 CPU = "cpu"
+HIGH_CFG = 20.0  # above which the rounding of cond - uncond counts
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,23 @@ def offload_policy(memory: str, device: str) -> OffloadPolicy:
 
 def _half_dtype(device: str) -> torch.dtype:
     """Return bfloat16 if the device can multiply it, else float16."""
+    return torch.bfloat16 if _multiplies(torch.bfloat16, device) else torch.float16
+
+
+def _multiplies(dtype: torch.dtype, device: str) -> bool:
+    """Return whether the device can multiply matrices of this type."""
     try:
-        one = torch.ones(2, 2, dtype=torch.bfloat16, device=device)
-        return (one @ one).dtype
+        one = torch.ones(2, 2, dtype=dtype, device=device)
+        return (one @ one).dtype == dtype
     except (RuntimeError, TypeError):
-        return torch.float16
+        return False
+
+
+def rounded_for(cfg: float, policy: OffloadPolicy) -> OffloadPolicy:
+    """Return the policy with float16 in the place of bfloat16 where a high cfg multiplies what rounding does to
+    cond - uncond: float16 has three more binary digits, and the release ran in it."""
+    rough = policy.dtype == torch.bfloat16 and cfg > HIGH_CFG
+    return replace(policy, dtype=torch.float16) if rough and _multiplies(torch.float16, policy.device) else policy
 
 
 @contextmanager

@@ -10,14 +10,14 @@ import torch
 from ...protocols import Guidance
 from ...reference.reference import Reference
 from ...utils.validate import check_text
-from ..defaults import NOISE_LEVEL, RoleDefaults
+from ..defaults import NOISE_LEVEL, RELEASED, RoleDefaults
 from ..view_text import CONTROL_TEXT, DYNAMIC_SUFFIX, STATIC_SUFFIX
 from ..zero123_pose import ZERO123, check_reference
 from .checks import UNET3D, check_control, check_unet, read_schedule
 from .denoiser import FolderPrior, load_denoiser
 from .load import load_part
 from .modelscope import load_modelscope, unet_file
-from .offload import OffloadPolicy, collect
+from .offload import OffloadPolicy, collect, rounded_for
 from .refine import LowResConditioner, TileConditioner, control_image_factor
 from .text import Embeddings, encode_prompt, load_text_encoder, load_view_text
 from .vae import KL, VaeEncoder, load_vae
@@ -58,7 +58,13 @@ def folder_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     }
     if request.role not in loaders:
         raise ValueError(f"role is {request.role!r}: choose one of {', '.join(ROLES)}.")
-    return loaders[request.role](request, policy)
+    return loaders[request.role](request, rounded_for(_highest_cfg(request), policy))
+
+
+def _highest_cfg(request: RoleRequest) -> float:
+    """Return the scale that a role's UNet is asked with. Image and refine share one, in memory once."""
+    cfg = request.numbers.cfg
+    return max(cfg, RELEASED["image"].cfg) if request.role in ("image", "refine") else cfg
 
 
 def image_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:

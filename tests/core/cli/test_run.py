@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from a124core.cli import progress
 from a124core.cli import run as pipeline
 from a124core.cli.folder import RunFolder
 from a124core.cli.main import main
+from a124core.cli.prepare import RUN_VERSION
 from a124core.export.checkpoint import load_field
 from a124core.runs import memory as needs
 from a124core.runs.monitor import Intervals
 from a124core.runs.store import RunStore
+from a124core.stages.loop import STAGES
+from a124core.stages.presets import preset
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
@@ -155,6 +159,27 @@ def test_resume_refuses_another_run(
     assert f"other options {different}" in capsys.readouterr().err
     assert animate(picture, tmp_path) == 130  # without --resume: begins anew, what was there is kept
     assert (tmp_path / "unfinished-earlier-1" / "run.json").is_file()
+
+
+def test_an_interrupted_run_from_before_an_option_goes_on(tmp_path: Path) -> None:
+    """Options that came later stand at their defaults, which do what was done before."""
+
+    def identity(*lacking: str, **optim: float) -> dict[str, str]:
+        settings = asdict(preset("demo"))
+        for stage in STAGES:
+            del settings[stage]["render"]["chunk"]
+            settings[stage]["optim"].update(optim)
+            for name in lacking:
+                del settings[stage][name.split(".")[0]][name.split(".")[1]]
+        return {"version": RUN_VERSION, "settings": json.dumps(settings, sort_keys=True)}
+
+    folder = RunFolder(tmp_path)
+    folder.write_head(identity("render.normals", "optim.clip_norm"), anew=True)
+    with folder.running(identity(), {}, print):
+        pass
+    folder.write_head(identity("render.normals", "optim.clip_norm"), anew=True)
+    with pytest.raises(ValueError, match="coarse optim clip_norm"), folder.running(identity(clip_norm=1.0), {}, print):
+        pass
 
 
 def test_a_failing_run_keeps_earlier_results(

@@ -9,12 +9,11 @@ import torch
 
 from a124core.cameras.rig import make_cameras
 from a124core.field.config import FieldConfig
-from a124core.field.density import density_of, normals_from
+from a124core.field.density import central_difference, density_of, normals_from
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.grid import grid_levels
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.render.clip import ImageOptions, render_clip
-from benchmarks.released_port import central_difference
 from tests.fakes import FunctionField
 
 SMALL = FieldConfig(
@@ -24,6 +23,20 @@ KINDS = {
     "exp": replace(SMALL, blob_density=3.0, blob_radius=0.5),
     "softplus": replace(SMALL, density="softplus", blob_density=2.0, blob_radius=0.4),
 }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_smooth_normals_are_differences_until_the_field_rests(kind: str, rng: torch.Generator) -> None:
+    """They can be trained, and a finished field has its normals in closed form."""
+    field = replace(new_field(KINDS[kind], rng), smooth_normals=True).fork()
+    xyz, time = torch.rand(40, 3, generator=rng) * 2 - 1, torch.rand(40, generator=rng)
+    slope = field.density_gradient(xyz, time)
+    assert torch.equal(slope, central_difference(field, xyz, time, 0.01))
+    gradients = torch.autograd.grad(slope.square().sum(), [field.table, field.mlp["w1"]])
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
+    rested = field.at_rest()
+    closed = replace(field, smooth_normals=False).density_gradient(xyz, time)
+    assert torch.equal(rested.density_gradient(xyz, time), closed) and not torch.allclose(slope, closed, rtol=0.01)
 
 
 def double(field: Field4D) -> Field4D:

@@ -181,3 +181,23 @@ def test_broken_numbers_stop_with_advice() -> None:
 def test_options_that_cannot_work_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="must be"):
         TokenConfig(**wrong)
+
+
+def test_a_cut_out_gets_a_new_background_in_every_crop() -> None:
+    """Where nothing covers it; the subject's colour stays. The crops are those of a whole picture."""
+    cut_out = torch.cat((COLOUR.expand(1, 3, 16, 16), torch.ones(1, 1, 16, 16)), dim=1).clone()
+    cut_out[..., :8] = 0.0
+    config = replace(TOY, batch=6)
+    images = training_images(training_canvas(cut_out, config), config, torch.Generator().manual_seed(0))
+    assert images.shape == (6, 3, 8, 8) and torch.allclose(images[..., 5:], COLOUR.expand(6, 3, 8, 3), atol=1e-6)
+    behind = images[:, :, 0, 0]
+    assert torch.equal(images[..., :3], behind[:, :, None, None].expand(6, 3, 8, 3)) and behind.std(0).min() > 0.1
+    config = replace(config, augment=True)
+    picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    covered = torch.cat((picture, torch.ones(1, 1, 16, 16)), dim=1)
+    crops = [
+        training_images(training_canvas(image, config), config, torch.Generator().manual_seed(0))
+        for image in (covered, picture)
+    ]
+    torch.testing.assert_close(*crops)
+    assert learn(image=cut_out).isfinite().all()

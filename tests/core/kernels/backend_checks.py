@@ -245,6 +245,18 @@ def test_distances_in_time(ops, grids: int, closed: bool, rng: torch.Generator) 
     same_vector(*(torch.autograd.grad(3.0 * total, values)[0] for total in (actual, expected)))
 
 
+@pytest.mark.parametrize(("grids", "closed"), [(2, False), (5, False), (5, True)])
+def test_smoothing_in_time(ops, grids: int, closed: bool, rng: torch.Generator) -> None:
+    """With columns that fill no block or chunk."""
+    own(ops, "temporal_smoothing")
+    values = torch.randn(grids, 70_001, generator=rng)
+    actual, expected = values.clone().to(DEVICE), values.clone().to(DEVICE)
+    ops.temporal_smoothing(actual, 0.3, closed)
+    torch_ops.temporal_smoothing(expected, 0.3, closed)
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-6)
+    assert not torch.equal(actual, values.to(DEVICE))
+
+
 @pytest.mark.parametrize(("grids", "closed", "clip"), [(2, False, 0.0), (5, False, 0.1), (5, True, 0.0)])
 def test_adam_with_temporal_tv(ops, grids: int, closed: bool, clip: float, rng: torch.Generator) -> None:
     """Three steps; with zero gradients at first, with tiny moments, and with a gradient that is NaN."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from a124core.field.config import INDEX_MODES, FieldConfig
-from a124core.field.grid import grid_levels, rows_per_grid
-from a124core.kernels import encode_grid, march, mlp
+from a124core.field.grid import KOROBOV, grid_levels, rows_per_grid
+from a124core.kernels import encode_grid, march, mlp, temporal_smoothing, temporal_tv
 from a124core.kernels.grid_index import PRIMES
 from a124core.kernels.torch_impl.grid import weighted_rows
 
@@ -19,11 +21,14 @@ def small(mode: str = "hash", **more) -> FieldConfig:
 
 
 def row_by_hand(x: int, y: int, z: int, side: int, rows: int, mode: str) -> int:
-    """The three index rules, with Python's unbounded integers."""
+    """The four index rules, with Python's unbounded integers."""
     if side**3 <= rows:
         return x + y * side + z * side * side
     if mode == "hash":
         return ((x * PRIMES[0]) ^ (y * PRIMES[1]) ^ (z * PRIMES[2])) % rows
+    if mode == "tiled":
+        factor = KOROBOV[int(math.log2(rows))]
+        return (x + factor * y + factor**2 * z) % rows
     row, stride = 0, 1
     for value in (x, y, z):
         if mode == "tiled_full" or stride <= rows:
@@ -215,3 +220,17 @@ def test_two_linear_layers_by_hand() -> None:
     w1, b1 = torch.tensor([[1.0, 2.0], [-1.0, 0.0]]), torch.tensor([0.5, 0.0])
     w2, b2 = torch.tensor([[3.0, 7.0]]), torch.tensor([-1.0])
     assert mlp(torch.tensor([[1.0, 1.0]]), w1, b1, w2, b2).tolist() == [[3.0 * 3.5 - 1.0]]
+
+
+@pytest.mark.parametrize(("n_grids", "closed"), [(2, False), (6, False), (6, True)])
+def test_smoothing_in_time_is_a_step_down_the_gradient(n_grids: int, closed: bool, rng: torch.Generator) -> None:
+    values = torch.randn(n_grids, 30, generator=rng, dtype=torch.float64)
+    leaf = values.clone().requires_grad_(True)
+    slope = torch.autograd.grad(temporal_tv(leaf, closed), leaf)[0]
+    smoothed = values.clone()
+    temporal_smoothing(smoothed, 0.3, closed)
+    torch.testing.assert_close(smoothed, values - 0.3 / 4 * slope)
+    torch.testing.assert_close(smoothed.mean(0), values.mean(0))
+    if n_grids > 2:
+        inner = values[1:-1] + 0.3 * ((values[:-2] + values[2:]) / 2 - values[1:-1])
+        torch.testing.assert_close(smoothed[1:-1], inner)

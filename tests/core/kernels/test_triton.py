@@ -44,6 +44,7 @@ COMPILED = [
     ("composite", "_sums_backward", [F32, F32, F32, I64, F32, F32, "i32"], {"COLUMNS": 5, "BLOCK": 256}),
     ("temporal_tv", "_tv_forward", [F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
     ("temporal_tv", "_tv_backward", [F32, F32, F32, F32, "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
+    ("temporal_tv", "_smooth", [F32, F32, "fp32", "i32", "i32"], {"CLOSED": True, "BLOCK": 1024}),
     ("adam", "_adam_step", [F32] * 5 + ["fp32"] * 7 + ["i32"] * 2, {"CLOSED": True, "CLIP": True, "BLOCK": 512}),
     ("mlp", "_mlp_forward", [F32] * 6 + ["i32"] * 3, LAYERS),
     ("mlp", "_features_backward", [F32] * 6 + ["i32"] * 3, LAYERS),

@@ -18,7 +18,7 @@ from a124core.render.render import render
 from a124core.render.sample import camera_rays, sample_rays
 from a124core.runs import memory
 from a124core.runs.memory import estimate_memory, graph_bytes, shortfall
-from a124core.stages.config import FineConfig, StageConfig
+from a124core.stages.config import NORMALS, FineConfig, StageConfig
 from a124core.stages.presets import preset
 from tests.fakes import PixelPrior
 from tests.stage_runs import run_stage
@@ -87,8 +87,9 @@ def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> No
     assert found.auxiliary == sizes["occupancy"] + frozen and found.networks == 0
 
 
-def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]:
+def saved_bytes(field: Field4D, frames: int, normals: str | None) -> tuple[float, int]:
     """Memory that the graph of a small render keeps, its parameters left out, and samples in it."""
+    field = replace(field, smooth_normals=normals == "differences")
     rng, size = torch.Generator().manual_seed(1), 12
     cameras = make_cameras([0.0] * frames, [20.0] * frames, 1.8, 40.0)
     rays = camera_rays(cameras, torch.linspace(0.1, 0.9, frames), size, torch.rand(frames * size**2, generator=rng))
@@ -99,16 +100,17 @@ def saved_bytes(field: Field4D, frames: int, normals: bool) -> tuple[float, int]
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        seen = render(field, sample_rays(rays, field.occupancy.mask(), 96), torch.ones(3), Shading(), normals=normals)
+        samples = sample_rays(rays, field.occupancy.mask(), 96)
+        seen = render(field, samples, torch.ones(3), Shading(), normals=normals is not None)
     for weight in (field.table, *field.mlp.values()):
         found.pop(weight.untyped_storage().data_ptr(), None)
     return sum(size for size, _ in found.values()), len(seen.samples)
 
 
 @pytest.mark.parametrize(("levels", "hidden"), [(8, 32), (12, 32), (6, 64)])
-@pytest.mark.parametrize("normals", [False, True])
+@pytest.mark.parametrize("normals", [None, *NORMALS])
 def test_a_samples_share_of_the_graph_is_what_operations_save(
-    levels: int, hidden: int, normals: bool, kernels: str
+    levels: int, hidden: int, normals: str | None, kernels: str
 ) -> None:
     field = still(replace(FIELD, levels=levels, hidden=hidden, log2_hashmap_size=8)).fork()
     found, samples = saved_bytes(field, 1, normals)

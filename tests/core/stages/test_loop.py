@@ -15,6 +15,7 @@ from a124core.priors.checked import PriorMemoryError
 from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
 from a124core.render.clip import ImageOptions, render_clip
 from a124core.stages.config import (
+    NORMALS,
     CoarseConfig,
     FineConfig,
     LossWeights,
@@ -25,6 +26,7 @@ from a124core.stages.config import (
 )
 from a124core.stages.fine import refined_frames
 from a124core.stages.gradients import backward
+from a124core.stages.optimise import initial_field
 from a124core.stages.render_batch import RenderedImages, novel_batch
 from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
 from tests.fakes import PixelPrior
@@ -162,8 +164,17 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
         assert chunked == pytest.approx(report, rel=1e-4)
 
 
-@pytest.mark.parametrize("stage", ["static", "coarse"])
-def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(stage: str, still: Field4D, tmp_path) -> None:
+RELEASED = {"losses": replace(BARE, time_tv=0.1), "optim": replace(SHARED["optim"], clip=1.0)}  # TV inside of Adam
+HELD = {  # temporal TV beside Adam, the MLP frozen
+    "losses": replace(BARE, time_tv=0.1, time_tv_form="decoupled"),
+    "optim": replace(SHARED["optim"], mlp_lr=0.0, clip_norm=1e-3),
+}
+
+
+@pytest.mark.parametrize(("stage", "options"), [("static", {}), ("coarse", RELEASED), ("coarse", HELD)])
+def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(
+    stage: str, options: dict, still: Field4D, tmp_path
+) -> None:
     def run(resume: Snapshot | None = None, stop_at: int | None = None) -> Field4D:
         def on_step(step: Step) -> None:
             if step.step == stop_at:
@@ -172,8 +183,7 @@ def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(stage: str, still: Fi
 
         if stage == "static":
             return run_stage("static", replace(STATIC, steps=12), VIEWS, FIELD, seed=7, on_step=on_step, resume=resume)
-        losses, optim = replace(BARE, time_tv=0.1), replace(SHARED["optim"], clip=1.0)  # temporal TV inside of Adam
-        config = CoarseConfig(**{**MOVING, "steps": 12, "losses": losses, "optim": optim})
+        config = CoarseConfig(**{**MOVING, "steps": 12, **options})
         return run_stage("coarse", config, VIDEOS, still, time_grids=FIELD, seed=7, on_step=on_step, resume=resume)
 
     whole = run()
@@ -182,6 +192,8 @@ def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(stage: str, still: Fi
     resumed = run(resume=load_snapshot(tmp_path / "s.safetensors"))
     assert torch.equal(whole.table, resumed.table)
     assert all(torch.equal(whole.mlp[k], resumed.mlp[k]) for k in whole.mlp)
+    frozen = options.get("optim", STATIC.optim).mlp_lr == 0
+    assert all(torch.equal(whole.mlp[k], still.mlp[k]) for k in whole.mlp) == frozen
 
 
 def test_a_step_that_failed_half_way_leaves_the_snapshot_of_the_one_before(tmp_path) -> None:
@@ -224,6 +236,36 @@ def test_a_snapshot_of_other_settings_is_refused(still: Field4D) -> None:
     for config, seed in ((replace(STATIC, steps=3), 0), (replace(STATIC, steps=2), 1)):
         with pytest.raises(ValueError, match="restart"):
             run_stage("static", config, VIEWS, FIELD, seed=seed, resume=taken[0])
+
+
+def test_normals_of_differences_reach_shading_and_the_frozen_copy(
+    still: Field4D, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They change what shaded views teach and nothing else; the field that comes out is in closed form again."""
+    config = replace(STATIC, steps=2)
+    for shaded in (False, True):
+        configs = [replace(config, shaded=shaded, render=replace(PICTURES, normals=form)) for form in NORMALS]
+        closed, smooth = (run_stage("static", c, VIEWS, FIELD) for c in configs)
+        assert torch.equal(closed.table, smooth.table) != shaded and not smooth.smooth_normals
+    frozen: list[Field4D] = []
+    monkeypatch.setattr("a124core.stages.fine.refinement", lambda field, *_: frozen.append(field))
+    moving = initial_field("coarse", still, FIELD, CoarseConfig(**MOVING), 0)
+    for form in NORMALS:
+        options = {**MOVING, "steps": 1, "render": replace(PICTURES, normals=form)}
+        run_stage("fine", FineConfig(**options), Guidances(video=VIDEO, refine=VIEW), moving)
+    assert [field.smooth_normals for field in frozen] == [False, True]
+
+
+def test_a_snapshot_from_before_an_option_goes_on_as_it_began() -> None:
+    config, taken = replace(STATIC, steps=4), []
+    whole = run_stage("static", config, VIEWS, FIELD, on_step=lambda s: taken.append(s.snapshot()))
+    options = taken[1].meta["config"]
+    del options["optim"]["clip_norm"], options["render"]["normals"]
+    resumed = run_stage("static", config, VIEWS, FIELD, resume=taken[1])
+    assert torch.equal(whole.table, resumed.table)
+    with pytest.raises(ValueError, match="other settings"):
+        clipped = replace(config, optim=replace(config.optim, clip_norm=1.0))
+        run_stage("static", clipped, VIEWS, FIELD, resume=taken[1])
 
 
 def test_nothing_connected_is_refused(still: Field4D) -> None:

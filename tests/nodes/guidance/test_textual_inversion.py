@@ -176,3 +176,16 @@ def test_running_out_of_memory_names_what_to_lower(
     monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", full)
     with pytest.raises(torch.OutOfMemoryError, match=f"{advice}.*\nCUDA out of memory"):
         learn(chunk=chunk)
+
+
+def test_a_cut_out_is_learned_over_the_chosen_background(learn: Callable, pack_module: Callable[[str], ModuleType],
+                                                         monkeypatch: pytest.MonkeyPatch, reference: Any) -> None:
+    seen: list[Any] = []
+    module = pack_module("nodes.guidance.textual_inversion")
+    monkeypatch.setattr(module, "learn_token", lambda image, *rest: seen.append(image) or torch.zeros(1, 4))
+    for options in ({}, {"background": "random"}, {"background": "random", "picture": torch.rand(1, 9, 9, 3)}):
+        learn(resume="restart", **options)
+    white, cut_out, raw = seen
+    assert torch.equal(white, reference.composite(reference.image.shape[-1]))
+    assert torch.equal(cut_out[:, 3:], reference.mask) and raw.shape[1] == 3
+    assert torch.allclose(cut_out[:, :3] + 1.0 - cut_out[:, 3:], white, atol=1e-6)

@@ -61,16 +61,43 @@ def test_it_is_a_prior_and_every_switch_gives_the_same_output(
     assert torch.allclose(low.denoise(x_t, sigma, view), found, atol=1e-4)
 
 
-def test_sixteen_bits_give_nearly_the_same_output(
-    models: Path, reference: Reference, view: View, rng: torch.Generator
+@pytest.mark.parametrize(
+    ("role", "cfg", "dtype"),
+    [
+        ("image", 101.0, torch.float16),
+        ("video", 101.0, torch.float16),
+        ("refine", 8.5, torch.float16),  # the image's UNet
+        ("view", 5.0, torch.bfloat16),
+        ("view", 30.0, torch.float16),
+    ],
+)
+def test_sixteen_bits_keep_what_the_guidance_multiplies(
+    role: str, cfg: float, dtype: torch.dtype, models: Path, reference: Reference, view: View, rng: torch.Generator
 ) -> None:
-    x_t, sigma, found = denoised(cached("refine", models, reference), view, rng)
-    short = loaded("refine", models, reference, OffloadPolicy(dtype=torch.bfloat16))
-    assert {p.dtype for n in short.denoiser.networks for p in n.parameters()} == {torch.bfloat16}
+    x_t, sigma, found = denoised(cached(role, models, reference), view, rng)
+    short = load_role(role, models, cfg, size=SIZE, policy=OffloadPolicy(dtype=torch.bfloat16), reference=reference)
+    assert {p.dtype for n in short.denoiser.networks for p in n.parameters()} == {dtype}
     assert next(short.encoder.vae.parameters()).dtype == torch.float32
+    short.cfg = CACHE[role].cfg
     x0_hat = short.denoise(x_t, sigma, view)
     assert x0_hat.dtype == torch.float32
     assert torch.nn.functional.cosine_similarity(x0_hat.flatten(), found.flatten(), dim=0) > 0.95
+
+
+def test_float16_rounds_the_guided_difference_less(
+    models: Path, reference: Reference, view: View, rng: torch.Generator
+) -> None:
+    """cond - uncond, which cfg multiplies, relative to full precision."""
+    x_t, sigma, _ = denoised(cached("view", models, reference), view, rng)
+
+    def difference(dtype: torch.dtype) -> Tensor:
+        prior = load_role("view", models, 5.0, size=SIZE, policy=OffloadPolicy(dtype=dtype), reference=reference)
+        cond, uncond = (prior.with_cfg(scale).denoise(x_t, sigma, view) for scale in (1.0, 0.0))
+        return cond - uncond
+
+    exact = difference(torch.float32)
+    errors = [float((difference(dtype) - exact).norm() / exact.norm()) for dtype in (torch.float16, torch.bfloat16)]
+    assert errors[0] < 0.3 * errors[1], errors
 
 
 @pytest.mark.parametrize("role", ROLES)
