@@ -24,7 +24,11 @@ from ..utils.device import is_out_of_memory
 from ..utils.overlap import silhouette_iou
 from ..utils.progress import OnProgress
 from . import warnings
+from .curve import ResponseCurve, noise_draws
+from .curve_advice import calibrate_curve, colour_warning, curve_figures, curve_notes, curve_warning
+from .curve_plot import draw_curves
 from .probe import NOISE_LEVELS, LatentPreview, Probe, ProbeInput, colour_card, colour_drift, contrast, non_finite_share
+from .respond import N_CURVE_QUERIES, curve_input, measure_curve
 from .views import ProbeViews, with_condition
 
 POSE = 60.0  # azimuth that exposes a mirrored pose: a face seen from there is not its own mirror image
@@ -43,6 +47,8 @@ class PriorCheck:
     notes: list[str] = field(default_factory=list)
     rows: list[tuple[str, list[Tensor]]] = field(default_factory=list)  # of the sheet: label, images (1, 3, h, w)
     figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by role, the measurements behind the warnings
+    curves: dict[str, ResponseCurve] = field(default_factory=dict)  # by role, where they were requested
+    cfgs: dict[str, list[float]] = field(default_factory=dict)  # of the panels of a curve: its own, the recommended one
 
     def warn(self, *sentences: str | None) -> bool:
         """Add the sentences that are not None; return whether there were any."""
@@ -71,6 +77,10 @@ class PriorCheck:
         sheet = draw_contact_sheet(rows, [label for label, _ in self.rows], heads)
         return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)[None].float() / 255.0
 
+    def curve_plot(self) -> Tensor:  # (1, 3, H, W) in [0, 1]
+        """Draw the response curves, each at its own cfg and at the recommended one."""
+        return draw_curves(self.curves, self.cfgs)
+
 
 def _tile(image: Tensor) -> Tensor:  # (1, 3, TILE, TILE)
     image = image[:1].detach().float().cpu().nan_to_num(0.5, 0.5, 0.5)
@@ -91,11 +101,12 @@ def check_priors(
     seed: int = 0,  # same seed, threads and backend, same report
     device: torch.device | str = "cpu",
     on_progress: OnProgress | None = None,  # called before each query
+    curve: bool = False,  # measure the response curves too, which more than doubles the queries
 ) -> PriorCheck:
     """Query every guidance with the views and report what is suspicious."""
     connected = {role: guidance for role, guidance in vars(guidances).items() if guidance is not None}
     check_any_guidance(connected)
-    done, total = itertools.count(), N_QUERIES * len(connected)
+    done, total = itertools.count(), (N_QUERIES + N_CURVE_QUERIES * curve) * len(connected)
 
     def on_query(role: str) -> None:
         if on_progress is not None:
@@ -106,7 +117,9 @@ def check_priors(
     for role, guidance in connected.items():
         probe = Probe(role, guidance, torch.device(device), seed, partial(on_query, role))
         try:
-            _check_prior(probe, views, field_trusted, embedding, results)
+            denoises = _check_prior(probe, views, field_trusted, embedding, results)
+            if curve and denoises:
+                _check_response(probe, views, results)
         except (ValueError, RuntimeError, TypeError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
@@ -138,8 +151,9 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
     return overlap >= TRUSTED_OVERLAP
 
 
-def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding: str, results: PriorCheck) -> None:
-    """Run the checks of one prior, up to the first fault that makes the others meaningless."""
+def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding: str, results: PriorCheck) -> bool:
+    """Run the checks of one prior, up to the first fault that makes the others meaningless; return whether it denoises.
+    """
     role, guidance = probe.role, probe.guidance
     results.warn(warnings.no_effect(role, guidance.weight, guidance.t_max), *advice(role, guidance))
     if role == "refine":
@@ -152,12 +166,14 @@ def _check_prior(probe: Probe, views: ProbeViews, field_trusted: bool, embedding
     if (bad := max(map(non_finite_share, latents))) > 0.0:
         results.warn(warnings.not_finite(role, bad, 0.0, 0.0))
         results.stop(role)
-        return
+        return False
     usable = _check_outputs(probe, inputs, latents, preview, results)
     results.record(role, "latent std", std)
     results.record(role, "explained", preview.explained)
-    if usable and _check_denoising(probe, views, inputs[0], preview, results) and role == "view" and field_trusted:
+    denoises = usable and _check_denoising(probe, views, inputs[0], preview, results)
+    if denoises and role == "view" and field_trusted:
         _check_pose(probe, views, results)
+    return denoises
 
 
 def _check_outputs(
@@ -218,3 +234,17 @@ def _check_pose(probe: Probe, views: ProbeViews, results: PriorCheck) -> None:
     errors = probe.pose_errors(views.input_at("pose", camera, torch.zeros(1)))
     results.figures[probe.role] |= dict(zip(("pose error", "mirrored", "opposite"), errors, strict=True))
     results.warn(warnings.pose_wrong(*errors))
+
+
+def _check_response(probe: Probe, views: ProbeViews, results: PriorCheck) -> None:
+    """Measure where score distillation with this guidance comes to rest."""
+    role, guidance = probe.role, probe.guidance
+    curve = measure_curve(probe, curve_input(list(views.inputs(role, probe.prior.cameras)), role))
+    if curve is None:
+        return
+    results.curves[role], results.cfgs[role] = curve, [curve.own_cfg]
+    results.figures[role] |= curve_figures(curve, noise_draws(guidance))
+    results.notes += curve_notes(role, curve, guidance)
+    warned = results.warn(curve_warning(role, curve, guidance), colour_warning(role, curve))
+    if warned and (best := calibrate_curve(curve, guidance, role)) is not None:
+        results.cfgs[role].append(best.cfg)

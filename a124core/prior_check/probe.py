@@ -47,8 +47,12 @@ class Probe:
 
     def denoise(self, x_t: Tensor, share: float, view: View, guided: bool = True) -> Tensor:
         """Return x0_hat of x_t; guided False turns classifier-free guidance off where the prior has a cfg."""
+        return self.denoise_at(x_t, share, view, self.prior.cfg if guided else 1.0)
+
+    def denoise_at(self, x_t: Tensor, share: float, view: View, cfg: float | None) -> Tensor:
+        """Return x0_hat of x_t at another cfg, or at the prior's own."""
         self.on_query()
-        prior = self.prior if guided else self.prior.with_cfg(1.0)
+        prior = self.prior if cfg is None or cfg == self.prior.cfg else self.prior.with_cfg(cfg)
         return prior.denoise(x_t, torch.full((x_t.shape[0],), self.sigma(share)).to(x_t), view).detach().float()
 
     def denoise_noise(self, like: Tensor, view: View, guided: bool = True) -> Tensor:

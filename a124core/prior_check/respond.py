@@ -1,0 +1,119 @@
+"""Measure a prior's response curve: a scene fades, blurs and changes its colours, and the prior denoises each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from .curve import CONTRASTS, LEVELS, ResponseCurve
+from .probe import Probe, ProbeInput
+
+MIDDLE = 0.5  # noise of the single queries, a share of the schedule
+N_CURVE_QUERIES = 2 * len(CONTRASTS) * len(LEVELS) + 3  # to a prior with a cfg
+BLUR = 6  # times smaller and back
+DRIFT = (1.3, 0.9, 0.7)  # factors of red, green and blue about the background
+MAX_CURVATURE = 0.05  # of the contrast in cfg, above which a patch changes what a scale means
+
+
+def curve_input(inputs: list[ProbeInput], role: str) -> ProbeInput:
+    """Choose the view that the curve is measured on: the front, or a side for a prior of novel views."""
+    return inputs[1] if role == "view" and len(inputs) > 1 else inputs[0]
+
+
+@torch.no_grad()
+def measure_curve(probe: Probe, item: ProbeInput) -> ResponseCurve | None:
+    """Query the prior with the faded scene at each noise level and at two cfgs; None where the scene is empty.
+
+    All contrasts and both cfgs get the same noise, without its part along the scene's own latents: that part would be
+    read as contrast. A refine prior keeps the true condition, as the fine stage keeps that of the coarse one.
+    """
+    truth, ground = probe.encode(item.image), probe.encode(faded(item, 0.0))
+    scene = (truth - ground).float()
+    if not scene.any():
+        return None
+    latents = [probe.encode(faded(item, c)) for c in CONTRASTS]
+    scales = queried_scales(probe.prior.cfg)
+    response = np.zeros((len(scales), len(LEVELS), len(CONTRASTS)))
+    middle = None
+    for j, level in enumerate(LEVELS):
+        noise = probe.sigma(level) * without(probe.noise(truth), scene)
+        for k, x0 in enumerate(latents):
+            for i, scale in enumerate(scales):
+                guess = probe.denoise_at(x0 + noise, level, item.view, scale)
+                response[i, j, k] = share_of(guess - ground, scene)
+        if level == MIDDLE:
+            middle = latents[-1] + noise
+    contrasts = np.array([share_of(x0 - ground, scene) for x0 in latents])
+    curve = ResponseCurve(contrasts, scales, response, probe.prior.exact, restored=_restored(probe, item, truth, scene))
+    return replace(curve, linear=_is_linear(curve, probe, item, middle, ground))
+
+
+def queried_scales(cfg: float | None) -> tuple[float, ...]:
+    """Return the cfgs to query, the prior's own last, so that its own curve is measured and not computed."""
+    if cfg is None:
+        return (1.0,)
+    return (1.0, cfg) if abs(cfg - 1.0) > 0.25 else (2.0, cfg)
+
+
+def _is_linear(curve: ResponseCurve, probe: Probe, item: ProbeInput, noisy: Tensor, ground: Tensor) -> bool:
+    """Compare a third cfg, half way between the two, with what follows from them."""
+    if not curve.has_cfg:
+        return True
+    cfg = sum(curve.scales) / 2
+    scene = (probe.encode(item.image) - ground).float()
+    actual = share_of(probe.denoise_at(noisy, MIDDLE, item.view, cfg) - ground, scene)
+    return abs(actual - curve.keeps(MIDDLE, cfg)) <= MAX_CURVATURE * max(1.0, abs(actual))
+
+
+def _restored(probe: Probe, item: ProbeInput, truth: Tensor, scene: Tensor) -> dict[str, float]:
+    """Return the shares of a blur and of wrong colours that one guess mends, apart from the contrast that it changes.
+
+    A refine prior is conditioned on that same image, as in the fine stage on what the coarse one left.
+    """
+    shares = {}
+    for name, image in (("blur", blurred(item.image)), ("colours", recoloured(item))):
+        view = item.view if item.view.condition is None else item.view.with_condition(image)
+        x0 = probe.encode(image)
+        error = without((truth - x0).float(), scene)
+        if error.square().mean() > 1e-6:
+            noise = probe.sigma(MIDDLE) * without(probe.noise(x0), error)
+            guess = probe.denoise_at(x0 + noise, MIDDLE, view, probe.prior.cfg)
+            shares[name] = share_of(guess - x0, error)
+    return shares
+
+
+# The scene, changed: (F, 3, S, S) in [0, 1]
+
+
+def faded(item: ProbeInput, contrast: float) -> Tensor:
+    """Return the images at a share of their contrast about the empty background."""
+    background = item.view.background.to(item.image).view(3, 1, 1)
+    return background + contrast * (item.image - background)
+
+
+def blurred(image: Tensor) -> Tensor:
+    """Return the images without their details."""
+    size = image.shape[-2:]
+    small = interpolate(image, tuple(max(1, side // BLUR) for side in size), mode="area")
+    return interpolate(small, size, mode="bilinear")
+
+
+def recoloured(item: ProbeInput) -> Tensor:
+    """Return the images with their channels' contrasts changed by DRIFT."""
+    background = item.view.background.to(item.image).view(3, 1, 1)
+    return (background + item.image.new_tensor(DRIFT).view(3, 1, 1) * (item.image - background)).clamp(0.0, 1.0)
+
+
+def share_of(x: Tensor, direction: Tensor) -> float:
+    """Return the length of x along a direction, relative to its own."""
+    d = direction.double()
+    return float((x.double() * d).sum() / d.square().sum())
+
+
+def without(x: Tensor, direction: Tensor) -> Tensor:
+    """Return x less its part along a direction."""
+    return x - share_of(x, direction) * direction.to(x)
