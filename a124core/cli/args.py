@@ -20,6 +20,7 @@ from .export import add_export_args
 from .invert import add_invert_args
 from .models import add_model_args
 from .prepare import REFINES
+from .prior_check import add_prior_check_args
 
 CAMERA = (  # of the picture: option, default, meaning
     ("elevation", 0.0, "degrees that the camera of the picture looked down from"),
@@ -60,6 +61,7 @@ def parser() -> Parser:
         commands.add_parser("demo", help="a built-in subject from its picture to a moving scene, in minutes on a CPU")
     )
     _animate(commands.add_parser("animate", help="animate a picture of your own"))
+    _prior_check(commands.add_parser("prior-check", help="what each prior makes of a picture, before hours are spent"))
     _render(commands.add_parser("render", help="a video of a saved field from chosen cameras: a quick look"))
     add_export_args(commands.add_parser("export", help="a saved field as videos, images and meshes for other programs"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
@@ -76,6 +78,24 @@ def _demo(p: argparse.ArgumentParser) -> None:
 
 
 def _animate(p: argparse.ArgumentParser) -> None:
+    _scene_options(p)
+    _run_options(p)
+    compare = p.add_argument_group("for comparisons with the paper")
+    compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
+                         "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")
+    compare.add_argument("--reference-mode", choices=("paper", "released", "every"), help="how often the "
+                         "moving scene is compared with the picture: paper: in clips that begin with it; released: at "
+                         "every fourth step; every: at each step (the preset's)")
+    compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the "
+                         "scene as the coarse stage left it, as in the paper, or as it is now (the preset's)")
+
+
+def _prior_check(p: argparse.ArgumentParser) -> None:
+    _scene_options(p)
+    add_prior_check_args(p)
+
+
+def _scene_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--image", type=Path, required=True, help="picture of the subject: PNG, JPEG, WebP, GIF, TIFF ...")
     p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or an "
                    "even background")
@@ -116,15 +136,6 @@ def _animate(p: argparse.ArgumentParser) -> None:
                    "tile; upscale, which never saw the picture (the paper's counter-example); naive: the learned word "
                    "alone (diffusers folders only); or none (%(default)s)")
     add_model_args(p)
-    _run_options(p)
-    compare = p.add_argument_group("for comparisons with the paper")
-    compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
-                         "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")
-    compare.add_argument("--reference-mode", choices=("paper", "released", "every"), help="how often the "
-                         "moving scene is compared with the picture: paper: in clips that begin with it; released: at "
-                         "every fourth step; every: at each step (the preset's)")
-    compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the "
-                         "scene as the coarse stage left it, as in the paper, or as it is now (the preset's)")
 
 
 def _run_options(p: argparse.ArgumentParser) -> None:

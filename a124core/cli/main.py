@@ -30,6 +30,7 @@ from .machine import available_device
 from .models import models_from_args
 from .outputs import IMAGES
 from .prepare import RunOptions
+from .prior_check import prior_check
 from .progress import Interrupted
 from .render import render_file
 from .report import summary
@@ -38,7 +39,7 @@ from .unused_options import unused_options
 
 DEMO_SIZE = 512  # pixels of the built-in picture
 MAX_ERROR = 600  # characters of a message's line: a path in it may have thousands
-WRITE_AT_ONCE = ("render", "export", "ablate")  # commands whose files appear when all is done
+WRITE_AT_ONCE = ("render", "export", "ablate", "prior-check")  # commands whose files appear when all is done
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -200,6 +201,7 @@ def info(options: object) -> None:
 COMMANDS = {
     "demo": partial(_run, demo_run),
     "animate": partial(_run, animate_run),
+    "prior-check": partial(prior_check, animate_run),
     "render": render_file,
     "export": export_file,
     "info": info,

@@ -16,7 +16,8 @@ MIDDLE = 0.5  # noise of the single queries, a share of the schedule
 N_CURVE_QUERIES = 2 * len(CONTRASTS) * len(LEVELS) + 3  # to a prior with a cfg
 BLUR = 6  # times smaller and back
 DRIFT = (1.3, 0.9, 0.7)  # factors of red, green and blue about the background
-MAX_CURVATURE = 0.05  # of the contrast in cfg, above which a patch changes what a scale means
+MAX_CURVATURE = 0.05  # of the contrast in cfg, as a share of its change, above which a patch changes what cfg means
+ROUNDING = 0.005  # of a contrast, where it hardly changes with cfg
 
 
 def curve_input(inputs: list[ProbeInput], role: str) -> ProbeInput:
@@ -42,7 +43,7 @@ def measure_curve(probe: Probe, item: ProbeInput) -> ResponseCurve | None:
     for j, level in enumerate(LEVELS):
         noise = probe.sigma(level) * without(probe.noise(truth), scene)
         for k, x0 in enumerate(latents):
-            for i, scale in enumerate(scales):
+            for i, scale in reversed([*enumerate(scales)]):  # its own first: what that opens, the other shares
                 guess = probe.denoise_at(x0 + noise, level, item.view, scale)
                 response[i, j, k] = share_of(guess - ground, scene)
         if level == MIDDLE:
@@ -66,7 +67,8 @@ def _is_linear(curve: ResponseCurve, probe: Probe, item: ProbeInput, noisy: Tens
     cfg = sum(curve.scales) / 2
     scene = (probe.encode(item.image) - ground).float()
     actual = share_of(probe.denoise_at(noisy, MIDDLE, item.view, cfg) - ground, scene)
-    return abs(actual - curve.keeps(MIDDLE, cfg)) <= MAX_CURVATURE * max(1.0, abs(actual))
+    change = abs(curve.keeps(MIDDLE, curve.scales[1]) - curve.keeps(MIDDLE, curve.scales[0]))
+    return abs(actual - curve.keeps(MIDDLE, cfg)) <= MAX_CURVATURE * change + ROUNDING
 
 
 def _restored(probe: Probe, item: ProbeInput, truth: Tensor, scene: Tensor) -> dict[str, float]:

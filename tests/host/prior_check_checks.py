@@ -19,8 +19,9 @@ import torch  # noqa: E402
 
 def run_node(**wires):
     with torch.inference_mode():
-        sheet, report = base.PACK["A124PriorCheck"]().check(64, "", **wires)["result"]
-    return {"report": report, "height": sheet.shape[1], "finite": bool(sheet.isfinite().all())}
+        sheet, report, curve = base.PACK["A124PriorCheck"]().check(64, "", **wires)["result"]
+    finite = bool(sheet.isfinite().all() and curve.isfinite().all())
+    return {"report": report, "height": sheet.shape[1], "finite": finite}
 
 
 def check_image():

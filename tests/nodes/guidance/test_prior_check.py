@@ -22,9 +22,19 @@ def test_it_returns_a_sheet_and_a_report_without_warnings(
     monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node_id, text, **_: texts.append(text))
     with torch.inference_mode():
         output = nodes["A124PriorCheck"]().check(32, "", reference=reference, view_guidance=view, unique_id="7")
-    sheet, report = output["result"]
+    sheet, report, curve = output["result"]
+    assert curve.ndim == 4 and curve.shape[-1] == 3 and "exact" not in report
     assert sheet.ndim == 4 and sheet.shape[0] == 1 and sheet.shape[-1] == 3
     assert report.startswith("Nothing suspicious.") and texts[-1] == report and output["ui"]["text"] == [report]
+
+
+def test_the_curve_is_measured_on_request(
+    nodes: dict[str, type], call_node: Callable, reference: Any, view: Any
+) -> None:
+    off, on = (call_node(nodes["A124PriorCheck"], reference=reference, view_guidance=view, size=32, curve=curve)
+               for curve in (False, True))
+    assert "The view guidance is exact: it holds full contrast at every noise." in on[1]
+    assert torch.equal(off[0], on[0]) and on[2].std() > 0.05 and on[2].shape != off[2].shape
 
 
 def test_models_are_closed_and_a_missing_embedding_is_named(
@@ -48,7 +58,7 @@ def test_models_are_closed_and_a_missing_embedding_is_named(
 
     prior = Failing()
     guidance = replace(view, prior=prior, note="a panda is dancing")
-    _, report = call_node(
+    _, report, _ = call_node(
         nodes["A124PriorCheck"], reference=reference, refine_guidance=guidance, embedding="embedding:my_panda", size=32
     )
     assert "The refine guidance fails: the shapes" in report and "embedding:my_panda" in report
@@ -58,7 +68,7 @@ def test_models_are_closed_and_a_missing_embedding_is_named(
 @pytest.mark.usefixtures("tiny")
 def test_it_renders_a_field(nodes: dict[str, type], call_node: Callable, reference: Any, view: Any) -> None:
     field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
-    sheet, report = call_node(nodes["A124PriorCheck"], reference=reference, field=field, view_guidance=view, size=32)
+    sheet, report, _ = call_node(nodes["A124PriorCheck"], reference=reference, field=field, view_guidance=view, size=32)
     assert sheet.shape[1] > 300 and "not checked" not in report  # three rows
 
 
