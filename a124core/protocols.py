@@ -185,6 +185,7 @@ class Guidance:
     angle_weight: bool = False  # scale by the angle to the reference camera over 180 degrees (Zero123)
     note: str = ""  # one sentence for the user: what it is, what it understood
     weight_unit: str = "raw"  # one of WEIGHT_UNITS
+    calibrate: bool = False  # choose cfg and noise range when a stage begins, so that the scene keeps its contrast
 
     def __post_init__(self) -> None:
         check_noise_range(self.t_min, self.t_max)

@@ -20,7 +20,7 @@ from ..host.file_stamps import NEVER_SAME
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
-from .widgets import weight_unit
+from .widgets import calibrate, weight_unit
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
@@ -106,6 +106,7 @@ class A124DiffusersGuidance:
             "optional": {
                 "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Role view needs it."}),
                 "weight_unit": weight_unit("weight 0 means image 0.23, view 2.3, video 0.83, refine and upscale 2.6"),
+                "calibrate": calibrate(),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -138,7 +139,7 @@ class A124DiffusersGuidance:
     def make(
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
-        weight_unit: str = "raw", unique_id: str | None = None,
+        weight_unit: str = "raw", calibrate: bool = False, unique_id: str | None = None,
     ) -> tuple | dict[str, Any]:
         names = host.folders()
         if model not in names:
@@ -154,6 +155,7 @@ class A124DiffusersGuidance:
         if note:
             ui.show_text(unique_id, note)  # before the minutes of loading
         guidance = folder_guidance(request, offload_policy(memory, str(host_device())))
+        guidance = replace(guidance, calibrate=calibrate)
         output = "refine" if role == "upscale" else role
         made = tuple(guidance if name == output else None for name in OUTPUTS)
         return ui.output(note, *made) if note else made

@@ -15,7 +15,7 @@ from ..host import ui
 from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
 from ..queued import when_queued
-from .widgets import cfg, check_noise, models, noise, prompt, size, weight, weight_unit
+from .widgets import calibrate, cfg, check_noise, models, noise, prompt, size, weight, weight_unit
 
 
 class TextGuidance(Node):
@@ -43,11 +43,12 @@ class TextGuidance(Node):
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, weight_unit: str = "raw",
-        unique_id: str | None = None, **others: Any,
+        calibrate: bool = False, unique_id: str | None = None, **others: Any,
     ) -> dict[str, Any]:
         prior = self.prior(model, clip, vae, checked_prompt(prompt), cfg, size, **others)
         note = self.note.format(prompt=prompt.strip())
-        guidance = Guidance(prior, weight, t_min, t_max, form=self.form, note=note, weight_unit=weight_unit)
+        options = {"form": self.form, "note": note, "weight_unit": weight_unit, "calibrate": calibrate}
+        guidance = Guidance(prior, weight, t_min, t_max, **options)
         text = " ".join(advice(self.role, guidance))
         ui.show_text(unique_id, text)
         return ui.output(text, guidance)
@@ -78,7 +79,7 @@ class A124ImageGuidance(TextGuidance):
         **noise(0.2, 0.6),
         "size": size(512),
     }
-    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['image']} is usual")}
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['image']} is usual"), "calibrate": calibrate()}
 
 
 @outputs(("video guidance", sockets.VIDEO_GUIDANCE, (
@@ -104,7 +105,7 @@ class A124VideoGuidance(TextGuidance):
         **noise(0.02, 0.98),
         "size": size(256),
     }
-    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['video']} is usual")}
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['video']} is usual"), "calibrate": calibrate()}
 
 
 @outputs(("refine guidance", sockets.REFINE_GUIDANCE, "Restores the details of your picture. For the fine stage."))
@@ -136,6 +137,7 @@ class A124RefineGuidance(TextGuidance):
             "result. Leave it out for the paper's naive personalised prior."
         )),
         "weight_unit": weight_unit(f"{NORMALISED['refine']} is usual"),
+        "calibrate": calibrate(),
     }
 
 
@@ -164,4 +166,4 @@ class A124UpscaleGuidance(TextGuidance):
             "upscaler's own default."
         )),
     }
-    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['upscale']} is usual")}
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['upscale']} is usual"), "calibrate": calibrate()}

@@ -12,7 +12,7 @@ from ..declarations import Node, choice, outputs, socket
 from ..host.runtime import outside_inference
 from ..host.view import view_prior
 from ..queued import UNPLUGGED, when_queued
-from .widgets import cfg, check_noise, noise, size, weight, weight_unit
+from .widgets import calibrate, cfg, check_noise, noise, size, weight, weight_unit
 
 
 @outputs(("view guidance", sockets.VIEW_GUIDANCE, "Matches other views to your picture. For all stages."))
@@ -45,6 +45,7 @@ class A124ViewGuidance(Node):
     OPTIONAL = {
         "reference": socket(sockets.REFERENCE, "Your picture, from node 1. Required."),
         "weight_unit": weight_unit(f"{NORMALISED['view']} is usual"),
+        "calibrate": calibrate(),
     }
 
     @classmethod
@@ -60,7 +61,8 @@ class A124ViewGuidance(Node):
     def make(
         self, model: Any, clip_vision: Any, vae: Any, kind: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, reference: Any = None,
-        weight_unit: str = "raw",
+        weight_unit: str = "raw", calibrate: bool = False,
     ) -> tuple[Guidance]:
         prior = view_prior(model, clip_vision, vae, reference, kind, cfg, size)
-        return (Guidance(prior, weight, t_min, t_max, angle_weight=True, note=kind, weight_unit=weight_unit),)
+        options = {"angle_weight": True, "note": kind, "weight_unit": weight_unit, "calibrate": calibrate}
+        return (Guidance(prior, weight, t_min, t_max, **options),)

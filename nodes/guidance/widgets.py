@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...a124core.priors.defaults import normalised_built_in
 from ...a124core.protocols import WEIGHT_UNITS, Guidance, Guidances, check_noise_range
-from ..declarations import Spec, choice, integer, number, socket, text
+from ..declarations import Spec, choice, flag, integer, number, socket, text
 from ..queued import check_declared
 
 
@@ -40,6 +40,14 @@ def weight_unit(usual: str) -> Spec:
         "What the weight multiplies. raw: score distillation summed over the latents, as in the authors' code; it goes "
         "with one preset and one size. normalised: its mean, times the preset's weight of the picture, so that it goes "
         f"with every preset and beside any other guidance; {usual}."
+    ), advanced=True)
+
+
+def calibrate() -> Spec:
+    """Return the switch for cfg and noise range being chosen when a stage begins."""
+    return flag((
+        "Let the optimizer choose cfg, and if need be a smaller noise range, when it begins: so that the scene neither "
+        "fades nor over-saturates under this guidance. It takes 33 queries, and the optimizer says what it chose."
     ), advanced=True)
 
 

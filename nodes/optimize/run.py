@@ -11,6 +11,8 @@ from typing import Any
 
 from ...a124core.field.config import FieldConfig
 from ...a124core.field.field4d import Field4D
+from ...a124core.prior_check.calibrate import calibrate, to_calibrate
+from ...a124core.prior_check.views import ProbeViews, render_views
 from ...a124core.protocols import FieldLostError, Guidances, Run, Step
 from ...a124core.reference.reference import Reference
 from ...a124core.runs.advice import less_memory, out_of_memory_advice
@@ -18,7 +20,7 @@ from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, s
 from ...a124core.runs.monitor import Intervals, RunMonitor
 from ...a124core.runs.store import RunStore
 from ...a124core.stages.config import Preset, StageConfig
-from ...a124core.stages.optimise import initial_field, optimise
+from ...a124core.stages.optimise import initial_field, optimise, used_guidances
 from ...a124core.stages.presets import MEMORY, PRESETS, auto_preset, describe_preset, preset
 from ...a124core.stages.snapshot import Snapshot
 from ...a124core.utils.device import is_out_of_memory
@@ -102,15 +104,34 @@ def run(
         progress = NodeProgress(node.stage, config.steps, 0 if snapshot is None else snapshot.step, node.node_id)
         monitor = RunMonitor(progress, lambda step: _save(store, step), INTERVALS)
         settings = Run(node.seed, host_device(), monitor.on_step, snapshot, lambda step: _saved(store, step))
+        with _advice(node.stage, guidances, config):
+            guidances, calibrated = _calibrated(node, field, reference, guidances, config)
         with loaded_models(guidances), _advice(node.stage, guidances, config):
             estimate = _memory_text(field_config, guidances, config)
-            progress.begin(f"{describe_preset(node.preset, guidances)} {estimate}".rstrip())
+            details = f"{describe_preset(node.preset, guidances)} {estimate}".rstrip()
+            progress.begin("\n".join(filter(None, (details, calibrated))))
             again = "Set resume to auto and press Run" if node.resume == "restart" else "Press Run"
             # a snapshot of a lost field would only be lost again
             with progress.showing_stop(again), monitor.saving_on_error(FieldLostError):
                 start = initial_field(node.stage, field, field_config, config, node.seed)
                 result = optimise(node.stage, start, reference, guidances, config, settings)
-        return progress.output(_finish(store, result) or usage(store), result)
+        last = _finish(store, result) or usage(store)
+        return progress.output("\n".join(filter(None, (last, calibrated))), result)
+
+
+def _calibrated(
+    node: NodeRun, field: Field4D | None, reference: Reference | None, guidances: Guidances, config: StageConfig
+) -> tuple[Guidances, str]:
+    """Return the guidances with the numbers of those that request it chosen on the scene as it is, and what was chosen.
+
+    A run that goes on chooses again, from the same inputs and noise."""
+    used = used_guidances(node.stage, guidances)
+    if not to_calibrate(used):
+        return guidances, ""
+    views = ProbeViews(reference, None if field is None else render_views(field, host_device()), config.render.size)
+    with loaded_models(used):
+        chosen = calibrate(used, views, node.seed, host_device(), ui.progress_callback(node.node_id))
+    return chosen.apply(guidances), " ".join(chosen.notes)
 
 
 def _save(store: RunStore, step: Step) -> int:

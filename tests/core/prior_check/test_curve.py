@@ -19,38 +19,12 @@ from a124core.prior_check.views import ProbeViews
 from a124core.priors.defaults import RoleDefaults
 from a124core.priors.diffusers.offload import OffloadPolicy
 from a124core.priors.diffusers.roles import RoleRequest, folder_guidance
-from a124core.priors.noise import scaled_linear_sigmas
-from a124core.priors.point_mass import PointMassClipPrior, PointMassPrior
 from a124core.protocols import Guidance, Guidances, Prior, View
 from a124core.reference.reference import Reference, make_reference
 from benchmarks.echo_prior import EchoPrior
 from tests.core import misfits as wrong
+from tests.core.prior_check.discs import EXACT, SIZE, DiscPrior, disc, disc_views
 from tests.tiny_folders import PROMPT, image
-
-SIZE = 32
-
-
-def disc(frames: int, size: int = SIZE) -> tuple[Tensor, Tensor]:
-    """A shaded disc on white that moves to the right: images (F, 3, size, size), masks (F, 1, size, size)."""
-    y, x = torch.meshgrid(*[torch.linspace(-1, 1, size)] * 2, indexing="ij")
-    shifts = torch.linspace(0.0, 0.3, max(frames, 2))[:frames]
-    masks = torch.stack([((x - shift).square() + y.square() < 0.35).float() for shift in shifts])[:, None]
-    colour = torch.stack((0.8 + 0.2 * x, 0.3 + 0.2 * y, torch.full_like(x, 0.2)))
-    return masks * colour + 1.0 - masks, masks
-
-
-class DiscPrior(PointMassPrior):
-    size, sigmas = SIZE, scaled_linear_sigmas()
-
-    def images(self, view: View) -> Tensor:
-        return disc(len(view.time))[0]
-
-
-class DiscClipPrior(PointMassClipPrior, DiscPrior):
-    pass
-
-
-EXACT = {"image": DiscPrior(), "view": DiscPrior(), "video": DiscClipPrior(), "refine": DiscPrior()}
 
 
 @dataclass(frozen=True)
@@ -70,7 +44,7 @@ def reference() -> Reference:
 
 
 def check(reference: Reference, role: str, prior: Prior, **numbers: float) -> PriorCheck:
-    views = ProbeViews(reference, lambda cameras, time, size: disc(len(time), size), SIZE)
+    views = disc_views(reference)
     guidance = Guidance(prior, **{"weight": 1.0, "t_min": 0.02, "t_max": 0.98} | numbers)
     return check_priors(Guidances(**{role: guidance}), views, curve=True)
 
@@ -191,7 +165,7 @@ def test_an_exact_prior_of_another_scene_and_a_refine_prior_that_drifts_are_name
 
 def test_the_plot_has_a_panel_for_each_cfg_and_progress_counts_the_queries(reference: Reference) -> None:
     calls: list[tuple] = []
-    views = ProbeViews(reference, lambda cameras, time, size: disc(len(time), size), SIZE)
+    views = disc_views(reference)
     guidance = Guidance(EchoPrior(EXACT["video"], 0.02, 7.5), 1.0, 0.02, 0.98)
     result = check_priors(Guidances(video=guidance), views, curve=True, on_progress=lambda *c: calls.append(c))
     plot, total = result.curve_plot(), N_QUERIES + N_CURVE_QUERIES
