@@ -80,6 +80,8 @@ def _demo(p: argparse.ArgumentParser) -> None:
 def _animate(p: argparse.ArgumentParser) -> None:
     _scene_options(p)
     _run_options(p)
+    p.add_argument("--calibrate", action="store_true", help="let each stage choose cfg and noise range of the models "
+                   "when it begins, so that the scene neither fades nor over-saturates: 33 queries to each")
     compare = p.add_argument_group("for comparisons with the paper")
     compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
                          "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")

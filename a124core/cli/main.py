@@ -130,6 +130,7 @@ def animate_run(options: object) -> RunOptions:
         sampling=options.sampling,
         reference_mode=options.reference_mode,
         condition=options.condition,
+        calibrate=options.calibrate,
         memory=options.memory,
         device=available_device(options.device),
         models=models,

@@ -56,6 +56,7 @@ class RunOptions:
     clip_cameras: Path | None = None  # JSON of their cameras; None: the reference's
     images: Path | None = None  # a folder of pictures from known cameras, in place of a 3D model
     images_cameras: Path | None = None  # JSON of their cameras
+    calibrate: bool = False  # choose cfg and noise range of learned priors when a stage begins
     reference_source: str = ""  # of what the reference was made, in words and hashes of files; empty: its pixels say it
 
     def __post_init__(self) -> None:
@@ -185,13 +186,14 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
     settings = asdict(prepared.settings)
     for stage in STAGES:  # the rays rendered at once change how a result is reached and not the result
         del settings[stage]["render"]["chunk"]
+    calibrated = " calibrated" if options.calibrate else ""
     return {
         "version": RUN_VERSION,
         "picture": options.reference_source or pixel_digest(options.reference),
         "camera": json.dumps(camera),
         "prompt": options.prompt,
         "motion": f"{options.subject or 'the picture'} {motion}",
-        "models": options.models.identity() if options.models else own_identity(options),
+        "models": (options.models.identity() if options.models else own_identity(options)) + calibrated,
         "seed": str(options.seed),
         "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",
         "settings": json.dumps(settings, sort_keys=True),

@@ -35,7 +35,8 @@ def add_prior_check_args(p: argparse.ArgumentParser) -> None:
                    "(%(default)s)")
     p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
-    p.set_defaults(steps_scale=1.0, sampling=None, reference_mode=None, condition=None)  # of a run, which this is not
+    # of a run, which this is not
+    p.set_defaults(steps_scale=1.0, sampling=None, reference_mode=None, condition=None, calibrate=False)
 
 
 def prior_check(describe: Callable[[argparse.Namespace], RunOptions], options: argparse.Namespace) -> None:

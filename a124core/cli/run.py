@@ -12,13 +12,14 @@ from ..export.images.sheets import write_image
 from ..field.field4d import Field4D
 from ..priors.builtin.make import TILE
 from ..priors.checked import PriorError
-from ..protocols import FieldLostError, OnStep, Run, Step
+from ..protocols import FieldLostError, Guidances, OnStep, Run, Step
 from ..reference.reference import Reference
 from ..runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ..runs.monitor import RunMonitor
 from ..stages.optimise import initial_field, optimise
 from ..stages.snapshot import Snapshot
 from ..utils.device import is_out_of_memory
+from .calibrate import calibrated_guidances
 from .folder import RunFolder, check_writable
 from .keep import RunKeeper
 from .machine import peak_memory_mb
@@ -146,6 +147,7 @@ class _Pipeline:
         folder, steps = self.keeper.folder, self.prepared.config(stage).steps
         snapshot = folder.store.newest(lambda s: s.stage == stage) if self.resume else None
         monitor = RunMonitor(self.progress, self._save, INTERVALS)
+        guidances = calibrated_guidances(self.prepared, stage, field, self.say)
 
         def saved(step: int) -> Snapshot | None:
             return folder.store.newest(lambda s: s.stage == stage and s.step <= step)
@@ -153,7 +155,7 @@ class _Pipeline:
         with self.progress.stage(stage, snapshot.step if snapshot else 0, steps):
             with plain_interrupt_unless(folder.resumable):
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
-                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, saved)
+                    field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, saved, guidances)
         self.keeper.finish(stage, field, self.progress.notes(stage))
         return field
 
@@ -196,9 +198,11 @@ def run_stage(
     on_step: OnStep | None = None,
     snapshot: Snapshot | None = None,
     saved: Callable[[int], Snapshot | None] | None = None,  # see Run
+    guidances: Guidances | None = None,  # None: those of the run
 ) -> Field4D:
     """Run one stage from the field of the one before."""
-    options, config, guidances = prepared.options, prepared.config(stage), prepared.stage_guidances(stage)
+    options, config = prepared.options, prepared.config(stage)
+    guidances = prepared.stage_guidances(stage) if guidances is None else guidances
     start = initial_field(stage, field, prepared.settings.field, config, options.seed)
     run = Run(options.seed, options.device, on_step, snapshot, saved)
     try:

@@ -15,7 +15,7 @@ def unused_options(options: argparse.Namespace) -> str:
     parser = argparse.ArgumentParser()
     add_model_args(parser)
     defaults = {**vars(parser.parse_args([])), "motion": FROM_PROMPT, "refine": "tile", "sampling": None,
-                "condition": None, "model_up": "y", "clip_cameras": None, "images_cameras": None}
+                "condition": None, "calibrate": False, "model_up": "y", "clip_cameras": None, "images_cameras": None}
     names = [name for name, used in used_options(options).items() if not used and vars(options)[name] != defaults[name]]
     scope = f"the {'built-in priors' if options.priors == 'builtin' else 'models'} and stages of this run"
     return unused_note(scope, (f"--{name.replace('_', '-')}" for name in names))
@@ -30,6 +30,7 @@ def used_options(options: argparse.Namespace) -> dict[str, bool]:
         "images_cameras": options.images is not None,
         "refine": "fine" in stages,
         "sampling": "fine" in stages or "coarse" in stages,
+        "calibrate": options.priors != "builtin",
         "condition": "fine" in stages and options.refine in ("tile", "upscale"),
     }
     if options.priors == "builtin":  # which refuses --models, --token and single folders: they mean another run

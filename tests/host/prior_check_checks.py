@@ -42,5 +42,22 @@ def check_view():
     return result | {"open": guidance.prior.denoiser.inner_model is not None}
 
 
+def check_calibrated():
+    """The curve of a MODEL that nothing has opened before, and what is left open after it."""
+    calibrate, memory = base.part("a124core.prior_check.calibrate"), base.part("nodes.host.memory")
+    views, protocols = base.part("a124core.prior_check.views"), base.part("a124core.protocols")
+    wires = {"model": base.SD15.model, "clip": base.SD15.clip, "vae": base.SD15.vae, "prompt": "a fox", "size": 64}
+    image = base.guidance("A124ImageGuidance", **wires, cfg=7.5, calibrate=True)
+    guidances, calls = protocols.Guidances(image=image), []
+    with memory.loaded_models(guidances):
+        scene = views.ProbeViews(base.disc_reference(), None, 64)
+        chosen = calibrate.calibrate(guidances, scene, on_progress=lambda *call: calls.append(call))
+    after = chosen.apply(guidances).image.prior
+    return {
+        "queries": len(calls), "notes": chosen.notes, "open": image.prior.denoiser.inner_model is not None,
+        "open after": after.denoiser.inner_model is not None, "cfg": image.prior.cfg, "chosen": after.cfg,
+    }
+
+
 if __name__ == "__main__":
     base.main(globals())

@@ -32,3 +32,10 @@ def test_zero123_is_queried_with_its_pose(figures: dict) -> None:
     measured = figures_of(figures, "view")
     assert "guidance fails" not in measured["report"] and "wire a field" in measured["report"]
     assert measured["finite"] and not measured["open"]
+
+
+def test_calibrate_measures_a_model_that_was_never_opened_and_closes_it(figures: dict) -> None:
+    measured = figures_of(figures, "calibrated")
+    assert measured["queries"] == 33 and len(measured["notes"]) == 1
+    assert not measured["open"] and not measured["open after"] and measured["cfg"] == 7.5
+    assert "alibrated" in measured["notes"][0] and 2.0 <= measured["chosen"] <= 300.0
