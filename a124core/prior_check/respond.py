@@ -37,20 +37,29 @@ def measure_curve(probe: Probe, item: ProbeInput) -> ResponseCurve | None:
     if not scene.any():
         return None
     latents = [probe.encode(faded(item, c)) for c in CONTRASTS]
+    noises = {level: probe.sigma(level) * without(probe.noise(truth), scene) for level in LEVELS}
+
+    def guess_contrast(x0: Tensor, level: float, cfg: float | None) -> float:
+        guess = probe.denoise_at(x0 + noises[level], level, item.view, cfg)
+        return share_of(torch.where(guess.isfinite(), guess, x0) - ground, scene)  # as score distillation takes it
+
     scales = queried_scales(probe.prior.cfg)
-    response = np.zeros((len(scales), len(LEVELS), len(CONTRASTS)))
-    middle = None
-    for j, level in enumerate(LEVELS):
-        noise = probe.sigma(level) * without(probe.noise(truth), scene)
-        for k, x0 in enumerate(latents):
-            for i, scale in reversed([*enumerate(scales)]):  # its own first: what that opens, the other shares
-                guess = probe.denoise_at(x0 + noise, level, item.view, scale)
-                response[i, j, k] = share_of(guess - ground, scene)
-        if level == MIDDLE:
-            middle = latents[-1] + noise
+    response = [  # its own cfg first: what that opens, the others share
+        [[guess_contrast(x0, level, scale) for x0 in latents] for level in LEVELS] for scale in reversed(scales)
+    ]
     contrasts = np.array([share_of(x0 - ground, scene) for x0 in latents])
-    curve = ResponseCurve(contrasts, scales, response, probe.prior.exact, restored=_restored(probe, item, truth, scene))
-    return replace(curve, linear=_is_linear(curve, probe, item, middle, ground))
+    restored = _restored(probe, item, truth, scene)
+    curve = ResponseCurve(contrasts, scales, np.array(response[::-1]), probe.prior.exact, restored=restored)
+    if not curve.has_cfg:
+        return curve
+    middle = sum(scales) / 2
+    return replace(curve, linear=is_linear(curve, middle, guess_contrast(latents[-1], MIDDLE, middle)))
+
+
+def is_linear(curve: ResponseCurve, cfg: float, actual: float) -> bool:
+    """Compare the contrast that a third cfg keeps at medium noise with what follows from the two that were queried."""
+    change = abs(curve.keeps(MIDDLE, curve.scales[1]) - curve.keeps(MIDDLE, curve.scales[0]))
+    return abs(actual - curve.keeps(MIDDLE, cfg)) <= MAX_CURVATURE * change + ROUNDING
 
 
 def queried_scales(cfg: float | None) -> tuple[float, ...]:
@@ -58,17 +67,6 @@ def queried_scales(cfg: float | None) -> tuple[float, ...]:
     if cfg is None:
         return (1.0,)
     return (1.0, cfg) if abs(cfg - 1.0) > 0.25 else (2.0, cfg)
-
-
-def _is_linear(curve: ResponseCurve, probe: Probe, item: ProbeInput, noisy: Tensor, ground: Tensor) -> bool:
-    """Compare a third cfg, half way between the two, with what follows from them."""
-    if not curve.has_cfg:
-        return True
-    cfg = sum(curve.scales) / 2
-    scene = (probe.encode(item.image) - ground).float()
-    actual = share_of(probe.denoise_at(noisy, MIDDLE, item.view, cfg) - ground, scene)
-    change = abs(curve.keeps(MIDDLE, curve.scales[1]) - curve.keeps(MIDDLE, curve.scales[0]))
-    return abs(actual - curve.keeps(MIDDLE, cfg)) <= MAX_CURVATURE * change + ROUNDING
 
 
 def _restored(probe: Probe, item: ProbeInput, truth: Tensor, scene: Tensor) -> dict[str, float]:
