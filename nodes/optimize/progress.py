@@ -90,7 +90,7 @@ class NodeProgress:
     def _send(self, step: Any) -> None:
         """Send the figures to the browser: one event, a few hundred bytes."""
         self.sent = time.monotonic()
-        losses = getattr(step, "losses", None) or {"loss": step.loss}
+        losses = step.losses if hasattr(step, "losses") else {"loss": step.loss}  # a step may have none at all
         ui.send("animate124.stats", {"node": self.node_id, "stage": self.stage, "step": step.step, "losses": losses})
         self._say(self._pace())
 

@@ -34,7 +34,7 @@ def test_the_curve_is_measured_on_request(
     off, on = (call_node(nodes["A124PriorCheck"], reference=reference, view_guidance=view, size=32, curve=curve)
                for curve in (False, True))
     assert "The view guidance is exact: it holds full contrast at every noise." in on[1]
-    assert torch.equal(off[0], on[0]) and on[2].std() > 0.05 and on[2].shape != off[2].shape
+    assert torch.equal(off[0], on[0]) and not torch.equal(off[2], on[2])
 
 
 def test_models_are_closed_and_a_missing_embedding_is_named(
