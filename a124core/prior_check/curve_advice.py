@@ -11,7 +11,7 @@ from .warnings import CFG_RANGE
 
 FADES, SATURATES = 0.8, 1.2  # contrast at rest, from which on it is visible
 BAND = (0.9, 1.1)  # contrasts at rest of the cfgs that are recommended
-CONTRADICTS = (0.5, 2.0)  # contrast at rest of one noise level that is left out of the range
+CONTRADICTS = 0.3  # of contrast by which one noise level moves the true scene, from which on it is left out
 NOT_LINEAR = (
     "The {role} guidance does not answer in proportion to its cfg (a patch such as RescaleCFG changes it): its curve "
     "holds for cfg {cfg:g} only, and no other can be recommended."
@@ -40,15 +40,12 @@ def with_range(guidance: Guidance, t_min: float, t_max: float) -> Guidance:
 
 
 def calibrate_curve(curve: ResponseCurve, guidance: Guidance, role: str) -> Calibration | None:
-    """Choose the widest part of the guidance's noise range in which no level contradicts the others, and its cfg.
-
-    None where no cfg of the role's usual range makes it rest at the true contrast.
-    """
-    ranges = sorted(_noise_ranges(guidance), key=lambda r: r[0] - r[1])
-    solved = [(r, cfg) for r in ranges if (cfg := _cfg(curve, guidance, role, r, 1.0)) is not None]
-    agreeing = [(r, cfg) for r, cfg in solved if _agrees(curve, cfg, r)]
-    for (t_min, t_max), cfg in (agreeing or solved)[:1]:
-        return Calibration(cfg, t_min, t_max)
+    """Choose the widest part of the guidance's noise range that rests at the true contrast without any of its levels
+    moving it far, and its cfg; None where no cfg of the role's usual range does."""
+    for t_min, t_max in sorted(_noise_ranges(guidance), key=lambda r: r[0] - r[1]):
+        cfg = _cfg(curve, guidance, role, (t_min, t_max), 1.0)
+        if cfg is not None and _agrees(curve, cfg, (t_min, t_max)):
+            return Calibration(cfg, t_min, t_max)
     return None
 
 
@@ -72,9 +69,8 @@ def _cfg(
 
 
 def _agrees(curve: ResponseCurve, cfg: float, noise: tuple[float, float]) -> bool:
-    """Whether each noise level of the range alone would rest near the true contrast."""
-    rests = [r for level, r in zip(LEVELS, curve.rests(cfg), strict=True) if noise[0] <= level <= noise[1]]
-    return all(CONTRADICTS[0] <= r <= CONTRADICTS[1] for r in rests)
+    """Whether each noise level of the range alone would leave the true scene about where it is."""
+    return all(abs(curve.keeps(t, cfg) - 1.0) <= CONTRADICTS for t in LEVELS if noise[0] <= t <= noise[1])
 
 
 # Sentences

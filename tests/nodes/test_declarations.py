@@ -72,7 +72,7 @@ OUTPUTS = {
     ],
     "A124ModelScopeLoader": ["MODEL", "CLIP", "VAE"],
     "A124TextualInversion": ["CLIP", "STRING"],
-    "A124PriorCheck": ["IMAGE", "STRING"],
+    "A124PriorCheck": ["IMAGE", "STRING", "IMAGE"],
     "A124FieldConfig": ["A124_FIELD_CONFIG"],
     "A124StaticOptimizer": ["A124_FIELD"],
     "A124CoarseOptimizer": ["A124_FIELD"],

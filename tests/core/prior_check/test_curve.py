@@ -138,6 +138,14 @@ def test_a_noise_level_that_contradicts_the_others_is_left_out() -> None:
     assert best.apply(replace(annealed, prior=EchoPrior(DiscPrior(), 0.1, 2.0))).t_max_end == 0.2
 
 
+def test_nothing_is_recommended_where_every_noise_level_contradicts_its_neighbour() -> None:
+    """As of a set of too few steps: it rests at the truth on average, with levels at half and at twice its contrast."""
+    guidance = Guidance(DiscPrior(), 1.0, 0.02, 0.98)
+    curve = line_curve([-0.3, 0.8, -0.3, 0.8, -0.3], [0.5] * 5, gain=0.025)
+    assert curve.cfg_for(1.0, noise_draws(guidance)) is not None
+    assert calibrate_curve(curve, guidance, "video") is None
+
+
 def test_rest_is_where_the_pull_vanishes() -> None:
     assert rest(0.25, 0.5) == 0.5 and rest(-0.1, 0.5) == 0.0
     assert rest(0.1, -0.2) == float("inf") and rest(-0.1, 0.0) == 0.0
