@@ -20,12 +20,13 @@ class RoleDefaults:
     form: str = "eps"
     angle_weight: bool = False
     weight_unit: str = "raw"
+    calibrate: bool = False
 
     def guidance(self, prior: Prior, note: str) -> Guidance:
         """Wrap a prior with these numbers; one prior may be in two guidances, with another weight."""
         return Guidance(
             prior, self.weight, self.t_min, self.t_max, self.t_max_end, self.form, self.angle_weight, note,
-            self.weight_unit,
+            self.weight_unit, self.calibrate,
         )
 
 

@@ -97,7 +97,7 @@ def mlp_bytes(field: FieldConfig) -> int:
 def samples_at_once(field: FieldConfig, config: StageConfig) -> float:
     """Estimate the samples that are rendered with their graph at once."""
     r = config.render
-    frames = config.time.frames if isinstance(config, CoarseConfig) else 1
+    frames = config.time.frames if isinstance(config, CoarseConfig) else getattr(config, "views", 1)
     n_rays = max(frames * r.size**2, r.reference_size**2)
     filled = FOG if field.density == "softplus" and not isinstance(config, CoarseConfig) else FILLED
     return min(r.chunk or n_rays, n_rays) * filled * r.samples

@@ -60,20 +60,22 @@ def _released() -> Preset:
 
     In the moving stages the written weights leave the picture 5e4 times below score distillation, and every fourth step
     is spent on it for nothing (docs/deviations.md): its terms stand 1e4 times higher, and it is rendered at each step.
+    Normals are the release's differences.
     """
     written = _released_as_written()
     return Preset(
         written.field,
-        replace(written.static, reference_mode="every"),
-        *(_with_reference(stage, MOVING_REFERENCE) for stage in (written.coarse, written.fine)),
+        _mended(written.static, 1.0),
+        *(_mended(stage, MOVING_REFERENCE) for stage in (written.coarse, written.fine)),
     )
 
 
-def _with_reference(stage: AnyStage, scale: float) -> AnyStage:
-    """The stage with the picture's terms so many times stronger, at each step."""
+def _mended(stage: AnyStage, scale: float) -> AnyStage:
+    """The stage with the picture's terms so many times stronger, at each step, and normals of differences."""
     w = stage.losses
     return replace(
         stage,
+        render=replace(stage.render, normals="differences"),
         losses=replace(w, rgb=scale * w.rgb, mask=scale * w.mask, depth=scale * w.depth),
         reference_mode="every",
     )
@@ -106,28 +108,39 @@ def _paper() -> Preset:
     """The paper's numbers with the balance that the authors' code ran with, and a picture that is heard later on.
 
     Their static score distillation escaped a loss scaler that begins at 2^16 and multiplied all else. The moving stages
-    had no such luck: 1.2e5 to 1, so that the picture's terms stand 2e4 times higher here.
+    had no such luck: 1.2e5 to 1, so that the picture's terms stand 2e4 times higher here. Its grid, without a hash, is
+    the one whose rows repeat as late as they can.
     """
     printed = _paper_as_printed()
     return Preset(
-        printed.field,
-        _with_reference(printed.static, LOSS_SCALE),
-        *(_with_reference(stage, PAPER_REFERENCE) for stage in (printed.coarse, printed.fine)),
+        replace(printed.field, index_mode="tiled"),
+        _mended(printed.static, LOSS_SCALE),
+        *(_mended(stage, PAPER_REFERENCE) for stage in (printed.coarse, printed.fine)),
     )
 
 
 def _draft() -> Preset:
-    """Released, cut to minutes on a GPU: half the resolution, a quarter of the samples, several views a step."""
+    """Released, cut to minutes on a GPU: half the resolution, a quarter of the samples, an eighth of the steps.
+
+    What a short run needs besides: four views in a step of the static stage, as the extension has several; rates that
+    fall; colours that hold still (the MLP stays as the static stage left it), and time grids that hold together.
+    """
     released = _released()
-    cut = {
-        "render": RenderConfig(size=64, reference_size=72, samples=256, occupancy_size=64),
-        "reference_first": 11,  # the same share of the static stage as the release's 99 of 5000
+    render = RenderConfig(size=64, reference_size=72, samples=256, occupancy_size=64, normals="differences")
+    moving = {
+        "render": render,
+        "losses": replace(released.coarse.losses, time_tv=0.01, time_tv_form="decoupled"),
+        "optim": OptimConfig(mlp_lr=0.0, lr_end=0.3, clip_norm=1.0),
+        "time": TimeConfig(start_rate=0.4),
     }
     return Preset(
         FieldConfig(time_grids=32, levels=12, max_resolution=512, log2_hashmap_size=15, hidden=32),
-        replace(released.static, **cut, steps=600, masked_levels=6),
-        replace(released.coarse, **cut, steps=1_200, step_offset=600),
-        replace(released.fine, **cut, steps=600, step_offset=1_800, refine_phase="random"),
+        replace(
+            released.static, render=render, steps=800, masked_levels=6, views=4, normal_phase=0.0,
+            optim=OptimConfig(lr_end=0.2),
+        ),
+        replace(released.coarse, **moving, steps=2_000, step_offset=800),
+        replace(released.fine, **moving, steps=600, step_offset=2_800, refine_frames=4, refine_phase="random"),
     )
 
 

@@ -145,8 +145,9 @@ class A124DiffusersGuidance:
         if model not in names:
             raise ValueError(host.missing_model(model))
         prompt = prompt if role == "view" else checked_prompt(prompt)
+        numbers = replace(_usual(role, weight_unit), calibrate=calibrate)
         request = RoleRequest(
-            role, names[model], prompt, _numbers(_usual(role, weight_unit), cfg, weight, t_max, size),
+            role, names[model], prompt, _numbers(numbers, cfg, weight, t_max, size),
             names.get(control_net), reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
         )
         options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
@@ -155,7 +156,6 @@ class A124DiffusersGuidance:
         if note:
             ui.show_text(unique_id, note)  # before the minutes of loading
         guidance = folder_guidance(request, offload_policy(memory, str(host_device())))
-        guidance = replace(guidance, calibrate=calibrate)
         output = "refine" if role == "upscale" else role
         made = tuple(guidance if name == output else None for name in OUTPUTS)
         return ui.output(note, *made) if note else made

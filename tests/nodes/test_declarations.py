@@ -30,7 +30,9 @@ WIDGETS = {
         "noise_level", "memory", "weight_unit", "calibrate",
     ],
     "A124ModelScopeLoader": ["model", "text_encoder", "vae"],
-    "A124TextualInversion": ["init_word", "name", "steps", "batch", "chunk", "rate", "size", "seed", "resume"],
+    "A124TextualInversion": [
+        "init_word", "name", "steps", "batch", "chunk", "rate", "size", "seed", "resume", "background",
+    ],
     "A124PriorCheck": ["size", "embedding", "curve"],
     "A124FieldConfig": ["backbone", "index_mode", "levels", "time_grids", "loop"],
     "A124StaticOptimizer": ["preset", "memory", "steps", "seed", "resume"],

@@ -28,6 +28,13 @@ def stages(name: str) -> tuple[StaticConfig, CoarseConfig, FineConfig]:
     return found.static, found.coarse, found.fine
 
 
+def with_picture(stage: StageConfig, scale: float) -> StageConfig:
+    """The stage with the picture's terms so many times stronger at each step, and the release's normals."""
+    picture = {name: scale * getattr(stage.losses, name) for name in ("rgb", "mask", "depth")}
+    render = replace(stage.render, normals="differences")
+    return replace(stage, reference_mode="every", render=render, losses=replace(stage.losses, **picture))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_count_on_across_stages(name):
     static, coarse, fine = stages(name)
@@ -62,10 +69,7 @@ def test_released_weights_as_written():
 
 def test_released_differs_from_what_was_written_in_the_picture_alone():
     written, mended = stages("released_as_written"), stages("released")
-    assert mended[0] == replace(written[0], reference_mode="every")
-    for old, new in zip(written[1:], mended[1:], strict=True):
-        picture = {name: 1e4 * getattr(old.losses, name) for name in ("rgb", "mask", "depth")}
-        assert new == replace(old, reference_mode="every", losses=replace(old.losses, **picture))
+    assert mended == tuple(with_picture(old, scale) for old, scale in zip(written, (1, 1e4, 1e4), strict=True))
 
 
 def test_released_static_keeps_the_releases_ratios():
@@ -79,9 +83,7 @@ def test_released_static_keeps_the_releases_ratios():
 def test_paper_has_the_balance_that_the_loss_scaler_made():
     """GradScaler begins at 2^16 and multiplied all but static score distillation."""
     printed, mended = stages("paper_as_printed"), stages("paper")
-    for old, new, scale in zip(printed, mended, (2**16, 2e4, 2e4), strict=True):
-        picture = {name: scale * getattr(old.losses, name) for name in ("rgb", "mask", "depth")}
-        assert new == replace(old, reference_mode="every", losses=replace(old.losses, **picture))
+    assert mended == tuple(with_picture(old, scale) for old, scale in zip(printed, (2**16, 2e4, 2e4), strict=True))
 
 
 def test_paper_prints_only_reconstruction_and_tv():
@@ -95,7 +97,7 @@ def test_paper_prints_only_reconstruction_and_tv():
     static, coarse, fine = stages("paper_as_printed")
     assert (static.losses.time_tv, coarse.losses.time_tv, fine.losses.time_tv) == (0.0, 0.1, 0.1)
     assert coarse.losses.time_tv_form == "tables"
-    assert preset("paper").field.index_mode == "tiled_full"
+    assert preset("paper_as_printed").field.index_mode == "tiled_full"
     assert not any(is_normal_phase(step, static) or masked_levels(step, static) for step in (1, 100, 5000))
 
 
@@ -110,14 +112,14 @@ def test_demo_runs_on_albedo_and_needs_no_normals():
 def test_draft_is_smaller_than_released_everywhere():
     draft, released = preset("draft"), preset("released")
     for a, b in zip(stages("draft"), stages("released"), strict=True):
-        assert a.steps * a.render.size**2 * a.render.samples < b.steps * b.render.size**2 * b.render.samples / 50
-        assert a.losses == b.losses and a.optim == b.optim
+        assert a.steps * a.render.size**2 * a.render.samples < b.steps * b.render.size**2 * b.render.samples / 30
+        assert (a.losses.rgb, a.losses.mask, a.optim.grid_lr) == (b.losses.rgb, b.losses.mask, b.optim.grid_lr)
     assert draft.field.time_grids * 2**draft.field.log2_hashmap_size * 4 <= released.field.time_grids * 2**16
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_paper_gives_up_the_hash(name):
-    assert preset(name).field.index_mode == ("tiled_full" if name.startswith("paper") else "hash")
+    assert preset(name).field.index_mode == {"paper": "tiled", "paper_as_printed": "tiled_full"}.get(name, "hash")
 
 
 def test_unknown_and_unresolved_names_are_refused():
