@@ -32,7 +32,7 @@ class Faded(Ball):
 
 
 def contrast(field: Field4D) -> float:
-    cameras, time = make_cameras([0.0, 20.0], [15.0, 130.0]), torch.ones(2)
+    cameras, time = make_cameras([0.0, 20.0], [15.0, 130.0]), torch.full((2,), 0.25)
     image = render_clip(field, cameras, time, ImageOptions(16, 48, normals=False)).image
     truth = VIDEO.prior.picture(cameras, time, 16, torch.ones(3))
     return float((1 - image).square().mean().sqrt() / (1 - truth).square().mean().sqrt())
@@ -45,7 +45,7 @@ def test_a_source_keeps_the_contrast_that_a_fading_prior_takes() -> None:
     plain = run_stage("coarse", config, Guidances(video=fading), still, time_grids=FIELD)
     sourced = replace(fading, source=Faded(clip=True, still=True))
     kept = run_stage("coarse", config, Guidances(video=sourced), still, time_grids=FIELD)
-    assert contrast(plain) < 0.8 < 0.9 < contrast(kept) < 1.1
+    assert contrast(plain) < 0.8 < contrast(still) - 0.1 < contrast(kept) < 1.1  # early, while it has hardly risen
 
 
 def test_residuals_of_one_noise_cancel_at_the_still_clip(rng: torch.Generator) -> None:
