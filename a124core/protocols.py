@@ -186,6 +186,7 @@ class Guidance:
     note: str = ""  # one sentence for the user: what it is, what it understood
     weight_unit: str = "raw"  # one of WEIGHT_UNITS
     calibrate: bool = False  # choose cfg and noise range when a stage begins, so that the scene keeps its contrast
+    source: Prior | None = None  # of a video guidance: the same prior told that nothing moves (priors/sds.py)
 
     def __post_init__(self) -> None:
         check_noise_range(self.t_min, self.t_max)

@@ -31,6 +31,7 @@ class EchoPrior(Prior):
     wrong_pose: float = 0.0  # degrees: std of the azimuth by which the answer is off, a fixed one for each camera
     drift: tuple[float, float, float] = (1.0, 1.0, 1.0)  # factors of the exact answer's channels
     error: float = 0.0  # rms of an error that is new at each query, as a share of the latents' std at full noise
+    still: bool = False  # does it know the scene at time 0 only?
     exact = False
 
     @property
@@ -67,6 +68,8 @@ class EchoPrior(Prior):
 
     def _mistaken(self, view: View) -> View:
         """The view that is answered instead of the requested one."""
+        if self.still:
+            view = replace(view, time=torch.zeros_like(view.time))
         if not self.wrong_pose:
             return view
         c = view.cameras

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..protocols import FieldExplodedError, Guidances, Prior, View
+from ..protocols import FieldExplodedError, Guidance, Guidances, Prior, View
 from ..utils.device import DeviceMemoryError, is_out_of_memory
 
 BROKEN_SHARE = 0.01  # of an answer's numbers: fewer are single overflows, which count as 0 (sds.py) and cost nothing
@@ -148,7 +148,12 @@ def _broken_share(values: Tensor) -> float:
 def checked(guidances: Guidances) -> Guidances:
     """Return the guidances with their priors checked, for one run of one stage."""
     connected = {role: guidance for role, guidance in vars(guidances).items() if guidance is not None}
-    return Guidances(**{role: replace(g, prior=CheckedPrior(g.prior, role)) for role, g in connected.items()})
+    return Guidances(**{role: _checked(guidance, role) for role, guidance in connected.items()})
+
+
+def _checked(guidance: Guidance, role: str) -> Guidance:
+    source = None if guidance.source is None else CheckedPrior(guidance.source, f"{role} source")
+    return replace(guidance, prior=CheckedPrior(guidance.prior, role), source=source)
 
 
 def check_gradients(guidances: Guidances, losses: dict[str, float]) -> list[str]:

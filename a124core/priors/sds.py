@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ..protocols import Prior, View
+
+
+@dataclass(frozen=True)
+class StillClip:
+    """The clip that stands still, and a prior that knows it."""
+
+    prior: Prior
+    x0: Tensor  # without a graph
 
 
 def apply_cfg(uncond: Tensor, cond: Tensor, scale: float) -> Tensor:
@@ -30,17 +40,27 @@ def sds(
     sigma: Tensor,  # (items,)
     eps: Tensor,  # like x0
     form: str = "eps",
+    source: StillClip | None = None,
 ) -> Tensor:  # (items,)
     """Return score distillation (DreamFusion eq. 3): one value per item, because weights may differ per view.
 
     Its gradient at x0 is w(sigma) (eps_hat - eps), where eps_hat - eps = (x0 - x0_hat) / sigma. The value itself
     means nothing. Single non-finite numbers of a prior count as 0 (release); a prediction without one finite number is
-    passed on as it is, so that the stage stops with an error instead of learning nothing.
+    passed on as it is, so that the stage stops with an error instead of learning nothing. With a source its residual
+    under the same noise is subtracted (delta denoising score, arXiv 2304.07090; Animus3D has a static source): what the
+    prior would do to a clip that stands still, fading it or burning it out, it then does not do to this one.
     """
     with torch.no_grad():
         s = sigma.to(x0.device, torch.float32).reshape(-1, *[1] * (x0.ndim - 1))
-        x0_hat = prior.denoise(x0 + s.to(x0) * eps, sigma, view)
-        grad = sds_weight(s, form) / s * (x0.float() - x0_hat.float())
+        residual = _residual(prior, x0, view, sigma, s.to(x0) * eps)
+        if source is not None:
+            residual = residual - _residual(source.prior, source.x0, view, sigma, s.to(x0) * eps)
+        grad = sds_weight(s, form) / s * residual
         if grad.isfinite().any():
             grad = grad.nan_to_num(0.0, 0.0, 0.0)
     return (grad * x0).flatten(1).sum(1)
+
+
+def _residual(prior: Prior, x0: Tensor, view: View, sigma: Tensor, noise: Tensor) -> Tensor:  # like x0
+    """Return x0 - x0_hat in float32."""
+    return x0.float() - prior.denoise(x0 + noise, sigma, view).float()

@@ -15,6 +15,7 @@ from ..protocols import Cameras, Guidance, Guidances, Prior, Shading, View
 from ..reference.reference import Reference, camera_of
 from .clip_times import ClipTimes, sample_clip_times
 from .config import CoarseConfig
+from .frozen import StillFn, still_images
 from .render_batch import (
     BatchFn,
     LossFn,
@@ -64,7 +65,18 @@ def coarse_batches(
 ) -> BatchFn:
     """Eq. 5: L_SDS-T + L_TV always; L_rec and the view prior where a clip starts at time 0. None is left out."""
     check_supervised("coarse", connected_roles(reference, guidances))
-    return clip_batches(reference, guidances, config, device)
+    still = still_fn(field, guidances.video, config, device)
+    return clip_batches(reference, guidances, config, device, still=still)
+
+
+def still_fn(
+    field: Field4D, video: Guidance | None, config: CoarseConfig, device: torch.device
+) -> StillFn | None:
+    """Return what renders the scene at time 0 as the stage found it, where the video guidance has a source."""
+    if video is None or video.source is None:
+        return None
+    frozen = replace(field.at_rest().to(device), smooth_normals=field.smooth_normals)
+    return still_images(frozen, config.render)
 
 
 def clip_batches(
@@ -73,6 +85,7 @@ def clip_batches(
     config: CoarseConfig,
     device: torch.device,
     refine_fn: RefineFn | None = None,
+    still: StillFn | None = None,
 ) -> BatchFn:
     """Render for the moving stages: a clip for the video prior, its first frame for the view prior, the reference."""
     camera = camera_of(reference)
@@ -104,7 +117,8 @@ def clip_batches(
             return []
         clip = select_frames(clip, frames)
         sds = partial(sds_loss, step=step, config=config, rng=rng)
-        loss_fn = _loss_fn(supervision.video, first_view, refine, clip, frames, sds)
+        clip_sds = sds if still is None else partial(sds, still=still(clip))
+        loss_fn = _loss_fn(supervision.video, first_view, refine, clip, frames, (clip_sds, sds))
         return [novel_batch(clip, config.render.size, loss_fn, rng, device)]
 
     return batches
@@ -207,14 +221,16 @@ def _loss_fn(
     refine: RefineTerm | None,
     clip: View,
     frames: Tensor,  # which frames of the whole clip are rendered
-    sds: Callable[[Guidance, Tensor, View], Tensor],
+    sds: tuple[Callable[[Guidance, Tensor, View], Tensor], ...],  # of the clip, of one frame
 ) -> LossFn:
+    of_clip, of_frame = sds
+
     def loss_fn(rendered: RenderedImages) -> dict[str, Tensor]:
         image, terms = rendered.image, {}
         if video is not None:
-            terms["sds video"] = sds(video, image, clip)
+            terms["sds video"] = of_clip(video, image, clip)
         if first_view is not None:
-            terms["sds view"] = sds(first_view, image[:1], select_frames(clip, slice(0, 1)))
+            terms["sds view"] = of_frame(first_view, image[:1], select_frames(clip, slice(0, 1)))
         if refine is not None:
             terms |= refine.loss_fn(image[torch.searchsorted(frames, refine.frames).to(image.device)])
         return terms

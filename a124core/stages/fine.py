@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from ..field.field4d import Field4D
-from ..field.occupancy import OccupancyMask, field_occupancy
+from ..field.occupancy import field_occupancy
 from ..protocols import Guidance, Guidances, View
 from ..reference.reference import Reference
-from ..render.render import render
-from ..render.sample import sample_rays
-from .coarse import RefineFn, RefineTerm, clip_batches, select_frames
+from .coarse import RefineFn, RefineTerm, clip_batches, select_frames, still_fn
 from .config import FineConfig
-from .render_batch import BatchFn, novel_batch, sds_loss
+from .frozen import frozen_images
+from .render_batch import BatchFn, sds_loss
 from .supervision import check_supervised, connected_roles
 
 
@@ -34,7 +33,8 @@ def fine_batches(
         raise ValueError("the field has 1 time grid, so it stands still: run the coarse stage before the fine stage.")
     frozen = replace(field.at_rest().to(device), smooth_normals=field.smooth_normals)
     refine_fn = None if refine is None else refinement(frozen, refine, config)
-    return clip_batches(reference, guidances, config, device, refine_fn)
+    still = still_fn(field, guidances.video, config, device)
+    return clip_batches(reference, guidances, config, device, refine_fn, still)
 
 
 def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> RefineFn:
@@ -66,13 +66,3 @@ def refined_frames(frames: int, count: int, phase: str, rng: torch.Generator) ->
     free = frames - int(first[-1]) if count > 1 else frames
     shift = int(torch.randint(0, free, (), generator=rng))
     return first + shift if phase == "random" else first
-
-
-@torch.no_grad()
-def frozen_images(frozen: Field4D, view: View, size: int, mask: OccupancyMask, n_steps: int) -> Tensor:  # (F, 3, S, S)
-    """Render the coarse field with the view's cameras, times, light and background, at the clip's own size."""
-    rng = torch.Generator().manual_seed(0)
-    batch = novel_batch(view, size, lambda _: {}, rng, frozen.device)
-    samples = sample_rays(batch.rays, mask, n_steps)
-    rendered = render(frozen, samples, batch.background, batch.shading, batch.light)
-    return rendered.image.view(-1, size, size, 3).permute(0, 3, 1, 2)

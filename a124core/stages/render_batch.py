@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import losses
 from ..cameras.rig import random_views
 from ..priors.noise import draw_timesteps, timestep_range
-from ..priors.sds import mean_sds_weight, sds
+from ..priors.sds import StillClip, mean_sds_weight, sds
 from ..protocols import Cameras, Guidance, Shading, View
 from ..reference.reference import ReferenceTargets
 from ..render.sample import Rays, camera_rays
@@ -90,6 +90,7 @@ def sds_loss(
     step: int,
     config: StageConfig,
     rng: torch.Generator,
+    still: Tensor | None = None,  # like image: the clip of the still scene, for the guidance's source
 ) -> Tensor:  # scalar
     """Compute one prior's score distillation: one noise level for all items, fresh noise for each, weighted."""
     prior = guidance.prior
@@ -100,7 +101,10 @@ def sds_loss(
     eps = torch.randn(x0.shape, generator=rng).to(x0)
     weights = guidance_weights(guidance, view.cameras, view.reference)
     weights = weights if len(view.cameras) == items else weights[:1]
-    loss = (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form)).sum() / items
+    source = None
+    if guidance.source is not None and still is not None:
+        source = StillClip(guidance.source, prior.encode(still).detach())
+    loss = (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form, source)).sum() / items
     return loss if guidance.weight_unit == "raw" else normalisation(guidance, x0[0].numel(), config) * loss
 
 
