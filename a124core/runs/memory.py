@@ -116,8 +116,9 @@ def graph_bytes(field: FieldConfig, normals: str | None, kernels: str) -> int:
 
 
 def model_priors(guidances: Iterable[Guidance | None]) -> list[ModelPrior]:
-    """Return the priors that run a network."""
-    return [g.prior for g in guidances if g is not None and isinstance(g.prior, ModelPrior)]
+    """Return the priors that run a network, sources included."""
+    priors = [prior for g in guidances if g is not None for prior in (g.prior, g.source)]
+    return [prior for prior in priors if isinstance(prior, ModelPrior)]
 
 
 def owned_bytes(guidances: Iterable[Guidance | None]) -> int:

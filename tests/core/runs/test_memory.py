@@ -176,6 +176,8 @@ def test_shared_models_count_once_and_one_vae_is_asked_at_a_time() -> None:
     plain = estimate_memory(FIELD, config, [], "torch")
     assert 2**31 < found.transient < 2**31 + plain.transient
     assert found.total == found.field + found.auxiliary + found.networks + found.transient
+    sourced = replace(guidances[0], source=Holds({1: 100, 4: 1000}, 0, 0))
+    assert estimate_memory(FIELD, config, [sourced], "torch").networks == 110 + 1000
 
 
 def test_a_shortage_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
