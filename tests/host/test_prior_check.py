@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import imageio.v3 as iio
 import pytest
 
 from tests.host.host_python import figures_of, run_script
+from tests.host.test_host import node_of
 from tests.host.test_native_priors import models  # noqa: F401 (a fixture)
 
 
@@ -39,3 +42,24 @@ def test_calibrate_measures_a_model_that_was_never_opened_and_closes_it(figures:
     assert measured["queries"] == 33 and len(measured["notes"]) == 1
     assert not measured["open"] and not measured["open after"] and measured["cfg"] == 7.5
     assert "alibrated" in measured["notes"][0] and 2.0 <= measured["chosen"] <= 300.0
+
+
+def test_the_curve_is_a_picture_of_the_node_and_its_sentence_is_shown(host: Any, cut: Any) -> None:
+    prompt = cut("01_quickstart")
+    priors, reference = node_of(prompt, "A124BuiltInPriors"), node_of(prompt, "A124Reference")
+    wires = {"reference": [reference, 0], "image_guidance": [priors, 0], "video_guidance": [priors, 2]}
+    needed = {priors, reference, *_sources(prompt, priors)}
+    prompt = {key: node for key, node in prompt.items() if key in needed}
+    prompt["90"] = {"class_type": "A124PriorCheck", "inputs": {"size": 64, "embedding": "", "curve": True, **wires}}
+    prompt["91"] = {"class_type": "SaveImage", "inputs": {"images": ["90", 2], "filename_prefix": "curve"}}
+    entry = host.run(prompt, 600)
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    assert "holds full contrast at every noise" in str(entry["outputs"]["90"])
+    plot = iio.imread(host.base / "output" / entry["outputs"]["91"]["images"][0]["filename"])
+    assert plot.shape[0] > 200 and plot.std() > 10
+
+
+def _sources(prompt: dict, key: str) -> set[str]:
+    """Every node that a node's wires come from."""
+    wires = [value[0] for value in prompt[key]["inputs"].values() if isinstance(value, list)]
+    return {*wires, *(deeper for wire in wires for deeper in _sources(prompt, wire))}
