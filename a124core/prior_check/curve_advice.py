@@ -136,7 +136,7 @@ def curve_notes(role: str, curve: ResponseCurve, guidance: Guidance) -> list[str
     notes = []
     rest = curve.joint_rest(curve.own_cfg, noise_draws(guidance))
     if curve.exact and FADES <= rest <= SATURATES:
-        notes.append(f"The {role} guidance is exact: it holds full contrast at every noise.")
+        notes.append(f"The {role} guidance is exact: it asks for its own answer at every noise.")
     elif curve.exact:
         notes.append(
             f"The {role} guidance is exact, but its answer has {rest:.2g} times the contrast of this scene: it knows "

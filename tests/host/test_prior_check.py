@@ -54,7 +54,7 @@ def test_the_curve_is_a_picture_of_the_node_and_its_sentence_is_shown(host: Any,
     prompt["91"] = {"class_type": "SaveImage", "inputs": {"images": ["90", 2], "filename_prefix": "curve"}}
     entry = host.run(prompt, 600)
     assert entry["status"]["status_str"] == "success", entry["status"]
-    assert "holds full contrast at every noise" in str(entry["outputs"]["90"])
+    assert "asks for its own answer at every noise" in str(entry["outputs"]["90"])
     plot = iio.imread(host.base / "output" / entry["outputs"]["91"]["images"][0]["filename"])
     assert plot.shape[0] > 200 and plot.std() > 10
 

@@ -57,7 +57,7 @@ def curve_sentences(result: PriorCheck) -> str:
 def test_an_exact_prior_holds_full_contrast_at_every_noise(reference: Reference, role: str) -> None:
     result = check(reference, role, EXACT[role])
     assert result.curves[role].response == pytest.approx(1.0, abs=1e-5)
-    assert f"The {role} guidance is exact: it holds full contrast at every noise." in result.notes
+    assert f"The {role} guidance is exact: it asks for its own answer at every noise." in result.notes
     assert curve_sentences(result) == "" and result.figures[role]["rest"] == pytest.approx(1.0)
     assert result.figures[role]["mends blur"] == pytest.approx(1.0)
 

@@ -33,7 +33,7 @@ def test_the_curve_is_measured_on_request(
 ) -> None:
     off, on = (call_node(nodes["A124PriorCheck"], reference=reference, view_guidance=view, size=32, curve=curve)
                for curve in (False, True))
-    assert "The view guidance is exact: it holds full contrast at every noise." in on[1]
+    assert "The view guidance is exact: it asks for its own answer at every noise." in on[1]
     assert torch.equal(off[0], on[0]) and not torch.equal(off[2], on[2])
 
 
