@@ -67,7 +67,7 @@ def learn(models, **changes):
     wires = {name: ["1", k] for k, name in enumerate(("model", "clip", "vae"))}
     queued["2"] = {"class_type": "A124TextualInversion", "inputs": {**wires, **inputs}}
     hidden = {"graph": DynamicPrompt(queued), "unique_id": "2"}
-    return PACK["A124TextualInversion"]().learn(*models, reference(), **inputs, **hidden)
+    return PACK["A124TextualInversion"]().learn(*models, reference(), **inputs, **hidden)["result"]
 
 
 def rel_error(a, b):

@@ -1,7 +1,7 @@
-"""ModelScope's three models as files in both published layouts, small on disk, for the checks in the host.
+"""ModelScope's three models as files in both published layouts, 2 GB on disk, for the checks in the host.
 
 The UNet is a small one that reads text 1024 wide. Text encoder and VAE have the sizes that the host has written down
-for them; their weights are overlapping views of a few random numbers, which a .pth file stores once.
+for them; their weights are a few random numbers over and over, each tensor with its own memory, as in published files.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ def overlapping(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     pool = SCALED.setdefault(fan, (POOL / fan**0.5).half())
     step = min(fan, (len(pool) - fan) // shape[0])
     return pool.as_strided((shape[0], fan), (step, 1)) if len(shape) == 2 else pool[: shape[0] * fan].view(shape)
+
+
+def whole(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same weights, none of which shares memory: files where some do are refused."""
+    return {name: weight.clone() for name, weight in weights.items()}
 
 
 def open_clip_h() -> dict[str, torch.Tensor]:
@@ -91,8 +96,8 @@ def write(models: Path) -> None:
     torch.save(random_weights(SIZES, "original"), ours / PTH)
     safetensors.torch.save_file(random_weights(SIZES, "diffusers"), ours / FOLDER)
     clip, vae = open_clip_h(), first_stage()
-    torch.save(clip, ours / "open_clip_pytorch_model.bin")
-    torch.save(to_diffusers(clip), ours / "t2v" / "text_encoder" / "pytorch_model.bin")
+    torch.save(whole(clip), ours / "open_clip_pytorch_model.bin")
+    torch.save(whole(to_diffusers(clip)), ours / "t2v" / "text_encoder" / "pytorch_model.bin")
     packed = {f"first_stage_model.{name}": w for name, w in vae.items()} | {"loss.logvar": torch.zeros(1)}
-    torch.save({"state_dict": packed}, ours / "VQGAN_autoencoder.pth")
-    torch.save(vae, models / "vae" / VAE)
+    torch.save({"state_dict": whole(packed)}, ours / "VQGAN_autoencoder.pth")
+    torch.save(whole(vae), models / "vae" / VAE)

@@ -93,7 +93,7 @@ SENTENCES = {
     "another model": "not weights of ModelScope",
     "another encoder": "ViT-H",
     "no vae": "VAE of Stable Diffusion",
-    "pickled": "more than weights",
+    "pickled": "more than tensors",
     "gone": "is not in",
     "outside": "is not in",
 }
