@@ -53,7 +53,8 @@ def check_widgets(node: dict, inputs: dict[str, list]) -> None:
     for name, spec in inputs.items():
         if is_widget(spec[0]):
             widgets[name] = spec
-            if len(spec) > 1 and spec[1].get("control_after_generate"):
+            # the page adds it to seeds by their names, unless a node says no
+            if len(spec) > 1 and spec[1].get("control_after_generate", name in ("seed", "noise_seed")):
                 widgets[CONTROL] = [["fixed", "increment", "decrement", "randomize"]]
     uploads = any("upload" in key for spec in widgets.values() for key in (spec[1] if len(spec) > 1 else {}))
     values = node["widgets_values"][: len(node["widgets_values"]) - uploads]  # the last is the upload button's
