@@ -29,7 +29,8 @@ def trained_set(job: Job, until: float) -> Iterator[tuple[str, Any]]:
         raise ImportError(f"python -m {COMMAND} has no --device")
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        arguments = [*command, "--device", job.device, "--out", folder]
+        scale = str(job.row.options.get("steps_scale", 1.0))
+        arguments = [*command, "--device", job.device, "--out", folder, "--steps-scale", scale]
         output, code = run_program(arguments, dict(os.environ), until - PACKING)
         yield "seconds", time.monotonic() - began
         yield "finished", code == 0
