@@ -82,5 +82,7 @@ def _tiny() -> tuple[Row, ...]:
         Row("scaling", "scaling", slow, options=moving),
         Row(full_size_name("static", "low"), "full_size", slow, options=networks, packages=MODELS),
         Row(memory_name("demo"), "peaks", slow, options={"preset": "demo", "steps": 2}, module=f"{HERE}.peaks"),
-        Row("trained set", "trained_set", slow, options={"steps_scale": 1e-4}, packages=MODELS, module=f"{HERE}.trained"),
+        Row(
+            "trained set", "trained_set", slow, options={"steps_scale": 1e-4}, packages=MODELS, module=f"{HERE}.trained"
+        ),
     )
