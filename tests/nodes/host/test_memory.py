@@ -25,7 +25,8 @@ def test_they_are_closed_after_the_last_step_and_after_a_cancel(
         def close(self) -> None:
             closed.append("closed")
 
-    guidances = [None, *(SimpleNamespace(prior=prior, source=None) for prior in (Native(), object()))]  # the last holds nothing
+    priors = (Native(), object())  # the last holds nothing
+    guidances = [None, *(SimpleNamespace(prior=prior, source=None) for prior in priors)]
     if ends_well:
         with memory.loaded_models(guidances):
             assert not closed
