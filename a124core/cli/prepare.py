@@ -143,8 +143,9 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     owned = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
     guidances = replace(guidances, **owned)
     if name != "demo":  # for which their weights were tuned
+        rows = {"refine": "upscale"} if options.refine == "upscale" else {}
         guidances = Guidances(**{
-            role: None if guidance is None else normalised_built_in(role, guidance)
+            role: None if guidance is None else normalised_built_in(rows.get(role, role), guidance)
             for role, guidance in vars(guidances).items()
         })
     return PreparedRun(options, priors, guidances, settings, own_note=note)

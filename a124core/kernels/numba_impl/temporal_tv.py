@@ -4,7 +4,6 @@ and written once."""
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numba import float32
 from torch import Tensor
 
@@ -28,7 +27,6 @@ def _smooth(values, share, closed, begin, end):
             rise[c] = next_rise
 
 
-@torch.no_grad()
 def temporal_smoothing(values: Tensor, share: float, closed: bool) -> None:
     """As torch_impl.temporal_tv.temporal_smoothing, for contiguous tensors."""
     table = values.detach().numpy()

@@ -75,7 +75,7 @@ def test_a_normalised_weight_means_the_same_at_any_size_and_a_raw_one_grows_with
     assert gradients["raw"][1] == pytest.approx(4 * gradients["raw"][0], rel=0.15)
 
 
-def test_a_normalised_weight_of_1_is_a_squared_error_as_strong_as_the_picture() -> None:
+def test_a_normalised_weight_of_1_is_the_mean_residual_times_the_weight_of_the_picture() -> None:
     """At one noise level w over its mean is 1, so the gradient at x0 is rgb (eps_hat - eps) / elements."""
     priors, _ = _snowman()
     prior = priors.view.prior
