@@ -22,7 +22,8 @@ def test_weights_are_counted_in_their_precision(models: Path, dtype: torch.dtype
     prior = load_role("refine", models, policy=OffloadPolicy(dtype=dtype))
     networks = (*prior.denoiser.networks, prior.encoder.vae)
     assert prior.weight_bytes() == ({id(n): bytes_of(n) for n in networks}, 0)
-    assert next(prior.denoiser.unet.parameters()).dtype == dtype
+    held = torch.float16 if dtype is torch.bfloat16 else dtype  # the image's own UNet, whose cfg is high (offload.py)
+    assert next(prior.denoiser.unet.parameters()).dtype == held
 
 
 def test_offloaded_networks_are_transient(models: Path) -> None:
