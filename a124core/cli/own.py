@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..cameras.keyframes import listed_cameras
+from ..cameras.keyframes import image_cameras
 from ..cameras.transforms import listed_files, read_camera_file
 from ..models3d.hull import visual_hull
 from ..models3d.read import read_model
@@ -75,7 +75,7 @@ def read_posed(options: RunOptions) -> tuple[Tensor, Tensor | None, Pinholes]:
             f"--images {options.images} holds {len(files)} picture(s): put {MIN_IMAGES} to {MAX_IMAGES} of the subject "
             "into it, seen from all around."
         )
-    cameras = listed_cameras(read_camera_file(options.images_cameras))
+    cameras, _ = image_cameras(read_camera_file(options.images_cameras), len(files))
     order = by_name(listed_files(options.images_cameras), files)
     return *read_clip(options.images), cameras if order is None else cameras[torch.tensor(order)]
 
@@ -94,7 +94,7 @@ def read_clips(options: RunOptions) -> list[tuple[ClipFrames, Pinholes | None]]:
     lengths = [len(clip.image) for clip in frames]
     cameras = [None] * len(frames)
     if options.clip_cameras is not None:
-        cameras = shared_out(listed_cameras(read_camera_file(options.clip_cameras)), lengths)
+        cameras = shared_out(image_cameras(read_camera_file(options.clip_cameras), sum(lengths))[0], lengths)
     elif len(frames) > 1:
         raise ValueError(
             f"there are {len(frames)} clips and no cameras: say where each was filmed from with --clip-cameras JSON."
