@@ -27,8 +27,10 @@ class Calibration:
     t_max: float
 
     def apply(self, guidance: Guidance) -> Guidance:
-        """Return the guidance with these numbers."""
-        return replace(with_range(guidance, self.t_min, self.t_max), prior=guidance.prior.with_cfg(self.cfg))
+        """Return the guidance with these numbers; a source must have the prior's cfg, or their residuals differ."""
+        source = None if guidance.source is None else guidance.source.with_cfg(self.cfg)
+        prior = guidance.prior.with_cfg(self.cfg)
+        return replace(with_range(guidance, self.t_min, self.t_max), prior=prior, source=source)
 
 
 def with_range(guidance: Guidance, t_min: float, t_max: float) -> Guidance:

@@ -161,7 +161,8 @@ def check_gradients(guidances: Guidances, losses: dict[str, float]) -> list[str]
     for role, guidance in vars(guidances).items():
         if guidance is not None and guidance.weight and (norm := losses.get(f"sds {role}")) is not None:
             guidance.prior.check_gradient(norm)
-    notes = [note for guidance in guidances for note in guidance.prior.notes]
-    for guidance in guidances:
-        guidance.prior.notes.clear()
+    priors = [prior for g in guidances for prior in (g.prior, g.source) if prior is not None]
+    notes = [note for prior in priors for note in prior.notes]
+    for prior in priors:
+        prior.notes.clear()
     return notes

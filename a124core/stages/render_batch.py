@@ -93,7 +93,9 @@ def sds_loss(
     still: Tensor | None = None,  # like image: the clip of the still scene, for the guidance's source
 ) -> Tensor:  # scalar
     """Compute one prior's score distillation: one noise level for all items, fresh noise for each, weighted."""
-    prior = guidance.prior
+    prior, source = guidance.prior, None
+    if guidance.source is not None and still is not None:  # before the image: a check of the answer looks at the last
+        source = StillClip(guidance.source, prior.encode(still).detach())
     x0 = prior.encode(image)
     items = x0.shape[0]
     timestep = draw_timesteps(1, guidance.t_min, t_high(guidance, step, config.steps), prior.sigmas, rng)
@@ -101,9 +103,6 @@ def sds_loss(
     eps = torch.randn(x0.shape, generator=rng).to(x0)
     weights = guidance_weights(guidance, view.cameras, view.reference)
     weights = weights if len(view.cameras) == items else weights[:1]
-    source = None
-    if guidance.source is not None and still is not None:
-        source = StillClip(guidance.source, prior.encode(still).detach())
     loss = (weights.to(x0) * sds(prior, x0, view, sigma, eps, guidance.form, source)).sum() / items
     return loss if guidance.weight_unit == "raw" else normalisation(guidance, x0[0].numel(), config) * loss
 

@@ -67,6 +67,14 @@ def test_released_weights_as_written():
     assert preset("released").field.index_mode == "hash"
 
 
+def test_the_picture_weighs_as_much_as_the_notes_say():
+    """docs/deviations.md, "The picture is drowned": 1000 and 5e4, the paper's 5 times 2^16 and 2e4."""
+    weights = {name: [(s.losses.rgb, s.losses.mask, s.reference_mode) for s in stages(name)] for name in NAMES}
+    assert weights["released"] == [(1e3, 1e2, "every"), (5e4, 5e3, "every"), (5e4, 5e3, "every")] == weights["draft"]
+    assert weights["paper"] == [(327_680, 32_768, "every"), (1e5, 1e4, "every"), (1e5, 1e4, "every")]
+    assert weights["paper_as_printed"] == [(5.0, 0.5, "paper")] * 3
+
+
 def test_released_differs_from_what_was_written_in_the_picture_alone():
     written, mended = stages("released_as_written"), stages("released")
     assert mended == tuple(with_picture(old, scale) for old, scale in zip(written, (1, 1e4, 1e4), strict=True))

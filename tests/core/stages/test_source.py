@@ -9,11 +9,13 @@ import torch
 
 from a124core.cameras.rig import make_cameras
 from a124core.field.field4d import Field4D
-from a124core.priors.checked import PriorError
+from a124core.prior_check.curve_advice import Calibration
+from a124core.priors.checked import PriorError, check_gradients, checked
 from a124core.priors.sds import StillClip, sds
-from a124core.protocols import Guidance, Guidances, View
+from a124core.protocols import FieldExplodedError, Guidance, Guidances, View
 from a124core.render.clip import ImageOptions, render_clip
 from a124core.stages.config import CoarseConfig
+from a124core.stages.render_batch import sds_loss
 from tests.core.stages.test_loop import FIELD, MOVING, STATIC, VIDEO, VIEWS, Ball
 from tests.stage_runs import run_stage
 
@@ -74,3 +76,35 @@ def test_a_source_is_checked_like_a_prior() -> None:
     config = CoarseConfig(**{**MOVING, "steps": 1})
     with pytest.raises(PriorError, match=r"the video source prior \(Broken\) answered with"):
         run_stage("coarse", config, Guidances(video=guidance), still, time_grids=FIELD)
+
+
+def test_an_exploded_render_is_told_as_one_beside_a_source() -> None:
+    """The still clip is healthy, so it must not be what a broken answer is compared with."""
+    guidance = replace(VIDEO, prior=Faded(clip=True), source=Faded(clip=True, still=True))
+    used = checked(Guidances(video=guidance)).video
+    image = torch.full((4, 3, 12, 12), torch.nan, requires_grad=True)
+    cameras = make_cameras([0.0] * 4, [0.0] * 4)
+    view = View(cameras, cameras[:1], torch.linspace(0, 1, 4), torch.ones(3))
+    with pytest.raises(FieldExplodedError):
+        for step in range(1, 30):
+            rng = torch.Generator().manual_seed(step)
+            sds_loss(used, image, view, step, CoarseConfig(**MOVING), rng, still=torch.ones(4, 3, 12, 12))
+
+
+def test_what_a_source_notes_is_told_once() -> None:
+    used = checked(Guidances(video=replace(VIDEO, source=Faded(clip=True, still=True))))
+    used.video.source.notes.append("an unlucky answer")
+    assert check_gradients(used, {}) == ["an unlucky answer"] and check_gradients(used, {}) == []
+
+
+def test_calibration_gives_a_source_the_cfg_of_the_prior() -> None:
+    @dataclass
+    class Guided(Faded):
+        cfg: float = 7.5
+
+        def with_cfg(self, scale: float) -> Guided:
+            return replace(self, cfg=scale)
+
+    guidance = replace(VIDEO, prior=Guided(clip=True), source=Guided(clip=True, still=True))
+    chosen = Calibration(30.0, 0.1, 0.9).apply(guidance)
+    assert chosen.prior.cfg == chosen.source.cfg == 30.0 and chosen.source.still

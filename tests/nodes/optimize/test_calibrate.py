@@ -56,4 +56,5 @@ def test_the_widget_sets_the_flag(
              "t_max": 0.6, "size": 64}
     for calibrate in (False, True):
         guidance = nodes["A124ImageGuidance"]().make(**wires, calibrate=calibrate)["result"][0]
-        assert guidance.calibrate is calibrate and nodes["A124ImageGuidance"].INPUT_TYPES()["optional"]["calibrate"]
+        assert guidance.calibrate is calibrate
+    assert nodes["A124ImageGuidance"].INPUT_TYPES()["optional"]["calibrate"][1]["default"] is False
