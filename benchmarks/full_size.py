@@ -64,7 +64,7 @@ FIELD = ("field and renderer, forwards", "field and renderer, backwards")
 PLACES = {
     "networks": [(Denoiser, "denoise")],
     "VAE, forwards and again in backwards": [(VaeEncoder, "unscaled")],
-    FIELD[0]: [(gradients, "_render"), (fine, "frozen_images")],
+    FIELD[0]: [(gradients, "render_rays"), (fine, "frozen_images")],
     FIELD[1]: [(gradients, "_backward_pixels")],
     "occupancy": [(loop, "update_occupancy"), (Occupancy, "mask")],
     "optimiser": [(loop, "adam_step")],

@@ -86,8 +86,12 @@ class TerminalProgress:
             short = {k: v for k, v in step.gradient_shares.items() if k == REFERENCE}  # the line has no room for all
             self._bar.set_postfix_str(describe_shares(short), refresh=False)
             advance(self._bar)
+        self.check_stop(step.stage)
+
+    def check_stop(self, stage: str) -> None:
+        """Stop here after a Ctrl-C."""
         if self.stop:
-            raise Interrupted(f"in the {step.stage} stage")
+            raise Interrupted(f"in the {stage} stage")
 
     def _forget_after(self, stage: str, step: int) -> None:
         """Drop the losses after a step that a stage goes on from: they are measured again."""
@@ -111,8 +115,7 @@ class TerminalProgress:
         """Evaluate with this renderer until somebody presses Ctrl-C: the stage itself is done and kept."""
 
         def render(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
-            if self.stop:
-                raise Interrupted(f"in the {stage} stage")
+            self.check_stop(stage)
             return renderer(cameras, time, size)
 
         return render

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +149,9 @@ class _Pipeline:
         folder, steps = self.keeper.folder, self.prepared.config(stage).steps
         snapshot = folder.store.newest(lambda s: s.stage == stage) if self.resume else None
         monitor = RunMonitor(self.progress, self._save, INTERVALS)
-        guidances = calibrated_guidances(self.prepared, stage, field, self.say)
+        with plain_interrupt_unless(folder.resumable), memory_advice(self.prepared.options, stage):
+            stop = partial(self.progress.check_stop, stage)
+            guidances = calibrated_guidances(self.prepared, stage, field, self.say, stop)
 
         def saved(step: int) -> Snapshot | None:
             return folder.store.newest(lambda s: s.stage == stage and s.step <= step)
@@ -206,13 +210,21 @@ def run_stage(
     start = initial_field(stage, field, prepared.settings.field, config, options.seed)
     run = Run(options.seed, options.device, on_step, snapshot, saved)
     try:
-        return optimise(stage, start, options.reference, guidances, config, run)
+        with memory_advice(options, stage):
+            return optimise(stage, start, options.reference, guidances, config, run)
+    finally:
+        for prior in model_priors(guidances):
+            prior.close()  # the next stage runs others
+
+
+@contextmanager
+def memory_advice(options: RunOptions, stage: str) -> Iterator[None]:
+    """Turn an error of memory into a sentence that says what needs less."""
+    try:
+        yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         task = f"{error.prior} in the {stage} stage" if isinstance(error, PriorError) else f"the {stage} stage"
         advice = f"start it again with {less_memory(options.memory)}"
         raise RuntimeError(f"{task} is out of memory: {advice}.") from error
-    finally:
-        for prior in model_priors(guidances):
-            prior.close()  # the next stage runs others

@@ -92,6 +92,12 @@ class Field4D(Field):
         copy = self._converted(lambda value: value.detach().cpu().clone(), "cpu")
         return replace(copy, masked_levels=0, smooth_normals=False)
 
+    def at_time_0(self) -> Field4D:
+        """Return a copy at rest of the scene at time 0 alone: one time grid."""
+        table = self.table[:1]
+        occupancy = None if self.occupancy is None else self.occupancy.over_time(1)
+        return replace(self, config=replace(self.config, time_grids=1), table=table, occupancy=occupancy).at_rest()
+
     def _converted(self, convert: Callable[[Tensor], Tensor], device: torch.device | str) -> Field4D:
         """Convert table and MLP, and move the occupancy."""
         occupancy = None if self.occupancy is None else self.occupancy.to(device)

@@ -41,7 +41,7 @@ class Occupancy:
         return replace(self, grid=self.grid.to(device))
 
     def over_time(self, slices: int) -> Occupancy:
-        """Repeat a still field's occupancy for every slice of time."""
+        """Repeat the first slice, a still field's only one, for every slice of time."""
         return replace(self, grid=self.grid[:1].expand(slices, -1, -1, -1).clone())
 
     def mask(self) -> OccupancyMask:

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ..protocols import Guidance, Guidances
+from ..priors.checked import checked
+from ..protocols import Field, Guidance, Guidances
+from ..reference.reference import Reference
 from ..utils.progress import OnProgress
 from .curve_advice import Calibration, calibrate_curve
 from .probe import Probe
 from .respond import N_CURVE_QUERIES, curve_input, measure_curve
-from .views import ProbeViews
+from .views import ProbeViews, render_views
 from .warnings import CFG_RANGE
+
+
+NOTHING_TO_QUERY = "Not calibrated: calibrate needs a reference, or a field of the stage before"
 
 
 @dataclass
@@ -33,15 +38,25 @@ def to_calibrate(guidances: Guidances) -> dict[str, Guidance]:
     return {role: g for role, g in vars(guidances).items() if g is not None and g.calibrate}
 
 
+def scene_views(
+    reference: Reference | None, field: Field | None, size: int, device: torch.device | str
+) -> ProbeViews | None:
+    """Return what a stage can query with when it begins: the field of the stage before, else the reference image."""
+    if reference is None and field is None:
+        return None
+    return ProbeViews(reference, None if field is None else render_views(field, device), size)
+
+
 def calibrate(
     guidances: Guidances,
-    views: ProbeViews,
+    views: ProbeViews | None,  # None: there is nothing to query with
     seed: int = 0,
     device: torch.device | str = "cpu",
     on_progress: OnProgress | None = None,  # called before each query
 ) -> Calibrations:
-    """Measure the response curve of each guidance that requests it, and choose its numbers."""
-    chosen, requested = Calibrations(), to_calibrate(guidances)
+    """Measure the response curve of each guidance that requests it, and choose its numbers; PriorError if a prior
+    fails, as in a stage."""
+    chosen, requested = Calibrations(), to_calibrate(checked(guidances))
     done, total = itertools.count(), N_CURVE_QUERIES * len(requested)
     for role, guidance in requested.items():
 
@@ -51,6 +66,9 @@ def calibrate(
 
         if (reason := _why_not(guidance)) is not None:
             chosen.notes.append(f"The {role} guidance {reason}, so calibrate leaves it as it is.")
+            continue
+        if views is None:
+            chosen.notes.append(f"{NOTHING_TO_QUERY}, so the cfg of the {role} guidance stays {guidance.prior.cfg:g}.")
             continue
         probe = Probe(role, guidance, torch.device(device), seed, on_query)
         _choose(probe, views, chosen)

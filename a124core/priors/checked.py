@@ -39,7 +39,7 @@ class CheckedPrior(Prior):
     """Another prior, each of whose answers is checked for its type, its shape and its numbers."""
 
     def __init__(self, prior: Prior, role: str) -> None:
-        self.prior = prior
+        self.prior, self.role = prior, role
         self.notes: list[str] = []  # sentences for the user, until somebody takes them
         self.name = f"the {role} prior ({type(prior).__name__})"
         self.sigmas, self.cameras = getattr(prior, "sigmas", None), getattr(prior, "cameras", None)
@@ -76,6 +76,10 @@ class CheckedPrior(Prior):
             )
         self._check_numbers(x0_hat, x_t, sigma)
         return x0_hat
+
+    def with_cfg(self, cfg: float) -> CheckedPrior:
+        """Return the prior at another cfg, checked too."""
+        return CheckedPrior(self.prior.with_cfg(cfg), self.role)
 
     def check_gradient(self, norm: float) -> None:
         """Warn once of a gradient of exactly 0 at the pixels, by which a prior says nothing; PriorError if it lasts."""

@@ -35,7 +35,7 @@ class MemoryEstimate:
     """Bytes on the device that a stage computes on."""
 
     field: int  # tables and MLP: weights, gradients, two moments of Adam
-    auxiliary: int  # the occupancy; in the fine stage also the frozen copy of the field
+    auxiliary: int  # the occupancy; the frozen fields beside it
     networks: int  # weights of the connected models
     transient: int  # at its peak: the graph of the rays rendered at once, and the gradient of an image through the VAE
     owned: int = 0  # of these none is on the device: 3D models, clips and pictures that are loaded already
@@ -68,6 +68,9 @@ def estimate_memory(
     field = replace(field, time_grids=field.time_grids if isinstance(config, CoarseConfig) else 1)
     guidances = tuple(guidances)
     priors = model_priors(guidances)
+    still = 0  # the scene at time 0, that a source judges
+    if isinstance(config, CoarseConfig) and any(g is not None and g.source is not None for g in guidances):
+        still = table_bytes(replace(field, time_grids=1)) + mlp_bytes(field) + config.render.occupancy_size**3 * FLOAT
     weights = table_bytes(field) + mlp_bytes(field)
     slices = config.render.occupancy_slices if field.time_grids > 1 else 1
     occupancy = slices * config.render.occupancy_size**3 * FLOAT
@@ -76,7 +79,7 @@ def estimate_memory(
     normals = config.render.normals if config.shaded or needs_normals(config.losses) else None
     graph = samples_at_once(field, config) * graph_bytes(field, normals, kernels)
     transient = round(graph + max(encoder, table_bytes(field)))
-    return MemoryEstimate(4 * weights, occupancy + frozen, _weights(priors), transient, owned_bytes(guidances))
+    return MemoryEstimate(4 * weights, occupancy + frozen + still, _weights(priors), transient, owned_bytes(guidances))
 
 
 def kernels_on(device: torch.device | str) -> str:

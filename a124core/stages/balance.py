@@ -1,7 +1,8 @@
 """Who moves the field: the shares of picture and priors in the gradient at the pixels.
 
 Adam divides by the running size of the gradient, so a term that is much weaker than another moves nothing, whatever its
-loss says."""
+loss says. What pulls a place of the scene is the gradient summed over the pixels that see it, so sums over pictures of
+any size can be compared."""
 
 from __future__ import annotations
 
@@ -16,19 +17,19 @@ SMALLEST_SHARE = 0.01  # of the picture against the priors: below, Adam hardly h
 
 @dataclass
 class Balance:
-    """The norms of the last steps, and the shares of those before."""
+    """The pulls of the last steps, and the shares of those before."""
 
     stage: str
     warns: bool = True  # not where every prior is exact: they agree with the picture
     shares: dict[str, float] = field(default_factory=dict)  # of REFERENCE and each "sds ..." term; empty at first
-    totals: dict[str, float] = field(default_factory=dict)  # of norms since the shares were taken
+    totals: dict[str, float] = field(default_factory=dict)  # of pulls since the shares were taken
     count: int = 0  # steps since then
 
-    def add(self, norms: Mapping[str, float]) -> str | None:
-        """Count a step's norms by term, one that a step lacks as 0 -> a warning where the picture is not heard."""
-        for term, norm in norms.items():
+    def add(self, pulls: Mapping[str, float]) -> str | None:
+        """Count a step's sums of |gradient| by term, one that a step lacks as 0 -> a warning where the picture is not heard."""
+        for term, pull in pulls.items():
             name = REFERENCE if term in REFERENCE_TERMS else term
-            self.totals[name] = self.totals.get(name, 0.0) + norm
+            self.totals[name] = self.totals.get(name, 0.0) + pull
         self.count += 1
         if self.count < EVERY:
             return None

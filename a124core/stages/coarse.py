@@ -75,8 +75,7 @@ def still_fn(
     """Return what renders the scene at time 0 as the stage found it, where the video guidance has a source."""
     if video is None or video.source is None:
         return None
-    frozen = replace(field.at_rest().to(device), smooth_normals=field.smooth_normals)
-    return still_images(frozen, config.render)
+    return still_images(replace(field.at_time_0().to(device), smooth_normals=field.smooth_normals), config.render)
 
 
 def clip_batches(

@@ -46,7 +46,7 @@ def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> RefineF
         part = select_frames(view, frames)
         frozen_image = None
         if config.condition == "frozen coarse":
-            frozen_image = frozen_images(frozen, part, config.render.size, mask, config.render.samples)
+            frozen_image = frozen_images(frozen, part, mask, config.render)
         sds = partial(sds_loss, step=step, config=config, rng=rng)
 
         def loss_fn(image: Tensor) -> dict[str, Tensor]:

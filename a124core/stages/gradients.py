@@ -24,7 +24,7 @@ class BatchReport:
     """What a batch did."""
 
     losses: dict[str, float]  # by name
-    norms: dict[str, float]  # of each image loss's gradient at the pixels
+    pulls: dict[str, float]  # sums of each image loss's |gradient| over the pixels, which do not depend on their number
     opacity: float  # mean
 
 
@@ -37,21 +37,19 @@ def backward(
     entropy_factor: float,
 ) -> BatchReport:
     """Add the gradient of a batch to the field's tensors."""
-    n_rays, chunk = len(batch.rays), config.chunk
-    whole = not 0 < chunk < n_rays
-    chunks = [slice(0, n_rays)] if whole else [slice(i, min(i + chunk, n_rays)) for i in range(0, n_rays, chunk)]
-    normals = needs_normals(losses)
+    parts = chunks(len(batch.rays), config.chunk)
+    whole, normals = len(parts) == 1, needs_normals(losses)
     with torch.set_grad_enabled(whole):
-        renders = [_render(field, batch, mask, config, rays, normals) for rays in chunks]
-    images, gradients, losses_by_name, norms = pixel_gradients(renders, batch, losses)
+        renders = [render_rays(field, batch, mask, config, rays, normals) for rays in parts]
+    images, gradients, losses_by_name, pulls = pixel_gradients(renders, batch, losses)
     n_samples = max(sum(r.n_marched for r in renders), 1)
-    for rays, rendered in zip(chunks, renders, strict=True):
-        with_graph = rendered if whole else _render(field, batch, mask, config, rays, normals)
+    for rays, rendered in zip(parts, renders, strict=True):
+        with_graph = rendered if whole else render_rays(field, batch, mask, config, rays, normals)
         terms = sample_terms(with_graph, batch.rays.directions[rays], losses, entropy_factor, n_samples)
         _backward_pixels(with_graph, [None if g is None else g[rays] for g in gradients], terms)
         for name, value in terms.items():
             losses_by_name[name] = losses_by_name.get(name, 0.0) + float(value.detach())
-    return BatchReport(losses_by_name, norms, float(images.opacity.detach().mean()))
+    return BatchReport(losses_by_name, pulls, float(images.opacity.detach().mean()))
 
 
 def needs_normals(losses: LossWeights) -> bool:
@@ -59,9 +57,15 @@ def needs_normals(losses: LossWeights) -> bool:
     return losses.orientation > 0 or losses.normal_tv > 0 or losses.normal_blur > 0
 
 
-def _render(
+def chunks(n_rays: int, size: int) -> list[slice]:
+    """Cut rays into parts of a size; 0: all at once."""
+    return [slice(i, min(i + (size or n_rays), n_rays)) for i in range(0, n_rays, size or n_rays)]
+
+
+def render_rays(
     field: Field4D, batch: RenderBatch, mask: OccupancyMask, config: RenderConfig, rays: slice, normals: bool
 ) -> Render:
+    """Render some rays of a batch."""
     light = None if batch.light is None else batch.light[rays]
     return render(  # the samples are no local here: early_stop frees those that it leaves out
         field, sample_rays(batch.rays[rays], mask, config.samples), batch.background, batch.shading, light, normals,
@@ -71,7 +75,7 @@ def _render(
 
 def pixel_gradients(
     renders: list[Render], batch: RenderBatch, losses: LossWeights
-) -> tuple[RenderedImages, list[Tensor | None], dict[str, float], dict[str, float]]:  # images, gradients, losses, norms
+) -> tuple[RenderedImages, list[Tensor | None], dict[str, float], dict[str, float]]:  # images, gradients, losses, pulls
     """Evaluate the losses on the finished images, and take their gradient there."""
     columns = zip(*(_layers(r) for r in renders), strict=True)
     flat = [None if column[0] is None else torch.cat(column) for column in columns]
@@ -80,15 +84,15 @@ def pixel_gradients(
         images, terms = _image_terms(leaves, batch, losses)
     present = [v for v in leaves if v is not None]
     totals: list[Tensor | None] = [None] * len(present)
-    values, norms = {}, {}
+    values, pulls = {}, {}
     for name, term in terms.items():
         gradients = torch.autograd.grad(term, present, allow_unused=True, retain_graph=True)
         totals = [_add(a, b) for a, b in zip(totals, gradients, strict=True)]
-        norms[name] = _norm(gradients)
+        norm, pulls[name] = _sizes(gradients)
         # score distillation, whose value means nothing, is logged by its gradient
-        values[name] = norms[name] if name.startswith("sds") else float(term.detach())
+        values[name] = norm if name.startswith("sds") else float(term.detach())
     remaining = iter(totals)
-    return images, [None if v is None else next(remaining) for v in leaves], values, norms
+    return images, [None if v is None else next(remaining) for v in leaves], values, pulls
 
 
 def _image_terms(
@@ -109,8 +113,14 @@ def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
 
 
-def _norm(gradients: tuple[Tensor | None, ...]) -> float:
-    return float(sum(g.square().sum() for g in gradients if g is not None) ** 0.5)
+def _sizes(gradients: tuple[Tensor | None, ...]) -> tuple[float, float]:
+    """Return the norm and the sum of absolute values, with one wait on a device."""
+    present = [g for g in gradients if g is not None]
+    if not present:
+        return 0.0, 0.0
+    flat = torch.cat([g.flatten() for g in present])
+    norm, total = torch.stack((flat.square().sum().sqrt(), flat.abs().sum())).tolist()
+    return norm, total
 
 
 def normal_terms(images: RenderedImages, losses: LossWeights) -> dict[str, Tensor]:

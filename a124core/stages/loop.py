@@ -129,16 +129,16 @@ def _one_step(
     state.optimiser.zero_grad(set_to_none=True)
     losses: dict[str, float] = {}
     opacities = []
-    norms: dict[str, float] = {}
+    pulls: dict[str, float] = {}
     factor = entropy_factor(step, config)
     for batch in batch_fn(step, state.rng):
         report = backward(state.field, batch, state.mask, config.render, config.losses, factor)
         opacities.append(report.opacity)
-        losses, norms = _added(losses, report.losses), _added(norms, report.norms)
+        losses, pulls = _added(losses, report.losses), _added(pulls, report.pulls)
     losses |= temporal_tv(state.field, config.losses, state.rng)
     state.health.check(step, state.field, losses, opacities)
     state.notes += check_gradients(guidances, losses)
-    state.notes += filter(None, [state.balance.add(norms)])
+    state.notes += filter(None, [state.balance.add(pulls)])
     state.updated_step = step
     adam_step(state.optimiser, state.field, config, step)
     return losses

@@ -13,8 +13,8 @@ from ...a124core.utils.device import best_device
 from .runtime import host_module
 
 # Beside the models, for field, optimiser and renderer; gradients of encoders come on top. estimate_memory with Triton:
-# draft 1.6 GiB at most, released and paper 2.7 to 3.3 with memory low (4.5 balanced, for which the host pages weights)
-RESERVED_BYTES = 3 * 2**30
+# draft 2.0 GiB at most, released and paper 3.3 with memory low (5.2 balanced, for which the host pages weights)
+RESERVED_BYTES = 7 * 2**29
 
 
 def host_device() -> torch.device:

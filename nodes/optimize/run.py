@@ -11,8 +11,7 @@ from typing import Any
 
 from ...a124core.field.config import FieldConfig
 from ...a124core.field.field4d import Field4D
-from ...a124core.prior_check.calibrate import calibrate, to_calibrate
-from ...a124core.prior_check.views import ProbeViews, render_views
+from ...a124core.prior_check.calibrate import calibrate, scene_views, to_calibrate
 from ...a124core.protocols import FieldLostError, Guidances, Run, Step
 from ...a124core.reference.reference import Reference
 from ...a124core.runs.advice import less_memory, out_of_memory_advice
@@ -128,7 +127,7 @@ def _calibrated(
     used = used_guidances(node.stage, guidances)
     if not to_calibrate(used):
         return guidances, ""
-    views = ProbeViews(reference, None if field is None else render_views(field, host_device()), config.render.size)
+    views = scene_views(reference, field, config.render.size, host_device())
     with loaded_models(used):
         chosen = calibrate(used, views, node.seed, host_device(), ui.progress_callback(node.node_id))
     return chosen.apply(guidances), " ".join(chosen.notes)

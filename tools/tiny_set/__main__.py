@@ -25,9 +25,11 @@ def main() -> None:
     options.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES, help="which to train (all)")
     options.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     options.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="2: the video role in a second process")
+    options.add_argument("--bf16", action="store_true", help="the video role in bfloat16: 1.7 times as fast with AMX")
     chosen = options.parse_args()
     start = time.monotonic()
     config = replace(shortened(Config(), chosen.steps_scale), device=chosen.device)
+    config.courses["video"] = replace(config.courses["video"], bf16=chosen.bf16)
     _train(config, chosen)
     print(f"{(time.monotonic() - start) / 60:.1f} minutes in this run; the folders are in {chosen.out}.")
 
@@ -47,7 +49,8 @@ def _train(config: Config, chosen: argparse.Namespace) -> None:
 def _command(chosen: argparse.Namespace, roles: list[str]) -> list[str]:
     options = {"out": chosen.out, "steps-scale": chosen.steps_scale, "device": chosen.device}
     named = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "tools.tiny_set", *named, "--roles", *(roles or ["image"])]
+    flags = ["--bf16"] if chosen.bf16 else []
+    return [sys.executable, "-m", "tools.tiny_set", *named, *flags, "--roles", *(roles or ["image"])]
 
 
 def _environment() -> dict[str, str]:

@@ -48,6 +48,7 @@ class Course:
     steps: int
     batch: int
     rate: float = 2e-3
+    bf16: bool = False  # of the forward pass; weights, their average and Adam's moments stay float32
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch) < 1:
@@ -58,9 +59,9 @@ def _courses() -> dict[str, Course]:
     """About 90 minutes on two cores of an Intel Xeon: 0.15 s of one core for a step of the image role, 0.8 s for one of
     the video role."""
     return {
-        "image": Course(steps=8_000, batch=16),
+        "image": Course(steps=6_000, batch=16),
         "view": Course(steps=4_000, batch=16),
-        "video": Course(steps=5_000, batch=4),
+        "video": Course(steps=4_000, batch=4),
         "control": Course(steps=4_000, batch=16),
     }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from a124core.utils.files import atomic_write
 
@@ -45,7 +47,7 @@ def learn(
     start, begun, mean = time.monotonic(), done, math.nan
     for step in range(done + 1, course.steps + 1):
         rng = torch.Generator().manual_seed((config.seed * len(ROLES) + ROLES.index(role)) * 1_000_000 + step)
-        loss = _one_step(lesson, rng, weights, adam, rate_at(step, course), role, step)
+        loss = _one_step(lesson, rng, weights, adam, course, role, step)
         _follow(average, models, min(config.average, (step + 1) / (step + 10)))
         mean = loss if math.isnan(mean) else 0.97 * mean + 0.03 * loss
         if step % SAY_EVERY == 0 or step == course.steps:
@@ -72,23 +74,34 @@ def _follow(average: dict[str, dict[str, Tensor]], models: dict[str, nn.Module],
                 average[name][key].copy_(value)
 
 
+@contextmanager
+def _precision(course: Course, device: str) -> Iterator[None]:
+    """bfloat16 where the course says so; attention written out, whose fused backward is slow in it on a CPU."""
+    if not course.bf16:
+        yield
+        return
+    with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
 def rate_at(step: int, course: Course) -> float:
     """Linear up, then linear down to 0 after the last step."""
     return course.rate * min(step / WARM_UP, (course.steps - step + 1) / course.steps)
 
 
 def _one_step(
-    lesson: Lesson, rng: torch.Generator, weights: list[nn.Parameter], adam: torch.optim.Optimizer, rate: float,
+    lesson: Lesson, rng: torch.Generator, weights: list[nn.Parameter], adam: torch.optim.Optimizer, course: Course,
     role: str, step: int,
 ) -> float:
     adam.zero_grad(set_to_none=True)
-    loss = lesson(rng)
+    with _precision(course, weights[0].device.type):
+        loss = lesson(rng)
     if not loss.isfinite():
         raise RuntimeError(f"{role} step {step}: the loss is not a number any more. Train with a lower rate.")
     loss.backward()
     nn.utils.clip_grad_norm_(weights, CLIP)
     for group in adam.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate_at(step, course)
     adam.step()
     return float(loss.detach())
 

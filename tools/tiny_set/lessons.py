@@ -27,6 +27,7 @@ STILL_SHARE = 0.4  # of the image role's pictures that show time 0, where the st
 SIDED_SHARE = 0.7  # of texts that name the side
 FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference camera
 DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
+STILL_TEXTS = 0.15  # of the video role's texts that name no motion: the source of motion guidance (priors/sds.py)
 STILL_CLIPS, DOUBLES = 0.4, 0.5  # shares of the unconditional clips that stand still, and that lie over another one
 FADED, GAINS = 0.1, 0.3  # least contrast of an unconditional picture, and how far its colours are off
 
@@ -184,18 +185,21 @@ def view_lesson(desk: Desk, unet: nn.Module, seer: nn.Module, camera: nn.Module,
 
 
 def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
-    """Text to clip: the drifted colours, a camera that stands still, the first or the last `ticks` moments."""
+    """Text to clip: the drifted colours, a camera that stands still, the first or the last `ticks` moments; where the
+    text names no motion, the first moment for all of the clip."""
     ticks = desk.config.world.ticks
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
         rows = desk.random_rows(count, rng)
         first = torch.randint(2, (count,), generator=rng)
-        texts = [prompt(*desk.scene(row)) + DYNAMIC_SUFFIX for row in rows]
+        still = torch.rand(count, generator=rng) < STILL_TEXTS
+        scenes = [(desk.scene(row), bool(stands)) for row, stands in zip(rows, still, strict=True)]
+        texts = [prompt(what, None if stands else motion) + DYNAMIC_SUFFIX for (what, motion), stands in scenes]
         mask = desk.condition_mask(count, rng)
         embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
         frames = rows[:, None].repeat(1, ticks, 1)
-        frames[..., 2] = first[:, None] + torch.arange(ticks)
+        frames[..., 2] = (first[:, None] + torch.arange(ticks)) * ~still[:, None]
         ground = desk.grounds(count, rng)
         behind = ground[:, None].expand(-1, ticks, -1).flatten(0, 1)
         clips = desk.album.images(frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), behind)

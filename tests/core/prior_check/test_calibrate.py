@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from a124core.prior_check.calibrate import calibrate
+from a124core.prior_check.calibrate import calibrate, scene_views
 from a124core.prior_check.respond import N_CURVE_QUERIES
+from a124core.priors.checked import PriorMemoryError
 from a124core.protocols import Guidance, Guidances, ModelPrior
 from benchmarks.echo_prior import EchoPrior
 from tests.core.prior_check.discs import EXACT, disc_views
@@ -54,6 +55,23 @@ def test_progress_counts_the_queries_and_the_same_seed_chooses_the_same() -> Non
     assert [call[0] for call in calls] == list(range(N_CURVE_QUERIES))
     assert calls[0][1:] == (N_CURVE_QUERIES, "calibrating the video guidance")
     assert calibrate(guidances, VIEWS).by_role == first.by_role
+
+
+def test_without_a_scene_the_cfg_stays() -> None:
+    """As a static stage from a sentence alone."""
+    guidances = Guidances(image=guidance(EchoPrior(EXACT["image"], 0.02, 101.0)))
+    chosen = calibrate(guidances, scene_views(None, None, 64, "cpu"))
+    assert chosen.apply(guidances) == guidances
+    assert chosen.notes[0].startswith("Not calibrated: calibrate needs a reference") and "101" in chosen.notes[0]
+
+
+def test_a_prior_that_fails_is_named_as_in_a_stage() -> None:
+    class Failing(EchoPrior):
+        def denoise(self, *args: object) -> object:
+            raise MemoryError("30 GB")
+
+    with pytest.raises(PriorMemoryError, match=r"the video prior \(Failing\) is out of memory"):
+        calibrate(Guidances(video=guidance(Failing(EXACT["video"], 0.03, 7.5))), VIEWS)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,16 @@ def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> No
     assert found.auxiliary == sizes["occupancy"] + frozen and found.networks == 0
 
 
+@pytest.mark.parametrize("stage", ["coarse", "fine"])
+def test_a_source_adds_the_scene_at_time_0(stage: str) -> None:
+    config, clip = small(getattr(preset("demo"), stage)), Guidance(Grey(clip=True), 1.0, 0.1, 0.9)
+    field = from_static(still(), FIELD.time_grids, config.render.occupancy_slices)
+    frozen = field.at_time_0()
+    sizes = [frozen.table.nbytes, frozen.occupancy.grid.nbytes, *(value.nbytes for value in frozen.mlp.values())]
+    plain, sourced = (estimate_memory(FIELD, config, [g], "torch") for g in (clip, replace(clip, source=clip.prior)))
+    assert sourced.auxiliary - plain.auxiliary == sum(sizes) < field.table.nbytes
+
+
 def saved_bytes(field: Field4D, frames: int, normals: str | None) -> tuple[float, int]:
     """Memory that the graph of a small render keeps, its parameters left out, and samples in it."""
     field = replace(field, smooth_normals=normals == "differences")

@@ -63,6 +63,17 @@ def test_a_stage_reports_shares_and_warns_of_weights_that_drown_the_picture() ->
         assert (shares["picture"] > 0.1) == (weight < 1.0) and bool(notes) == warned
 
 
+def test_shares_do_not_depend_on_the_size_of_the_reference() -> None:
+    priors, reference = _snowman()
+    shares = []
+    for size in (12, 24):
+        config, steps = replace(CONFIG, render=replace(CONFIG.render, reference_size=size)), []
+        field = initial_field("static", None, SMALL, config, 0)
+        optimise("static", field, reference, Guidances(view=priors.view), config, Run(on_step=steps.append))
+        shares.append(steps[-1].gradient_shares["picture"])
+    assert 0.5 < shares[0] < 0.9 and shares[1] == pytest.approx(shares[0], abs=0.04)
+
+
 @pytest.mark.parametrize("form", ["eps", "clean"])
 def test_a_normalised_weight_means_the_same_at_any_size_and_a_raw_one_grows_with_it(form: str) -> None:
     priors, _ = _snowman()
