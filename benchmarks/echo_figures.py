@@ -49,7 +49,7 @@ def figures(field: Field4D, scene: PreparedRun, exam: EvalSet, still_front: Tens
     row: Row = evaluate(result, exam)
     image = exam.heldout.render(result)[0]
     front, truth = front_of(field, scene), scene.priors.truth.render(scene.camera, torch.zeros(1), FRONT)[0]
-    row["contrast"] = float(_contrast(image) / _contrast(exam.heldout.image))
+    row["contrast"] = contrast(image, exam.heldout.image)
     row["front_picture"] = float(metrics.psnr(front, truth))
     row["front_static"] = None if still_front is None else float(metrics.psnr(front, still_front))
     return row
@@ -72,8 +72,10 @@ def front_of(field: Field4D, scene: PreparedRun) -> Tensor:  # (1, 3, FRONT, FRO
     return field_renderer(field)(scene.camera, torch.zeros(1), FRONT)[0]
 
 
-def _contrast(image: Tensor) -> Tensor:  # on white; a ghost of the same area has less
-    return (1.0 - image).square().mean().sqrt()
+def contrast(image: Tensor, truth: Tensor) -> float:
+    """Compare two sets of pictures on white: a ghost of the same area has less than 1."""
+    ours, theirs = ((1.0 - x).square().mean().sqrt() for x in (image, truth))
+    return float(ours / theirs)
 
 
 def contact_sheet(field: Field4D, scene: PreparedRun) -> Image.Image:

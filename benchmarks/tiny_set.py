@@ -7,6 +7,7 @@ three stages with either family of priors and prints a Markdown table with the f
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -28,6 +29,7 @@ from a124core.utils.device import keep_freed_pages
 from a124core.utils.files import write_json
 from tools.tiny_set.words import prompt
 
+from .echo_figures import contrast
 from .tiny_priors import SIZE, guidances, with_numbers, word_for
 
 TICKS = 8  # a clip is 8 of 9 moments, as the set's video model learned them
@@ -39,8 +41,12 @@ FIGURES = {
     "iou": ".3f",
     "motion_corr": ".3f",
     "motion_amplitude": ".2f",
+    "contrast": ".2f",
 }
-HEAD = ("scene", "priors", "field", "PSNR", "object", "front, t = 0", "colour error", "IoU", "path corr.", "path ampl.")
+HEAD = (
+    "scene", "seed", "priors", "field", "PSNR", "object", "front, t = 0", "colour error", "IoU",
+    "path corr.", "path ampl.", "contrast",
+)
 Row = dict[str, object]
 
 
@@ -48,8 +54,8 @@ def main() -> None:
     options = _arguments()
     keep_freed_pages()
     rows: list[Row] = []
-    for name in options.scenes:
-        scene = scene_of(name, options.seed, options.steps_scale)
+    for name, seed in itertools.product(options.scenes, options.seeds):
+        scene = scene_of(name, seed, options.steps_scale)
         exam = replace(eval_set_of(scene), large=None)  # 256 pixels say nothing of priors that saw 32
         for family in options.priors:
             rows += animate(name, family, scene, exam, options)
@@ -64,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--priors", nargs="+", choices=("exact", "tiny"), default=["exact", "tiny"])
     parser.add_argument("--out", type=Path, default=Path("output/tiny_runs"))
     parser.add_argument("--steps-scale", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     return parser.parse_args()
 
 
@@ -91,11 +97,12 @@ def _settings(demo: Preset) -> Preset:
 
 def animate(name: str, family: str, scene: PreparedRun, exam: EvalSet, options: argparse.Namespace) -> list[Row]:
     """Static, coarse, fine, each graded; the still field, frozen, is the baseline."""
-    out = options.out / name.replace(" ", "-")
+    seed = scene.options.seed
+    out = options.out / f"{name.replace(' ', '-')}-{seed}"
     out.mkdir(parents=True, exist_ok=True)
     subject, motion = name.split()
     if family == "tiny":
-        word = word_for(options.models, scene.options.reference, subject, options.seed, out / "word.safetensors")
+        word = word_for(options.models, scene.options.reference, subject, seed, out / "word.safetensors")
         scene = replace(scene, guidances=guidances(options.models, scene.options.reference, subject, motion, word))
     else:
         scene = replace(scene, guidances=with_numbers(scene.guidances))
@@ -108,7 +115,8 @@ def animate(name: str, family: str, scene: PreparedRun, exam: EvalSet, options: 
         result = field_renderer(field)
         result = static_baseline(result) if stage == "static" else result
         figures = evaluate(result, exam)
-        rows.append({"scene": name, "priors": family, "field": stage, "seconds": seconds, **figures})
+        figures["contrast"] = contrast(exam.heldout.render(result)[0], exam.heldout.image)
+        rows.append({"scene": name, "seed": seed, "priors": family, "field": stage, "seconds": seconds, **figures})
         print(json.dumps(rows[-1]), flush=True)
         save_field(out / f"{family}-{stage}.safetensors", field, {"scene": name})
         write_contact(out / f"{family}-{stage}.png", result, scene)
@@ -129,7 +137,8 @@ def table(rows: list[Row]) -> str:
         figures = [(None if still and key.startswith("motion") else row[key], form) for key, form in FIGURES.items()]
         cells = ["-" if value is None else f"{value:{form}}" for value, form in figures]
         stage = "frozen static" if still else row["field"]
-        lines.append(f"| {row['scene']} | {row['priors']} | {stage} | {' | '.join(cells)} | {row['seconds']:.0f} |")
+        of = (row["scene"], str(row["seed"]), row["priors"], stage)
+        lines.append(f"| {' | '.join((*of, *cells))} | {row['seconds']:.0f} |")
     return "\n".join(lines)
 
 

@@ -17,7 +17,6 @@ from .respond import N_CURVE_QUERIES, curve_input, measure_curve
 from .views import ProbeViews, render_views
 from .warnings import CFG_RANGE
 
-
 NOTHING_TO_QUERY = "Not calibrated: calibrate needs a reference, or a field of the stage before"
 
 

@@ -1,8 +1,8 @@
 """Who moves the field: the shares of picture and priors in the gradient at the pixels.
 
 Adam divides by the running size of the gradient, so a term that is much weaker than another moves nothing, whatever its
-loss says. What pulls a place of the scene is the gradient summed over the pixels that see it, so sums over pictures of
-any size can be compared."""
+loss says. What pulls a place of the scene is the gradient summed over the pixels that see it: sums of pictures of any
+size can be compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Balance:
     count: int = 0  # steps since then
 
     def add(self, pulls: Mapping[str, float]) -> str | None:
-        """Count a step's sums of |gradient| by term, one that a step lacks as 0 -> a warning where the picture is not heard."""
+        """Count a step's sums of |gradient|, 0 for a term that it lacks -> a warning where the picture is not heard."""
         for term, pull in pulls.items():
             name = REFERENCE if term in REFERENCE_TERMS else term
             self.totals[name] = self.totals.get(name, 0.0) + pull
