@@ -28,6 +28,7 @@ SIDED_SHARE = 0.7  # of texts that name the side
 FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference camera
 DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
 STILL_TEXTS = 0.15  # of the video role's texts that name no motion: the source of motion guidance (priors/sds.py)
+HIGH_NOISE = 0.5  # of the video role: at low noise a clip says itself how it moves, at high noise the text has to
 STILL_CLIPS, DOUBLES = 0.4, 0.5  # shares of the unconditional clips that stand still, and that lie over another one
 FADED, GAINS = 0.1, 0.3  # least contrast of an unconditional picture, and how far its colours are off
 
@@ -58,9 +59,10 @@ class Desk:
         ids = self.tokenizer(list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
         return encoder(ids.input_ids.to(self.device))[0]
 
-    def noisy(self, x0: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """-> noisy latents, timesteps (B,), and the v to predict: sqrt(abar) eps - sqrt(1 - abar) x0."""
-        timestep = torch.randint(len(self.levels), (len(x0),), generator=rng).to(self.device)
+    def noisy(self, x0: Tensor, rng: torch.Generator, power: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        """-> noisy latents, timesteps (B,), and the v to predict: sqrt(abar) eps - sqrt(1 - abar) x0; a power below 1
+        draws high noise more often."""
+        timestep = (torch.rand(len(x0), generator=rng) ** power * len(self.levels)).long().to(self.device)
         abar = self.levels[timestep].view(-1, *[1] * (x0.ndim - 1))
         eps = torch.randn(x0.shape, generator=rng).to(self.device)
         return abar.sqrt() * x0 + (1 - abar).sqrt() * eps, timestep, abar.sqrt() * eps - (1 - abar).sqrt() * x0
@@ -205,7 +207,7 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         clips = desk.album.images(frames.flatten(0, 1), torch.ones(count * ticks, dtype=torch.bool), behind)
         clips = learned_from(clips.unflatten(0, (count, ticks)), ground, mask, rng)
         x0 = desk.latents(clips.flatten(0, 1)).unflatten(0, (count, ticks)).transpose(1, 2)
-        x_t, timestep, v = desk.noisy(x0, rng)
+        x_t, timestep, v = desk.noisy(x0, rng, HIGH_NOISE)
         return mse_loss(unet(x_t, timestep, embeddings).sample, v)
 
     return lesson
