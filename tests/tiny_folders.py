@@ -167,13 +167,18 @@ def everything(folder: Path) -> Path:
 
 def load_role(role: str, path: Path, cfg: float = 3.0, size: int = 16, policy: Any = None, **options: Any) -> Any:
     """The prior of a role: path is its own folder or file, or the folder of `--models`."""
+    return load_guidance(role, path, cfg, size, policy, **options).prior
+
+
+def load_guidance(role: str, path: Path, cfg: float = 3.0, size: int = 16, policy: Any = None, **options: Any) -> Any:
+    """The guidance of a role, as load_role's prior."""
     from a124core.priors.defaults import RoleDefaults
     from a124core.priors.diffusers.offload import OffloadPolicy
-    from a124core.priors.diffusers.roles import RoleRequest, folder_prior
+    from a124core.priors.diffusers.roles import RoleRequest, folder_guidance
 
     if (path / CONTROL).is_dir():
         options = {"control": path / CONTROL, **options}
         path = path / FOLDERS[role]
     numbers = RoleDefaults(cfg, weight=1.0, t_min=0.0, t_max=1.0, size=size)
     request = RoleRequest(role, path, options.pop("prompt", PROMPT), numbers, **options)
-    return folder_prior(request, OffloadPolicy() if policy is None else policy)
+    return folder_guidance(request, OffloadPolicy() if policy is None else policy)

@@ -32,7 +32,7 @@ HEIGHTS = {
     "A124Cameras": 422,  # the kind with most widgets
     "A124ClipGuidance": 412,
     "A124CoarseOptimizer": 755,
-    "A124DiffusersGuidance": 696,
+    "A124DiffusersGuidance": 728,
     "A124ExamplePicture": 128,
     "A124ExportFrames": 590,
     "A124ExportMesh": 472,
@@ -50,7 +50,7 @@ HEIGHTS = {
     "A124SaveField": 172,
     "A124StaticOptimizer": 755,
     "A124TextualInversion": 536,
-    "A124VideoGuidance": 476,
+    "A124VideoGuidance": 508,
     "A124ViewGuidance": 464,
     "CLIPVisionLoader": 108,
     "CheckpointLoaderSimple": 156,

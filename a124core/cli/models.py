@@ -58,6 +58,7 @@ class Models:
     static_prompt: str | None = None  # None: STATIC_PROMPT and the prompt
     refine_prompt: str | None = None  # None: the prompt
     negative: str = ""
+    still: str = ""  # of the video role: a prompt in which nothing moves; empty: no source
     kind: str = ZERO123
 
     def path(self, role: str) -> Path | None:
@@ -103,6 +104,7 @@ class Models:
     def identity(self) -> str:
         """Return what an interrupted run must share with the one that continues it: the models, however named."""
         values = {name: value for name, value in asdict(self).items() if name != "root"}
+        values = values if self.still else {k: v for k, v in values.items() if k != "still"}  # as earlier runs
         values |= {role: self.path(role) for role in PUBLIC_MODELS}
         return json.dumps({k: str(v.resolve()) if isinstance(v, Path) else v for k, v in values.items()})
 
@@ -124,6 +126,10 @@ def add_model_args(p: argparse.ArgumentParser) -> None:
     group.add_argument("--static-prompt", help="what the image shows, standing still (a high-resolution DSLR image of "
                        "PROMPT)")
     group.add_argument("--refine-prompt", help='the prompt of the fine stage: "a <token> is dancing" (PROMPT)')
+    group.add_argument("--still-prompt", default="", metavar="TEXT", help="of the video model: the prompt without "
+                       "its motion, as in 'a panda is standing still'. What the model would do to a scene that stands "
+                       "still is then left out: the scene keeps its colours and moves less, and each step asks twice "
+                       "(off)")
     group.add_argument("--negative-prompt", default="", help="what must not appear; empty as released")
 
 
@@ -139,6 +145,7 @@ def models_from_args(options: argparse.Namespace) -> Models | None:
     return Models(
         options.models, **paths, token=options.token, static_prompt=options.static_prompt,
         refine_prompt=options.refine_prompt, negative=options.negative_prompt, kind=options.view_kind,
+        still=options.still_prompt,
     )
 
 
@@ -181,7 +188,7 @@ def load_guidances(
     guidances = Guidances(
         image=load("image", "image", static_prompt),
         view=None if static_view is None else replace(static_view, weight=moving_weight),
-        video=load("video", "video", prompt),
+        video=load("video", "video", prompt, still=models.still),
         refine=refine or load("upscale", "upscale", refine_prompt),
     )
     return guidances, static_view

@@ -34,12 +34,14 @@ def used_options(options: argparse.Namespace) -> dict[str, bool]:
         "condition": "fine" in stages and options.refine in ("tile", "upscale"),
     }
     if options.priors == "builtin":  # which refuses --models, --token and single folders: they mean another run
-        return used | dict.fromkeys(("view_kind", "static_prompt", "refine_prompt", "negative_prompt"), False)
+        texts = ("static_prompt", "refine_prompt", "negative_prompt", "still_prompt")
+        return used | dict.fromkeys(("view_kind", *texts), False)
     roles = required_roles(stages, not options.no_view_prior, options.refine)
     return used | {
         "motion": False,
         "view_kind": "view" in roles,
         "token": "refine" in roles,
+        "still_prompt": "video" in roles,
         "refine_prompt": "refine" in roles or "upscale" in roles,
         **{f"{role}_model": role in roles for role in PUBLIC_MODELS},
     }

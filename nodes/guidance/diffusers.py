@@ -20,16 +20,16 @@ from ..host.file_stamps import NEVER_SAME
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
-from .widgets import calibrate, weight_unit
+from .widgets import calibrate, still_prompt, weight_unit
 
 NOTHING, NONE = "nothing in models/diffusers yet", "none"
 OUTPUTS = ("image", "view", "video", "refine")
 UNUSED = {  # inputs without effect for a role; view's prompt and the others' reference are often wired, so not listed
-    "image": ("control_net", "kind", "noise_level"),
-    "view": ("control_net", "negative_prompt", "noise_level"),
+    "image": ("control_net", "kind", "noise_level", "still_prompt"),
+    "view": ("control_net", "negative_prompt", "noise_level", "still_prompt"),
     "video": ("control_net", "kind", "noise_level"),
-    "refine": ("kind", "noise_level"),
-    "upscale": ("control_net", "kind"),
+    "refine": ("kind", "noise_level", "still_prompt"),
+    "upscale": ("control_net", "kind", "still_prompt"),
 }
 
 
@@ -107,6 +107,7 @@ class A124DiffusersGuidance:
                 "reference": (sockets.REFERENCE, {"tooltip": "Your picture, from node 1. Role view needs it."}),
                 "weight_unit": weight_unit("weight 0 means image 0.23, view 2.3, video 0.83, refine and upscale 2.6"),
                 "calibrate": calibrate(),
+                "still_prompt": still_prompt(),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -139,7 +140,7 @@ class A124DiffusersGuidance:
     def make(
         self, role: str, model: str, control_net: str, prompt: str, negative_prompt: str, kind: str, cfg: float,
         weight: float, t_max: float, size: int, noise_level: int, memory: str, reference: Any = None,
-        weight_unit: str = "raw", calibrate: bool = False, unique_id: str | None = None,
+        weight_unit: str = "raw", calibrate: bool = False, still_prompt: str = "", unique_id: str | None = None,
     ) -> tuple | dict[str, Any]:
         names = host.folders()
         if model not in names:
@@ -149,9 +150,10 @@ class A124DiffusersGuidance:
         request = RoleRequest(
             role, names[model], prompt, _numbers(numbers, cfg, weight, t_max, size),
             names.get(control_net), reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
+            still_prompt,
         )
         options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
-        options["noise_level"] = noise_level
+        options |= {"noise_level": noise_level, "still_prompt": still_prompt}
         note = unused_options(type(self), f"role {role}", UNUSED[role], options)
         if note:
             ui.show_text(unique_id, note)  # before the minutes of loading

@@ -12,10 +12,10 @@ from ...a124core.utils.validate import checked_prompt
 from .. import sockets
 from ..declarations import NODE_ID, Node, integer, outputs, socket
 from ..host import ui
-from ..host.prior import image_prior, refine_prior, upscale_prior, video_prior
+from ..host.prior import image_prior, refine_prior, still_prior, upscale_prior, video_prior
 from ..host.runtime import outside_inference
 from ..queued import when_queued
-from .widgets import calibrate, cfg, check_noise, models, noise, prompt, size, weight, weight_unit
+from .widgets import calibrate, cfg, check_noise, models, noise, prompt, size, still_prompt, weight, weight_unit
 
 
 class TextGuidance(Node):
@@ -43,11 +43,13 @@ class TextGuidance(Node):
     def make(
         self, model: Any, clip: Any, vae: Any, prompt: str,
         cfg: float, weight: float, t_min: float, t_max: float, size: int, weight_unit: str = "raw",
-        calibrate: bool = False, unique_id: str | None = None, **others: Any,
+        calibrate: bool = False, still_prompt: str = "", unique_id: str | None = None, **others: Any,
     ) -> dict[str, Any]:
         prior = self.prior(model, clip, vae, checked_prompt(prompt), cfg, size, **others)
         note = self.note.format(prompt=prompt.strip())
         options = {"form": self.form, "note": note, "weight_unit": weight_unit, "calibrate": calibrate}
+        if still_prompt.strip():
+            options["source"] = still_prior(prior, clip, still_prompt)
         guidance = Guidance(prior, weight, t_min, t_max, **options)
         text = " ".join(advice(self.role, guidance))
         ui.show_text(unique_id, text)
@@ -105,7 +107,8 @@ class A124VideoGuidance(TextGuidance):
         **noise(0.02, 0.98),
         "size": size(256),
     }
-    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['video']} is usual"), "calibrate": calibrate()}
+    OPTIONAL = {"weight_unit": weight_unit(f"{NORMALISED['video']} is usual"), "calibrate": calibrate(),
+                "still_prompt": still_prompt()}
 
 
 @outputs(("refine guidance", sockets.REFINE_GUIDANCE, "Restores the details of your picture. For the fine stage."))

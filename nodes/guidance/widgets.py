@@ -51,6 +51,15 @@ def calibrate() -> Spec:
     ), advanced=True)
 
 
+def still_prompt() -> Spec:
+    """Return the prompt of a guidance's source."""
+    return text("", (
+        "The prompt without its motion, as in 'a panda is standing still'. What the model would do to a scene that "
+        "stands still, such as to fade or recolour it, is then left out. The scene moves less, and each step asks the "
+        "model twice. Empty: off, as in the paper."
+    ), advanced=True)
+
+
 def in_unit(unit: str, guidances: Guidances) -> list[Guidance | None]:
     """Return the guidances of exact priors by role, their weights in the unit; one that is normalised stays so."""
     return [

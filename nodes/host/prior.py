@@ -68,6 +68,13 @@ class NativePrior(ModelPrior):
         other.denoiser.cfg = scale
         return other
 
+    def with_conditioner(self, conditioner: Conditioner) -> NativePrior:
+        """Return a prior over the same MODEL and encoder under another text, opened on its own."""
+        other = copy.copy(self)
+        other.conditioner = conditioner
+        other.denoiser = HostDenoiser(self.denoiser.model, conditioner.conds, self.cfg)
+        return other
+
     def models(self) -> list[Any]:
         return self.denoiser.models()
 
@@ -106,6 +113,11 @@ def video_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: 
     check_vae(model, vae)
     check_video(model, vae)
     return NativePrior(model, vae, _view_text(model, clip, vae, prompt, DYNAMIC_SUFFIX), cfg, size, is_video_clip=True)
+
+
+def still_prior(prior: NativePrior, clip: Any, prompt: str) -> NativePrior:
+    """Return a video prior under a prompt in which nothing moves, for a guidance's source."""
+    return prior.with_conditioner(ViewText(clip, prompt, DYNAMIC_SUFFIX))
 
 
 def upscale_prior(model: Any, clip: Any, vae: Any, prompt: str, cfg: float, size: int, noise_level: int) -> NativePrior:

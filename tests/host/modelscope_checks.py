@@ -165,6 +165,32 @@ def vae_both_ways():
     return {"shape": list(first.shape), "finite": bool(first.isfinite().all()), "same": rel_error(second, first)}
 
 
+def still_prompt():
+    """The source is the same MODEL under another text; both are open at once, and closed together."""
+    model, clip, vae = LOADED["pth"]
+    node, memory = part("nodes").NODE_CLASS_MAPPINGS["A124VideoGuidance"], part("nodes.host.memory")
+    protocols, cameras = part("a124core.protocols"), part("a124core.cameras.rig")
+    widgets = {"cfg": 5.0, "weight": 1.0, "t_min": 0.02, "t_max": 0.98, "size": 64}
+
+    def make(prompt, still=""):
+        made = node().make(model=model, clip=clip, vae=vae, prompt=prompt, **widgets, still_prompt=still)
+        return made["result"][0] if isinstance(made, dict) else made[0]
+
+    both, alone = make("a panda is dancing", "a panda"), make("a panda")
+    camera = cameras.make_cameras([0.0] * 3, [0.0] * 3)
+    view = protocols.View(camera, camera[:1], torch.zeros(3), torch.ones(3))
+    with torch.inference_mode(False), torch.no_grad(), memory.loaded_models([both]):
+        x = both.prior.encode(torch.rand(3, 3, 64, 64, generator=RNG))
+        answers = [prior.denoise(x, both.prior.sigmas[[500]], view) for prior in (both.prior, both.source, both.prior)]
+    with torch.inference_mode(False), torch.no_grad(), memory.loaded_models([alone]):
+        expected = alone.prior.denoise(x, both.prior.sigmas[[500]], view)
+    return {
+        "source": rel_error(answers[1], expected), "prior": rel_error(answers[0], expected),
+        "again": rel_error(answers[2], answers[0]), "none": alone.source is None,
+        "closed": both.prior.denoiser.options is None and both.source.denoiser.options is None,
+    }
+
+
 def message_of(call):
     try:
         call()
@@ -194,7 +220,7 @@ def refusals():
 
 CHECKS = (
     without_files, with_files, both_layouts_load, same_as_the_equation, halves_apart, the_hosts_own_sampler,
-    loaded_and_unloaded, partly_loaded, half_precision, patches_of_the_model, vae_both_ways, refusals,
+    loaded_and_unloaded, partly_loaded, half_precision, patches_of_the_model, vae_both_ways, still_prompt, refusals,
 )
 with torch.inference_mode():
     run_checks(CHECKS)

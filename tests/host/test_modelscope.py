@@ -68,6 +68,12 @@ def test_partly_loaded_gives_the_same(figures: dict) -> None:
     assert measured["cast"] > 100 and measured["error"] < 1e-5
 
 
+def test_a_still_prompt_is_a_second_text_over_the_same_model(figures: dict) -> None:
+    measured = figures_of(figures, "still_prompt")
+    assert measured["source"] < 1e-5 < 1e-3 < measured["prior"] and measured["again"] == 0.0
+    assert measured["none"] and measured["closed"]
+
+
 def test_half_precision_weights(figures: dict) -> None:
     measured = figures_of(figures, "half_precision")
     assert measured["dtype"] == "torch.float16" and measured["error"] < 1e-2

@@ -21,13 +21,15 @@ WIDGETS = {
     "A124ImageGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit", "calibrate"],
     "A124RefineGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit", "calibrate"],
     "A124ViewGuidance": ["kind", "cfg", "weight", "t_min", "t_max", "size", "weight_unit", "calibrate"],
-    "A124VideoGuidance": ["prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit", "calibrate"],
+    "A124VideoGuidance": [
+        "prompt", "cfg", "weight", "t_min", "t_max", "size", "weight_unit", "calibrate", "still_prompt",
+    ],
     "A124UpscaleGuidance": [
         "prompt", "cfg", "weight", "t_min", "t_max", "size", "noise_level", "weight_unit", "calibrate",
     ],
     "A124DiffusersGuidance": [
         "role", "model", "control_net", "prompt", "negative_prompt", "kind", "cfg", "weight", "t_max", "size",
-        "noise_level", "memory", "weight_unit", "calibrate",
+        "noise_level", "memory", "weight_unit", "calibrate", "still_prompt",
     ],
     "A124ModelScopeLoader": ["model", "text_encoder", "vae"],
     "A124TextualInversion": [

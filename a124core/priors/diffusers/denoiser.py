@@ -167,6 +167,12 @@ class FolderPrior(ModelPrior):
         other.cfg = scale
         return other
 
+    def with_conditioner(self, conditioner: Conditioner) -> FolderPrior:
+        """Return the same networks under another text."""
+        other = copy.copy(self)
+        other.conditioner = conditioner
+        return other
+
     def models(self) -> list[Any]:
         """Return none: the host does not load these networks."""
         return []

@@ -30,10 +30,27 @@ def unet_file(folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def load_modelscope(
-    folder: Path, prompt: str, negative: str, policy: OffloadPolicy
-) -> tuple[Denoiser, VaeEncoder, ViewText]:
-    """Load the three files; a missing one is reported before gigabytes are read."""
+def load_modelscope(folder: Path, policy: OffloadPolicy) -> tuple[Denoiser, VaeEncoder]:
+    """Load the UNet and the VAE."""
+    paths = _paths(folder)
+    unet = load_unet({name: w.to(policy.dtype) for name, w in read_weights(folder / UNET).items()})
+    vae = read_weights(paths["VAE"])
+    vae = build_vae(below(vae, "first_stage_model.") or vae)
+    return Denoiser(unet, scaled_linear_sigmas(), EPS, policy), VaeEncoder(vae, policy)
+
+
+def load_modelscope_text(folder: Path, prompt: str, negative: str) -> ViewText:
+    """Encode a prompt with the text encoder, which is dropped at once."""
+    paths, tokenizer = _paths(folder), load_tokenizer(folder)
+    weights = {n: w for n, w in read_weights(paths["text encoder"]).items() if not n.startswith(UNUSED)}
+    text = encode_prompt(TextEncoder(tokenizer, build_text(weights), PAD), prompt, "", negative)
+    del weights
+    collect()
+    return text
+
+
+def _paths(folder: Path) -> dict[str, Path]:
+    """Find the files beside the UNet; a missing one is reported before gigabytes are read."""
     files = [p.name for p in folder.iterdir() if p.is_file()]
     paths = {}
     for part, public_name in PUBLIC_FILES.items():
@@ -41,12 +58,4 @@ def load_modelscope(
         if name is None:
             raise ValueError(f"{folder} has {UNET} but not its {part}: put {public_name} beside it.")
         paths[part] = folder / name
-    tokenizer = load_tokenizer(folder)
-    weights = {n: w for n, w in read_weights(paths["text encoder"]).items() if not n.startswith(UNUSED)}
-    text = encode_prompt(TextEncoder(tokenizer, build_text(weights), PAD), prompt, "", negative)
-    del weights
-    collect()
-    unet = load_unet({name: w.to(policy.dtype) for name, w in read_weights(folder / UNET).items()})
-    vae = read_weights(paths["VAE"])
-    vae = build_vae(below(vae, "first_stage_model.") or vae)
-    return Denoiser(unet, scaled_linear_sigmas(), EPS, policy), VaeEncoder(vae, policy), text
+    return paths

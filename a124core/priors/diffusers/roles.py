@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,10 +16,10 @@ from ..zero123_pose import ZERO123, check_reference
 from .checks import UNET3D, check_control, check_unet, read_schedule
 from .denoiser import FolderPrior, load_denoiser
 from .load import load_part
-from .modelscope import load_modelscope, unet_file
+from .modelscope import load_modelscope, load_modelscope_text, unet_file
 from .offload import OffloadPolicy, collect, rounded_for
 from .refine import LowResConditioner, TileConditioner, control_image_factor
-from .text import Embeddings, encode_prompt, load_text_encoder, load_view_text
+from .text import Embeddings, ViewText, encode_prompt, load_text_encoder, load_view_text
 from .vae import KL, VaeEncoder, load_vae
 from .zero123 import load_zero123
 
@@ -40,15 +40,22 @@ class RoleRequest:
     embeddings: Embeddings | None = None  # image, refine
     kind: str = ZERO123  # view: which pose the model was trained with
     noise_level: int = NOISE_LEVEL  # upscale
+    still: str = ""  # video: a prompt in which nothing moves, of the guidance's source; empty: none
 
     def __post_init__(self) -> None:
         check_text(self.prompt, "the prompt")
         check_text(self.negative, "the negative prompt")
+        check_text(self.still, "the still prompt")
 
 
 def folder_guidance(request: RoleRequest, policy: OffloadPolicy) -> Guidance:
-    """Return the prior of a role with the role's numbers."""
-    return request.numbers.guidance(folder_prior(request, policy), f"{request.role}: {request.path.name}")
+    """Return the prior of a role with the role's numbers, and with a source where a still prompt asks for one."""
+    prior = folder_prior(request, policy)
+    guidance = request.numbers.guidance(prior, f"{request.role}: {request.path.name}")
+    if request.role != "video" or not request.still.strip():
+        return guidance
+    text = _video_text(request.path, request.still, request.negative)
+    return replace(guidance, source=prior.with_conditioner(text))
 
 
 def folder_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
@@ -86,13 +93,18 @@ def view_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
 def video_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
     """Load ModelScope or ZeroScope: clip latents (1, 4, F, h, w), one noise level for a clip, noise for each frame."""
     folder, n = request.path, request.numbers
+    text = _video_text(folder, request.prompt, request.negative)
     if unet_file(folder) is not None:
-        parts = load_modelscope(folder, request.prompt + DYNAMIC_SUFFIX, request.negative, policy)
-        return FolderPrior(*parts, n.cfg, n.size, is_video_clip=True)
-    unet = check_unet(folder, "video")
-    text = load_view_text(folder, unet, request.prompt, DYNAMIC_SUFFIX, request.negative)
+        return FolderPrior(*load_modelscope(folder, policy), text, n.cfg, n.size, is_video_clip=True)
     denoiser = load_denoiser(folder, policy, UNET3D)
     return FolderPrior(denoiser, load_vae(folder, policy), text, n.cfg, n.size, is_video_clip=True)
+
+
+def _video_text(folder: Path, prompt: str, negative: str) -> ViewText:
+    """Encode a prompt with the video model's text encoder."""
+    if unet_file(folder) is not None:
+        return load_modelscope_text(folder, prompt + DYNAMIC_SUFFIX, negative)
+    return load_view_text(folder, check_unet(folder, "video"), prompt, DYNAMIC_SUFFIX, negative)
 
 
 def refine_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:

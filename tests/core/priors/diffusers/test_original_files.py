@@ -20,7 +20,7 @@ from a124core.priors.weight_files import read_weights
 from a124core.protocols import View
 from a124core.reference.reference import Reference
 from tests import tiny_originals as original
-from tests.tiny_folders import load_role, randomised, scheduler
+from tests.tiny_folders import load_guidance, load_role, randomised, scheduler
 from tests.tiny_modelscope import random_weights
 
 pytest.importorskip("diffusers", reason="diffusers is not installed: it is an extra, needed for folders of models")
@@ -122,6 +122,9 @@ def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, view: View, rng
     found = prior.denoise(x0, prior.sigmas[[500]], view)
     prior.cfg = 0.0
     assert found.isfinite().all() and not torch.allclose(found, prior.denoise(x0, prior.sigmas[[500]], view))
+    guidance = load_guidance("video", folder, still="a panda")
+    texts = [p.conditioner.conds["plain"] for p in (prior, guidance.prior, guidance.source)]
+    assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[1], texts[2])
     (folder / "VQGAN_autoencoder.pth").unlink()
     with pytest.raises(ValueError, match="put VQGAN_autoencoder.pth beside it"):
         load_role("video", folder)

@@ -16,7 +16,7 @@ from a124core.priors.view_text import view_weights
 from a124core.priors.zero123_pose import STABLE_ZERO123, ZERO123
 from a124core.protocols import Prior, View
 from a124core.reference.reference import Reference
-from tests.tiny_folders import CONTROL, FOLDERS, PROMPT, load_role
+from tests.tiny_folders import CONTROL, FOLDERS, PROMPT, load_guidance, load_role
 
 SIZE, STEP = 16, 400
 ROLES = ("image", "view", "video", "refine", "naive", "upscale")
@@ -210,6 +210,20 @@ def test_video_parity(models: Path, reference: Reference, view: View, rng: torch
     noisy = bar**0.5 * x_t
     cond, uncond = (unet(noisy, STEP, encoder_hidden_states=t).sample for t in (text, by_hand(models, folder, "")))
     close(found, (noisy - (1 - bar) ** 0.5 * (uncond + 7.0 * (cond - uncond))) / bar**0.5)
+
+
+@torch.no_grad()
+def test_a_still_prompt_makes_a_source_of_the_same_networks(
+    models: Path, reference: Reference, view: View, rng: torch.Generator
+) -> None:
+    prior = cached("video", models, reference, 7.0)
+    guidance = load_guidance("video", models, 7.0, prompt="a panda is dancing", still=PROMPT)
+    source = guidance.source
+    assert source.denoiser is guidance.prior.denoiser and source.encoder is guidance.prior.encoder
+    x_t, sigma, expected = denoised(prior, view, rng)
+    close(source.denoise(x_t, sigma, view), expected)
+    assert not torch.equal(guidance.prior.denoise(x_t, sigma, view), expected)
+    assert load_guidance("video", models).source is None and load_guidance("image", models, still=PROMPT).source is None
 
 
 @torch.no_grad()
