@@ -23,7 +23,7 @@ from tools.tiny_set.world import Album, photograph
 
 SMALL = World(subjects=("robot", "duck"), motions=("sway", "jump"), cameras=2, ticks=2)
 NETS = Nets(widths=(8, 16), heads=2, groups=4, text_width=16, text_layers=1)
-CONFIG = Config(SMALL, NETS, {role: Course(2, batch=2) for role in ROLES}, snapshot_every=1)
+CONFIG = Config(SMALL, NETS, {role: Course(2, batch=2) for role in ("text", *ROLES)}, snapshot_every=1)
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,7 @@ def _courses() -> dict[str, Course]:
     """About 90 minutes on two cores of an Intel Xeon: 0.15 s of one core for a step of the image role, 0.8 s for one of
     the video role."""
     return {
+        "text": Course(steps=600, batch=64),
         "image": Course(steps=6_000, batch=16),
         "view": Course(steps=4_000, batch=16),
         "video": Course(steps=5_000, batch=4),

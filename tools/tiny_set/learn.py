@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from a124core.utils.files import atomic_write
 
-from .config import ROLES, Config, Course
+from .config import Config, Course
 from .lessons import Lesson
 
 WARM_UP = 50  # steps
@@ -36,7 +36,7 @@ def learn(
 
     Dropout stays off: networks as small as these do not overfit, and it would draw from numbers that no snapshot keeps.
     """
-    course = config.courses[role]
+    course, place = config.courses[role], [*config.courses].index(role)
     for model in models.values():
         model.to(config.device).eval()
     weights = [p for model in models.values() for p in model.parameters()]
@@ -46,7 +46,7 @@ def learn(
     done = _restore(snapshot, models, adam, average) if snapshot.is_file() else 0
     start, begun, mean = time.monotonic(), done, math.nan
     for step in range(done + 1, course.steps + 1):
-        rng = torch.Generator().manual_seed((config.seed * len(ROLES) + ROLES.index(role)) * 1_000_000 + step)
+        rng = torch.Generator().manual_seed((config.seed * len(config.courses) + place) * 1_000_000 + step)
         loss = _one_step(lesson, rng, weights, adam, course, role, step)
         _follow(average, models, min(config.average, (step + 1) / (step + 10)))
         mean = loss if math.isnan(mean) else 0.97 * mean + 0.03 * loss

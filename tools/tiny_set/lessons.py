@@ -55,9 +55,15 @@ class Desk:
         return self.levels.device
 
     def read(self, encoder: nn.Module, texts: Sequence[str]) -> Tensor:  # (B, L, d)
+        return encoder(self._ids(texts))[0]
+
+    def padding(self, texts: Sequence[str]) -> Tensor:  # (B, L) the tokens behind a text
+        return self._ids(texts) == self.tokenizer.eos_token_id
+
+    def _ids(self, texts: Sequence[str]) -> Tensor:
         length = self.tokenizer.model_max_length
         ids = self.tokenizer(list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-        return encoder(ids.input_ids.to(self.device))[0]
+        return ids.input_ids.to(self.device)
 
     def noisy(self, x0: Tensor, rng: torch.Generator, power: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         """-> noisy latents, timesteps (B,), and the v to predict: sqrt(abar) eps - sqrt(1 - abar) x0; a power below 1
@@ -81,7 +87,7 @@ class Desk:
         return self.config.world.trained[int(row[0])]
 
 
-def _text_rng(rng: torch.Generator) -> random.Random:
+def python_rng(rng: torch.Generator) -> random.Random:
     return random.Random(int(torch.randint(2**31, (), generator=rng)))
 
 
@@ -136,7 +142,7 @@ def image_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         rows = desk.random_rows(course.batch, rng)
         rows[torch.rand(course.batch, generator=rng) < STILL_SHARE, 2] = 0
         drifted = torch.rand(course.batch, generator=rng) < 0.5
-        text_rng = _text_rng(rng)
+        text_rng = python_rng(rng)
         texts = []
         for row, faded in zip(rows, drifted.tolist(), strict=True):
             subject, motion = desk.scene(row)
@@ -223,7 +229,7 @@ def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: 
         drifted = torch.rand(count, generator=rng) < 0.5
         faded = torch.rand(count, generator=rng) < DRIFT_SHARE
         ground = desk.grounds(count, rng)
-        text_rng = _text_rng(rng)
+        text_rng = python_rng(rng)
         texts = [caption(*desk.scene(p), bool(d), text_rng) for p, d in zip(rows, drifted, strict=True)]
         mask = desk.condition_mask(count, rng)
         with torch.no_grad():
