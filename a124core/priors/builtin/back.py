@@ -17,7 +17,7 @@ SMALLEST = 1e-3  # area of a detail by which others are found, share of the subj
 MOST, ALIKE = 8, 2.5  # details of one kind, whose areas differ by that factor at most; more are a pattern of spots
 COMPACT = 0.25  # area of a detail over its extent squared; a piece of a stripe has less
 HOLDER, HELD = 0.5, 0.04  # extent of what may hold details, like WIDEST, and the share of it that they cover
-RING, APART = (3, 9), 0.8  # pixels: inner and outer width of what is around a part, and the share that must differ
+RING, DISTINCT = (3, 9), 0.8  # pixels: inner and outer width of what is around a part, and the share that must differ
 OUTLINE = 0.03  # share of the root of the area: what comes nearer to the outline is a part or a marking
 CONTRASTS = (2.0, 2.7, 3.6, 5.0, 7.0)  # thresholds, in units of the subject's own median contrast
 FAINTEST, STEP = 0.06, 0.6  # least contrast, and least difference from what is next to it, share of the threshold
@@ -83,8 +83,8 @@ class _Parts:
         self.areas = self._sums(self.labels, np.ones_like(channel))
         within = self._sums(self.labels, channel) / np.maximum(self.areas, 1)
         lower = channel < np.concatenate(([0.0], within))[ring] - max(FAINTEST, step)
-        apart = self._sums(ring, lower) / np.maximum(self._sums(ring, np.ones_like(channel)), 1)
-        isolated = (apart > APART) & (self.areas > 2) & (self.share(deep) == 1)
+        distinct = self._sums(ring, lower) / np.maximum(self._sums(ring, np.ones_like(channel)), 1)
+        isolated = (distinct > DISTINCT) & (self.areas > 2) & (self.share(deep) == 1)
         size = inside.sum() ** 0.5
         boxes = ndimage.find_objects(self.labels)
         extents = np.array([max(s.stop - s.start for s in box) for box in boxes], dtype=float) / size
