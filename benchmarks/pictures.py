@@ -14,7 +14,7 @@ SIZE, FOLD = 512, 2  # pixels; drawn larger and averaged down
 Box = tuple[float, float, float, float]
 
 
-class _Sheet:
+class Sheet:
     """A transparent square of side 1, y down."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ def _scaled(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(v * SIZE * FOLD for v in values)
 
 
-def fish(s: _Sheet) -> None:
+def fish(s: Sheet) -> None:
     """A lying body with fins."""
     s.shape([(0.62, 0.5), (0.9, 0.3), (0.84, 0.5), (0.9, 0.7)], "#d9480f")
     s.shape([(0.32, 0.36), (0.48, 0.2), (0.58, 0.38)], "#e8590c")
@@ -49,7 +49,7 @@ def fish(s: _Sheet) -> None:
     s.oval(0.23, 0.45, 0.022, 0.022, "#212529")
 
 
-def cactus(s: _Sheet) -> None:
+def cactus(s: Sheet) -> None:
     """Thin arms on a pot."""
     s.line([(0.5, 0.7), (0.5, 0.2)], 0.13, "#2f9e44")
     s.oval(0.5, 0.2, 0.065, 0.065, "#2f9e44")
@@ -60,7 +60,7 @@ def cactus(s: _Sheet) -> None:
     s.shape([(0.32, 0.63), (0.68, 0.63), (0.68, 0.69), (0.32, 0.69)], "#c9713f")
 
 
-def ring(s: _Sheet) -> None:
+def ring(s: Sheet) -> None:
     """A doughnut: a hole."""
     s.oval(0.5, 0.5, 0.34, 0.34, "#e0a96d")
     s.oval(0.5, 0.49, 0.31, 0.3, "#f783ac")
@@ -71,7 +71,7 @@ def ring(s: _Sheet) -> None:
     s.hole(0.5, 0.5, 0.12, 0.12)
 
 
-def balloons(s: _Sheet) -> None:
+def balloons(s: Sheet) -> None:
     """Three pieces that do not touch."""
     for x, y, colour in ((0.27, 0.42, "#e03131"), (0.52, 0.28, "#1971c2"), (0.75, 0.46, "#f08c00")):
         s.line([(x, y + 0.16), (x + 0.01, y + 0.4)], 0.012, "#868e96")
@@ -80,12 +80,12 @@ def balloons(s: _Sheet) -> None:
         s.oval(x - 0.04, y - 0.06, 0.025, 0.035, "#ffffff")
 
 
-PICTURES: dict[str, Callable[[_Sheet], None]] = {"fish": fish, "cactus": cactus, "ring": ring, "balloons": balloons}
+PICTURES: dict[str, Callable[[Sheet], None]] = {"fish": fish, "cactus": cactus, "ring": ring, "balloons": balloons}
 
 
 def picture(name: str) -> tuple[Tensor, Tensor]:
     """Image (1, 3, S, S) and alpha (1, 1, S, S), in [0, 1]."""
-    sheet = _Sheet()
+    sheet = Sheet()
     PICTURES[name](sheet)
     small = sheet.picture.resize((SIZE, SIZE), Image.Resampling.BOX)
     planes = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None].float() / 255

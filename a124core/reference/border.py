@@ -37,14 +37,14 @@ def cut_from_border(image: Tensor) -> tuple[Tensor, str]:  # (1, 3, H, W) in [0,
     plain = _cut_from_plain(image)
     note = "cut from its plain background by the border's colour"
     if plain is not None and _is_sharp(image, plain):
-        return plain, note
+        return _tidied(plain, note)
     from .uneven import cut_from_uneven  # which loads scipy
 
     uneven = cut_from_uneven(image)
     if uneven is not None:
         return uneven, "cut from its uneven background by how colours change along the border"
     if plain is not None and _is_even(image, plain):
-        return plain, note
+        return _tidied(plain, note)
     raise NoSubjectError
 
 
@@ -55,8 +55,20 @@ def _cut_from_plain(image: Tensor) -> Tensor | None:
     if float(((ring - colour[:, None]).abs().amax(0) < PLAIN).float().mean()) < PLAIN_SHARE:
         return None
     plain = (image[0] - colour[:, None, None]).abs().amax(0) < PLAIN
-    inside = (~flood(plain)).float()[None, None]
+    return _soft((~flood(plain)).float()[None, None])
+
+
+def _soft(inside: Tensor) -> Tensor:
+    """Average a mask (1, 1, H, W) of 0 and 1 over 3 x 3 pixels."""
     return functional.avg_pool2d(inside, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _tidied(subject: Tensor, note: str) -> tuple[Tensor, str]:
+    """Return a soft mask without specks, and the note with their number."""
+    from .leftovers import without_specks
+
+    clean, dropped = without_specks((subject > 0.5).float())
+    return (_soft(clean), note + dropped) if dropped else (subject, note)
 
 
 def _distance(image: Tensor) -> Tensor:  # (1, 3, H, W) -> (1, 1, H, W)

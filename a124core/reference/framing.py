@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .layers import resize
+from .leftovers import find_specks
 
 SMALL = 0.03  # of the square
 LARGE = 0.45  # of the square: leaves little space for a motion
@@ -23,6 +24,8 @@ def framing_notes(image_mask: Tensor, square_mask: Tensor, share: float, recentr
     if sides := _touched_sides(image_mask):
         space = "" if recentred else "; recentre leaves space around it"
         notes.append(f"it is cut off at the {_listed(sides)} of the image, so take one that shows all of it{space}")
+    if specks := len(find_specks(image_mask)):
+        notes.append(f"beside it {'is a speck' if specks == 1 else f'are {specks} specks'}: erase what does not belong")
     if _is_thin(square_mask):
         notes.append(
             f"its lines are thinner than a pixel of a render of {DEMO_SIDE} x {DEMO_SIDE} and may vanish: draw them "

@@ -3,7 +3,7 @@
 make_priors(reference, prompt, ...) -> BuiltInPriors: image, view, video, refine, upscale (Guidance each), truth,
 summary. example_image(subject, size) -> image, mask. SUBJECTS and MOTIONS: the names that a prompt can mean.
 Reading order: surfaces -> subject -> animals, objects; warps -> motions; appearance -> bank -> denoisers -> make.
-inflate turns a user's image into a subject; each file's head holds its numbers to tune.
+solid, back, rim -> inflate turns a user's image into a subject; each file's head holds its numbers to tune.
 Prompts: vocabulary, languages (data) -> lexicon (forms) -> verbs, characters (candidates) -> prompt (the choice).
 """
 

@@ -1,16 +1,18 @@
-"""Inflate a cut-out image to a body: rounded in front and behind, the image on its front, its rim's colours behind.
+"""Inflate a cut-out image to a solid: the image on its front, its texture on its sides and back.
 
 Every point lies on the ray of its own pixel, so the reference camera sees the image again, whatever its pose.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, cos, pi, sin, tan
+from math import cos, floor, log2, pi, sin, tan
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, normalize, pad
+from torch.nn.functional import interpolate, max_pool2d, normalize, pad
 
 from ...cameras.rig import camera_to_world, make_cameras, pixel_rays
 from ...protocols import Cameras
@@ -21,30 +23,60 @@ from .appearance import STILL, Appearance, get_subject, render_appearance
 from .prompt import SUBJECTS
 from .subject import BODY, Skeleton, Subject, Surfels
 
-FATNESS = 0.62  # height of the front against half a ball over the same outline
-BACK = 0.85  # height of the back against the front
-THICKEST = 0.30  # world units at the method's camera; broad bodies stay flatter than a ball
+if TYPE_CHECKING:
+    from .solid import Solid
+
 METHOD_EXTENT = 0.655  # half the visible height at the origin of the method's camera, world units
 UPRIGHT = 35.0  # degrees; up to this elevation the body stands upright, above it leans so far less than the camera
 FINEST = 1024  # cells a side
-SHARPNESS = 0.8  # spacing of the cells against the requested spacing: texture is finer than shape
-BACK_LIGHT = 0.86  # the back is a little darker
-MIN_COVER = 0.12  # share of a cell the mask must cover: points sit in cells' middles, so the edge needs the next one
-RIM = 0.012  # share of the image's side that counts as rim
+TEXTURE_SIDE = 512  # largest side of the textures of sides and back
+ROUNDED = 2 ** (1 / 16)  # by which spacings are rounded down at most, see Subject.surfels
+STEEP = 0.7  # largest step in depth between neighbours, share of the spacing: a slope is sampled as finely as a plane
+BACK_LIGHT = 0.9  # the middle of the back is a little darker
+MIN_COVER = 0.05  # share of a cell the mask must cover: points sit in cells' middles, so the edge needs the next one
+MIN_THIN_COVER = 0.25  # share of a cell that a line must cover to be drawn two cells wide, the least that is visible
+RIM, RIM_TILT = 0.012, 2.0  # share of the image's side whose front leans inwards, and how much: hidden from the side
 WALL_TILT = 0.35  # how much a wall's normal leans towards its own side: thin parts are visible from there
 MAX_EXAMPLE_MSE = 0.0012  # mean squared difference at 48 pixels (29 dB) below which an image is an example image
-SWEEPS = 40  # relaxation sweeps per level of the pyramid
-COARSEST = 12  # side at which the pyramid starts
+
+
+@dataclass(frozen=True)
+class Textures:
+    """Colours of a solid's front, sides and back, as its reference camera sees them, and its silhouette."""
+
+    front: Tensor  # (1, 3, S, S)
+    side: Tensor  # (1, 3, T, T)
+    back: Tensor  # (1, 3, T, T)
+    mask: Tensor  # (1, 1, S, S), soft
 
 
 def inflate(reference: Reference) -> Subject:
     """Make the subject of a reference, its front towards +z; the reference's own azimuth is left to the scene."""
+    from .solid import make_solid  # which loads scipy
+
     r = reference.camera
     camera = make_cameras(float(r.elevation), 0.0, float(r.radius), float(r.fovy))
     image, mask = reference.image.detach().cpu().float(), reference.mask.detach().cpu().float()
-    points = _surfels(image, mask, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
+    textures = make_textures(image, mask)
+    solid = make_solid(mask, None if reference.depth is None else reference.depth.detach().cpu().float())
+    points = _surfels(textures, solid, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
     skeleton = Skeleton(points.amin(0), points.amax(0), None, (), float(r.radius), float(r.fovy))
-    return Subject("picture", lambda spacing: _surfels(image, mask, camera, spacing), skeleton)
+    return Subject("picture", lambda spacing: _surfels(textures, solid, camera, spacing), skeleton)
+
+
+def make_textures(image: Tensor, mask: Tensor) -> Textures:  # (1, 3, S, S), (1, 1, S, S)
+    """Make the textures of an image's sides and back."""
+    from .back import back_colours  # which load scipy
+    from .rim import turned_rim
+
+    side = min(TEXTURE_SIDE, image.shape[-1])
+    cover = resize(mask, (side, side))
+    small = resize(image * mask, (side, side)) / cover.clamp_min(1e-4)
+    inside = (cover > min(0.5, float(cover.max()) / 2)).float()
+    small = torch.where(cover > 0, small, resize(image, (side, side)))
+    back = back_colours(small, inside)
+    turned, share = turned_rim(back, inside)
+    return Textures(image, torch.lerp(small, turned, share), torch.lerp(back, turned, share), mask)
 
 
 def match_example(reference: Reference, progress: ProgressCounter | None = None) -> str | None:
@@ -76,66 +108,79 @@ def _extent(camera: Cameras) -> float:
     return float(camera.radius) * tan(float(camera.fovy) * pi / 360)
 
 
-def _surfels(image: Tensor, mask: Tensor, camera: Cameras, spacing: float) -> Surfels:
-    """Sample the body: front and back sheet and the walls between cells of different height."""
-    cells = min(FINEST, max(24, ceil(2 * _extent(camera) / (spacing * SHARPNESS))))
-    colour, inside = _resampled(image, mask, cells)
-    height = _height(inside, 2 * _extent(camera) / cells, THICKEST * _extent(camera) / METHOD_EXTENT)
-    back = _back_colours(colour, inside)
+def _surfels(textures: Textures, solid: Solid, camera: Cameras, spacing: float) -> Surfels:
+    """Sample the solid: front and back sheet and the walls between cells of different height."""
+    cells = min(FINEST, _cell_count(2 * _extent(camera) / spacing))
+    inside, front = _resampled(textures, cells)
+    scale = 2 * _extent(camera)
+    near, far = (scale * height for height in solid.heights(inside))
+    side, back = (resize(image, (cells, cells)) for image in (textures.side, textures.back))
+    share = far[:, :, 1:-1, 1:-1] / far.max().clamp_min(1e-6)
+    back = back * (1 - (1 - BACK_LIGHT) * share.clamp_min(0))
     sheets = [
-        _sheet(colour, height, 1.0, inside, camera, spacing),
-        _sheet(back, height * BACK, -1.0, inside, camera, spacing),
+        _sheet(near, 1.0, inside, (front, side), _SheetRays(camera, cells)),
+        _sheet(far, -1.0, inside, (back, back), _SheetRays(camera, cells)),
     ]
     points, normals, colours = (torch.cat(parts) for parts in zip(*sheets, strict=True))
-    return Surfels(points, normals, colours, torch.full((len(points),), BODY, dtype=torch.int8))
+    return Surfels(points, normals, colours.clamp(0, 1), torch.full((len(points),), BODY, dtype=torch.int8))
 
 
-def _resampled(image: Tensor, mask: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """Return colours (1, 3, G, G), averaged by coverage, and the mask (1, 1, G, G) as 0 and 1."""
-    cover = resize(mask, (cells, cells))
-    colour = resize(image * mask, (cells, cells)) / cover.clamp_min(1e-4)
-    inside = (cover > MIN_COVER).float()
-    if not inside.any():  # everything is thinner than a cell
-        inside = (cover >= cover.max()).float()
-    return colour.clamp(0, 1), inside
+def _cell_count(requested: float) -> int:
+    """Return the roundest number of cells from which `requested` may be rounded up: twice an image's size as a rule."""
+    most = max(24, floor(requested + 1e-3))
+    step = 2 ** floor(log2(most))
+    while step > 1 and most // step * step * ROUNDED < requested:
+        step //= 2
+    return most // step * step
 
 
-def _height(inside: Tensor, cell: float, limit: float) -> Tensor:
-    """Return the height (1, 1, G, G) in world units: round at the outline, never above `limit`."""
-    height = poisson(inside).sqrt() * cell * FATNESS
-    return limit * torch.tanh(height / limit)
-
-
-def _back_colours(colour: Tensor, inside: Tensor) -> Tensor:
-    """Spread the rim's colours inwards and smooth them: no face on the back."""
-    cells = colour.shape[-1]
-    reach = max(1, round(RIM * cells))
-    deep = -max_pool2d(-inside, 2 * reach + 1, 1, reach)
-    rim = inside * (1 - deep)
-    back = push_pull(colour, rim if rim.any() else inside)
-    return (masked_blur(back, inside, max(2, cells // 12)) * BACK_LIGHT).clamp(0, 1)
+def _resampled(textures: Textures, cells: int) -> tuple[Tensor, Tensor]:
+    """Return the mask (1, 1, G, G) as 0 and 1, and the front's colours (1, 3, G, G), averaged by coverage."""
+    cover = resize(textures.mask, (cells, cells))
+    front = resize(textures.front * textures.mask, (cells, cells)) / cover.clamp_min(1e-4)
+    inside = (cover > min(MIN_COVER, float(cover.max()) / 2)).float()
+    block = -max_pool2d(-inside, 2, 1)
+    thin = inside * (cover > MIN_THIN_COVER) * (1 - max_pool2d(pad(block, (1, 1, 1, 1)), 2, 1))
+    wider = max_pool2d(pad(thin, (1, 0, 1, 0)), 2, 1).maximum(inside)
+    front = torch.where(cover > 1e-4, front, resize(textures.front, (cells, cells)))
+    return wider, front
 
 
 def _sheet(
-    colour: Tensor, height: Tensor, side: float, inside: Tensor, camera: Cameras, spacing: float
+    height: Tensor,  # (1, 1, G + 2, G + 2)
+    side: float,  # +1 front, -1 back
+    inside: Tensor,  # (1, 1, G, G) of 0 and 1
+    colours: tuple[Tensor, Tensor],  # (1, 3, G, G) of the sheet and of the walls
+    rays: _SheetRays,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return one side of the body (+1 front, -1 back) as points, normals and colours (N, 3)."""
-    h = pad(height, (1, 1, 1, 1))[0, 0]
+    """Return one side of the solid as points, normals and colours (N, 3)."""
+    h = height[0, 0]
     row, col = inside[0, 0].nonzero(as_tuple=True)
     here = h[1:-1, 1:-1][row, col]
     near = torch.stack((h[1:-1, 2:], h[1:-1, :-2], h[:-2, 1:-1], h[2:, 1:-1]))[:, row, col]  # right, left, up, down
-    rays = _SheetRays(camera, height.shape[-1])
     smooth = rays.normals(row, col, near * side) * side
-    cell, offset, normal = [torch.arange(len(here))], [here], [smooth]
+    reach = max(1, round(RIM * rays.cells))
+    rim = -max_pool2d(-inside, 2 * reach + 1, 1, reach)[0, 0][row, col] < 1
+    rim = rim.nonzero()[:, 0] if side > 0 else rim.new_empty(0, dtype=torch.long)
+    own = smooth.index_copy(0, rim, _turned_inwards(smooth[rim], rays.towards_eye(row[rim], col[rim])))
+    cell, normal = [torch.arange(len(here)), rim], [own, smooth[rim]]
+    offset = [here, here[rim] - rays.spacing / 2]  # what is seen of the rim from the side
     for direction, other in zip(rays.directions, near, strict=True):
-        count = ((here - other) / spacing).floor().clamp_min(0).long()
+        count = ((here - other) / (STEEP * rays.spacing)).floor().clamp_min(0).long()
         i = torch.arange(len(here)).repeat_interleave(count)
         step = torch.arange(len(i)) - (count.cumsum(0) - count)[i] + 1
         cell.append(i)
         offset.append(here[i] - step * ((here - other) / (count + 1).clamp_min(1))[i])
         normal.append(normalize(smooth[i] + WALL_TILT * direction, dim=1))
     cell, offset, normal = torch.cat(cell), torch.cat(offset), torch.cat(normal)
-    return rays.points(row[cell], col[cell], offset * side), normal, colour[0][:, row, col].T[cell]
+    front, wall = (colour[0][:, row, col].T for colour in colours)
+    return rays.points(row[cell], col[cell], offset * side), normal, torch.cat((front, wall[cell[len(here) :]]))
+
+
+def _turned_inwards(normals: Tensor, eye: Tensor) -> Tensor:  # (N, 3) unit each
+    """Return normals that face the eye and lean away from the outline: an image's rim is seen from its front alone."""
+    across = normalize(normals - (normals * eye).sum(1, keepdim=True) * eye, dim=1)
+    return normalize(eye - RIM_TILT * across, dim=1)
 
 
 class _SheetRays:
@@ -143,6 +188,7 @@ class _SheetRays:
 
     def __init__(self, camera: Cameras, cells: int) -> None:
         self.cells, self.cell = cells, 2 * tan(float(camera.fovy) * pi / 360) / cells
+        self.spacing = 2 * _extent(camera) / cells  # world units
         origins, rays = pixel_rays(camera, (cells, cells))
         self.eye, self.rays = origins[0, 0], rays[0]
         right, up = camera_to_world(camera)[0, :3, :2].T
@@ -160,54 +206,12 @@ class _SheetRays:
         ray = self.rays[row * self.cells + col]
         return self.eye + ray * self._depth(ray, offset)[:, None]
 
+    def towards_eye(self, row: Tensor, col: Tensor) -> Tensor:
+        """Return unit vectors (N, 3) along the cells' rays, towards the eye."""
+        return -normalize(self.rays[row * self.cells + col], dim=1)
+
     def normals(self, row: Tensor, col: Tensor, near: Tensor) -> Tensor:
         """Return unit normals (N, 3) towards the eye, from the four neighbours' offsets (4, N)."""
         around = self.rays[row * self.cells + col] + self.cell * self.directions[:, None]
         right, left, up, down = (ray * self._depth(ray, o)[:, None] for ray, o in zip(around, near, strict=True))
         return normalize(torch.linalg.cross(right - left, up - down), dim=1)
-
-
-def poisson(mask: Tensor, source: float = 4.0) -> Tensor:
-    """Solve laplace f = -source inside mask (1, 1, G, G) of 0 and 1, f = 0 outside, in units of cells squared.
-
-    With source 4, sqrt(f) over a disc is half a ball. Solved from coarse to fine; each level starts from the last.
-    """
-    side = mask.shape[-1]
-    sizes = [side]
-    while sizes[-1] // 2 >= COARSEST:
-        sizes.append(sizes[-1] // 2)
-    f = torch.zeros_like(mask)
-    for size in reversed(sizes):
-        m = mask if size == side else (interpolate(mask, (size, size), mode="area") > 0.5).float()
-        cell = side / size
-        f = interpolate(f, (size, size), mode="bilinear", align_corners=False) * m
-        for _ in range(SWEEPS):
-            p = pad(f, (1, 1, 1, 1))
-            neighbours = p[..., :-2, 1:-1] + p[..., 2:, 1:-1] + p[..., 1:-1, :-2] + p[..., 1:-1, 2:]
-            f = m * (neighbours + source * cell * cell) / 4
-    return f
-
-
-def push_pull(colours: Tensor, known: Tensor) -> Tensor:
-    """Spread colours (1, 3, G, G) smoothly from where known (1, 1, G, G) is 1; unlike fill_outwards, in shares."""
-    levels = [(colours * known, known)]
-    while levels[-1][1].shape[-1] > 1:
-        c, w = levels[-1]
-        size = (c.shape[-1] + 1) // 2
-        levels.append((interpolate(c, (size, size), mode="area"), interpolate(w, (size, size), mode="area")))
-    c, w = levels[-1]
-    out = c / w.clamp_min(1e-6)
-    for c, w in levels[-2::-1]:
-        up = interpolate(out, c.shape[-2:], mode="bilinear", align_corners=False)
-        share = w.clamp(0, 1)
-        out = share * c / w.clamp_min(1e-6) + (1 - share) * up
-    return out
-
-
-def masked_blur(colours: Tensor, mask: Tensor, reach: int) -> Tensor:
-    """Return the mean of the masked colours within about `reach` cells, three box passes."""
-    kernel = 2 * (reach // 2) + 1
-    c, w = colours * mask, mask
-    for _ in range(3):
-        c, w = (avg_pool2d(v, kernel, 1, kernel // 2, count_include_pad=True) for v in (c, w))
-    return c / w.clamp_min(1e-6)

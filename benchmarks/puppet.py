@@ -1,0 +1,112 @@
+"""What an own picture looks like as a solid before anything is trained: python -m benchmarks.puppet [--sheet FILE]
+
+Front: PSNR inside the subject against the picture itself. Back: contrast of its texture against the front's. Rim:
+colour distance, seen from the side, of where front and back meet to what lies beside it. Depth: thickness over the
+lesser of width and height. The pictures of benchmarks/pictures.py were never tuned on; those of textured.py were.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.ndimage import binary_erosion, gaussian_filter
+from torch import Tensor
+
+from a124core.cameras.rig import make_cameras
+from a124core.evaluation.metrics import psnr_inside
+from a124core.priors.builtin.appearance import STILL, Appearance, render_appearance
+from a124core.priors.builtin.inflate import inflate
+from a124core.priors.builtin.subject import Subject
+from a124core.reference.reference import Reference, make_reference
+
+from .pictures import PICTURES, picture
+from .textured import TEXTURED, textured_picture
+
+SIZE = 256  # pixels a side of the images that are measured
+BLUR, ERODED = 4.0, 8  # pixels: what is finer than that blur is texture; the outline is left out
+BAND, BESIDE = 0.15, (0.2, 0.6)  # from the side, shares of a row's reach: the rim, and what it is compared with
+SHOWN = ((0, 0), (0, 45), (0, 90), (0, 180), (0, 225), (25, 30))  # elevation, azimuth of the contact sheet, degrees
+BEHIND = (0.75, 0.8, 0.9)  # colour behind the contact sheet
+AIMS = "aims: front >= 27 dB, back >= 0.60, rim <= 0.05"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.puppet", description=__doc__)
+    parser.add_argument("--pictures", nargs="*", default=[*TEXTURED, *PICTURES], metavar="NAME")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="a PNG: the picture and six views of each solid")
+    parser.add_argument("--sheet-size", type=int, default=160, help="pixels a side of a view in the sheet")
+    options = parser.parse_args()
+    print(f"{AIMS}\n\n| picture | front, dB | back | rim | depth |\n|---|---|---|---|---|")
+    rows = []
+    for name in options.pictures:
+        reference = reference_of(name)
+        subject = inflate(reference)
+        front, back, rim, depth = figures(reference, subject)
+        print(f"| {name} | {front:.1f} | {back:.2f} | {rim:.3f} | {depth:.2f} |", flush=True)
+        if options.sheet:
+            rows.append(_shown(reference, subject, options.sheet_size))
+    if rows:
+        Image.fromarray(np.concatenate(rows)).save(options.sheet)
+
+
+def reference_of(name: str) -> Reference:
+    """Return the reference of a drawn picture: transparent, or on white, to be cut out."""
+    if name in PICTURES:
+        return make_reference(*picture(name), mask_marks="subject")
+    return make_reference(textured_picture(name))
+
+
+def figures(reference: Reference, subject: Subject) -> tuple[float, float, float, float]:
+    """Return PSNR of the front (dB), contrast of the back, colour distance of the rim, and thickness."""
+    front, back, right, left = views(subject, ((0, 0), (0, 180), (0, 90), (0, -90)), SIZE)[:, None]
+    image, mask = reference.composite(SIZE), reference.mask_at(SIZE)
+    psnr = float(psnr_inside(front[:, :3] + 1 - front[:, 3:], image, mask))
+    contrast = texture_contrast(back[0, :3].mean(0), back[0, 3]) / texture_contrast(image[0].mean(0), mask[0, 0])
+    rim = (rim_distance(right[0]) + rim_distance(left[0])) / 2
+    low, high = subject.skeleton.low, subject.skeleton.high
+    return psnr, contrast, rim, float((high - low)[2] / (high - low)[:2].min())
+
+
+def views(subject: Subject, directions: tuple[tuple[float, float], ...], size: int) -> Tensor:  # (B, 4, size, size)
+    """Render a still subject from elevations and azimuths."""
+    cameras = make_cameras(*(list(angles) for angles in zip(*directions, strict=True)))
+    return render_appearance(Appearance(subject, "reference", STILL), cameras, torch.zeros(len(cameras)), size)
+
+
+def texture_contrast(grey: Tensor, mask: Tensor) -> float:  # (S, S) twice
+    """Return the standard deviation of what a blur takes away, inside the eroded mask."""
+    inside = binary_erosion(mask.numpy() > 0.99, iterations=ERODED)
+    fine = (grey - torch.from_numpy(gaussian_filter(grey.numpy(), BLUR))).numpy()
+    return float(np.sqrt((fine[inside] ** 2).mean())) if inside.any() else float("nan")
+
+
+def rim_distance(layers: Tensor) -> float:  # (4, S, S)
+    """Return the mean over rows of the colour difference between a side view's middle and what lies beside it."""
+    alpha = layers[3]
+    colours, solid = layers[:3] / alpha.clamp_min(1e-3), alpha > 0.99
+    across = torch.arange(alpha.shape[1]) + 0.5 - alpha.shape[1] / 2
+    band, beside = torch.zeros_like(solid), torch.zeros_like(solid)
+    for half in (across < 0, across > 0):
+        reach = (solid & half) * across.abs()
+        share = across.abs() / reach.amax(1, keepdim=True).clamp_min(1e-6)
+        band |= solid & half & (share < BAND)
+        beside |= solid & half & (share > BESIDE[0]) & (share < BESIDE[1])
+    counted = band.any(1) & (beside.sum(1) > 2)
+    means = [(colours * part).sum(2) / part.sum(1).clamp_min(1) for part in (band, beside)]
+    return float((means[0] - means[1]).abs().mean(0)[counted].mean())
+
+
+def _shown(reference: Reference, subject: Subject, size: int) -> np.ndarray:
+    """Return a row of the contact sheet, bytes (size, 7 size, 3)."""
+    layers = views(subject, SHOWN, size)
+    behind = torch.tensor(BEHIND).view(3, 1, 1)
+    row = [*reference.composite(size, BEHIND), *(layers[:, :3] + (1 - layers[:, 3:]) * behind)]
+    return (torch.cat(row, 2).clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
+
+
+if __name__ == "__main__":
+    main()
