@@ -18,6 +18,7 @@ from ...reference.layers import resize
 from ...reference.reference import Reference
 from ...utils.progress import ProgressCounter
 from .appearance import STILL, Appearance, get_subject, render_appearance
+from .parts import part_skeleton
 from .prompt import SUBJECTS
 from .subject import BODY, Skeleton, Subject, Surfels
 
@@ -43,7 +44,9 @@ def inflate(reference: Reference) -> Subject:
     camera = make_cameras(float(r.elevation), 0.0, float(r.radius), float(r.fovy))
     image, mask = reference.image.detach().cpu().float(), reference.mask.detach().cpu().float()
     points = _surfels(image, mask, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
-    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), float(r.radius), float(r.fovy))
+    parts = part_skeleton(mask, camera, points)
+    seen_from = (float(r.radius), float(r.fovy), float(r.elevation))
+    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *seen_from, parts)
     return Subject("picture", lambda spacing: _surfels(image, mask, camera, spacing), skeleton)
 
 
