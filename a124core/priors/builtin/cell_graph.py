@@ -7,6 +7,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
+DIRECT = 0.01  # per cell; in broad bodies, ways get straighter by it
+
 
 class CellGraph:
     """Neighbouring cells of a piece, for shortest paths inside it."""
@@ -43,7 +45,7 @@ class CellGraph:
 
     def tree(self, root: int) -> np.ndarray:
         """Return the next cell (N,) on the way to the root, along the medial axis; -9999 at the root."""
-        cost = self.length / np.minimum(self.radius[self.a], self.radius[self.b]) ** 2
+        cost = self.length * (1 / np.minimum(self.radius[self.a], self.radius[self.b]) + DIRECT) ** 2
         return dijkstra(self._matrix(cost), False, root, return_predecessors=True)[1]
 
     def tips(self, distance: np.ndarray, persistence: float) -> list[int]:

@@ -16,6 +16,7 @@ from .subject import MARGIN, Skeleton, Subject, Surfels, view_extent
 MIN_GAIN = 0.3  # least share of a built-in subject's motion, even if it leaves the image
 AROUND = 0.05  # how much farther than at rest an image's motion may reach as seen from its sides
 TRAVELLING = ("jump", "bounce", "sway", "squash", "walk", "fly", "dance", "rock")  # which a smaller gain shortens
+OF_ONE_PART, LEAST_STRENGTH = ("wave", "wag", "nod"), 0.5  # motions that are rather weakened than made smaller
 DIRECTIONS = 200  # in which the outermost points are looked for
 ENOUGH = 0.95  # shares of travel and strength from which nothing is worth a word
 
@@ -25,15 +26,23 @@ def motion_gain(subject: Subject, motion: str, manner: Manner = AS_USUAL) -> flo
     """Find the largest share of a motion's travel that stays in the visible box and in the image: MIN_GAIN to 1, of a
     subject made from an image 0 to 1."""
     least = MIN_GAIN if subject.skeleton.pivots is not None else 0.0
-    limit = max(1.0, _rest_extent(subject), _motion_extent(subject, motion, least, manner)) + 1e-4
+    at_rest = _rest_extent(subject) if subject.skeleton.pivots is not None else 1.0  # of an image it is the unit
+    limit = max(1.0, at_rest, _motion_extent(subject, motion, least, manner)) + 1e-4
     low, high = least, 1.0
-    if _motion_extent(subject, motion, high, manner) <= limit:
+    if _motion_extent(subject, motion, high, manner) <= limit or _moves_one_part(subject, motion, manner):
         return high
     for _ in range(6):
         middle = (low + high) / 2
         fits = _motion_extent(subject, motion, middle, manner) <= limit
         low, high = (middle, high) if fits else (low, middle)
     return low
+
+
+def _moves_one_part(subject: Subject, motion: str, manner: Manner) -> bool:
+    """Check for a motion of one part that stays in the image with less strength, so that all the rest stands still."""
+    weaker = replace(manner, strength=LEAST_STRENGTH * manner.strength)
+    is_image = subject.skeleton.pivots is None
+    return is_image and motion in OF_ONE_PART and _motion_extent(subject, motion, 1.0, weaker) <= 1.0
 
 
 @lru_cache(maxsize=64)

@@ -45,8 +45,8 @@ def inflate(reference: Reference) -> Subject:
     image, mask = reference.image.detach().cpu().float(), reference.mask.detach().cpu().float()
     points = _surfels(image, mask, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
     parts = part_skeleton(mask, camera, points)
-    seen_from = (float(r.radius), float(r.fovy), float(r.elevation))
-    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *seen_from, parts)
+    viewpoint = (float(r.radius), float(r.fovy), float(r.elevation))
+    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *viewpoint, parts)
     return Subject("picture", lambda spacing: _surfels(image, mask, camera, spacing), skeleton)
 
 
