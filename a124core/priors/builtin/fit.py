@@ -68,14 +68,14 @@ def fit_note(subject: Subject, motion: str, manner: Manner) -> str:
     gain, strength = motion_gain(subject, motion, manner), fitting_manner(subject, motion, manner).strength
     notes = []
     if gain < ENOUGH:
-        notes.append(f"it gets up to {100 * STEP_BACK * (1 - gain):.0f} % smaller")
+        notes.append(f"gets up to {100 * STEP_BACK * (1 - gain):.0f} % smaller")
     if gain < ENOUGH and motion in TRAVELLING:
         notes.append(f"travels {100 * gain:.0f} % as far")
     if strength < ENOUGH * manner.strength:
         notes.append(f"moves with strength {strength:.2g}")
     if not notes:
         return ""
-    return f"To stay in the image {' and '.join(notes)}: more space around the picture lets it move more (recentre)."
+    return f"To stay in the image it {' and '.join(notes)}: more space around the picture lets it move more (recentre)."
 
 
 def _rest_extent(subject: Subject) -> float:
