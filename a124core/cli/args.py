@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from ..cameras.rig import FOVY, RADIUS
 from ..models3d.read import ANY_UP, UPWARDS
-from ..priors.builtin import FROM_PROMPT, MOTIONS, SUBJECTS
+from ..priors.builtin import AS_USUAL, FROM_PROMPT, MAX_SPEED, MAX_STRENGTH, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
@@ -73,6 +73,7 @@ def parser() -> Parser:
 def _demo(p: argparse.ArgumentParser) -> None:
     p.add_argument("--subject", choices=SUBJECTS, default="robot", help="who moves (%(default)s)")
     p.add_argument("--motion", choices=MOTIONS, default="sway", help="how it moves (%(default)s)")
+    _manner_options(p)
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
     _run_options(p)
 
@@ -105,6 +106,7 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--prompt", help='what moves and how: "a panda is dancing"; not needed with --clip and '
                    "--model or --images, which show it")
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
+    _manner_options(p)
     p.add_argument("--out", type=Path, help="folder for the results; only --estimate needs none")
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
                    "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
@@ -138,6 +140,13 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
                    "tile; upscale, which never saw the picture (the paper's counter-example); naive: the learned word "
                    "alone (diffusers folders only); or none (%(default)s)")
     add_model_args(p)
+
+
+def _manner_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--strength", type=float, default=AS_USUAL.strength, help=f"how far the built-in motion goes: 0 "
+                   f"stands still, {MAX_STRENGTH:g} is twice as far (%(default)g)")
+    p.add_argument("--speed", type=int, default=AS_USUAL.speed, help=f"how often the film does the built-in motion, 1 "
+                   f"to {MAX_SPEED} times; above 2 a preset of few time grids blurs it (%(default)s)")
 
 
 def _run_options(p: argparse.ArgumentParser) -> None:

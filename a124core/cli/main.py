@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..cameras.rig import reference_camera
-from ..priors.builtin import example_image
+from ..priors.builtin import Manner, example_image
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.device import keep_freed_pages
@@ -105,6 +105,7 @@ def demo_run(options: object) -> RunOptions:
         options.steps_scale,
         memory=options.memory,
         device=available_device(options.device),
+        manner=Manner(options.strength, options.speed),
         reference_source=f"example {options.subject}, {DEMO_SIZE} pixels",
     )
 
@@ -121,6 +122,7 @@ def animate_run(options: object) -> RunOptions:
         reference=read_reference(options),
         prompt=prompt,
         motion=options.motion,
+        manner=Manner(options.strength, options.speed),
         seed=options.seed,
         preset=options.preset,
         steps_scale=options.steps_scale,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..field.grid import rows_per_grid
-from ..priors.builtin import FROM_PROMPT, BuiltInPriors, make_priors
+from ..priors.builtin import AS_USUAL, FROM_PROMPT, BuiltInPriors, Manner, RequestedMotion, make_priors
 from ..priors.defaults import normalised_built_in
 from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
@@ -57,6 +57,7 @@ class RunOptions:
     images: Path | None = None  # a folder of pictures from known cameras, in place of a 3D model
     images_cameras: Path | None = None  # JSON of their cameras
     calibrate: bool = False  # choose cfg and noise range of learned priors when a stage begins
+    manner: Manner = AS_USUAL  # of a built-in motion
     reference_source: str = ""  # of what the reference was made, in words and hashes of files; empty: its pixels say it
 
     def __post_init__(self) -> None:
@@ -133,7 +134,8 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     settings = _adapted(preset(name), options)
     if priors is None:
         size, o = settings.static.render.size, options
-        priors = make_priors(o.reference, o.prompt, o.motion, size, o.subject, o.seed)
+        requested = RequestedMotion(o.motion, o.manner)
+        priors = make_priors(o.reference, o.prompt, requested, size, o.subject, o.seed)
     view = priors.view if options.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[options.refine]
     guidances = Guidances(priors.image, view, priors.video, refine)
@@ -183,6 +185,7 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
     not the last bits that a backend computed from it."""
     options = prepared.options
     motion = prepared.priors.truth.motion if prepared.priors else "by models"
+    manner = "" if options.manner == AS_USUAL else f" {options.manner.strength:g} x{options.manner.speed}"
     camera = None if options.reference is None else [float(v) for v in vars(options.reference.camera).values()]
     settings = asdict(prepared.settings)
     for stage in STAGES:  # the rays rendered at once change how a result is reached and not the result
@@ -193,7 +196,7 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
         "picture": options.reference_source or pixel_digest(options.reference),
         "camera": json.dumps(camera),
         "prompt": options.prompt,
-        "motion": f"{options.subject or 'the picture'} {motion}",
+        "motion": f"{options.subject or 'the picture'} {motion}{manner}",
         "models": (options.models.identity() if options.models else own_identity(options)) + calibrated,
         "seed": str(options.seed),
         "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",

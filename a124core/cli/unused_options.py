@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..priors.builtin import FROM_PROMPT
+from ..priors.builtin import AS_USUAL, FROM_PROMPT
 from ..stages.loop import STAGES
 from ..utils.text import unused_note
 from .models import PUBLIC_MODELS, add_model_args, required_roles
@@ -14,8 +14,9 @@ def unused_options(options: argparse.Namespace) -> str:
     """Name the options that were changed and are not used; empty if all are."""
     parser = argparse.ArgumentParser()
     add_model_args(parser)
-    defaults = {**vars(parser.parse_args([])), "motion": FROM_PROMPT, "refine": "tile", "sampling": None,
-                "condition": None, "calibrate": False, "model_up": "y", "clip_cameras": None, "images_cameras": None}
+    defaults = {**vars(parser.parse_args([])), **vars(AS_USUAL), "motion": FROM_PROMPT, "refine": "tile",
+                "sampling": None, "condition": None, "calibrate": False, "model_up": "y", "clip_cameras": None,
+                "images_cameras": None}
     names = [name for name, used in used_options(options).items() if not used and vars(options)[name] != defaults[name]]
     scope = f"the {'built-in priors' if options.priors == 'builtin' else 'models'} and stages of this run"
     return unused_note(scope, (f"--{name.replace('_', '-')}" for name in names))
@@ -38,7 +39,7 @@ def used_options(options: argparse.Namespace) -> dict[str, bool]:
         return used | dict.fromkeys(("view_kind", *texts), False)
     roles = required_roles(stages, not options.no_view_prior, options.refine)
     return used | {
-        "motion": False,
+        **dict.fromkeys(("motion", "strength", "speed"), False),
         "view_kind": "view" in roles,
         "token": "refine" in roles,
         "still_prompt": "video" in roles,

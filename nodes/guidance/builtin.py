@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.priors.builtin import FROM_PROMPT, MOTIONS, check_built_in, make_priors
+from ...a124core.priors.builtin import (
+    AS_USUAL,
+    FROM_PROMPT,
+    MAX_SPEED,
+    MAX_STRENGTH,
+    MOTIONS,
+    Manner,
+    RequestedMotion,
+    check_built_in,
+    make_priors,
+)
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..declarations import NODE_ID, Node, choice, socket, text
+from ..declarations import NODE_ID, Node, choice, integer, number, socket, text
 from ..host import ui
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
@@ -45,22 +55,45 @@ class A124BuiltInPriors(Node):
             "prompt then only chooses the motion."
         )),
         "weight_unit": weight_unit("the usual weights are taken in either unit"),
+        "strength": number(AS_USUAL.strength, 0.0, MAX_STRENGTH, 0.05, (
+            "How far the motion goes. 0 stands still, 1 is the usual motion, 2 is twice as far, unless that would "
+            "leave the image."
+        ), advanced=True),
+        "speed": integer(AS_USUAL.speed, 1, MAX_SPEED, (
+            "How often the motion is done from the first frame to the last. Above 2 a preset of few time grids blurs "
+            "it."
+        ), advanced=True),
     }
     HIDDEN = NODE_ID
 
     @classmethod
-    def VALIDATE_INPUTS(cls, prompt: str | None = None, motion: str | None = None, reference: Any = UNPLUGGED) -> bool:
+    def VALIDATE_INPUTS(
+        cls,
+        prompt: str | None = None,
+        motion: str | None = None,
+        reference: Any = UNPLUGGED,
+        strength: float | None = None,
+        speed: int | None = None,
+    ) -> bool:
         with when_queued():
-            check_declared(cls, motion=motion)
+            check_declared(cls, motion=motion, strength=strength, speed=speed)
             if prompt is not None:
                 check_built_in(prompt, motion or FROM_PROMPT, reference is not UNPLUGGED)
         return True
 
     @outside_inference
     def make(
-        self, prompt: str, motion: str, reference: Any = None, weight_unit: str = "raw", unique_id: str | None = None
+        self,
+        prompt: str,
+        motion: str,
+        reference: Any = None,
+        weight_unit: str = "raw",
+        strength: float = AS_USUAL.strength,
+        speed: int = AS_USUAL.speed,
+        unique_id: str | None = None,
     ) -> dict:
         on_progress = ui.progress_callback(unique_id)
-        priors = make_priors(reference, checked_prompt(prompt), motion, on_progress=on_progress)
+        requested = RequestedMotion(motion, Manner(strength, speed))
+        priors = make_priors(reference, checked_prompt(prompt), requested, on_progress=on_progress)
         ui.show_text(unique_id, priors.summary)
         return {"ui": {"text": [priors.summary]}, "result": tuple(in_unit(weight_unit, priors.guidances))}

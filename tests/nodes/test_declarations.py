@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = {
     "A124ExamplePicture": ["subject"],
     "A124Reference": ["mask_marks", "recentre", "elevation", "azimuth", "radius", "fovy"],
-    "A124BuiltInPriors": ["prompt", "motion", "weight_unit"],
+    "A124BuiltInPriors": ["prompt", "motion", "weight_unit", "strength", "speed"],
     "A124ClipGuidance": ["mask_marks", "size", "weight", "t_min", "t_max", "weight_unit"],
     "A124ModelGuidance": [
         "align", "azimuth", "elevation", "scale", "x", "y", "size", "weight", "t_min", "t_max", "weight_unit",

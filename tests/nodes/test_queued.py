@@ -15,6 +15,8 @@ REFUSED = [
     ("A124BuiltInPriors", {"prompt": " "}, "the prompt is empty"),
     ("A124BuiltInPriors", {"prompt": "something dances", "motion": "dance"}, "names no subject"),
     ("A124BuiltInPriors", {"prompt": "a cat", "motion": "somersault"}, "motion is ‘somersault’"),
+    ("A124BuiltInPriors", {"prompt": "a cat jumps", "strength": 2.5}, "strength is 2.5: it must be at least 0.0"),
+    ("A124BuiltInPriors", {"prompt": "a cat jumps", "speed": 0}, "speed is 0: it must be at least 1 and at most 4"),
     *((node, {"prompt": "\n"}, "the prompt is empty") for node in (
         "A124ImageGuidance", "A124VideoGuidance", "A124RefineGuidance", "A124UpscaleGuidance",
     )),

@@ -15,15 +15,16 @@ from ...kernels import splat_points
 from ...kernels.torch_impl.points import SUPERSAMPLE
 from ...protocols import Cameras
 from .animals import ANIMALS
-from .motions import move
+from .fit import fitting_manner, motion_gain
+from .motions import AS_USUAL, move
 from .objects import OBJECTS
+from .pose import Manner
 from .prompt import SUBJECTS
-from .subject import Subject, view_extent
+from .subject import Subject, Surfels
 from .warps import OrientedPoints
 
 STILL = "still"
 TICKS = 64  # scene times k / TICKS are cached: those of the preset demo
-MIN_GAIN = 0.3  # least share of a motion, even if it leaves the image
 POINT_SCALE = 2**14  # 16-bit coordinates: steps of 6e-5 in -2 .. 2
 POINTS_AT_ONCE = 150_000  # points rendered in one batch: stays in the processor's cache
 STEP = 1.0  # spacing of the points in supersampled pixels at the origin; a 3x3 window bridges 2.1
@@ -70,6 +71,7 @@ class Appearance:
     subject: Subject
     palette: str
     motion: str
+    manner: Manner = AS_USUAL
 
 
 @cache
@@ -78,27 +80,6 @@ def get_subject(name: str) -> Subject:
     if name not in SUBJECTS:
         raise ValueError(f"subject is {name!r}: use one of {', '.join(SUBJECTS)}.")
     return (ANIMALS | OBJECTS)[name]()
-
-
-@lru_cache(maxsize=64)  # each keeps its subject alive: 3 MB for one made from a picture
-def motion_gain(subject: Subject, motion: str) -> float:
-    """Find the largest share of a motion's travel, MIN_GAIN to 1, that stays in the visible box and in the image."""
-    skeleton = subject.skeleton
-    surfels = subject.surfels(0.05 * skeleton.radius / 1.8)
-    times = torch.linspace(0, 1, 33)
-
-    def extent(gain: float) -> float:
-        points = move(motion, surfels, times, skeleton, gain).points
-        return view_extent(points, skeleton.radius, skeleton.fovy)
-
-    limit = max(1.0, view_extent(surfels.points, skeleton.radius, skeleton.fovy), extent(MIN_GAIN)) + 1e-4
-    low, high = MIN_GAIN, 1.0
-    if extent(high) <= limit:
-        return high
-    for _ in range(6):
-        middle = (low + high) / 2
-        low, high = (middle, high) if extent(middle) <= limit else (low, middle)
-    return low
 
 
 @lru_cache(maxsize=32)
@@ -162,32 +143,39 @@ def animated_points(
     appearance: Appearance, spacing: float, time: Tensor, point_cache: TensorCache | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return points and normals (B, 3, N) at each time. At ticks they are cached as 16 and 8 bit numbers."""
-    subject, motion = appearance.subject, appearance.motion
-    if motion == STILL:
-        s = subject.surfels(spacing)
+    if appearance.motion == STILL:
+        s = appearance.subject.surfels(spacing)
         return s.points.T.expand(len(time), -1, -1), s.normals.T.expand(len(time), -1, -1)
     ticks = (time * TICKS).round()
     if point_cache is None or ((time * TICKS - ticks).abs() > 1e-3).any():
-        o = _animate(subject, motion, spacing, time)
+        o = _animate(appearance, spacing, time)
         return o.points.transpose(1, 2).contiguous(), o.normals.transpose(1, 2).contiguous()
-    entries = [_animated_at(subject, motion, spacing, int(k), point_cache) for k in ticks]
+    entries = [_animated_at(appearance, spacing, int(k), point_cache) for k in ticks]
     points, normals = (torch.stack(layer).float() for layer in zip(*entries, strict=True))
     return points * (1 / POINT_SCALE), normals * (1 / 127)
 
 
-def _animated_at(subject: Subject, motion: str, spacing: float, tick: int, cache: TensorCache) -> tuple[Tensor, ...]:
-    key = (subject, motion, spacing, tick)
+def _animated_at(appearance: Appearance, spacing: float, tick: int, cache: TensorCache) -> tuple[Tensor, ...]:
+    key = (appearance.subject, appearance.motion, appearance.manner, spacing, tick)
     entry = cache.get(key)
     if entry is None:
-        o = _animate(subject, motion, spacing, torch.tensor([tick / TICKS]))
+        o = _animate(appearance, spacing, torch.tensor([tick / TICKS]))
         points = (o.points[0].T * POINT_SCALE).round().clamp(-32767, 32767).to(torch.int16).contiguous()
         entry = (points, (o.normals[0].T * 127).round().to(torch.int8).contiguous())
         cache.put(key, *entry)
     return entry
 
 
-def _animate(subject: Subject, motion: str, spacing: float, time: Tensor) -> OrientedPoints:
-    return move(motion, subject.surfels(spacing), time, subject.skeleton, motion_gain(subject, motion))
+def _animate(appearance: Appearance, spacing: float, time: Tensor) -> OrientedPoints:
+    return animate(appearance, appearance.subject.surfels(spacing), time)
+
+
+def animate(appearance: Appearance, surfels: Surfels, time: Tensor) -> OrientedPoints:
+    """Move surfels of an appearance's subject to each time (B,), inside the image: points and normals (B, N, 3)."""
+    subject, motion = appearance.subject, appearance.motion
+    gain = motion_gain(subject, motion, appearance.manner)
+    manner = fitting_manner(subject, motion, appearance.manner)
+    return move(motion, surfels, time, subject.skeleton, gain, manner)
 
 
 def surfel_spacing(size: int, radius: float, fovy: float) -> float:

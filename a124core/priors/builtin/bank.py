@@ -11,8 +11,7 @@ from torch.nn.functional import avg_pool2d
 
 from ...cameras.rig import make_cameras
 from ...protocols import Cameras, Shading
-from .appearance import STILL, TICKS, Appearance, TensorCache, motion_gain, render_appearance, to_subject_frame
-from .motions import move
+from .appearance import STILL, TICKS, Appearance, TensorCache, animate, render_appearance, to_subject_frame
 
 # Rows of cameras: elevation, how many. About 20 degrees apart; the rows are staggered.
 LATTICE_ROWS = ((-36, 14), (-18, 18), (0, 18), (18, 18), (36, 14), (54, 10), (72, 6))
@@ -75,7 +74,7 @@ class Bank:
     ) -> Tensor:
         """Return one appearance as bytes (B, 4 or 7, size, size); what is not cached is rendered in one batch."""
         keys = [
-            (item.subject, item.palette, item.motion if tick else STILL, camera, tick, size)
+            (item.subject, item.palette, item.motion if tick else STILL, item.manner, camera, tick, size)
             if camera >= 0 and tick >= 0
             else None
             for camera, tick in slots
@@ -177,9 +176,7 @@ class GroundTruth:
     def path(self, times: Tensor) -> Tensor:  # (T, 3) world
         """Return the mean of the subject's surface at each time."""
         times = torch.as_tensor(times, dtype=torch.float32).cpu()
-        subject = self.appearance.subject
-        gain = motion_gain(subject, self.motion) if self.motion != STILL else 1.0
-        o = move(self.motion, subject.surfels(PATH_SPACING), times, subject.skeleton, gain)
+        o = animate(self.appearance, self.appearance.subject.surfels(PATH_SPACING), times)
         x, y, z = o.points.mean(1).unbind(1)
         a = torch.tensor(self.azimuth * pi / 180)
         return torch.stack((a.cos() * x + a.sin() * z, y, a.cos() * z - a.sin() * x), 1)

@@ -20,6 +20,7 @@ from ...reference.layers import resize
 from ...reference.reference import Reference
 from ...utils.progress import ProgressCounter
 from .appearance import STILL, Appearance, get_subject, render_appearance
+from .parts import part_skeleton
 from .prompt import SUBJECTS
 from .subject import BODY, Skeleton, Subject, Surfels
 
@@ -60,7 +61,9 @@ def inflate(reference: Reference) -> Subject:
     textures = make_textures(image, mask)
     solid = make_solid(mask, None if reference.depth is None else reference.depth.detach().cpu().float())
     points = _surfels(textures, solid, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
-    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), float(r.radius), float(r.fovy))
+    parts = part_skeleton(mask, camera, points)
+    viewpoint = (float(r.radius), float(r.fovy), float(r.elevation))
+    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *viewpoint, parts)
     return Subject("picture", lambda spacing: _surfels(textures, solid, camera, spacing), skeleton)
 
 

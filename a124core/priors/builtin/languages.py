@@ -26,11 +26,12 @@ FRENCH = Language(
         "nod": "hoch- acquiesc- mang- chant- parl- boit boivent boire buvant opin- inclin- regard- picor-",
         "twist": "tortill- tord tordent tordre tordant secou- trembl- frissonn- frétill-",
         "rock": "tangu- vacill- chancel- bascul- titub- bringuebal-",
+        "wag": "remu- agite_la_queue agitant_la_queue",
     },
     hints={"sway": "vent brise"},
     other_verbs="rugit rugissent rugir rugissant aboi- miaul- ronronn- grogn- dort dorment dormir dormant assis "
         "assied "
-    "lit lire écri- souri- rit rire pleur- remu- brûl- brill- fond cri- tomb- conduit conduire jappe hurl- ronfl-",
+    "lit lire écri- souri- rit rire pleur- brûl- brill- fond cri- tomb- conduit conduire jappe hurl- ronfl-",
     negations="ne n non sans jamais au_lieu_de plutôt_que", reversers="arrêt- cess-", breaks="mais , puis donc",
     subordinators="qui que quand lorsque si pendant tandis comme où",
     articles="le la les l un une des du au aux mon ma son sa ses mes ce cet cette deux trois quatre leur leurs",
@@ -63,9 +64,10 @@ GERMAN = Language(
         "nod": "nick- verbeug- iss- isst fress- frisst sing- sang trink- sprich- spricht sprechen schau- pick-",
         "twist": "schüttel- zapp- zappel- zitter- winde- windet wind- ring- schlängel- verdreh- bebt",
         "rock": "schaukel- wackel- kipp- wank- taumel- torkel- wipp- schunkel-",
+        "wag": "wedel-",
     },
     hints={"sway": "wind brise"},
-    other_verbs="bell- brüll- wedel- miau- schnurr- knurr- heul- schläf- schlaf- sitz- steh- lieg- les- liest "
+    other_verbs="bell- brüll- miau- schnurr- knurr- heul- schläf- schlaf- sitz- steh- lieg- les- liest "
         "schreib- "
     "lach- wein- lächel- brenn- leucht- schmilz- fäll- fall- fahr- fährt reit- koch- schnarch- schrei- glüh-",
     negations="nicht nie niemals kein keine keiner ohne statt anstatt", breaks="sondern aber , dann stattdessen",
@@ -97,6 +99,8 @@ SPANISH = Language(
         "nod": "asient- asint- asent- cabece- com- cant- habl- beb- mir- picote-",
         "twist": "retuerc- retorc- tuerc- sacud- tiembl- tembl- menea menean contone-",
         "rock": "tambale- bambole- cabalg- volc- vuelc-",
+        "wag": "cole- mueve_la_cola mueven_la_cola moviendo_la_cola mover_la_cola mueve_su_cola moviendo_su_cola "
+        "menea_la_cola menean_la_cola meneando_la_cola menear_la_cola menea_su_cola meneando_su_cola",
     },
     hints={"sway": "viento brisa"},
     other_verbs="rug- ruge ladr- maúll- ronrone- gruñ- duerm- dorm- sient- lee leen escrib- sonr- sonríe ríe llor- "
@@ -132,9 +136,11 @@ CHINESE = Language(
         "nod": "点头 點頭 鞠躬 吃 唱歌 唱 喝 说话 說話 啄", "twist": "扭动 扭動 扭转 扭 发抖 颤抖 抖动 "
         "抖", "rock": "摇晃 搖晃 晃动 晃動 摇动 "
         "搖動 摇来摇去 蹒跚 晃 摇 搖",
+        "wag": "摇尾巴 搖尾巴 摇着尾巴 搖著尾巴 摇动尾巴 搖動尾巴 摆动尾巴 擺動尾巴 甩尾巴 甩动尾巴 "
+        "摇尾 搖尾 摆尾 擺尾",
     },
     hints={"sway": "风中 風中 微风"},
-    other_verbs="吼 咆哮 叫 睡 坐 站 骑 騎 看书 写 笑 哭 燃烧 燃燒 发光 發光 融化 打架 摇尾巴 搖尾巴 打 躺 呼噜 "
+    other_verbs="吼 咆哮 叫 睡 坐 站 骑 騎 看书 写 笑 哭 燃烧 燃燒 发光 發光 融化 打架 打 躺 呼噜 "
         "开车 思考",
     negations="没有 沒有 不会 不會 不再 从不 從不 不能 不是 不要 不想 不在 拒绝 停止 不 没 沒 别 別 "
         "未", breaks="而是 但 却 而 ， 。 、 ； , ; .",
@@ -167,10 +173,11 @@ JAPANESE = Language(
         "nod": "うなずく うなずい うなずか うなずき 頷 お辞儀 おじぎ 食べ 歌う 歌っ 歌わ 飲む 飲ん 話す "
         "話し", "twist": "くねくね ねじ 捻 身をよじ 震え ふるえ 振る 振っ",
         "rock": "ぐらぐら よろよろ ゆらゆら よろめ 傾く 傾い 傾き",
+        "wag": "尻尾を振 しっぽを振 尾を振 尻尾をふ しっぽをふ",
     },
     hints={"sway": "風に"},
     other_verbs="吠え ほえ 鳴く 鳴い 眠 寝る 寝て 座 立つ 立っ 笑 泣く 泣い 乗る 乗っ 読む 読ん 書く 書い 燃え "
-        "光る 光っ 溶け 叫 尻尾を振 しっぽを振",
+        "光る 光っ 溶け 叫",
     negations="ない なかった ません ずに ず ぬ", subordinators="ながら", breaks="、 。",
     compounds="飛行機 飛行船 回転木馬 歩道 舞台 走者 花火 回る椅子 お花見 揺り籠",
 )

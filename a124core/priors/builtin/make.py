@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,11 @@ from ..noise import scaled_linear_sigmas
 from .appearance import STILL, Appearance, get_subject, render_appearance
 from .bank import Bank, GroundTruth, camera_lattice
 from .denoisers import NEVER, ImagePrior, TilePrior, VideoPrior, ViewPrior
+from .fit import fit_note
 from .inflate import inflate, match_example
+from .motions import AS_USUAL
+from .parts import describe_parts
+from .pose import Manner
 from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
 from .subject import Subject
 
@@ -52,10 +56,18 @@ class BuiltInPriors:
         return Guidances(self.image, self.view, self.video, self.refine)
 
 
+@dataclass(frozen=True)
+class RequestedMotion:
+    """The motion that a user chose, and how it is done."""
+
+    name: str = FROM_PROMPT
+    manner: Manner = AS_USUAL
+
+
 def make_priors(
     reference: Reference | None,
     prompt: str,
-    motion: str = FROM_PROMPT,
+    motion: str | RequestedMotion = FROM_PROMPT,
     image_size: int = 48,
     subject: str | None = None,
     seed: int = 0,
@@ -66,7 +78,8 @@ def make_priors(
     subject names a built-in one; else the reference decides: an example image is recognised, any other is inflated.
     Without a reference the prompt must name a subject. seed chooses the other subjects of the bank.
     """
-    parsed = parse_prompt(prompt, motion)
+    requested = motion if isinstance(motion, RequestedMotion) else RequestedMotion(motion)
+    parsed, manner = parse_prompt(prompt, requested.name), requested.manner
     camera = camera_of(reference)
     if float(camera.radius) < MIN_RADIUS:
         raise ValueError(
@@ -77,7 +90,7 @@ def make_priors(
     progress = ProgressCounter(looked_at + 2 * (1 + BANK_OTHERS), on_progress, text="drawing the built-in subjects")
     progress.report()
     main, source = _main_subject(reference, subject, parsed.subject, progress)
-    truth = GroundTruth(Appearance(main, "reference", parsed.motion), float(camera.azimuth))
+    truth = GroundTruth(Appearance(main, "reference", parsed.motion, manner), float(camera.azimuth))
     bank = Bank(camera, camera_lattice(camera))
     target = reference.composite(image_size) if reference else truth.render(camera, torch.zeros(1), image_size)[0]
     priors = _priors(bank, truth, _other_subjects(main, seed), target, progress)
@@ -88,7 +101,7 @@ def make_priors(
         "refine": "Built-in refine prior, in the reference colours.",
         "upscale": "Built-in upscale prior, keeps the colours of its condition.",
     }
-    summary = f"{source} {parsed.sentence}"
+    summary = " ".join(filter(None, (source, parsed.sentence, fit_note(main, parsed.motion, manner))))
     guidances = {role: BUILT_IN[role].guidance(priors[role], f"{note} {summary}") for role, note in notes.items()}
     return BuiltInPriors(**guidances, truth=truth, bank=bank, summary=summary)
 
@@ -98,11 +111,12 @@ def _priors(
 ) -> dict[str, Prior]:
     """Make the five priors by role, each over its own appearances of the bank; target: the reference image (1, 3, h, h)
     at the size of theirs."""
-    main, motion = truth.appearance.subject, truth.motion
+    main, motion, manner = truth.appearance.subject, truth.motion, truth.appearance.manner
     motions = [motion, *(m for m in MOTIONS if m != motion)][:BANK_MOTIONS]
-    stills = [Appearance(s, p, motion) for s in (main, *others) for p in ("reference", "drifted")]
-    clips = [Appearance(main, "drifted", m) for m in motions] + [Appearance(s, "drifted", motion) for s in others]
-    tiles = [Appearance(clip.subject, "reference", clip.motion) for clip in clips]
+    stills = [Appearance(s, p, motion, manner) for s in (main, *others) for p in ("reference", "drifted")]
+    clips = [Appearance(main, "drifted", m, manner) for m in motions]
+    clips += [Appearance(s, "drifted", motion, manner) for s in others]
+    tiles = [replace(clip, palette="reference") for clip in clips]
     both = [tile for pair in zip(tiles, clips, strict=True) for tile in pair]
     images = dict(bank=bank, sigmas=scaled_linear_sigmas(), size=target.shape[-1])
     large = images | dict(size=TILE * target.shape[-1])
@@ -152,7 +166,8 @@ def _main_subject(
     name = match_example(reference, progress)
     if name is not None:
         return get_subject(name), f"Subject: the built-in {name}, recognised by its example image."
-    return inflate(reference), "Subject: your image, inflated."
+    subject = inflate(reference)
+    return subject, f"Subject: your image, inflated. {describe_parts(subject.skeleton.parts)}"
 
 
 def _other_subjects(main: Subject, seed: int) -> list[Subject]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.rig import FOVY, RADIUS
+from .parts import PartSkeleton
 from .surfaces import Lathe, Triple, Tube, euler_rotation
 
 LIMBS = ("body", "head", "arm+", "arm-", "leg+", "leg-", "tail")  # + and -: the side of x it is on
@@ -68,6 +69,8 @@ class Skeleton:
     limbs: tuple[int, ...] = ()  # limbs that exist
     radius: float = RADIUS  # the camera whose image it has to stay in
     fovy: float = FOVY
+    elevation: float = 0.0  # degrees
+    parts: PartSkeleton | None = None  # of a subject made from an image: what its outline shows
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,9 +66,10 @@ ENGLISH = Language(
         "nod": "nod bow agree eat peck sing drink talk speak look chew nibble sip sniff graze",
         "twist": "twist wring shake shiver wriggle wiggle writhe swivel tremble squirm shimmy",
         "rock": "rock tip tilt wobble teeter totter seesaw stagger shudder reel sway_over",
+        "wag": "wag swish",
     },
     hints={"sway": "wind breeze", "dance": "disco dancer", "wave": "hello bye", "bounce": "bouncy", "fly": "flight"},
-    other_verbs="roar wag bark meow growl purr howl sleep sit stand lie ride drive read write cook sparkle glow "
+    other_verbs="roar bark meow growl purr howl sleep sit stand lie ride drive read write cook sparkle glow "
         "shine "
     "burn melt smile laugh cry weep fight kick throw catch hold carry wear watch listen think dream wink blink clap "
     "crash fall pull push dig paint draw build open close hide wait rest snore yawn sneeze cough explode break fetch "

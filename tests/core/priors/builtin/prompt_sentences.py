@@ -25,6 +25,8 @@ ENGLISH: list[Row] = [
     ("a gymnast doing a pirouette", None, "spin"),
     ("a dancing panda", "panda", "dance"),
     ("a ball bouncing up and down", None, "bounce"),
+    ("a dog is wagging its tail", None, "wag"),
+    ("the cat wags its tail and does not jump", "cat", "wag"),
 ]
 
 FRENCH: list[Row] = [
@@ -48,6 +50,7 @@ FRENCH: list[Row] = [
     ("des ours dansaient", "panda", "dance"),
     ("le ballon se gonfle", None, "squash"),
     ("un serpent se tortille", None, "twist"),
+    ("un chien remue la queue", None, "wag"),
 ]
 
 GERMAN: list[Row] = [
@@ -71,6 +74,7 @@ GERMAN: list[Row] = [
     ("der Ball prallt auf und hüpft", None, "bounce"),
     ("ein nasser Hund schüttelt sich", None, "twist"),
     ("ein Kind ist gesprungen", None, "jump"),
+    ("der Hund wedelt mit dem Schwanz", None, "wag"),
 ]
 
 SPANISH: list[Row] = [
@@ -94,6 +98,8 @@ SPANISH: list[Row] = [
     ("la serpiente se retuerce", None, "twist"),
     ("un oso bailarín saltando", "panda", "jump"),
     ("el globo se infla", None, "squash"),
+    ("el perro mueve la cola", None, "wag"),
+    ("un gato meneando la cola", "cat", "wag"),
 ]
 
 CHINESE: list[Row] = [
@@ -117,6 +123,7 @@ CHINESE: list[Row] = [
     ("機器人揮手", "robot", "wave"),
     ("蛇在扭动", None, "twist"),
     ("气球膨胀", None, "squash"),
+    ("小狗摇尾巴", None, "wag"),
 ]
 
 JAPANESE: list[Row] = [
@@ -140,6 +147,7 @@ JAPANESE: list[Row] = [
     ("風船が膨らむ", None, "squash"),
     ("ネコがダンスしています", "cat", "dance"),
     ("ろぼっとがおどる", "robot", "dance"),
+    ("犬が尻尾を振っている", None, "wag"),
 ]
 
 # A noun that looks like a verb, "not", two verbs, past tense, questions.
