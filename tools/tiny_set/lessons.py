@@ -202,8 +202,8 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         rows = desk.random_rows(count, rng)
         first = torch.randint(2, (count,), generator=rng)
         still = torch.rand(count, generator=rng) < STILL_TEXTS
-        scenes = [(desk.scene(row), bool(stands)) for row, stands in zip(rows, still, strict=True)]
-        texts = [prompt(what, None if stands else motion) + DYNAMIC_SUFFIX for (what, motion), stands in scenes]
+        scenes = [(*desk.scene(row), bool(stands)) for row, stands in zip(rows, still, strict=True)]
+        texts = [prompt(subject, None if stands else motion) + DYNAMIC_SUFFIX for subject, motion, stands in scenes]
         mask = desk.condition_mask(count, rng)
         embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
         frames = rows[:, None].repeat(1, ticks, 1)
