@@ -19,7 +19,7 @@ from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior,
 from a124core.protocols import OnStep, Run, Step
 from a124core.reference.reference import Reference, make_reference
 from a124core.render import render as renderer
-from a124core.stages import fine, frozen, gradients, loop
+from a124core.stages import fine, gradients, loop
 from a124core.stages.config import Preset
 from a124core.stages.loop import STAGES
 from a124core.stages.optimise import initial_field, optimise
@@ -30,7 +30,7 @@ from .clock import Clock
 from .measure import all_kernels, kernels_from
 
 PLACES = {
-    "march": [(gradients, "sample_rays"), (frozen, "sample_rays")],
+    "march": [(gradients, "sample_rays")],
     "field, forwards": [(Field4D, "__call__"), (Field4D, "density_gradient")],
     "composite": [(renderer, "render_weights"), (renderer, "accumulate")],
     "field and renderer, backwards": [(gradients, "_backward_pixels")],

@@ -28,31 +28,32 @@ class Readers(nn.Module):
         width = config.nets.text_width
         self.layers = nn.ModuleDict({name: nn.Linear(width, len(a) + 1) for name, a in self.answers.items()})
 
-    def labels(self, said: list[dict[str, str | None]]) -> dict[str, Tensor]:
+    def numbers(self, labels: list[dict[str, str | None]], device: torch.device) -> dict[str, Tensor]:  # (B,) each
         """Return the number of each answer, 0 where the text has none."""
-        return {
-            name: torch.tensor([0 if one[name] is None else 1 + answers.index(one[name]) for one in said])
-            for name, answers in self.answers.items()
-        }
+        places = {name: [None, *answers] for name, answers in self.answers.items()}
+        return {n: torch.tensor([p.index(row[n]) for row in labels], device=device) for n, p in places.items()}
 
 
 def text_lesson(desk: Desk, encoder: nn.Module, readers: Readers, course: Course) -> Lesson:
     """Every token after a text must tell subject, motion, colours and side: cross-entropy of linear readers."""
 
     def lesson(rng: torch.Generator) -> Tensor:
-        words = python_rng(rng)
-        said, texts = [], []
+        choices = python_rng(rng)
+        labels, texts = [], []
         for _ in range(course.batch):
-            subject, motion = words.choice(desk.config.world.trained)
-            still, drifted = words.random() < 0.3, words.random() < 0.5
-            side = words.choice(SIDES) if words.random() < SIDED_SHARE else None
-            text = caption(subject, None if still else motion, drifted, words)
+            subject, motion = choices.choice(desk.config.world.trained)
+            still, drifted = choices.random() < 0.3, choices.random() < 0.5
+            side = choices.choice(SIDES) if choices.random() < SIDED_SHARE else None
+            text = caption(subject, None if still else motion, drifted, choices)
             texts.append(text if side is None else f"{text}, {side}")
             named = COLOURS[drifted] if COLOURS[drifted] in text else None
-            said.append({"subject": subject, "motion": None if still else motion, "colours": named, "side": side})
+            labels.append({"subject": subject, "motion": None if still else motion, "colours": named, "side": side})
         padding = desk.padding(texts)
         hidden = desk.read(encoder, texts)[padding]
-        labels = {n: v.to(desk.device)[:, None].expand_as(padding)[padding] for n, v in readers.labels(said).items()}
-        return sum(cross_entropy(readers.layers[name](hidden), label) for name, label in labels.items())
+        numbers = readers.numbers(labels, desk.device)
+        return sum(
+            cross_entropy(readers.layers[name](hidden), number[:, None].expand_as(padding)[padding])
+            for name, number in numbers.items()
+        )
 
     return lesson
