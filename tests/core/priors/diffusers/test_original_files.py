@@ -122,7 +122,7 @@ def test_modelscopes_own_files_are_a_video_prior(tmp_path: Path, view: View, rng
     found = prior.denoise(x0, prior.sigmas[[500]], view)
     prior.cfg = 0.0
     assert found.isfinite().all() and not torch.allclose(found, prior.denoise(x0, prior.sigmas[[500]], view))
-    guidance = load_guidance("video", folder, still="a panda")
+    guidance = load_guidance("video", folder, still="standing still")
     texts = [p.conditioner.conds["plain"] for p in (prior, guidance.prior, guidance.source)]
     assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[1], texts[2])
     (folder / "VQGAN_autoencoder.pth").unlink()
