@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from a124core.priors.builtin import GroundTruth, example_image
 from a124core.priors.builtin.appearance import Appearance, get_subject
 from a124core.protocols import View
 from a124core.reference.reference import make_reference
+from tools.tiny_set import lessons
 from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
 from tools.tiny_set.learn import learn, rate_at
 from tools.tiny_set.lessons import Desk, degraded, learned_from, sided_text, tint
@@ -149,6 +151,52 @@ def test_with_a_condition_pictures_stay_as_they_are_and_without_one_they_are_any
     assert spread.min() < 0.5 and spread.max() > 0.8  # faded, and hardly
     still = (without[:, 0] == without[:, 1]).flatten(1).all(1)
     assert 0 < still.float().mean() < 0.5  # two over each other may both stand still
+
+
+def test_where_the_text_names_no_motion_the_clip_stands_still(album: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recorded(Desk):
+        """Texts and clips are kept, and nothing is encoded."""
+
+        def read(self, encoder: object, texts: list[str]) -> Tensor:
+            texts_read.extend(texts)
+            return torch.zeros(len(texts), 1, 1)
+
+        def latents(self, image: Tensor) -> Tensor:
+            clips.append(image.unflatten(0, (-1, SMALL.ticks)))
+            return image
+
+    monkeypatch.setattr(lessons, "STILL_TEXTS", 0.5)
+    texts_read, clips = [], []
+    desk = Recorded(replace(CONFIG, condition_dropout=0.0), album, None, None, torch.linspace(0.99, 0.01, 100))
+    unet = torch.nn.Module()
+    unet.forward = lambda x_t, timestep, embeddings: SimpleNamespace(sample=x_t)
+    lessons.video_lesson(desk, unet, None, Course(1, batch=16))(torch.Generator().manual_seed(0))
+    stands = (clips[0][:, 0] == clips[0][:, 1]).flatten(1).all(1).tolist()
+    names_none = [" is " not in text for text in texts_read[:16]]
+    assert 0 < sum(names_none) < 16 and not all(stands)  # a sway passes its rest at half time
+    assert all(still for still, none in zip(stands, names_none, strict=True) if none)
+
+
+def test_every_token_behind_a_text_learns_what_it_says(tmp_path: Path, album: Album) -> None:
+    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install transformers")
+    from tools.tiny_set import models
+    from tools.tiny_set.text import Readers, text_lesson
+
+    torch.manual_seed(0)
+    size = write_tokenizer(tmp_path, SMALL, NETS.text_length)
+    desk = Desk(CONFIG, album, None, transformers.CLIPTokenizer.from_pretrained(str(tmp_path)), torch.ones(1))
+    assert desk.padding(["a robot is swaying"])[0].tolist() == [False] * 5 + [True] * (NETS.text_length - 5)
+    encoder, readers = models.text_encoder(NETS, size), Readers(CONFIG)
+    config = replace(CONFIG, courses={"text": Course(120, batch=16, rate=1e-2)}, average=0.0)
+    lesson, losses = text_lesson(desk, encoder, readers, config.courses["text"]), []
+
+    def recorded(rng: torch.Generator) -> Tensor:
+        loss = lesson(rng)
+        losses.append(float(loss.detach()))
+        return loss
+
+    learn("text", {"encoder": encoder, "readers": readers}, recorded, config, tmp_path, lambda line: None)
+    assert losses[-1] < 0.2 * losses[0]
 
 
 def test_repaired_pictures_are_blurred_and_tinted() -> None:
