@@ -20,7 +20,7 @@ from torch import Tensor
 from a124core.cameras.rig import make_cameras
 from a124core.evaluation.metrics import psnr_inside
 from a124core.priors.builtin.appearance import STILL, Appearance, render_appearance
-from a124core.priors.builtin.inflate import inflate
+from a124core.priors.builtin.puppet.inflate import inflate
 from a124core.priors.builtin.subject import Subject
 from a124core.reference.reference import Reference, make_reference
 

@@ -56,13 +56,13 @@ class Course:
 
 
 def _courses() -> dict[str, Course]:
-    """About 100 minutes on two cores of an Intel Xeon with --jobs 2 --bf16: 0.2 s of one core for a step of the image
+    """About 85 minutes on two cores of an Intel Xeon with --jobs 2 --bf16: 0.2 s of one core for a step of the image
     role, 0.9 s for one of the video role."""
     return {
         "text": Course(steps=600, batch=64),
         "image": Course(steps=6_000, batch=16),
         "view": Course(steps=4_000, batch=16),
-        "video": Course(steps=5_000, batch=4),
+        "video": Course(steps=4_000, batch=4),
         "control": Course(steps=4_000, batch=16),
     }
 

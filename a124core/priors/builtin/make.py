@@ -18,11 +18,11 @@ from .appearance import STILL, Appearance, get_subject, render_appearance
 from .bank import Bank, GroundTruth, camera_lattice
 from .denoisers import NEVER, ImagePrior, TilePrior, VideoPrior, ViewPrior
 from .fit import fit_note
-from .inflate import inflate, match_example
 from .motions import AS_USUAL
-from .parts import describe_parts
 from .pose import Manner
 from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
+from .puppet.inflate import inflate, match_example
+from .puppet.parts import describe_parts
 from .subject import Subject
 
 TILE = 2  # the tile priors' images are this many times as wide as the others'

@@ -8,8 +8,8 @@ from math import pi
 import torch
 from torch import Tensor
 
-from .parts import PartSkeleton
-from .roles import Roles
+from .puppet.parts import PartSkeleton
+from .puppet.roles import Roles
 from .subject import ARM_M, ARM_P, HEAD, LEG_M, LEG_P, Skeleton
 from .warps import OrientedPoints, ScalarField, displace, ramp, rotate, scale, translate
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.rig import FOVY, RADIUS
-from .parts import PartSkeleton
+from .puppet.parts import PartSkeleton
 from .surfaces import Lathe, Triple, Tube, euler_rotation
 
 LIMBS = ("body", "head", "arm+", "arm-", "leg+", "leg-", "tail")  # + and -: the side of x it is on

@@ -8,8 +8,8 @@ import torch
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import MOTIONS, example_image, make_priors
 from a124core.priors.builtin.appearance import STILL, Appearance, render_appearance
-from a124core.priors.builtin.inflate import inflate, match_example
 from a124core.priors.builtin.motions import move
+from a124core.priors.builtin.puppet.inflate import inflate, match_example
 from a124core.reference.reference import make_reference
 
 

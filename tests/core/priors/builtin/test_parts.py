@@ -12,9 +12,9 @@ from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import MOTIONS, Manner, RequestedMotion, make_priors
 from a124core.priors.builtin.appearance import STILL, Appearance, animate, get_subject, render_appearance
 from a124core.priors.builtin.fit import fit_note, fitting_manner, frame_extent, motion_gain
-from a124core.priors.builtin.inflate import inflate
 from a124core.priors.builtin.motions import move
-from a124core.priors.builtin.parts import describe_parts, part_skeleton
+from a124core.priors.builtin.puppet.inflate import inflate
+from a124core.priors.builtin.puppet.parts import describe_parts, part_skeleton
 from a124core.priors.builtin.subject import Subject
 from a124core.reference.reference import make_reference
 

@@ -5,10 +5,10 @@ import torch
 
 from a124core.cameras.rig import make_cameras
 from a124core.priors.builtin.appearance import STILL, Appearance, render_appearance
-from a124core.priors.builtin.back import find_details
-from a124core.priors.builtin.inflate import _cell_count, inflate, make_textures
-from a124core.priors.builtin.rim import mirrored_inwards
-from a124core.priors.builtin.solid import BACK, FRONT, inscribed_balls, make_solid, poisson
+from a124core.priors.builtin.puppet.back import find_details
+from a124core.priors.builtin.puppet.inflate import _cell_count, inflate, make_textures
+from a124core.priors.builtin.puppet.rim import mirrored_inwards
+from a124core.priors.builtin.puppet.solid import BACK, FRONT, inscribed_balls, make_solid, poisson
 from a124core.priors.builtin.subject import Subject
 from a124core.reference.reference import make_reference
 

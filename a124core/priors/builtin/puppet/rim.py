@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ...reference.layers import fill_outwards
+from ....reference.layers import fill_outwards
 from .solid import SIDE, inscribed_balls
 
 MIXED = 0.012  # share of the image's side at its outline whose colours are not trusted

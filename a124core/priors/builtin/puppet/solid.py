@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ...reference.layers import fill_outwards, resize
+from ....reference.layers import fill_outwards, resize
 
 SIDE = 192  # cells at which the solid's thickness is found
 FRONT, BACK = 0.90, 0.75  # heights against those of a ball or a round limb

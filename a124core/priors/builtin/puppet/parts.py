@@ -14,9 +14,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
-from ...cameras.rig import camera_to_world
-from ...protocols import Cameras
-from ...reference.layers import resize
+from ....cameras.rig import camera_to_world
+from ....protocols import Cameras
+from ....reference.layers import resize
 from .roles import Roles, name_parts
 from .silhouette import CELLS, Silhouette, SilhouettePart, find_parts
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...reference.layers import fill_outwards, resize
+from ....reference.layers import fill_outwards, resize
 
 SIDE = 256  # pixels at which details are searched and replaced
 WIDEST, LONGEST = 0.36, 0.45  # extent of a detail, and of a thin one, shares of the root of the subject's area

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, normalize, pad
 
-from ...cameras.rig import camera_to_world, make_cameras, pixel_rays
-from ...protocols import Cameras
-from ...reference.layers import resize
-from ...reference.reference import Reference
-from ...utils.progress import ProgressCounter
-from .appearance import STILL, Appearance, get_subject, render_appearance
+from ....cameras.rig import camera_to_world, make_cameras, pixel_rays
+from ....protocols import Cameras
+from ....reference.layers import resize
+from ....reference.reference import Reference
+from ....utils.progress import ProgressCounter
+from ..appearance import STILL, Appearance, get_subject, render_appearance
+from ..prompt import SUBJECTS
+from ..subject import BODY, Skeleton, Subject, Surfels
 from .parts import part_skeleton
-from .prompt import SUBJECTS
-from .subject import BODY, Skeleton, Subject, Surfels
 
 if TYPE_CHECKING:
     from .solid import Solid
