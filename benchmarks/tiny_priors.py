@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,21 @@ from a124core.priors.defaults import NORMALISED_BUILT_IN, RoleDefaults
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.inversion import load_inversion_model
 from a124core.priors.diffusers.offload import OffloadPolicy
-from a124core.priors.diffusers.roles import RoleRequest, folder_prior
+from a124core.priors.diffusers.roles import RoleRequest, folder_guidance, folder_prior
 from a124core.priors.diffusers.text import PLACEHOLDER
 from a124core.protocols import Guidances
 from a124core.reference.reference import Reference
 from tools.tiny_set.words import prompt
 
 SIZE = 32  # pixels a side that the set was trained at
-# Of both families. Weights are those of the built-in priors; cfg is where the response curve of a learned prior says
-# that a scene keeps its contrast (python -m a124core prior-check --curve), and an exact one has its own.
+# Of both families, tuned on scenes of the training: cfg where a learned prior keeps contrast (python -m a124core
+# prior-check --curve), noise that falls as the field gets better, weights at which no role drowns the others.
+_UNIT = {"size": SIZE, "weight_unit": "normalised"}
 NUMBERS = {
-    "image": RoleDefaults(6.0, NORMALISED_BUILT_IN["image"], 0.1, 0.8, 0.5, SIZE, weight_unit="normalised"),
-    "view": RoleDefaults(4.0, NORMALISED_BUILT_IN["view"], 0.1, 0.8, 0.5, SIZE, weight_unit="normalised"),
-    "video": RoleDefaults(6.0, NORMALISED_BUILT_IN["video"], 0.1, 0.8, 0.5, SIZE, weight_unit="normalised"),
-    "refine": RoleDefaults(4.0, NORMALISED_BUILT_IN["refine"], 0.05, 0.6, 0.2, SIZE, weight_unit="normalised"),
+    "image": RoleDefaults(4.0, NORMALISED_BUILT_IN["image"], 0.02, 0.98, 0.3, **_UNIT),
+    "view": RoleDefaults(2.0, 0.25 * NORMALISED_BUILT_IN["view"], 0.02, 0.98, 0.3, **_UNIT),
+    "video": RoleDefaults(3.0, NORMALISED_BUILT_IN["video"], 0.02, 0.98, 0.5, **_UNIT),
+    "refine": RoleDefaults(4.0, 0.02 * NORMALISED_BUILT_IN["refine"], 0.05, 0.6, 0.2, **_UNIT),
 }
 WORD = TokenConfig(steps=300, batch=16, lr=5e-3, size=SIZE)
 
@@ -39,16 +41,19 @@ def tiny_prior(role: str, path: Path, text: str, cfg: float, **options: Any) -> 
 
 
 def guidances(models: Path, reference: Reference, subject: str, motion: str, word: Tensor) -> Guidances:
-    """All four roles."""
+    """All four roles; the video role tells motion from the same scene under a text in which nothing moves."""
     cfg = {role: numbers.cfg for role, numbers in NUMBERS.items()}
     image = tiny_prior("image", models / "image", prompt(subject), cfg["image"])
     view = tiny_prior("view", models / "view", "", cfg["view"], reference=reference)
-    video = tiny_prior("video", models / "video", prompt(subject, motion), cfg["video"])
+    video = folder_guidance(
+        RoleRequest("video", models / "video", prompt(subject, motion), NUMBERS["video"], still=prompt(subject)),
+        OffloadPolicy(),
+    )
     refine = tiny_prior(
         "refine", models / "image", prompt(PLACEHOLDER, motion), cfg["refine"], control=models / "control",
         embeddings={"subject": word},
     )
-    return with_numbers(Guidances(image, view, video, refine))
+    return replace(with_numbers(Guidances(image, view, video.prior, refine)), video=video)
 
 
 def with_numbers(priors: Guidances) -> Guidances:
