@@ -45,7 +45,7 @@ def test_the_model_guides_the_views_and_belongs_to_the_run(tmp_path: Path) -> No
 
 def write_orbit(folder: Path, azimuths: list[float]) -> Path:
     """Picture the robot at rest, on nothing; return the file of the cameras."""
-    truth = make_priors(None, "a robot", "sway", image_size=16).truth
+    truth = make_priors(None, "a robot sways", image_size=16).truth
     image, mask = truth.render(make_cameras(0.0, azimuths), torch.zeros(len(azimuths)), 96)
     folder.mkdir()
     for k, frame in enumerate(torch.cat((image, mask), 1)):
