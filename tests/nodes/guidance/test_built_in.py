@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from .test_model import ball, sequence, splat
+from tests.nodes.guidance.test_model import ball, sequence, splat
 
 
 def test_a_mesh_or_a_splat_is_the_subject_and_the_prompt_chooses_the_motion(
@@ -17,15 +17,14 @@ def test_a_mesh_or_a_splat_is_the_subject_and_the_prompt_chooses_the_motion(
 ) -> None:
     node = nodes["A124BuiltInPriors"]
     for wires, words in (({"mesh": ball()}, "mesh of 320 faces"), ({"splat": splat()}, "3000 Gaussians")):
-        said = node().make(prompt="something bounces", motion="from prompt", **wires)
+        said = node().make(prompt="something bounces", motion="from the prompt", **wires)
         note = said["ui"]["text"][0]
         assert note.startswith("Subject: your 3D model. The model is ")
         assert words in note and "bounce" in note and len(said["result"]) == 4
-    View = pack_module("a124core.protocols").View
-    cameras = pack_module("a124core.cameras.rig").make_cameras(0.0, [180.0])
-    made = node().make(prompt="it spins", motion="from prompt", mesh=ball())["result"][1]
-    view = View(cameras, cameras, torch.zeros(1), torch.ones(3))
-    image = (made.prior.denoise(torch.zeros(1, 3, 48, 48), torch.ones(1), view) / 3.0 + 1) / 2
+    made = node().make(prompt="it spins", motion="from the prompt", mesh=ball())["result"][1].prior
+    back = pack_module("a124core.cameras.rig").make_cameras(0.0, [180.0])
+    shading = pack_module("a124core.protocols").Shading()
+    image = made.bank.images(made.items[:1], back, torch.zeros(1), 48, torch.ones(3), shading)[0]
     assert image[0, 0, 24, 34] > 0.8 and image[0, 0, 24, 14] < 0.3  # red is on the right of its back
 
 
@@ -41,7 +40,7 @@ def test_bad_models_are_refused_in_a_sentence(nodes: dict, refusal: Callable, re
         ({"mesh": ball(), "splat": splat()}, "unplug one of them"), ({"splat": "x"}, "came as SPLAT"),
     ):
         with pytest.raises(ValueError, match=words) as refused:
-            node().make(prompt="it jumps", motion="from prompt", **wires)
+            node().make(prompt="it jumps", motion="from the prompt", **wires)
         assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
     assert "unplug one" in refusal(node, prompt="it jumps", mesh=None, splat=None)
     assert "names no subject" in refusal(node, prompt="it jumps")
