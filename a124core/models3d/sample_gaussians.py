@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch.nn.functional import normalize
 
 from .gaussians import FITTED, GaussianModel
 from .lens import axes_and_lens, project
-from .surface_points import SurfacePoints, cameras_around, in_the_middle
+from .surface_points import SurfacePoints, cameras_around, in_batches, in_the_middle
 
 SOLID = 0.5  # opacity of a render from which it shows a surface
 NEAR = 1.5  # standard deviations, or pixels, from the rendered depth within which a Gaussian is what is seen
@@ -49,23 +48,33 @@ def seen_gaussians(model: GaussianModel) -> SeenGaussians:
 
 def gaussian_points(seen: SeenGaussians, spacing: float) -> SurfacePoints:
     """Return points about `spacing` apart on the ellipses in which the Gaussians are more opaque than SOLID."""
-    model, normals = seen.model, seen.normals
-    tangents = _tangents(normals)  # (N, 3, 2)
-    flat = tangents.transpose(1, 2) @ model.covariances @ tangents
-    opacity = model.rgba[:, 3]
-    reach = (2 * (opacity.clamp_min(1e-3).log() + log(2))).clamp_min(FAINT**2).sqrt()  # opacity exp(-r^2 / 2) = 1/2
-    axes = tangents @ torch.linalg.cholesky(flat + 1e-12 * torch.eye(2)) * reach[:, None, None]
-    steps = (axes.norm(dim=1).amax(1) / spacing).ceil().clamp(1, MOST_STEPS).long()
-    steps[axes.norm(dim=1).amax(1) < spacing / 2] = 0
-    points, index, weights = [], [], []
-    for count in steps.unique().tolist():
-        own = (steps == count).nonzero()[:, 0]
-        disc = _disc(count)
-        points.append((model.means[own][:, None] + torch.einsum("nij,kj->nki", axes[own], disc)).flatten(0, 1))
-        index.append(own.repeat_interleave(len(disc)))
-        weights.append((opacity[own][:, None] * (1.01 - disc.square().sum(1))).flatten())
-    order = torch.cat(index)
-    return SurfacePoints(torch.cat(points), normals[order], model.rgba[order, :3], torch.cat(weights)).thinned(spacing)
+    axes = _axes(seen)
+    widest = axes.norm(dim=1).amax(1)
+    steps = torch.where(widest < spacing / 2, 0, (widest / spacing).ceil().clamp(1, MOST_STEPS)).long()
+    sizes = 1 + 4 * steps.square()
+    return in_batches(sizes, lambda index: _on_ellipses(seen, axes, steps, index), spacing)
+
+
+def _axes(seen: SeenGaussians) -> Tensor:  # (N, 3, 2)
+    """Return what maps the unit disc to each ellipse, across its normal."""
+    tangents = _tangents(seen.normals)
+    flat = (tangents.transpose(1, 2) @ seen.model.covariances @ tangents).double()
+    thin = 1e-12 + 1e-5 * flat.diagonal(dim1=1, dim2=2).sum(1)
+    root = torch.linalg.cholesky(flat + thin[:, None, None] * torch.eye(2)).float()
+    faintness = -2 * (SOLID / seen.model.rgba[:, 3].clamp_min(1e-3)).log()  # opacity exp(-r^2 / 2) = SOLID
+    return tangents @ root * faintness.clamp_min(FAINT**2).sqrt()[:, None, None]
+
+
+def _on_ellipses(seen: SeenGaussians, axes: Tensor, steps: Tensor, index: Tensor) -> SurfacePoints:
+    """Return the points of some ellipses, by their number of steps."""
+    points, owners, weights = [], [], []
+    for count in steps[index].unique().tolist():
+        own, disc = index[steps[index] == count], _disc(count)
+        points.append((seen.model.means[own][:, None] + torch.einsum("nij,kj->nki", axes[own], disc)).flatten(0, 1))
+        owners.append(own.repeat_interleave(len(disc)))
+        weights.append((seen.model.rgba[own, 3:] * (1.01 - disc.square().sum(1))).flatten())
+    order = torch.cat(owners)
+    return SurfacePoints(torch.cat(points), seen.normals[order], seen.model.rgba[order, :3], torch.cat(weights))
 
 
 def _disc(count: int) -> Tensor:  # (K, 2)

@@ -9,9 +9,8 @@ from torch.nn.functional import normalize
 from ..kernels import nearest_faces
 from .lens import axes_and_lens
 from .mesh import MeshModel
-from .surface_points import SurfacePoints, cameras_around, in_the_middle, joined
+from .surface_points import SurfacePoints, cameras_around, in_batches, in_the_middle, joined
 
-PIECES = 1_000_000  # of faces at once: 100 MB
 SEEN = 128  # pixels a side of the images in which backs of faces are looked for
 BACKS = 0.002  # share of the pixels that may show the back of a face of a closed mesh: rounding at its outline
 
@@ -20,10 +19,8 @@ def mesh_points(model: MeshModel, spacing: float) -> SurfacePoints:
     """Return points about `spacing` apart on all faces, as they are wound."""
     corners = model.vertices[model.faces]
     longest = (corners - corners.roll(1, 1)).norm(dim=2).amax(1)
-    pieces = (4 * _areas(corners) / spacing**2).maximum(longest / spacing).clamp_min(1).cumsum(0)
-    batch = (pieces / PIECES).long()
-    parts = [_points(model, (batch == k).nonzero()[:, 0], spacing).thinned(spacing) for k in batch.unique().tolist()]
-    return parts[0] if len(parts) == 1 else joined(parts).thinned(spacing)
+    pieces = (4 * _areas(corners) / spacing**2).maximum(longest / spacing).clamp_min(1)
+    return in_batches(pieces, lambda faces: _points(model, faces, spacing), spacing)
 
 
 def shows_backs(model: MeshModel) -> bool:

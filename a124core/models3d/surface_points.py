@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from ..cameras.rig import make_cameras
 from ..protocols import Cameras
 from .sequence import Model
 
+BATCH = 1_000_000  # points at once: 100 MB
 ROWS = ((0.0, 8), (40.0, 6), (-40.0, 6), (80.0, 3), (-80.0, 3))  # elevation and count of the cameras around a model
 DISTANCE, FOVY = 3.0, 45.0  # of these cameras: a model whose longest side is 1 fills half of their image
 
@@ -41,6 +43,13 @@ class SurfacePoints:
             for values in (self.points, self.normals, self.colours)
         ]
         return SurfacePoints(means[0], normalize(means[1], dim=1), means[2].clamp(0, 1), total)
+
+
+def in_batches(sizes: Tensor, sample: Callable[[Tensor], SurfacePoints], cell: float) -> SurfacePoints:
+    """Sample elements (N,) of which each gives so many points, BATCH points at once, and thin them."""
+    batch = (sizes.double().cumsum(0) / BATCH).long()
+    parts = [sample((batch == k).nonzero()[:, 0]).thinned(cell) for k in batch.unique().tolist()]
+    return parts[0] if len(parts) == 1 else joined(parts).thinned(cell)
 
 
 def joined(parts: list[SurfacePoints]) -> SurfacePoints:

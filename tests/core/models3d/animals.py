@@ -14,7 +14,8 @@ ORANGE, PALE, GREEN = (0.9, 0.5, 0.15), (0.95, 0.9, 0.8), (0.1, 0.7, 0.2)
 def striped_animal() -> trimesh.Trimesh:
     """Return an animal that looks to +x: a body on four legs, head, ears, snout and a raised tail."""
     parts = [
-        _limb((-0.35, 0.05, 0.0), (0.3, 0.08, 0.0), 0.16, ORANGE), _limb((0.33, 0.15, 0.0), (0.48, 0.32, 0.0), 0.09, ORANGE),
+        _limb((-0.35, 0.05, 0.0), (0.3, 0.08, 0.0), 0.16, ORANGE),
+        _limb((0.33, 0.15, 0.0), (0.48, 0.32, 0.0), 0.09, ORANGE),
         _limb((-0.45, 0.12, 0.0), (-0.68, 0.36, 0.0), 0.035, ORANGE), _ball((0.52, 0.38, 0.0), 0.14, ORANGE),
         _ball((0.64, 0.33, 0.0), 0.075, PALE),
     ]
