@@ -46,6 +46,7 @@ def _limb(start: tuple, end: tuple, radius: float, colour: tuple) -> trimesh.Tri
     along = np.subtract(end, start)
     length = float(np.linalg.norm(along))
     mesh = capsule(length, radius, count=[12, 12])
+    mesh.apply_translation((0.0, 0.0, length / 2))
     mesh.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], along / length))
     mesh.apply_translation(start)
     return _painted(mesh.subdivide(), colour)
