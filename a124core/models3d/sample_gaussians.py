@@ -13,6 +13,7 @@ from .lens import axes_and_lens, project
 from .surface_points import SurfacePoints, cameras_around, in_batches, in_the_middle
 
 SOLID = 0.5  # opacity of a render from which it shows a surface
+EDGE = 0.15  # opacity of one Gaussian at the edge of its ellipse: with its neighbours it is opaque there
 NEAR = 1.5  # standard deviations, or pixels, from the rendered depth within which a Gaussian is what is seen
 FAINT = 0.75  # standard deviations to which an ellipse reaches at least: faint ones are opaque together
 MOST_STEPS = 64  # points from the middle of an ellipse to its edge
@@ -47,7 +48,7 @@ def seen_gaussians(model: GaussianModel) -> SeenGaussians:
 
 
 def gaussian_points(seen: SeenGaussians, spacing: float) -> SurfacePoints:
-    """Return points about `spacing` apart on the ellipses in which the Gaussians are more opaque than SOLID."""
+    """Return points about `spacing` apart on the ellipses in which the Gaussians are more opaque than EDGE."""
     axes = _axes(seen)
     widest = axes.norm(dim=1).amax(1)
     steps = torch.where(widest < spacing / 2, 0, (widest / spacing).ceil().clamp(1, MOST_STEPS)).long()
@@ -61,7 +62,7 @@ def _axes(seen: SeenGaussians) -> Tensor:  # (N, 3, 2)
     flat = (tangents.transpose(1, 2) @ seen.model.covariances @ tangents).double()
     thin = 1e-12 + 1e-5 * flat.diagonal(dim1=1, dim2=2).sum(1)
     root = torch.linalg.cholesky(flat + thin[:, None, None] * torch.eye(2)).float()
-    faintness = -2 * (SOLID / seen.model.rgba[:, 3].clamp_min(1e-3)).log()  # opacity exp(-r^2 / 2) = SOLID
+    faintness = -2 * (EDGE / seen.model.rgba[:, 3].clamp_min(1e-3)).log()  # opacity exp(-r^2 / 2) = EDGE
     return tangents @ root * faintness.clamp_min(FAINT**2).sqrt()[:, None, None]
 
 

@@ -59,7 +59,7 @@ def test_open_and_inverted_meshes_have_two_sides_and_closed_ones_have_one() -> N
     sheet.update_faces(sheet.face_normals[:, 2] > 0.5)
     assert [shows_backs(as_model(mesh)) for mesh in (ball, inverted, sheet)] == [False, True, True]
     both = both_sides(mesh_points(as_model(sheet), 0.05))
-    assert both.normals[:, 2].unique().round().tolist() == [-1.0, 1.0]
+    assert both.normals[:, 2].round().unique().tolist() == [-1.0, 1.0]
 
 
 def test_the_surface_of_gaussians_faces_outward_and_has_no_floaters(tmp_path: Path) -> None:
