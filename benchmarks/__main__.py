@@ -14,7 +14,7 @@ import torch
 
 from a124core.field.field4d import Field4D
 from a124core.field.occupancy import Occupancy
-from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
+from a124core.priors.builtin import BuiltInPriors, RequestedMotion, example_image, make_priors
 from a124core.priors.builtin.denoisers import ImagePrior, TilePrior, VideoPrior, ViewPrior
 from a124core.protocols import OnStep, Run, Step
 from a124core.reference.reference import Reference, make_reference
@@ -73,7 +73,7 @@ def _prepared(stage: str, reference: Reference, still: Field4D, args: argparse.N
 
 def _priors(reference: Reference, settings: Preset) -> BuiltInPriors:
     size = settings.static.render.size
-    return make_priors(reference, "a robot is swaying", "sway", size, subject="robot")
+    return make_priors(reference, "a robot is swaying", RequestedMotion("sway"), size, subject="robot")
 
 
 def _arguments() -> argparse.Namespace:

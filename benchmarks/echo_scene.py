@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from a124core.cli.prepare import PreparedRun, RunOptions, prepare
-from a124core.priors.builtin import BuiltInPriors, example_image, make_priors
+from a124core.priors.builtin import BuiltInPriors, RequestedMotion, example_image, make_priors
 from a124core.priors.builtin.denoisers import NEVER, BankPrior
 from a124core.priors.builtin.make import TILE
 from a124core.priors.defaults import BUILT_IN, RELEASED, RoleDefaults, released_defaults
@@ -95,7 +95,7 @@ def scene_of(name: str, size: int, seed: int) -> PreparedRun:
     inflated = subject in PICTURES
     reference = make_reference(*(picture if inflated else example_image)(subject), mask_marks="subject")
     own = None if inflated else subject
-    priors = make_priors(reference, f"a {subject}", motion, size, own, seed)
+    priors = make_priors(reference, f"a {subject}", RequestedMotion(motion), size, own, seed)
     options = RunOptions(reference, f"a {subject}", motion, own, seed, "demo")
     return prepare(options, priors)
 

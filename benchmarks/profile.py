@@ -17,7 +17,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from a124core.cli.machine import machine, versions
-from a124core.priors.builtin import example_image, make_priors
+from a124core.priors.builtin import RequestedMotion, example_image, make_priors
 from a124core.protocols import Run, Step
 from a124core.reference.reference import make_reference
 from a124core.stages.loop import STAGES
@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace, watch: Any) -> None:
     picture, mask = example_image("robot")
     reference = make_reference(picture, mask, mask_marks="subject")
     size = settings.static.render.size
-    guidances = make_priors(reference, "a robot is swaying", "sway", size, subject="robot").guidances
+    guidances = make_priors(reference, "a robot is swaying", RequestedMotion("sway"), size, subject="robot").guidances
     steps = max(args.grow, WARM_UP) + 1  # 61: as released, every fourth step is a reference step
     static = replace(settings.static, steps=steps, masked_levels=0, reference_first=0)
     start = initial_field("static", None, settings.field, static, 0)

@@ -110,9 +110,10 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, help="folder for the results; only --estimate needs none")
     p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
                    "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
-    p.add_argument("--model", type=Path, metavar="FILE", help="a 3D model of the subject that guides all other views, "
-                   "aligned to the picture: .glb, .obj, .ply (mesh or Gaussians), .splat, .spz, or a folder with one "
-                   "file for each time (with --priors builtin)")
+    p.add_argument("--model", type=Path, metavar="FILE", help="a 3D model of the subject, aligned to the picture: "
+                   "built-in motions move it, and with --clip it guides all other views; .glb, .obj, .ply (mesh or "
+                   "Gaussians), .splat, .spz, or a folder with one file for each time, which moves by itself (with "
+                   "--priors builtin)")
     p.add_argument("--model-up", choices=(*UPWARDS, ANY_UP), default="y", help="the axis that is up in its "
                    "file; auto: the one with which it fits the picture best (%(default)s)")
     p.add_argument("--clip", type=Path, nargs="+", metavar="FILE", help="a clip that drives the motion, or one of "

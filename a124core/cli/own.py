@@ -13,7 +13,7 @@ from torch import Tensor
 from ..cameras.keyframes import image_cameras
 from ..cameras.transforms import listed_files, read_camera_file
 from ..models3d.hull import visual_hull
-from ..models3d.read import read_model
+from ..models3d.read import LoadedModel, read_model
 from ..priors.clip_frames import ClipFrames
 from ..priors.followed import clip_guidances
 from ..priors.model3d import model3d_guidances
@@ -30,16 +30,31 @@ if TYPE_CHECKING:
     from .prepare import RunOptions
 
 
-def own_guidances(options: RunOptions, size: int) -> tuple[Guidances, str]:  # those that are owned, a note
-    """Read the 3D model and the clips of a run; renders are compared with them at the size, pixels a side."""
+def read_own_model(options: RunOptions) -> LoadedModel | None:
+    """Read the 3D model of a run."""
+    if options.model is None:
+        return None
+    loaded = read_model(options.model, options.model_up)
+    if len(loaded.frames) > 1 and options.clips:
+        raise ValueError(
+            f"--model {options.model} is a sequence, which moves by itself, so a clip has nothing to move: leave "
+            "--clip out, or give one model that stands still."
+        )
+    return loaded
+
+
+def moved_model(options: RunOptions, loaded: LoadedModel | None) -> LoadedModel | None:
+    """Return the 3D model that a built-in motion moves: one that stands still, where no clip says how it moves."""
+    return loaded if loaded is not None and len(loaded.frames) == 1 and not options.clips else None
+
+
+def own_guidances(
+    options: RunOptions, loaded: LoadedModel | None, size: int
+) -> tuple[Guidances, str]:  # those that are owned, a note
+    """Make the guidances of a 3D model, and of the pictures and clips of a run; renders are compared with them at the
+    size, pixels a side."""
     guidances, notes, refine = Guidances(), [], None
-    if options.model is not None:
-        loaded = read_model(options.model, options.model_up)
-        if len(loaded.frames) > 1 and options.clips:
-            raise ValueError(
-                f"--model {options.model} is a sequence, which moves by itself, so a clip has nothing to move: leave "
-                "--clip out, or give one model that stands still."
-            )
+    if loaded is not None:
         with progress_bar("model", 1, "step") as on_progress:
             made = model3d_guidances(loaded, options.reference, size=size, on_progress=on_progress)
         guidances, refine = made.guidances, refine_guidance(made.models, (), size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from ..field.grid import rows_per_grid
 from ..priors.builtin import AS_USUAL, FROM_PROMPT, BuiltInPriors, Manner, RequestedMotion, make_priors
+from ..priors.builtin.puppet.own_model import NAME as MODEL
 from ..priors.defaults import normalised_built_in
 from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
@@ -21,9 +23,10 @@ from ..stages.config import Preset, StageConfig
 from ..stages.loop import STAGES
 from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
+from .camera_args import progress_bar
 from .folder import SPARE
 from .models import Models, load_guidances, required_roles
-from .own import own_guidances, own_identity
+from .own import moved_model, own_guidances, own_identity, read_own_model
 
 REFINES = ("tile", "upscale", "none", "naive")
 RUN_VERSION = "2"  # of what is kept of an interrupted run
@@ -50,7 +53,7 @@ class RunOptions:
     memory: str = "auto"
     device: str = "cpu"
     models: Models | None = None  # in diffusers folders; None: built-in priors
-    model: Path | None = None  # a 3D model that guides the novel views, a file or a folder of a sequence
+    model: Path | None = None  # a 3D model, a file or a folder of a sequence; read_own_model
     model_up: str = "y"  # the axis that is up in its file
     clips: tuple[Path, ...] = ()  # that drive the motion
     clip_cameras: Path | None = None  # JSON of their cameras; None: the reference's
@@ -86,7 +89,7 @@ class PreparedRun:
     guidances: Guidances
     settings: Preset
     static_view: Guidance | None = None  # the view guidance where its weight differs in the static stage
-    own_note: str = ""  # what the user's 3D model and clips are, how they were aligned
+    own_note: str = ""  # what the user's 3D model, pictures and clips that guide the scene are, how they were aligned
 
     @property
     def camera(self) -> Cameras:
@@ -95,9 +98,8 @@ class PreparedRun:
 
     @property
     def answer_known(self) -> bool:
-        """Whether the built-in priors alone guide the scene: nobody knows what models and clips of the user's hide."""
-        options = self.options
-        return self.priors is not None and options.model is None and options.images is None and not options.clips
+        """Whether the built-in priors alone guide the scene: nobody knows what clips of the user's hide."""
+        return self.priors is not None and not self.own_note
 
     @property
     def understood(self) -> str:
@@ -132,14 +134,17 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
         return _with_models(options, options.models)
     name = auto_preset([]) if options.preset == "auto" else options.preset  # all priors here are built in
     settings = _adapted(preset(name), options)
+    size, loaded = settings.static.render.size, read_own_model(options)
+    moved = moved_model(options, loaded)
     if priors is None:
-        size, o = settings.static.render.size, options
-        requested = RequestedMotion(o.motion, o.manner)
-        priors = make_priors(o.reference, o.prompt, requested, size, o.subject, o.seed)
+        requested = RequestedMotion(options.motion, options.manner)
+        subject = options.subject if moved is None else moved
+        with nullcontext() if moved is None else progress_bar("model", 1, "step") as on_progress:
+            priors = make_priors(options.reference, options.prompt, requested, size, subject, options.seed, on_progress)
     view = priors.view if options.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[options.refine]
     guidances = Guidances(priors.image, view, priors.video, refine)
-    own, note = own_guidances(options, settings.static.render.size)
+    own, note = own_guidances(options, None if moved is not None else loaded, size)
     own = own if options.with_view else replace(own, view=None)
     own = own if options.refine == "tile" else replace(own, refine=None)
     owned = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
@@ -185,6 +190,8 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
     not the last bits that a backend computed from it."""
     options = prepared.options
     motion = prepared.priors.truth.motion if prepared.priors else "by models"
+    is_model = prepared.priors is not None and prepared.priors.truth.subject == MODEL
+    moving = "the 3D model" if is_model else "the picture"
     manner = "" if options.manner == AS_USUAL else f" {options.manner.strength:g} x{options.manner.speed}"
     camera = None if options.reference is None else [float(v) for v in vars(options.reference.camera).values()]
     settings = asdict(prepared.settings)
@@ -196,7 +203,7 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
         "picture": options.reference_source or pixel_digest(options.reference),
         "camera": json.dumps(camera),
         "prompt": options.prompt,
-        "motion": f"{options.subject or 'the picture'} {motion}{manner}",
+        "motion": f"{options.subject or moving} {motion}{manner}",
         "models": (options.models.identity() if options.models else own_identity(options)) + calibrated,
         "seed": str(options.seed),
         "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",

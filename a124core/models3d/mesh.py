@@ -64,12 +64,12 @@ class MeshModel:
         directions = pixel_rays(camera, fine)[1][0, covered].double()
         corners = self.vertices[self.faces[face[covered]]].double() - c2w[0, :3, 3].double()
         weights, depth = ray_hits(corners, directions)
-        shade = self._colours(face[covered], weights.float(), _pixel_areas(corners, directions, depth, lens[0, 0]))
+        shade = self.colours_at(face[covered], weights.float(), _pixel_areas(corners, directions, depth, lens[0, 0]))
         out = shade.new_zeros(5, len(face))
         out[:, covered] = torch.cat((shade, torch.ones_like(shade[:, :1]), depth[:, None].float()), 1).T
         return avg_pool2d(out.view(1, 5, *fine), SUPERSAMPLE)
 
-    def _colours(self, face: Tensor, weights: Tensor, pixel_areas: Tensor) -> Tensor:  # (P, 3)
+    def colours_at(self, face: Tensor, weights: Tensor, pixel_areas: Tensor) -> Tensor:  # (P, 3)
         """Return the colours at points of faces, whose pixels cover the given share (P,) of their face."""
         corners = self.faces[face]
         colours = (self.colours[corners] * weights[..., None]).sum(1)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ..models3d.align import Alignment, Placement, align_loaded, measure, place
+from ..models3d.align import Alignment, Placement
 from ..models3d.normals import depth_normals
+from ..models3d.placed import place_loaded
 from ..models3d.read import LoadedModel
 from ..models3d.sequence import Model, model_at
 from ..protocols import Guidance, Guidances, Prior, View
-from ..reference.reference import Reference, camera_of
+from ..reference.reference import Reference
 from ..utils.progress import OnProgress
 from .builtin.bank import shade
 from .defaults import BUILT_IN
@@ -20,7 +21,6 @@ from .noise import scaled_linear_sigmas
 from .point_mass import PointMassClipPrior, PointMassPrior
 
 MIN_SIDE, MAX_SIDE = 8, 1024  # pixels of the renders
-MIN_OVERLAP = 0.6  # IoU of silhouettes below which the model is not the subject of the reference image
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,6 @@ class ExactNumbers:
 ROLE_NUMBERS = ExactNumbers()
 
 
-class NotAlignedError(ValueError):
-    """A model or pictures that hardly overlap with the reference image; other advice makes another sentence."""
-
-    def __init__(self, overlap: float, advice: str = "give a model of the same subject, or name another axis that is "
-                 "up in its file") -> None:
-        super().__init__(f"the model overlaps only {100 * overlap:.0f} % with the reference image: {advice}.")
-        self.overlap = overlap
-
-
 @dataclass(frozen=True)
 class Model3DGuidances:
     """What a model answers, and how it was placed."""
@@ -95,33 +86,15 @@ def model3d_guidances(
 ) -> Model3DGuidances:
     """Place a model, or a sequence as its first frame, before the reference camera and make its guidances."""
     check_size(size)
-    alignment: Alignment | None = None
-    if reference is not None and placement is None:
-        loaded, alignment = align_loaded(loaded, reference, on_progress)
-        if alignment.overlap < MIN_OVERLAP:
-            raise NotAlignedError(alignment.overlap)
-    else:
-        loaded = loaded.turned(loaded.ups[0])
-        alignment = None if reference is None else measure(loaded.frames[0], placement, reference)
-    placed = placement or (Placement() if alignment is None else alignment.placement)
-    models = tuple(place(frame, placed, camera_of(reference)) for frame in loaded.frames)
-    note = f"{loaded.note} {placement_note(alignment)}"
+    placed = place_loaded(loaded, reference, placement, on_progress)
+    models = placed.frames
     still = Model3DPrior(models, size)
     roles = {"image": still, "view": still} | ({"video": ModelClipPrior(models, size)} if len(models) > 1 else {})
-    made = {role: numbers.guidance(role, prior, note) for role, prior in roles.items()}
-    return Model3DGuidances(Guidances(**made), models, alignment, note)
+    made = {role: numbers.guidance(role, prior, placed.note) for role, prior in roles.items()}
+    return Model3DGuidances(Guidances(**made), models, placed.alignment, placed.note)
 
 
 def check_size(size: int) -> None:
     """Refuse images that are too small or too large to be compared."""
     if not MIN_SIDE <= size <= MAX_SIDE:
         raise ValueError(f"size is {size}: choose {MIN_SIDE} to {MAX_SIDE} pixels.")
-
-
-def placement_note(alignment: Alignment | None) -> str:
-    """Say how a model lies on the reference image."""
-    if alignment is None:
-        return "It is compared with no image: connect a reference to align it."
-    p = alignment.placement
-    place = f"azimuth {round(p.azimuth)}, elevation {round(p.elevation)}, scale {p.scale:.2f}, x {p.x:.2f}, y {p.y:.2f}"
-    return f"It overlaps {100 * alignment.overlap:.0f} % with the reference image at {place}."

@@ -12,13 +12,14 @@ from torch.nn.functional import interpolate
 from ..cameras.rig import nearest_index
 from ..models3d.align import Alignment, Placement, place
 from ..models3d.align_images import align_images, measure_images
+from ..models3d.placed import MIN_OVERLAP, NotAlignedError, placement_note
 from ..models3d.posed import PosedImages, centred
 from ..protocols import Cameras, Guidances, Pinholes, View
 from ..reference import segment
 from ..reference.layers import border_pixels, fill_outwards
 from ..reference.reference import Reference, camera_of
 from ..utils.progress import OnProgress, ProgressCounter
-from .model3d import MIN_OVERLAP, ROLE_NUMBERS, ExactNumbers, NotAlignedError, check_size, placement_note
+from .model3d import ROLE_NUMBERS, ExactNumbers, check_size
 from .noise import scaled_linear_sigmas
 from .point_mass import PointMassPrior
 

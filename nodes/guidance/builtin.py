@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...a124core.models3d.placed import NotAlignedError
 from ...a124core.priors.builtin import (
     AS_USUAL,
     FROM_PROMPT,
@@ -17,11 +18,14 @@ from ...a124core.priors.builtin import (
 )
 from ...a124core.utils.validate import checked_prompt
 from .. import sockets
-from ..declarations import NODE_ID, Node, choice, integer, number, socket, text
+from ..declarations import NODE_ID, Node, Spec, choice, integer, number, socket, text
 from ..host import ui
+from ..host.models3d import from_mesh, from_splat, has_type
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, check_declared, when_queued
 from .widgets import in_unit, weight_unit
+
+ADVICE = "connect a model of the subject that the picture shows, in the pose of the picture"
 
 
 class A124BuiltInPriors(Node):
@@ -67,6 +71,17 @@ class A124BuiltInPriors(Node):
     HIDDEN = NODE_ID
 
     @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict]:
+        """Return the inputs in the host's groups; a socket whose type the host does not know is left out."""
+        optional: dict[str, Spec] = {**cls.OPTIONAL, "mesh": socket("MESH", (
+            "Your own 3D model of the subject, from Hunyuan3D, TRELLIS or another node: it is aligned to the picture "
+            "and moved in place of the inflated picture."
+        ))}
+        if has_type("SPLAT"):
+            optional["splat"] = socket("SPLAT", "The same as Gaussian splats, from TripoSplat or a file.")
+        return {"required": dict(cls.REQUIRED), "optional": optional, "hidden": dict(cls.HIDDEN)}
+
+    @classmethod
     def VALIDATE_INPUTS(
         cls,
         prompt: str | None = None,
@@ -74,11 +89,15 @@ class A124BuiltInPriors(Node):
         reference: Any = UNPLUGGED,
         strength: float | None = None,
         speed: int | None = None,
+        mesh: Any = UNPLUGGED,
+        splat: Any = UNPLUGGED,
     ) -> bool:
         with when_queued():
             check_declared(cls, motion=motion, strength=strength, speed=speed)
+            check_one_model(mesh is not UNPLUGGED, splat is not UNPLUGGED)
             if prompt is not None:
-                check_built_in(prompt, motion or FROM_PROMPT, reference is not UNPLUGGED)
+                is_shown = any(wire is not UNPLUGGED for wire in (reference, mesh, splat))
+                check_built_in(prompt, motion or FROM_PROMPT, is_shown)
         return True
 
     @outside_inference
@@ -90,10 +109,24 @@ class A124BuiltInPriors(Node):
         weight_unit: str = "raw",
         strength: float = AS_USUAL.strength,
         speed: int = AS_USUAL.speed,
+        mesh: Any = None,
+        splat: Any = None,
         unique_id: str | None = None,
     ) -> dict:
-        on_progress = ui.progress_callback(unique_id)
+        check_one_model(mesh is not None, splat is not None)
+        model = from_splat(splat) if splat is not None else None
+        model = from_mesh(mesh) if mesh is not None else model
         requested = RequestedMotion(motion, Manner(strength, speed))
-        priors = make_priors(reference, checked_prompt(prompt), requested, on_progress=on_progress)
+        on_progress = ui.progress_callback(unique_id)
+        try:
+            priors = make_priors(reference, checked_prompt(prompt), requested, subject=model, on_progress=on_progress)
+        except NotAlignedError as error:
+            raise NotAlignedError(error.overlap, ADVICE) from None
         ui.show_text(unique_id, priors.summary)
         return {"ui": {"text": [priors.summary]}, "result": tuple(in_unit(weight_unit, priors.guidances))}
+
+
+def check_one_model(mesh: bool, splat: bool) -> None:
+    """Refuse two models for one subject."""
+    if mesh and splat:
+        raise ValueError("mesh and splat are both connected, but one model is the subject: unplug one of them.")

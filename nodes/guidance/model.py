@@ -10,8 +10,9 @@ from torch import Tensor
 from ...a124core.cameras.keyframes import image_cameras
 from ...a124core.models3d.align import Placement
 from ...a124core.models3d.hull import visual_hull
+from ...a124core.models3d.placed import NotAlignedError
 from ...a124core.models3d.preview import preview_image
-from ...a124core.priors.model3d import ExactNumbers, Model3DGuidances, NotAlignedError, model3d_guidances
+from ...a124core.priors.model3d import ExactNumbers, Model3DGuidances, model3d_guidances
 from ...a124core.priors.owned import refine_guidance
 from ...a124core.priors.posed_images import PosedGuidances, posed_guidances, posed_images
 from ...a124core.protocols import Guidances

@@ -4,7 +4,8 @@ make_priors(reference, prompt, ...) -> BuiltInPriors: image, view, video, refine
 summary. example_image(subject, size) -> image, mask. SUBJECTS and MOTIONS: the names that a prompt can mean.
 Reading order: surfaces -> subject -> animals, objects; warps -> pose -> motions -> fit; appearance -> bank ->
 denoisers -> make. solid, back, rim -> inflate turns a user's image into a subject, whose limbs silhouette and parts
-find in its outline; each file's head holds its numbers to tune.
+find in its outline; own_model takes a mesh or Gaussians in place of the inflated image. Each file's head holds its
+numbers to tune.
 Prompts: vocabulary, languages (data) -> lexicon (forms) -> verbs, characters (candidates) -> prompt (the choice).
 """
 

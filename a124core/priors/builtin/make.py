@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.rig import reference_camera
+from ...models3d.read import LoadedModel
 from ...protocols import Guidance, Guidances, Prior, Shading
 from ...reference.reference import Reference, camera_of
 from ...utils.progress import OnProgress, ProgressCounter
@@ -22,6 +23,7 @@ from .motions import AS_USUAL
 from .pose import Manner
 from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
 from .puppet.inflate import inflate, match_example
+from .puppet.own_model import model_subject
 from .puppet.parts import describe_parts
 from .subject import Subject
 
@@ -64,22 +66,24 @@ class RequestedMotion:
     manner: Manner = AS_USUAL
 
 
+AS_IN_PROMPT = RequestedMotion()
+
+
 def make_priors(
     reference: Reference | None,
     prompt: str,
-    motion: str | RequestedMotion = FROM_PROMPT,
+    motion: RequestedMotion = AS_IN_PROMPT,
     image_size: int = 48,
-    subject: str | None = None,
+    subject: str | LoadedModel | None = None,
     seed: int = 0,
     on_progress: OnProgress | None = None,  # in drawn subjects
 ) -> BuiltInPriors:
     """Make built-in priors for a reference image and a prompt.
 
-    subject names a built-in one; else the reference decides: an example image is recognised, any other is inflated.
-    Without a reference the prompt must name a subject. seed chooses the other subjects of the bank.
+    subject names a built-in one, or is a 3D model; else the reference decides: an example image is recognised, any
+    other is inflated. Without both the prompt must name a subject. seed chooses the other subjects of the bank.
     """
-    requested = motion if isinstance(motion, RequestedMotion) else RequestedMotion(motion)
-    parsed, manner = parse_prompt(prompt, requested.name), requested.manner
+    parsed, manner = parse_prompt(prompt, motion.name), motion.manner
     camera = camera_of(reference)
     if float(camera.radius) < MIN_RADIUS:
         raise ValueError(
@@ -92,7 +96,8 @@ def make_priors(
     main, source = _main_subject(reference, subject, parsed.subject, progress)
     truth = GroundTruth(Appearance(main, "reference", parsed.motion, manner), float(camera.azimuth))
     bank = Bank(camera, camera_lattice(camera))
-    target = reference.composite(image_size) if reference else truth.render(camera, torch.zeros(1), image_size)[0]
+    shows_main = reference is not None and not isinstance(subject, LoadedModel)  # to the pixel, and in its own colours
+    target = reference.composite(image_size) if shows_main else truth.render(camera, torch.zeros(1), image_size)[0]
     priors = _priors(bank, truth, _other_subjects(main, seed), target, progress)
     notes = {
         "image": "Built-in image prior.",
@@ -142,10 +147,11 @@ def example_image(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Te
     return torch.where(mask > 0, rgb / mask.clamp_min(1e-6), torch.ones_like(rgb)).clamp(0, 1), mask
 
 
-def check_built_in(prompt: str, motion: str, with_reference: bool) -> None:
-    """Refuse a prompt or motion of which make_priors could make nothing."""
+def check_built_in(prompt: str, motion: str, is_shown: bool) -> None:
+    """Refuse a prompt or motion of which make_priors could make nothing; is_shown: an image or a model is the
+    subject."""
     parsed = parse_prompt(checked_prompt(prompt), motion)
-    if not with_reference:
+    if not is_shown:
         _check_named(parsed.subject)
 
 
@@ -155,9 +161,12 @@ def _check_named(in_prompt: str | None) -> None:
 
 
 def _main_subject(
-    reference: Reference | None, requested: str | None, in_prompt: str | None, progress: ProgressCounter
+    reference: Reference | None, requested: str | LoadedModel | None, in_prompt: str | None, progress: ProgressCounter
 ) -> tuple[Subject, str]:
     """Choose the scene's subject, and say in a sentence which it is."""
+    if isinstance(requested, LoadedModel):
+        own = model_subject(requested, reference, progress.on_progress)
+        return own.subject, own.sentence
     if requested is not None:
         return get_subject(requested), f"Subject: the built-in {requested}."
     if reference is None:

@@ -38,7 +38,7 @@ MADE: dict[tuple, object] = {}
 
 def made_once(reference: object, *words: object) -> object:
     """One bank for the same picture and words, whatever the seed: a bank only remembers what it has drawn."""
-    *rest, _seed = words
+    *rest, _seed, _on_progress = words
     key = (None if reference is None else float(reference.image.sum()), *rest)
     if key not in MADE:
         MADE[key] = make_priors(reference, *rest, 0)

@@ -25,7 +25,7 @@ def write_clip(folder: Path, azimuth: float, frames: int = 4) -> Path:
     """Film the swaying robot, on nothing."""
     from a124core.cameras.rig import make_cameras
 
-    truth = make_priors(None, "a robot", "sway", image_size=16).truth
+    truth = make_priors(None, "a robot sways", image_size=16).truth
     image, mask = truth.render(make_cameras(0.0, [azimuth] * frames), torch.linspace(0, 1, frames), 48)
     folder.mkdir()
     for k, frame in enumerate(torch.cat((image, mask), 1)):

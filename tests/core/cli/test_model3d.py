@@ -10,42 +10,61 @@ import torch
 import trimesh
 from PIL import Image
 
-from a124core.cameras.rig import make_cameras
+from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.cli.main import main
 from a124core.cli.models import Models
 from a124core.cli.own import read_posed
 from a124core.cli.prepare import RunOptions, prepare, run_identity
 from a124core.cli.run import memory_lines
+from a124core.models3d.read import read_model
 from a124core.priors.builtin.make import example_image, make_priors
-from a124core.priors.model3d import Model3DPrior
+from a124core.priors.model3d import Model3DPrior, ModelClipPrior
 from a124core.priors.posed_images import PosedPrior
 from a124core.reference.reference import make_reference
 from a124core.runs.memory import owned_bytes
-from a124core.utils.text import format_bytes
+from tests.core.models3d.animals import animal_gaussians, striped_animal
 from tests.core.models3d.scenes import surfel_gaussians, write_gaussians
 
 
-def test_the_model_guides_the_views_and_belongs_to_the_run(tmp_path: Path) -> None:
-    write_gaussians(tmp_path / "robot.ply", surfel_gaussians("robot", 0.03))
+@pytest.mark.parametrize("kind", ["glb", "ply"])
+def test_a_built_in_motion_moves_the_model(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"animal.{kind}"
+    striped_animal().export(path) if kind == "glb" else write_gaussians(path, animal_gaussians())
+    model = read_model(path).frames[0]
+    layers = model.layers(reference_camera(), (128, 128))
+    reference = make_reference(layers[:, :3] + 1 - layers[:, 3:4], layers[:, 3:4], mask_marks="subject")
+    prepared = prepare(RunOptions(reference, "it is wagging its tail", model=path))
+    assert prepared.guidances == prepared.priors.guidances and prepared.answer_known and not prepared.own_note
+    assert "Subject: your 3D model. The model is " in prepared.understood and "overlaps" in prepared.understood
+    identity = run_identity(prepared)
+    assert identity["motion"] == "the 3D model wag" and "model" in identity["models"]
+    _, mask = prepared.priors.truth.render(reference.camera, torch.zeros(1), 64)
+    assert float((mask - reference.mask_at(64)).abs().sum() / reference.mask_at(64).sum()) < 0.12
+
+
+def test_a_sequence_guides_the_views_and_the_motion_and_belongs_to_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "robots"
+    folder.mkdir()
+    for k, spacing in enumerate((0.03, 0.035)):
+        write_gaussians(folder / f"{k}.ply", surfel_gaussians("robot", spacing))
     reference = make_reference(*example_image("robot", 128))
-    options = RunOptions(reference, "a robot is swaying", model=tmp_path / "robot.ply")
-    prepared = prepare(options)
+    prepared = prepare(RunOptions(reference, "a robot is swaying", model=folder))
     image, view, video = (getattr(prepared.guidances, role) for role in ("image", "view", "video"))
     assert isinstance(view.prior, Model3DPrior) and view.prior is image.prior
-    assert video is prepared.priors.video
-    model = view.prior.frames[0]
-    held = sum(t.numel() * 4 for t in (model.means, model.covariances, model.rgba, view.prior.sigmas))
+    assert isinstance(video.prior, ModelClipPrior) and not prepared.answer_known
+    tensors = [t for model in view.prior.frames for t in (model.means, model.covariances, model.rgba)]
+    held = sum(t.numel() * 4 for t in (*tensors, view.prior.sigmas))
     assert owned_bytes([view, image]) == held
-    assert f"3D models, clips and pictures hold {format_bytes(held)}" in memory_lines(prepared, "static")[0]
+    assert "3D models, clips and pictures hold" in memory_lines(prepared, "static")[0]
     assert "Gaussians with y up" in prepared.understood and "overlaps" in prepared.understood
     identity = run_identity(prepared)["models"]
-    write_gaussians(tmp_path / "robot.ply", surfel_gaussians("robot", 0.04))
+    write_gaussians(folder / "1.ply", surfel_gaussians("robot", 0.04))
     assert run_identity(prepared)["models"] != identity != "built-in"
 
 
 def write_orbit(folder: Path, azimuths: list[float]) -> Path:
     """Picture the robot at rest, on nothing; return the file of the cameras."""
-    truth = make_priors(None, "a robot", "sway", image_size=16).truth
+    truth = make_priors(None, "a robot sways", image_size=16).truth
     image, mask = truth.render(make_cameras(0.0, azimuths), torch.zeros(len(azimuths)), 96)
     folder.mkdir()
     for k, frame in enumerate(torch.cat((image, mask), 1)):

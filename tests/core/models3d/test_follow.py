@@ -58,7 +58,7 @@ def test_all_sides_move_with_the_front(motion: str) -> None:
 def test_a_thin_part_that_leans_further_than_its_body_comes_along_and_back() -> None:
     image, mask = example_image("robot")  # with an antenna
     reference = make_reference(image, mask, mask_marks="subject")
-    truth = make_priors(reference, "a robot", motion="sway", subject="robot", image_size=64).truth
+    truth = make_priors(reference, "a robot sways", subject="robot", image_size=64).truth
     image, mask = truth.render(reference.camera[torch.zeros(9, dtype=torch.long)], torch.linspace(0.0, 0.5, 9), 128)
     layers = torch.cat((image - (1.0 - mask), mask), 1)
     surfels = truth.appearance.subject.surfels(0.009)

@@ -17,7 +17,7 @@ SIDE = 96
 @pytest.fixture(scope="module")
 def scene() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The swaying robot from all sides: at time 0, at others, and its mask there."""
-    truth = make_priors(None, "a robot", "sway", image_size=16).truth
+    truth = make_priors(None, "a robot sways", image_size=16).truth
     cameras = make_cameras([15.0, 40.0, 0.0, 25.0, -10.0, 60.0], [20.0, 75.0, 130.0, 180.0, -120.0, -50.0])
     moved, mask = truth.render(cameras, torch.tensor([0.1, 0.3, 0.5, 0.7, 0.85, 1.0]), SIDE, (0.3, 0.7, 0.6))
     return truth.render(cameras, torch.zeros(6), SIDE, (0.3, 0.7, 0.6))[0], moved, mask

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from a124core.field.grid import rows_per_grid
-from a124core.priors.builtin import example_image, make_priors
+from a124core.priors.builtin import RequestedMotion, example_image, make_priors
 from a124core.protocols import Step
 from a124core.reference.reference import make_reference
 from a124core.stages.config import StageConfig
@@ -30,7 +30,7 @@ def test_some_steps_of_every_stage(name: str, steps: int) -> None:
     settings = preset(name)
     picture, mask = example_image("robot", 128)
     reference = make_reference(picture, mask, mask_marks="subject")
-    priors = make_priors(reference, "a robot is swaying", "sway", 48, subject="robot")
+    priors = make_priors(reference, "a robot is swaying", RequestedMotion("sway"), 48, subject="robot")
     seen: list[Step] = []
     guidances = priors.guidances
     still = run_stage(

@@ -1,1 +1,1 @@
-"""A picture of the user's own becomes a subject: silhouette, parts and their roles, solid, rim and back, surfels."""
+"""A picture or 3D model of the user's own becomes a subject: silhouette, parts, roles, solid, rim, back, surfels."""
