@@ -19,7 +19,7 @@ ISLANDS = 2e-3  # share of a region, of what is enclosed in it: an eye in a face
 JUMP, JUMP_SHARE, BESIDE = 0.15, 0.8, 4  # colour difference across its outline, in how much of it, over so many pixels
 FLAT, DRAWING = 0.006, 0.35  # local standard deviation of flat colours, and their share in a drawing
 RING, RING_RATIO, THINNEST = 2.0, 2.5, 0.2  # a ring's largest width, its largest ratio, its least, in radii of the hole
-KEPT = 0.01  # area of a kept region that is worth a word, share of the image
+DOUBTFUL = 0.01  # area of a kept region that is worth a word, share of the image
 
 
 def without_holes(image: Tensor, subject: Tensor, tolerance: float) -> tuple[Tensor, str]:
@@ -39,8 +39,8 @@ def without_holes(image: Tensor, subject: Tensor, tolerance: float) -> tuple[Ten
         holes = [region for region in plain if _is_opening(region, inside)]
     else:
         holes = plain
-    doubtful = len([region for region in plain if region.sum() >= KEPT * region.size]) - len(
-        [region for region in holes if region.sum() >= KEPT * region.size]
+    doubtful = len([region for region in plain if region.sum() >= DOUBTFUL * region.size]) - len(
+        [region for region in holes if region.sum() >= DOUBTFUL * region.size]
     )
     return _taken(subject, holes), _note(len(holes), doubtful)
 
