@@ -144,8 +144,13 @@ TEXTURED: dict[str, Callable[[Sheet], None]] = {
 
 def textured_picture(name: str) -> Tensor:
     """Image (1, 3, S, S) in [0, 1] on white."""
+    return shaded(TEXTURED[name], (1.0, 1.0, 1.0))
+
+
+def shaded(draw: Callable[[Sheet], None], background: tuple[float, float, float]) -> Tensor:
+    """Image (1, 3, S, S) in [0, 1] of a drawing, rounded by shading and with texture, on a background."""
     sheet = Sheet()
-    TEXTURED[name](sheet)
+    draw(sheet)
     layers = np.asarray(sheet.picture, dtype=np.float64) / 255
     alpha, side = layers[..., 3:], len(layers)
     noise = np.random.default_rng(0)
@@ -153,6 +158,6 @@ def textured_picture(name: str) -> Tensor:
     deep = np.clip(distance_transform_edt(alpha[..., 0] > 0.5) / (ROUND * side), 0, 1)
     light = 1 - SHADE * (1 - np.sqrt(1 - (1 - deep) ** 2))
     light *= 1 + FUR * fur / fur.std() + MOTTLE * mottle / mottle.std()
-    shown = (layers[..., :3] * light[..., None]).clip(0, 1) * alpha + 1 - alpha
+    shown = (layers[..., :3] * light[..., None]).clip(0, 1) * alpha + (1 - alpha) * np.array(background)
     small = Image.fromarray((shown * 255).round().astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BOX)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255

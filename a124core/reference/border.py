@@ -37,14 +37,14 @@ def cut_from_border(image: Tensor) -> tuple[Tensor, str]:  # (1, 3, H, W) in [0,
     plain = _cut_from_plain(image)
     note = "cut from its plain background by the border's colour"
     if plain is not None and _is_sharp(image, plain):
-        return _tidied(plain, note)
+        return _tidied(image, plain, note)
     from .uneven import cut_from_uneven  # which loads scipy
 
     uneven = cut_from_uneven(image)
     if uneven is not None:
         return uneven, "cut from its uneven background by how colours change along the border"
     if plain is not None and _is_even(image, plain):
-        return _tidied(plain, note)
+        return _tidied(image, plain, note)
     raise NoSubjectError
 
 
@@ -63,12 +63,17 @@ def _soft(inside: Tensor) -> Tensor:
     return functional.avg_pool2d(inside, 3, stride=1, padding=1, count_include_pad=False)
 
 
-def _tidied(subject: Tensor, note: str) -> tuple[Tensor, str]:
-    """Return a soft mask without specks, and the note with their number."""
+def _tidied(image: Tensor, subject: Tensor, note: str) -> tuple[Tensor, str]:
+    """Return a soft mask without holes, floor shadow and specks, and the note with what was dropped."""
+    from .holes import without_holes
     from .leftovers import without_specks
+    from .shadow import without_shadow
 
-    clean, dropped = without_specks((subject > 0.5).float())
-    return (_soft(clean), note + dropped) if dropped else (subject, note)
+    whole = (subject > 0.5).float()
+    clean, opened = without_holes(image, whole, PLAIN)
+    clean, shadow = without_shadow(image, clean)
+    clean, dropped = without_specks(clean)
+    return (subject if clean.equal(whole) else _soft(clean)), note + opened + shadow + dropped
 
 
 def _distance(image: Tensor) -> Tensor:  # (1, 3, H, W) -> (1, 1, H, W)

@@ -116,5 +116,8 @@ def _outer_surfels(subject: Subject) -> Surfels:
     reach = surfels.points @ directions.T
     weights = [] if skeleton.parts is None else list(skeleton.parts.turned(surfels.points)[0])
     masks = [torch.ones(len(reach), dtype=torch.bool), *(weight > 0.5 for weight in weights)]
+    if skeleton.pieces is not None:
+        index = skeleton.pieces.index_of(surfels.points)
+        masks += [index == k for k in range(len(skeleton.pieces))]
     outer = torch.cat([reach.masked_fill(~mask[:, None], -1e9).argmax(0) for mask in masks]).unique()
     return Surfels(*(value[outer] for value in vars(surfels).values()))

@@ -176,7 +176,8 @@ def _main_subject(
     if name is not None:
         return get_subject(name), f"Subject: the built-in {name}, recognised by its example image."
     subject = inflate(reference)
-    return subject, f"Subject: your image, inflated. {describe_parts(subject.skeleton.parts)}"
+    pieces = len(subject.skeleton.pieces or ())
+    return subject, f"Subject: your image, inflated. {describe_parts(subject.skeleton.parts, pieces)}"
 
 
 def _other_subjects(main: Subject, seed: int) -> list[Subject]:

@@ -18,8 +18,10 @@ from .pose import (
     Manner,
     Pose,
     bend,
+    flap_side,
     height_ramp,
     lift_arms,
+    lift_region,
     lift_side,
     rise,
     sine,
@@ -27,13 +29,13 @@ from .pose import (
     step,
     step_back,
     swell,
-    tipped,
     travel,
     turn,
     turn_head,
     turn_limb,
     turn_part,
 )
+from .puppet.pieces import fit_similarity
 from .subject import ARM_M, ARM_P, HEAD, TAIL, Skeleton, Surfels
 from .warps import OrientedPoints, ScalarField
 
@@ -58,8 +60,30 @@ def move(
     time = time if manner.speed == 1 else (time * manner.speed) % 1.0
     weights = None if skeleton.parts is None else ScalarField(*skeleton.parts.turned(surfels.points))
     pose = Pose(time, surfels.limb, skeleton, gain, manner.strength, weights)
+    if skeleton.pieces is not None:
+        return _move_pieces(motion, surfels, pose)
+    return _moved(motion, o, pose)
+
+
+def _moved(motion: str, o: OrientedPoints, pose: Pose) -> OrientedPoints:
     o = MOTION_TABLE[motion](o, pose)
     return step_back(o, pose) if pose.crowding else o
+
+
+def _move_pieces(motion: str, surfels: Surfels, pose: Pose) -> OrientedPoints:
+    """Move each piece as a whole, as the motion moves its box, at its own time."""
+    pieces = pose.skeleton.pieces
+    index = pieces.index_of(surfels.points)
+    points = surfels.points.repeat(len(pose.time), 1, 1)
+    normals = surfels.normals.repeat(len(pose.time), 1, 1)
+    for k, corners in enumerate(pieces.corners):
+        box = OrientedPoints(*(corners.expand(len(pose.time), -1, -1),) * 2)
+        moved = _moved(motion, box, replace(pose, time=pieces.time_of(k, pose.time)))
+        scale, rotation, offset = fit_similarity(corners, moved.points)
+        mine = index == k
+        points[:, mine] = scale[:, None, None] * surfels.points[mine] @ rotation.transpose(1, 2) + offset[:, None]
+        normals[:, mine] = surfels.normals[mine] @ rotation.transpose(1, 2)
+    return OrientedPoints(points, normals)
 
 
 def jump(o: OrientedPoints, pose: Pose) -> OrientedPoints:
@@ -93,7 +117,7 @@ def spin(o: OrientedPoints, pose: Pose) -> OrientedPoints:
 
 
 def wave(o: OrientedPoints, pose: Pose) -> OrientedPoints:
-    """Raise one arm and wave it twice; without an arm, the head and the whole body, or the upper part of one side."""
+    """Raise one arm and wave it twice; without an arm, the head and the whole body, or one side."""
     up = swell(pose) ** 0.7
     if pose.roles.waver is not None:
         part = pose.roles.waver
@@ -103,10 +127,14 @@ def wave(o: OrientedPoints, pose: Pose) -> OrientedPoints:
     if pose.roles.head is not None:  # what it holds or wears does not bend
         o = turn_head(o, pose, 16 * DEGREE * sine(pose, 2), 2)
         return turn(o, pose, 6 * DEGREE * sine(pose, 2), 2, pose.foot)
-    has_arm = pose.has_limbs and pose.has(ARM_P)
-    swing = (48 * up + 28 * sine(pose, 3) * up) * DEGREE if has_arm else 60 * DEGREE * sine(pose, 2)
-    arm = pose if has_arm else replace(pose, skeleton=Skeleton(pose.skeleton.low, pose.skeleton.high, None))
-    return turn_head(lift_side(o, arm, 1, swing), pose, -8 * DEGREE * up, 2)
+    if not pose.has_limbs:
+        o = flap_side(o, pose, 1, (50 + 25 * sine(pose, 3)) * DEGREE * up)
+        return turn(o, pose, -10 * DEGREE * up, 2, pose.foot)
+    if pose.has(ARM_P):
+        o = lift_side(o, pose, 1, (48 * up + 28 * sine(pose, 3) * up) * DEGREE)
+    else:
+        o = lift_region(o, pose, 1, 60 * DEGREE * sine(pose, 2))
+    return turn_head(o, pose, -8 * DEGREE * up, 2)
 
 
 def _towards(pose: Pose, part: int, bounds: tuple[float, float, float]) -> float:
@@ -125,7 +153,8 @@ def walk(o: OrientedPoints, pose: Pose) -> OrientedPoints:
     stride = sine(pose, 2)
     o = step(o, pose, stride)
     o = turn_limb(turn_limb(o, pose, ARM_P, 25 * DEGREE * stride, 0), pose, ARM_M, -25 * DEGREE * stride, 0)
-    waddle = (2 if pose.roles.is_sideways and pose.roles.legs else 9) * DEGREE * (1 - pose.crowding) * stride
+    most = 12 if not pose.has_limbs and not pose.roles.legs else 9
+    waddle = (2 if pose.roles.is_sideways and pose.roles.legs else most) * DEGREE * (1 - pose.crowding) * stride
     o = turn(o, pose, waddle, 2, pose.foot)
     side = 0.16 * pose.gain * pose.height * sine(pose)
     bob = 0.04 * (1 - pose.crowding) * pose.height * stride**2 + tipped(pose, waddle)
@@ -192,6 +221,11 @@ def wag(o: OrientedPoints, pose: Pose) -> OrientedPoints:
         return turn(o, pose, 20 * DEGREE * swing, 1, pose.middle)
     o = turn_part(o, pose, pose.roles.tail, 32 * DEGREE * swing, 2)
     return turn_part(o, pose, pose.roles.tail, 20 * DEGREE * swing, 1)
+
+
+def tipped(pose: Pose, angle: Tensor) -> Tensor:
+    """Return the rise that keeps the lower corner of a body that tips sideways on the floor."""
+    return 0.5 * pose.size[0] * angle.abs().sin()
 
 
 MOTION_TABLE: dict[str, Callable[[OrientedPoints, Pose], OrientedPoints]] = {

@@ -15,6 +15,8 @@ from .warps import OrientedPoints, ScalarField, displace, ramp, rotate, scale, t
 
 DEGREE = pi / 180
 LIFT = 0.16  # a side without an arm rises by this share of the height per radian that an arm would turn
+SPREAD = 0.45  # share of an arm's angle by which the side of a body without limbs turns outwards
+WING = (0.3, 0.6, 0.9, 0.2)  # that side: from this share of the half width; its full, top and lower heights
 HIGHEST = 75.0  # degrees above the horizontal to which a limb of an image is lifted
 MAX_STRENGTH, MAX_SPEED = 2.0, 4
 STEP_BACK = 0.2  # of its size by which a subject that has no room to move gets smaller, once it moves
@@ -179,7 +181,19 @@ def lift_side(o: OrientedPoints, pose: Pose, sign: int, angle: Tensor) -> Orient
         return turn_limb(o, pose, ARM_P if sign > 0 else ARM_M, angle * sign, 2)
     if pose.roles.left is not None or pose.roles.right is not None:
         return lift_part(o, pose, pose.roles.right if sign > 0 else pose.roles.left, sign, angle)
-    return lift_region(o, pose, sign, angle)
+    return flap_side(o, pose, sign, angle)
+
+
+def flap_side(o: OrientedPoints, pose: Pose, sign: int, angle: Tensor) -> OrientedPoints:
+    """Spread the outer part of a body without limbs on one side of x, below its head, as a wing that lies at it."""
+    mid, half = float(pose.middle[0]), float(pose.size[0]) / 2
+    low, height = float(pose.skeleton.low[1]), float(pose.height)
+    out = ramp(o.points, 0, mid + sign * WING[0] * half, mid + sign * half)
+    below = ramp(o.points, 1, low + WING[2] * height, low + WING[1] * height)
+    above = ramp(o.points, 1, low, low + WING[3] * height)
+    shoulder = pose.point(0.5 + sign * 0.3, WING[1])
+    spread = sign * SPREAD * angle.clamp_min(0)
+    return turn(o, pose, out * below * above * spread[:, None], 2, shoulder)
 
 
 def lift_region(o: OrientedPoints, pose: Pose, sign: int, angle: Tensor) -> OrientedPoints:
@@ -207,19 +221,13 @@ def turn_head(o: OrientedPoints, pose: Pose, angle: Tensor, axis: int) -> Orient
 
 
 def step(o: OrientedPoints, pose: Pose, stride: Tensor) -> OrientedPoints:
-    """Swing legs against each other, or lift the lower corners of the box in turn; stride (B,) in -1 .. 1."""
+    """Swing legs against each other; without legs, turn the whole body to and fro; stride (B,) in -1 .. 1."""
     if pose.has_limbs:
         o = turn_limb(o, pose, LEG_P, -30 * DEGREE * stride, 0)
         return turn_limb(o, pose, LEG_M, 30 * DEGREE * stride, 0)
     if pose.roles.legs:
         return step_with_parts(o, pose, stride)
-    low, size, mid = pose.skeleton.low, pose.size, float(pose.middle[0])
-    down = ramp(o.points, 1, float(low[1] + 0.4 * size[1]), float(low[1]))
-    for sign in (1, -1):
-        side = ramp(o.points, 0, mid - sign * 0.1 * float(size[0]), mid + sign * 0.3 * float(size[0]))
-        lift = 0.10 * float(size[1]) * (stride * sign).clamp_min(0) * pose.strength
-        o = displace(o, down * side * lift[:, None])
-    return o
+    return turn(o, pose, 14 * DEGREE * stride, 1, pose.middle)
 
 
 def step_with_parts(o: OrientedPoints, pose: Pose, stride: Tensor) -> OrientedPoints:
@@ -239,8 +247,3 @@ def step_with_parts(o: OrientedPoints, pose: Pose, stride: Tensor) -> OrientedPo
 def bend(o: OrientedPoints, pose: Pose, angle: Tensor, axis: int = 2) -> OrientedPoints:
     """Lean with the feet fixed: the angle grows with the height above the floor."""
     return turn(o, pose, height_ramp(o, pose, 1.2) * angle[:, None], axis, pose.foot)
-
-
-def tipped(pose: Pose, angle: Tensor) -> Tensor:
-    """Return the rise that keeps the lower corner of a body that tips sideways on the floor."""
-    return 0.5 * pose.size[0] * angle.abs().sin()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...cameras.rig import FOVY, RADIUS
 from .puppet.parts import PartSkeleton
+from .puppet.pieces import Pieces
 from .surfaces import Lathe, Triple, Tube, euler_rotation
 
 LIMBS = ("body", "head", "arm+", "arm-", "leg+", "leg-", "tail")  # + and -: the side of x it is on
@@ -71,6 +72,7 @@ class Skeleton:
     fovy: float = FOVY
     elevation: float = 0.0  # degrees
     parts: PartSkeleton | None = None  # of a subject made from an image: what its outline shows
+    pieces: Pieces | None = None  # of one made from several things: each moves as a whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,9 @@ RING, DISTINCT = (3, 9), 0.8  # pixels: inner and outer width of what is around 
 OUTLINE = 0.03  # share of the root of the area: what comes nearer to the outline is a part or a marking
 CONTRASTS = (2.0, 2.7, 3.6, 5.0, 7.0)  # thresholds, in units of the subject's own median contrast
 FAINTEST, STEP = 0.06, 0.6  # least contrast, and least difference from what is next to it, share of the threshold
+DARKEST = 0.25  # brightness: a face has details that are darker somewhere; highlights and sprinkles stay on the back
+TARGET, STRONGEST = 0.7, 2.2  # contrast of the back's texture against the front's, and the largest gain towards it
+GRAIN, RIM = 1 / 64, 1 / 32  # shares of the side: what is finer than that blur is texture; an outline that is left out
 FINE = 1.0  # pixels; standard deviation of the blur under which texture vanishes and details stay
 AROUND = 0.06  # standard deviation of the surroundings that a detail is compared with, share of the image's side
 NEAR = 0.25  # share of the root of the area: what is so near to details belongs to them, mouths for one
@@ -37,7 +40,7 @@ def back_colours(image: Tensor, inside: Tensor) -> Tensor:  # (1, 3, S, S), (1, 
     small = resize(image, (SIDE, SIDE))
     mask = (resize(inside, (SIDE, SIDE)) > 0.5)[0, 0].numpy()
     details = find_details(small[0].permute(1, 2, 0).numpy(), mask)
-    if not details.any():
+    if not details.any() or not (details & (small[0].mean(0).numpy() < DARKEST)).any():
         return image
     healed = torch.from_numpy(heal(small[0].permute(1, 2, 0).numpy(), details, mask)).permute(2, 0, 1)[None]
     soft = torch.from_numpy(ndimage.gaussian_filter(details.astype(np.float32), 1.0)).clamp(0, 0.5) * 2
@@ -45,6 +48,23 @@ def back_colours(image: Tensor, inside: Tensor) -> Tensor:  # (1, 3, S, S), (1, 
         interpolate(x, image.shape[-2:], mode="bilinear", align_corners=False) for x in (healed, soft[None, None])
     )
     return torch.lerp(image, healed, soft)
+
+
+def strengthened(back: Tensor, front: Tensor, inside: Tensor) -> Tensor:  # (1, 3, S, S) twice, (1, 1, S, S) of 0 and 1
+    """Raise the contrast of a back's fine texture towards the front's, which has a face's besides."""
+    mask = inside[0, 0].numpy() > 0.5
+    side = len(mask)
+    deep = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > RIM * side
+    if not deep.any():
+        return back
+    low = np.stack([masked_gaussian(channel.numpy(), mask, GRAIN * side) for channel in back[0]])
+    fine = back[0].numpy() - low
+    grey = front[0].mean(0).numpy()
+    target = TARGET * (grey - masked_gaussian(grey, mask, GRAIN * side))[deep].std()
+    gain = float(np.clip(target / max(fine.mean(0)[deep].std(), 1e-4), 1.0, STRONGEST))
+    if gain == 1.0:
+        return back
+    return torch.from_numpy(np.where(mask, low + gain * fine, back[0].numpy()).clip(0, 1).astype(np.float32))[None]
 
 
 def find_details(image: np.ndarray, inside: np.ndarray) -> np.ndarray:  # (S, S, 3), (S, S) bool -> (S, S) bool

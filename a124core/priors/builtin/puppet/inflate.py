@@ -22,7 +22,8 @@ from ....utils.progress import ProgressCounter
 from ..appearance import STILL, Appearance, get_subject, render_appearance
 from ..prompt import SUBJECTS
 from ..subject import BODY, Skeleton, Subject, Surfels
-from .parts import part_skeleton
+from .parts import is_creature, part_skeleton
+from .pieces import find_pieces
 
 if TYPE_CHECKING:
     from .solid import Solid
@@ -33,6 +34,7 @@ FINEST = 1024  # cells a side
 TEXTURE_SIDE = 512  # largest side of the textures of sides and back
 ROUNDED = 2 ** (1 / 16)  # by which spacings are rounded down at most, see Subject.surfels
 STEEP = 0.7  # largest step in depth between neighbours, share of the spacing: a slope is sampled as finely as a plane
+SEVERAL = 3  # pieces from which each moves as a whole, although one has a head or legs
 BACK_LIGHT = 0.9  # the middle of the back is a little darker
 MIN_COVER = 0.05  # share of a cell the mask must cover: points sit in cells' middles, so the edge needs the next one
 MIN_THIN_COVER = 0.25  # share of a cell that a line must cover to be drawn two cells wide, the least that is visible
@@ -63,13 +65,17 @@ def inflate(reference: Reference) -> Subject:
     points = _surfels(textures, solid, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
     parts = part_skeleton(mask, camera, points)
     viewpoint = (float(r.radius), float(r.fovy), float(r.elevation))
-    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *viewpoint, parts)
+    pieces = find_pieces(mask, camera, points)
+    if pieces is not None and len(pieces) < SEVERAL and parts is not None and is_creature(parts.roles):
+        pieces = None
+    parts = None if pieces is not None else parts
+    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *viewpoint, parts, pieces)
     return Subject("picture", lambda spacing: _surfels(textures, solid, camera, spacing), skeleton)
 
 
 def make_textures(image: Tensor, mask: Tensor) -> Textures:  # (1, 3, S, S), (1, 1, S, S)
     """Make the textures of an image's sides and back."""
-    from .back import back_colours  # which load scipy
+    from .back import back_colours, strengthened  # which load scipy
     from .rim import turned_rim
 
     side = min(TEXTURE_SIDE, image.shape[-1])
@@ -77,7 +83,7 @@ def make_textures(image: Tensor, mask: Tensor) -> Textures:  # (1, 3, S, S), (1,
     small = resize(image * mask, (side, side)) / cover.clamp_min(1e-4)
     inside = (cover > min(0.5, float(cover.max()) / 2)).float()
     small = torch.where(cover > 0, small, resize(image, (side, side)))
-    back = back_colours(small, inside)
+    back = strengthened(back_colours(small, inside), small, inside)
     turned, share = turned_rim(back, inside)
     return Textures(image, torch.lerp(small, turned, share), torch.lerp(back, turned, share), mask)
 
@@ -176,8 +182,22 @@ def _sheet(
         offset.append(here[i] - step * ((here - other) / (count + 1).clamp_min(1))[i])
         normal.append(normalize(smooth[i] + WALL_TILT * direction, dim=1))
     cell, offset, normal = torch.cat(cell), torch.cat(offset), torch.cat(normal)
-    front, wall = (colour[0][:, row, col].T for colour in colours)
-    return rays.points(row[cell], col[cell], offset * side), normal, torch.cat((front, wall[cell[len(here) :]]))
+    walls = cell[len(here) :]
+    drop = (here[walls] - offset[len(here) :]) / rays.spacing
+    outwards = normalize(smooth[walls] @ torch.stack((rays.directions[0], rays.directions[2]), 1), dim=1)
+    inner = _inner_cells(inside[0, 0], (row[walls], col[walls]), outwards * drop[:, None])
+    colour = torch.cat((colours[0][0][:, row, col].T, colours[1][0][:, inner[0], inner[1]].T))
+    return rays.points(row[cell], col[cell], offset * side), normal, colour
+
+
+def _inner_cells(inside: Tensor, cells: tuple[Tensor, Tensor], back: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cells (row and column) that lie steps `back` (N, 2), right and up, inwards: a texture folded over an
+    edge as long as it is; the cells themselves where that is outside."""
+    last = len(inside) - 1
+    row = (cells[0] + back[:, 1].round().long()).clamp(0, last)
+    col = (cells[1] - back[:, 0].round().long()).clamp(0, last)
+    held = inside[row, col] > 0
+    return torch.where(held, row, cells[0]), torch.where(held, col, cells[1])
 
 
 def _turned_inwards(normals: Tensor, eye: Tensor) -> Tensor:  # (N, 3) unit each

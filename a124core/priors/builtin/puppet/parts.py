@@ -17,6 +17,7 @@ from torch.nn.functional import grid_sample, pad
 from ....cameras.rig import camera_to_world
 from ....protocols import Cameras
 from ....reference.layers import resize
+from .loops import open_loops
 from .roles import Roles, name_parts
 from .silhouette import CELLS, Silhouette, SilhouettePart, find_parts
 
@@ -55,8 +56,10 @@ class PartSkeleton:
         return sampled[:count], grad
 
 
-def describe_parts(parts: PartSkeleton | None) -> str:
-    """Return a sentence that lists the parts that motions turn."""
+def describe_parts(parts: PartSkeleton | None, pieces: int = 0) -> str:
+    """Return a sentence that lists the parts that motions turn, or the number of pieces that move each as a whole."""
+    if pieces:
+        return f"It has {pieces} pieces: each moves as a whole."
     r = Roles() if parts is None else parts.roles
     limbs = {i for i in (r.left, r.right, r.waver) if i is not None} - {*r.legs, *r.feet}
     counts = {"head": int(r.head is not None), "limb": len(limbs), "leg": len(r.legs),
@@ -68,7 +71,7 @@ def describe_parts(parts: PartSkeleton | None) -> str:
 def part_skeleton(mask: Tensor, camera: Cameras, points: Tensor) -> PartSkeleton | None:
     """Find the parts of a mask (1, 1, S, S) seen by a camera; points (N, 3) of the body say how deep joints lie."""
     window = _window(mask)
-    silhouette = None if window is None else find_parts(_resampled(mask, window))
+    silhouette = None if window is None else _opened(find_parts(_resampled(mask, window)))
     if silhouette is None or not silhouette.parts:
         return None
     size = float(np.ptp(np.argwhere(silhouette.inside), axis=0).max() + 1)
@@ -79,6 +82,31 @@ def part_skeleton(mask: Tensor, camera: Cameras, points: Tensor) -> PartSkeleton
     elevations = tuple(degrees(atan2(-y, abs(x))) for x, y in pointing)
     sides = tuple(1 if x > 0 else -1 for x, _ in pointing)
     return PartSkeleton(camera, (left, top, side), weights, joints, elevations, sides, name_parts(silhouette))
+
+
+def _opened(silhouette: Silhouette | None) -> Silhouette | None:
+    """Return a silhouette whose limbs are free where they touch it, if it has a head, legs or, then, a limb on both
+    sides: handles stay closed."""
+    if silhouette is None:
+        return None
+    inside = open_loops(silhouette.inside, silhouette.root, silhouette.radius)
+    if inside.sum() == silhouette.inside.sum():
+        return silhouette
+    opened = find_parts(inside.astype(np.float32))
+    if opened is None or _part_area(opened) <= _part_area(silhouette):
+        return silhouette
+    roles = name_parts(opened)
+    is_twin = roles.left is not None and roles.right is not None
+    return opened if is_twin or is_creature(name_parts(silhouette)) else silhouette
+
+
+def _part_area(silhouette: Silhouette) -> int:
+    return sum(part.area for part in silhouette.parts if part.parent < 0)
+
+
+def is_creature(roles: Roles) -> bool:
+    """Check for a head or legs."""
+    return roles.head is not None or bool(roles.legs)
 
 
 def _window(mask: Tensor) -> tuple[int, int, int] | None:

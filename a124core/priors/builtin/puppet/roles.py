@@ -10,9 +10,11 @@ from .silhouette import Silhouette
 
 MIN_LIMB = 0.15  # length of a part that moves by itself, against the longer side of the silhouette
 STICK = 0.026  # half width, against the longer side, below which a part is a stick or string and no limb
+LARGEST_LIMB = 0.35  # area of a limb, share of the silhouette's; larger is another body
 FLOOR = 0.14  # of the height; a leg reaches this near to the floor
 STEEP = 0.64  # cosine of a leg's largest angle to the vertical
 HEAD_RISE = 0.05  # of the height; a head's middle lies so far above the body's
+RISEN = 0.15  # added to the rise of a part's tip above the body's middle, in heights: high ones are heads
 WIDE = 1.25  # width against height from which a head is expected at an end
 SIDEWAYS = 0.13  # of the width; a head so far from the body's middle is seen from the side
 LOW = 0.55  # of the height, from the top; a tail is joined below
@@ -45,6 +47,7 @@ class _Naming:
 
     def __init__(self, silhouette: Silhouette) -> None:
         cells = np.argwhere(silhouette.inside)
+        self.area = len(cells)
         self.size = float(np.ptp(cells, axis=0).max() + 1)
         (self.top, _), (self.floor, _) = cells.min(0), cells.max(0)
         self.height = max(float(self.floor - self.top), 1.0)
@@ -55,13 +58,14 @@ class _Naming:
 
     def roles(self) -> Roles:
         """Choose legs, then head, tail and limbs among the others."""
-        standing = [i for i in self.large if self._is_leg(i)]
+        standing = [i for i in self.large if self._is_leg(i) and not self._is_on_another(i)]
         legs = [i for i in standing if self.parts[i].parent not in standing]
         feet = [i for i in standing if self.parts[i].parent in standing]
         legs = legs if len(legs) + len(feet) > 1 else []
         head = self._head([i for i in self.large if i not in standing and self.parts[i].parent < 0])
         free = [i for i in self.large if i not in legs and i not in feet and not self._is_inside(i, head)]
         free = [i for i in free if head is None or not self._is_inside(head, i)]
+        free = [i for i in free if not self._is_on_another(i)]
         facing, is_sideways = self._facing(head, legs)
         tail = self._tail(free, head, is_sideways)
         is_tail = tail is not None and (is_sideways or self._drop(tail) >= LOW)  # else it may be an arm
@@ -88,6 +92,12 @@ class _Naming:
             i = self.parts[i].parent
         return i == other
 
+    def _is_on_another(self, i: int) -> bool:
+        """Check whether a part is, or sits on, one that is too large for a limb: another body."""
+        while i >= 0 and self.parts[i].area <= LARGEST_LIMB * self.area:
+            i = self.parts[i].parent
+        return i >= 0
+
     def _is_leg(self, i: int) -> bool:
         """Check whether a part stands on the floor and is joined above it."""
         part = self.parts[i]
@@ -103,7 +113,8 @@ class _Naming:
         def fullness(i: int) -> float:
             part = self.parts[i]
             aside = abs(part.centre[0] - self.root[0]) / (0.5 * self.width)
-            return part.area / part.length**2 * (0.6 + aside if is_wide else 1.0)
+            rise = max(0.0, float(self.root[1] - part.tip[1])) / self.height
+            return part.area / part.length**2 * (0.6 + aside if is_wide else 1.0) * (RISEN + rise) ** 2
 
         head = max(above, key=lambda i: (fullness(i), i), default=None)
         while head is not None and (tops := self._tops(head)):
