@@ -19,7 +19,7 @@ from torch import Tensor
 from a124core.cameras.rig import make_cameras
 from a124core.cli.prepare import PreparedRun, RunOptions, prepare
 from a124core.cli.run import eval_set_of, run_stage
-from a124core.evaluation.evaluate import OBJECT_BY_TIME, EvalSet, evaluate, field_renderer
+from a124core.evaluation.evaluate import EvalSet, evaluate, field_renderer
 from a124core.export.checkpoint import load_field, save_field
 from a124core.export.images.sheets import draw_contact_sheet, write_png
 from a124core.field.field4d import Field4D
@@ -48,6 +48,8 @@ VARIANTS: dict[str, dict[str, Any]] = {  # changes of the preset, by dotted name
     "a sweep every fourth update": {"render.occupancy_sweep": 4},
 }
 HEADS = ("PSNR", "object", "256 px", "detail", "det. corr.", "worst", "best", "CPU s")
+FIGURES = ("psnr_heldout", "psnr_object", "psnr_heldout_256", "detail", "detail_correlation", "psnr_object_worst",
+           "psnr_object_best")
 SHEET_TIMES, SHEET_SIZE = (0.0, 0.2, 0.4, 0.6, 0.8), 256
 
 
@@ -148,10 +150,7 @@ def write_sheet(path: Path, prepared: PreparedRun, field: Field4D) -> None:
 
 def row(scene: str, variant: str, figures: dict[str, float | None]) -> str:
     """Return a line of the table."""
-    curve = [figures[name] for name in OBJECT_BY_TIME]
-    decibel = [figures[name] for name in ("psnr_heldout", "psnr_object", "psnr_heldout_256")]
-    cells = [f"{value:.2f}" for value in (*decibel, figures["detail"], figures["detail_correlation"])]
-    cells += [f"{min(curve):.1f}", f"{max(curve):.1f}", f"{figures['cpu_seconds']:.0f}"]
+    cells = [f"{figures[name]:.2f}" for name in FIGURES] + [f"{figures['cpu_seconds']:.0f}"]
     return f"| {scene.replace(':', ' ')} | {variant} | {' | '.join(cells)} |"
 
 

@@ -131,7 +131,9 @@ def evaluate(result: Renderer, eval_set: EvalSet) -> Metrics:
         "colour_error": float(metrics.colour_error(image, views.image, views.mask).mean()),
         "iou": float(metrics.iou(mask, views.mask).mean()),
     }
-    figures |= dict(zip(OBJECT_BY_TIME, inside.view(CAMERAS, TIMES).mean(0).tolist(), strict=True))
+    curve = inside.view(CAMERAS, TIMES).mean(0).tolist()
+    figures |= dict(zip(OBJECT_BY_TIME, curve, strict=True))
+    figures |= {"psnr_object_worst": min(curve), "psnr_object_best": max(curve)}  # moments
     figures |= _large_metrics(result, eval_set.large, eval_set.tile_size) | _motion_metrics(result, eval_set.path)
     front, _ = eval_set.front.render(result)
     return figures | {"psnr_reference": float(metrics.psnr(front, eval_set.front.image).mean())}

@@ -53,7 +53,8 @@ def test_demo_writes_everything_and_prints_the_figures(tmp_path: Path, capsys: p
     assert values["subject"] == "duck" and values["motion"] == "jump" and "contain the answer" in values["note"]
     assert values["versions"]["torch"] and values["machine"] and values["config"]["field"]["time_grids"] == 3
     said = capsys.readouterr().out
-    assert all(word in said for word in ("frozen static", "static", "coarse", "fine", "path corr", "worst moment", "machine:"))
+    words = ("frozen static", "static", "coarse", "fine", "path corr", "worst moment", "machine:")
+    assert all(word in said for word in words)
     assert load_field(tmp_path / "field.safetensors").table.shape[0] == 3
 
 
