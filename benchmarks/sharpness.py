@@ -1,12 +1,14 @@
 """What sharpens a moving scene, each change of the fine stage alone: python -m benchmarks.sharpness
 
 One static and one coarse stage for each scene, kept in OUT, then the fine stage with one change after another, from the
-same coarse field and seed. Seconds are those of the process. Each line is printed and kept when it is there: a second
-start goes on. A contact sheet at 256 px of each: truth over result, from the front and from the side."""
+same coarse field and seed. --set changes the preset under all of them, for instance field.max_resolution=144. Seconds
+are those of the process. Each line is printed and kept when it is there: a second start goes on. A contact sheet at 256
+px of each: truth over result, from the front and from the side."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import time
 from dataclasses import dataclass, is_dataclass, replace
@@ -46,6 +48,10 @@ VARIANTS: dict[str, dict[str, Any]] = {  # changes of the preset, by dotted name
     "no entropy": {"losses.entropy": 0.0},
     "light ends rays": {"render.early_stop": True},
     "a sweep every fourth update": {"render.occupancy_sweep": 4},
+    "together": {
+        "time.sampling": "stratified", "time.start_rate": 0.15, "optim.lr_end": 0.02, "render.size": 96, "steps": 180,
+        "render.occupancy_sweep": 4,
+    },
 }
 HEADS = ("PSNR", "object", "256 px", "detail", "det. corr.", "worst", "best", "CPU s")
 FIGURES = ("psnr_heldout", "psnr_object", "psnr_heldout_256", "detail", "detail_correlation", "psnr_object_worst",
@@ -57,7 +63,7 @@ SHEET_TIMES, SHEET_SIZE = (0.0, 0.2, 0.4, 0.6, 0.8), 256
 class Scene:
     """A prepared run, its truth, and the field that the fine stage begins with."""
 
-    name: str
+    stem: str  # of its files
     prepared: PreparedRun
     eval_set: EvalSet
     coarse: Field4D
@@ -79,6 +85,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenes", nargs="+", default=list(SCENES), metavar="SUBJECT:MOTION")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
     parser.add_argument("--preset", default="demo", choices=("demo", "good"))
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="changes of the preset by dotted "
+                        "names: field.max_resolution=144 coarse.render.occupancy_slices=16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("output/sharpness"))
     return parser.parse_args()
@@ -100,11 +108,24 @@ def prepared_scene(name: str, args: argparse.Namespace) -> Scene:
         scene_reference(subject), f"a {subject}", motion, None if own else subject, args.seed, args.preset
     )
     prepared = prepare(options)
-    kept = args.out / f"{subject}-{motion}-{args.preset}-{args.seed}-coarse.safetensors"
+    prepared = replace(prepared, settings=changed(prepared.settings, parsed_changes(args.set)))
+    stem = "-".join((subject, motion, args.preset, str(args.seed), *sorted(args.set)))
+    kept = args.out / f"{stem}-coarse.safetensors"
     if not kept.is_file():
         static = run_stage(prepared, "static", None)
         save_field(kept, run_stage(prepared, "coarse", static), {})
-    return Scene(f"{subject}-{motion}-{args.preset}-{args.seed}", prepared, eval_set_of(prepared), load_field(kept))
+    return Scene(stem, prepared, eval_set_of(prepared), load_field(kept))
+
+
+def parsed_changes(texts: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE; a value is a number, or a word as it stands."""
+    changes = {}
+    for name, value in (text.split("=", 1) for text in texts):
+        try:
+            changes[name] = ast.literal_eval(value)
+        except ValueError:
+            changes[name] = value
+    return changes
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:
@@ -122,7 +143,7 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
 
 def figures_of(scene: Scene, variant: str, out: Path) -> dict[str, float | None]:
     """Run the fine stage with one change and measure it, or read what an earlier start measured."""
-    stem = f"{scene.name}-{variant.replace(' ', '-')}"
+    stem = f"{scene.stem}-{variant.replace(' ', '-')}"
     kept = out / f"{stem}.json"
     if kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
