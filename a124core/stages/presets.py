@@ -209,15 +209,15 @@ def _good() -> Preset:
 
     the finest level has a cell for each pixel of the fine stage, and rows for the cells of a surface; all times are
     looked at alike; rates fall to nearly nothing, so that the last looks at a time grid leave no noise; cells are cut
-    finer in time, so that a moving subject has fewer empty samples, and mostly the sampled ones are refreshed.
+    finer (of demo's 6 samples a ray seven in ten are empty, with these 3.4 remain), and the sampled ones refreshed.
     """
     demo = _demo()
-    cells = {"occupancy_slices": 16, "occupancy_sweep": 4}
+    cells = {"occupancy_size": 48, "occupancy_slices": 16, "occupancy_sweep": 16}
     moving = replace(demo.coarse.render, size=64, reference_size=96, samples=128, **cells)
     fine = replace(demo.fine.time, sampling="stratified", start_rate=0.15)
     return Preset(
         replace(demo.field, levels=10, max_resolution=192, log2_hashmap_size=16),
-        replace(demo.static, render=replace(moving, occupancy_sweep=1), steps=300),
+        replace(demo.static, render=moving, steps=300),
         replace(demo.coarse, render=moving, steps=300, step_offset=300),
         replace(
             demo.fine, render=replace(moving, size=128, reference_size=128), steps=360, step_offset=600, time=fine,
