@@ -76,7 +76,7 @@ def _demo(p: argparse.ArgumentParser) -> None:
     _manner_options(p)
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
     p.add_argument("--preset", choices=("demo", "good"), default="demo", help="the recipe: good is sharper and takes "
-                   "four times the minutes (%(default)s)")
+                   "ten minutes or so (%(default)s)")
     _run_options(p)
 
 
@@ -134,7 +134,7 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     for name, value, meaning in CAMERA:
         p.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (%(default)g)")
     p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, good for a "
-                   "sharper scene in four times the minutes, draft for a GPU, released and paper for hours of a large "
+                   "sharper scene in ten minutes or so, draft for a GPU, released and paper for hours of a large "
                    "one; auto: draft with --priors diffusers, else demo (%(default)s)")
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that guides the other views")
