@@ -123,9 +123,9 @@ def table(rows: Sequence[tuple[str, Figures]]) -> str:
 
 def curve_line(figures: Figures) -> str:
     """Return the subject's PSNR from time 0 to 1, its worst moment and its best."""
-    shown = " ".join(f"{figures[name]:.1f}" for name in OBJECT_BY_TIME)
+    curve = " ".join(f"{figures[name]:.1f}" for name in OBJECT_BY_TIME)
     worst, best = figures["psnr_object_worst"], figures["psnr_object_best"]
-    return f"object from time 0 to 1: {shown} dB; worst moment {worst:.1f}, best {best:.1f}"
+    return f"object from time 0 to 1: {curve} dB; worst moment {worst:.1f}, best {best:.1f}"
 
 
 def _cell(value: float | None, form: str) -> str:
