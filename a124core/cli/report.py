@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..evaluation.evaluate import NOTE, OBJECT_BY_TIME
+from ..evaluation.evaluate import NOTE, object_by_time
 from .machine import machine, versions
 from .prepare import PreparedRun
 
@@ -123,7 +123,7 @@ def table(rows: Sequence[tuple[str, Figures]]) -> str:
 
 def curve_line(figures: Figures) -> str:
     """Return the subject's PSNR from time 0 to 1, its worst moment and its best."""
-    curve = " ".join(f"{figures[name]:.1f}" for name in OBJECT_BY_TIME)
+    curve = " ".join(f"{value:.1f}" for value in object_by_time(figures))
     worst, best = figures["psnr_object_worst"], figures["psnr_object_best"]
     return f"object from time 0 to 1: {curve} dB; worst moment {worst:.1f}, best {best:.1f}"
 

@@ -24,7 +24,7 @@ Renderer = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,),
 Metrics = dict[str, float | None]  # None where a metric means nothing (the path of a spin)
 
 CAMERAS, TIMES = 8, 8  # held-out views, and times of each
-OBJECT_BY_TIME = tuple(f"psnr_object_time_{k}" for k in range(TIMES))  # at time k / (TIMES - 1), mean over cameras
+OBJECT_BY_TIME = "psnr_object_time_"  # and k: at time k / (TIMES - 1), mean over cameras
 PATH_TIMES = 17  # times at which the silhouette's centroid is measured, from the front and from the side
 LARGE = 256  # pixels
 SAMPLES = 128  # samples per ray when a field is measured: half of a finished image's, within 0.1 dB of it
@@ -132,11 +132,16 @@ def evaluate(result: Renderer, eval_set: EvalSet) -> Metrics:
         "iou": float(metrics.iou(mask, views.mask).mean()),
     }
     curve = inside.view(CAMERAS, TIMES).mean(0).tolist()
-    figures |= dict(zip(OBJECT_BY_TIME, curve, strict=True))
-    figures |= {"psnr_object_worst": min(curve), "psnr_object_best": max(curve)}  # moments
+    figures |= {f"{OBJECT_BY_TIME}{k}": value for k, value in enumerate(curve)}
+    figures |= {"psnr_object_worst": min(curve), "psnr_object_best": max(curve)}
     figures |= _large_metrics(result, eval_set.large, eval_set.tile_size) | _motion_metrics(result, eval_set.path)
     front, _ = eval_set.front.render(result)
     return figures | {"psnr_reference": float(metrics.psnr(front, eval_set.front.image).mean())}
+
+
+def object_by_time(figures: Metrics) -> list[float]:
+    """Return the subject's PSNR at each of the held-out times, in their order."""
+    return [value for name, value in figures.items() if name.startswith(OBJECT_BY_TIME)]
 
 
 def _large_metrics(result: Renderer, views: EvalViews | None, tile_size: int) -> Metrics:

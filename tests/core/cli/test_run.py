@@ -27,7 +27,7 @@ from a124core.stages.presets import preset
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
            "colour_error", "iou", "detail", "detail_correlation", "saturation", "psnr_object_time_0",
-           "psnr_object_time_7"}
+           "psnr_object_time_1", "psnr_object_worst"}
 
 
 def run(*arguments: object) -> int:
