@@ -209,7 +209,7 @@ def _good() -> Preset:
 
     the finest level has a cell for each pixel of the fine stage, and rows for the cells of a surface; all times are
     looked at alike; rates fall to nearly nothing, so that the last looks at a time grid leave no noise; cells are cut
-    finer (of demo's 6 samples a ray seven in ten are empty, with these 3.4 remain), and the sampled ones refreshed.
+    finer (seven in ten of demo's samples are empty), and the sampled ones are refreshed.
     """
     demo = _demo()
     cells = {"occupancy_size": 48, "occupancy_slices": 16, "occupancy_sweep": 16}
