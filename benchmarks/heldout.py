@@ -34,6 +34,10 @@ COLUMNS = (  # heading, stage, figure, format
     ("fine", "fine", "psnr_heldout", "{:.1f}"),
     ("fine, object", "fine", "psnr_object", "{:.1f}"),
     ("fine, 256 px", "fine", "psnr_heldout_256", "{:.1f}"),
+    ("detail", "fine", "detail", "{:.2f}"),
+    ("det. corr.", "fine", "detail_correlation", "{:.2f}"),
+    ("worst moment", "fine", "psnr_object_worst", "{:.1f}"),
+    ("best moment", "fine", "psnr_object_best", "{:.1f}"),
     ("colour, coarse", "coarse", "colour_error", "{:.3f}"),
     ("colour, fine", "fine", "colour_error", "{:.3f}"),
     ("path corr.", "fine", "motion_corr", "{:.3f}"),
@@ -56,6 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("output/heldout"))
     parser.add_argument("--primitives", nargs="*", default=list(PRIMITIVES), metavar="SUBJECT:MOTION")
     parser.add_argument("--inflated", nargs="*", default=list(INFLATED), metavar="PICTURE:MOTION")
+    parser.add_argument("--preset", choices=("demo", "good"), default="demo")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps-scale", type=float, default=1.0)
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, each on its share of the cores")
@@ -63,7 +68,7 @@ def main() -> None:
     cases = [Case(*text.split(":"), False) for text in options.primitives]
     cases += [Case(*text.split(":"), True) for text in options.inflated]
     threads = max(1, torch.get_num_threads() // options.jobs)
-    work = [(case, options.out, options.seed, options.steps_scale) for case in cases]
+    work = [(case, options.out, options.preset, options.seed, options.steps_scale) for case in cases]
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), begin_worker, (threads,)) as pool:
         reports = list(pool.map(run_case, *zip(*work, strict=True)))
     text = table(cases, reports, options.seed, threads)
@@ -72,7 +77,7 @@ def main() -> None:
     print(text)
 
 
-def run_case(case: Case, out: Path, seed: int, steps_scale: float) -> dict[str, Any]:
+def run_case(case: Case, out: Path, preset: str, seed: int, steps_scale: float) -> dict[str, Any]:
     """One whole run; its report."""
     image, mask = (picture if case.inflated else example_image)(case.subject)
     job = RunOptions(
@@ -81,7 +86,7 @@ def run_case(case: Case, out: Path, seed: int, steps_scale: float) -> dict[str, 
         case.motion,
         None if case.inflated else case.subject,
         seed,
-        "demo",
+        preset,
         steps_scale,
     )
     folder = RunFolder(out / f"{case.subject}-{case.motion}")

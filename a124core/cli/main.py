@@ -101,7 +101,7 @@ def demo_run(options: object) -> RunOptions:
         options.motion,
         options.subject,
         options.seed,
-        "demo",
+        options.preset,
         options.steps_scale,
         memory=options.memory,
         device=available_device(options.device),

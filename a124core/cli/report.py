@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..evaluation.evaluate import NOTE
+from ..evaluation.evaluate import NOTE, object_by_time
 from .machine import machine, versions
 from .prepare import PreparedRun
 
@@ -23,6 +23,7 @@ COLUMNS = (  # figure, heading, format
     ("motion_corr", "path corr", "{:.3f}"),
     ("motion_amplitude", "path ampl", "{:.2f}"),
     ("detail", "detail", "{:.2f}"),
+    ("detail_correlation", "det corr", "{:.2f}"),
     ("saturation", "saturat", "{:.2f}"),
 )
 
@@ -120,6 +121,13 @@ def table(rows: Sequence[tuple[str, Figures]]) -> str:
     return "\n".join(lines)
 
 
+def curve_line(figures: Figures) -> str:
+    """Return the subject's PSNR from time 0 to 1, its worst moment and its best."""
+    curve = " ".join(f"{value:.1f}" for value in object_by_time(figures))
+    worst, best = figures["psnr_object_worst"], figures["psnr_object_best"]
+    return f"object from time 0 to 1: {curve} dB; worst moment {worst:.1f}, best {best:.1f}"
+
+
 def _cell(value: float | None, form: str) -> str:
     return "-" if value is None or value != value else form.format(value)
 
@@ -135,6 +143,7 @@ def summary(report: dict[str, Any]) -> str:
             f"{report['subject']}, {report['motion']}, seed {report['seed']}: against the ground truth, from cameras "
             "never trained on, white background (PSNR in dB)",
             table(rows),
+            curve_line(report["stages"][-1]),
             f"last stage against the frozen static field: {report['stages'][-1]['gain_over_frozen']:+.1f} dB; "
             f"stages {report['seconds']:.0f} s, peak memory {memory:.0f} MB",
             f"machine: {report['machine']}, torch {report['versions'].get('torch', '?')}",

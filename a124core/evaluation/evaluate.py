@@ -24,6 +24,7 @@ Renderer = Callable[[Cameras, Tensor, int], tuple[Tensor, Tensor]]  # (B), (B,),
 Metrics = dict[str, float | None]  # None where a metric means nothing (the path of a spin)
 
 CAMERAS, TIMES = 8, 8  # held-out views, and times of each
+OBJECT_BY_TIME = "psnr_object_time_"  # and k: at time k / (TIMES - 1), mean over cameras
 PATH_TIMES = 17  # times at which the silhouette's centroid is measured, from the front and from the side
 LARGE = 256  # pixels
 SAMPLES = 128  # samples per ray when a field is measured: half of a finished image's, within 0.1 dB of it
@@ -121,21 +122,31 @@ def evaluate(result: Renderer, eval_set: EvalSet) -> Metrics:
     views = eval_set.heldout
     image, mask = views.render(result)
     by_camera = metrics.psnr(image, views.image).view(CAMERAS, TIMES)
+    inside = metrics.psnr_inside(image, views.image, views.mask)
     figures: Metrics = {
         "psnr_heldout": float(by_camera.mean()),
         "psnr_first": float(by_camera[:, 0].mean()),
         "psnr_last": float(by_camera[:, -1].mean()),
-        "psnr_object": float(metrics.psnr_inside(image, views.image, views.mask).mean()),
+        "psnr_object": float(inside.mean()),
         "colour_error": float(metrics.colour_error(image, views.image, views.mask).mean()),
         "iou": float(metrics.iou(mask, views.mask).mean()),
     }
+    curve = inside.view(CAMERAS, TIMES).mean(0).tolist()
+    figures |= {f"{OBJECT_BY_TIME}{k}": value for k, value in enumerate(curve)}
+    figures |= {"psnr_object_worst": min(curve), "psnr_object_best": max(curve)}
     figures |= _large_metrics(result, eval_set.large, eval_set.tile_size) | _motion_metrics(result, eval_set.path)
     front, _ = eval_set.front.render(result)
     return figures | {"psnr_reference": float(metrics.psnr(front, eval_set.front.image).mean())}
 
 
+def object_by_time(figures: Metrics) -> list[float]:
+    """Return the subject's PSNR at each of the held-out times, in their order."""
+    return [value for name, value in figures.items() if name.startswith(OBJECT_BY_TIME)]
+
+
 def _large_metrics(result: Renderer, views: EvalViews | None, tile_size: int) -> Metrics:
-    """Return PSNR at 256 px; detail and saturation as ratios to the truth's, detail at the tile prior's size."""
+    """Return PSNR at 256 px; detail and saturation as ratios to the truth's, detail and its correlation with the
+    truth's at the tile prior's size."""
     if views is None:
         return {}
     image, _ = views.render(result)
@@ -144,6 +155,7 @@ def _large_metrics(result: Renderer, views: EvalViews | None, tile_size: int) ->
     return {
         "psnr_heldout_256": float(metrics.psnr(image, views.image).mean()),
         "detail": metrics.ratio(metrics.high_frequency(small, mask), metrics.high_frequency(small_truth, mask)),
+        "detail_correlation": metrics.high_frequency_correlation(small, small_truth, mask),
         "saturation": metrics.ratio(metrics.saturation(image, views.mask), metrics.saturation(views.image, views.mask)),
     }
 

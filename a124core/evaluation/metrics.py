@@ -53,8 +53,20 @@ def saturation(image: Tensor, mask: Tensor) -> Tensor:  # -> (B,) in [0, 1]
 
 def high_frequency(image: Tensor, mask: Tensor) -> Tensor:  # -> (B,)
     """Return the mean square of the image minus its blur, over the object's pixels."""
-    blurred = blur(image, gaussian_kernel(BLUR_TAPS, BLUR_STD))
-    return _inside_mean((image - blurred).square().mean(1, keepdim=True), mask)
+    return _inside_mean(_without_blur(image).square().mean(1, keepdim=True), mask)
+
+
+def high_frequency_correlation(image: Tensor, truth: Tensor, mask: Tensor) -> float:  # -> -1 .. 1
+    """Return the correlation of both images minus their blurs, over the object's pixels of all images; NaN where one
+    has none: `detail` alone also rewards noise."""
+    inside = (mask > 0.5).to(image)
+    a, b = (_without_blur(layers) * inside for layers in (image, truth))
+    energy = float(a.square().sum() * b.square().sum())
+    return float((a * b).sum()) / energy**0.5 if energy > 0 else float("nan")
+
+
+def _without_blur(image: Tensor) -> Tensor:
+    return image - blur(image, gaussian_kernel(BLUR_TAPS, BLUR_STD))
 
 
 def ratio(value: Tensor, truth: Tensor) -> float:

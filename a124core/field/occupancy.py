@@ -66,6 +66,7 @@ def update_occupancy(
     decay: float,  # old values fade by this
     rng: torch.Generator,
     batch: int = 2**18,
+    within: Tensor | None = None,  # (S, G, G, G) bool: the cells that are evaluated, the others fade; None: all
 ) -> Occupancy:
     """Evaluate every cell of every slice at one jittered point and one jittered time: new = max(decay old, density)."""
     grid = occupancy.grid
@@ -74,8 +75,12 @@ def update_occupancy(
     for k in range(slices):
         points = cell_points(size, rng).to(grid.device)
         time = ((k + torch.rand(1, generator=rng)) / slices if slices > 1 else torch.zeros(1)).to(grid.device)
-        density = [field(p, time.expand(p.shape[0]))[0] for p in points.split(batch)]
-        fresh.append(torch.cat(density).view(size, size, size))
+        cells = slice(None) if within is None else within[k].flatten()
+        density = [field(p, time.expand(p.shape[0]))[0] for p in points[cells].split(batch)]
+        values = torch.cat(density)
+        if within is not None:
+            values = torch.zeros_like(grid[k]).flatten().masked_scatter(cells, values)
+        fresh.append(values.view(size, size, size))
     return replace(occupancy, grid=torch.maximum(grid * decay, torch.stack(fresh)))
 
 

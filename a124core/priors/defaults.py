@@ -67,8 +67,11 @@ def normalised_built_in(role: str, guidance: Guidance) -> Guidance:
 
 
 def released_defaults(role: str, preset: str, moving: bool = False) -> RoleDefaults:
-    """Return a role's numbers; `paper` weighs image : view 1 : 40 everywhere and prints cfg 7.5 for the ControlNet."""
+    """Return a role's numbers; `paper` weighs image : view 1 : 40 everywhere and prints cfg 7.5 for the ControlNet;
+    `good` has a weight of the picture for which the raw weights of models were not made."""
     numbers = RELEASED[role]
+    if preset == "good":
+        return replace(numbers, weight=NORMALISED[role], weight_unit="normalised")
     if preset in PAPER and role == "image":
         return replace(numbers, weight=1.0)
     if preset in PAPER and role == "refine":

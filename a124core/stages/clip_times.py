@@ -31,14 +31,18 @@ def sample_clip_times(cfg: TimeConfig, rng: torch.Generator) -> ClipTimes:
     at s uniform in {0 .. ticks - frames * stride}. A fair coin then mirrors it in time and takes the flag away.
     A mirrored clip is still played forwards: it ends at 1 where the other would start at 0.
     "random" forces no start; "never-zero" also keeps s from being 0, for which it gives up the one longest stride
-    that would leave no other start.
+    that would leave no other start. "stratified" takes the longest stride where no start is forced, from any start
+    that fits: the others look at the middle up to twice as often as at times near either end.
     """
     avoid = cfg.sampling == "never-zero"
     u = _draw(cfg.frames, cfg.ticks - avoid, rng)
     stride = u // cfg.frames
     start = _draw(int(avoid), cfg.ticks - cfg.frames * stride, rng)
     forced, mirrored = torch.rand(2, generator=rng) < torch.tensor([cfg.start_rate, 0.5])
-    forced = bool(forced) and cfg.sampling == "balanced"
+    forced = bool(forced) and cfg.sampling in ("balanced", "stratified")
+    if cfg.sampling == "stratified" and not forced:
+        stride = cfg.ticks // cfg.frames
+        start = _draw(0, cfg.ticks - (cfg.frames - 1) * stride, rng)
     ticks = [(0 if forced else start) + stride * i for i in range(cfg.frames)]
     if mirrored:
         ticks = [cfg.ticks - tick for tick in reversed(ticks)]

@@ -9,7 +9,7 @@ from ..field.config import FieldConfig
 from ..utils.validate import ABOVE_ZERO, ANY, check_choice, check_range
 
 TEMPORAL_TV_FORMS = ("tables", "samples", "decoupled")
-SAMPLINGS = ("balanced", "random", "never-zero")
+SAMPLINGS = ("balanced", "random", "never-zero", "stratified")
 REFERENCE_MODES = ("released", "paper", "every")
 BACKGROUNDS = ("random", "white")
 PHASES = ("first", "random")
@@ -32,12 +32,13 @@ class RenderConfig:
     chunk: int = 0  # pixels rendered with graph at once; 0: everything
     early_stop: bool = True  # leave out what no light reaches before rendering with a graph
     normals: str = "closed form"  # of shading and regularisers; or "differences", a low-pass (release)
+    occupancy_sweep: int = 1  # updates from one that evaluates all cells to the next; others: those that are sampled
 
     def __post_init__(self) -> None:
         check_range(self, 2, 4096, "size", "reference_size")
         check_range(self, 2, 2**16, "samples")
         check_range(self, 1, 1024, "occupancy_size", "occupancy_slices")
-        check_range(self, 1, ANY, "occupancy_every")
+        check_range(self, 1, ANY, "occupancy_every", "occupancy_sweep")
         check_range(self, 0, 1, "occupancy_decay")
         check_range(self, 0, ANY, "occupancy_threshold", "chunk")
         check_choice(self, "normals", NORMALS)
@@ -91,7 +92,7 @@ class OptimConfig:
 class TimeConfig:
     """Temporal balanced sampling (release)."""
 
-    sampling: str = "balanced"  # "balanced", "random" or "never-zero" (the ablation)
+    sampling: str = "balanced"  # "random" and "never-zero" are ablations, "stratified" looks at all times alike
     ticks: int = 256  # the discrete time axis
     frames: int = 16  # frames of a clip
     start_rate: float = 0.2  # a clip is made to start at 0 with this probability, then a fair coin mirrors it

@@ -121,9 +121,7 @@ def _one_step(
     state: _State, step: int, config: StageConfig, batch_fn: BatchFn, guidances: Guidances
 ) -> dict[str, float]:
     if (step - 1) % config.render.occupancy_every == 0:
-        occupancy = update_occupancy(state.field.occupancy, state.field, config.render.occupancy_decay, state.rng)
-        state.field = replace(state.field, occupancy=occupancy)
-        state.mask = occupancy.mask()
+        _update_occupancy(state, step, config.render)
     masked = min(masked_levels(step, config), state.field.config.levels // 2)
     state.field = replace(state.field, masked_levels=masked)
     state.optimiser.zero_grad(set_to_none=True)
@@ -142,6 +140,17 @@ def _one_step(
     state.updated_step = step
     adam_step(state.optimiser, state.field, config, step)
     return losses
+
+
+def _update_occupancy(state: _State, step: int, config: RenderConfig) -> None:
+    """Refresh the cells that may be sampled, or in a sweep all of them: what is dense outside them is not rendered."""
+    is_sweep = (step - 1) // config.occupancy_every % config.occupancy_sweep == 0
+    within = None if is_sweep else state.mask.binary
+    occupancy = update_occupancy(
+        state.field.occupancy, state.field, config.occupancy_decay, state.rng, within=within
+    )
+    state.field = replace(state.field, occupancy=occupancy)
+    state.mask = occupancy.mask()
 
 
 def _added(totals: dict[str, float], terms: dict[str, float]) -> dict[str, float]:

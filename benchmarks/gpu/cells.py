@@ -41,7 +41,7 @@ def all_cells(record: dict[str, Any]) -> Cells:
         SIZES: _sizes([of(full_size_name(stage, memory)) for stage in STAGES for memory in ("full", "low")]),
         MEMORY: {
             (preset, memory): _memory(of(memory_name(preset)), memory)
-            for preset in ("demo", "draft", "released", "paper")
+            for preset in ("demo", "good", "draft", "released", "paper")
             for memory in MEMORIES
         },
     }

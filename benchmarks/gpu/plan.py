@@ -42,7 +42,7 @@ def _whole() -> tuple[Row, ...]:
         Row("field", "field", 45.0, options={"samples": 500_000, "frames": 16, "time_grids": 64, **still}),
         Row("scaling", "scaling", 60.0, options={**moving, "repeats": 5}),
         *(_full_size(stage, "full") for stage in STAGES),
-        *(_memory(preset) for preset in ("released", "draft", "paper", "demo")),
+        *(_memory(preset) for preset in ("released", "draft", "paper", "demo", "good")),
         *(_full_size(stage, "low") for stage in STAGES),
         Row("trained set", "trained_set", float("inf"), least=60.0, packages=MODELS, module=f"{HERE}.trained"),
     )

@@ -79,7 +79,7 @@ class A124ModelGuidance(Node):
         "y": number(0.0, -2.0, 2.0, 0.01, "For manual: how far up."),
         "size": integer(64, 16, 512, (
             "Side, in pixels, at which renders are compared with the model. Near the size that the preset renders "
-            "(demo 48, draft 64, released 128)."
+            "(demo 48, good and draft 64, released 128)."
         ), step=8),
         "weight": number(1.0, 0.0, 1000.0, 0.01, (
             "Weight of the guidances, as a factor of the usual one. More: the scene follows the model more closely."

@@ -49,7 +49,7 @@ class A124ClipGuidance(Node):
         )),
         "size": integer(64, 16, 512, (
             "Side, in pixels, at which renders are compared with the clip. Near the size that the preset renders (demo "
-            "48, draft 64, released 128)."
+            "48, good and draft 64, released 128)."
         ), step=8),
         "weight": number(VIDEO_CLIP.weight, 0.0, 1.0, 1e-6, (
             "Weight of this guidance. More: the motion follows the clip more closely."

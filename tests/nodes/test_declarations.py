@@ -141,7 +141,7 @@ def test_everything_but_the_field_can_be_unplugged_from_an_optimizer(nodes: dict
     assert sockets in ([], ["A124_FIELD"])
     assert required["seed"][1]["control_after_generate"] is False
     written = ["released_as_written", "paper_as_printed"]
-    assert required["preset"][0] == ["auto", "demo", "draft", "released", "paper", *written]
+    assert required["preset"][0] == ["auto", "demo", "draft", "released", "paper", *written, "good"]
     assert required["memory"][0] == ["auto", "full", "balanced", "low"]
     assert required["resume"][0] == ["auto", "restart"]
 

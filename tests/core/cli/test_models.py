@@ -240,6 +240,8 @@ def test_the_paper_weighs_otherwise() -> None:
     views = [released_defaults("view", p, moving) for p in ("released", "paper") for moving in (False, True)]
     assert [view.weight for view in views] == [1, 40, 40, 40]
     assert (released_defaults("refine", "released").cfg, released_defaults("refine", "paper").cfg) == (8.5, 7.5)
+    good = [released_defaults(role, "good", moving) for role in ("image", "view") for moving in (False, True)]
+    assert [(g.weight, g.weight_unit) for g in good] == [(0.23, "normalised")] * 2 + [(2.3, "normalised")] * 2
     assert [released_defaults(role, "released").cfg for role in ("image", "view", "video")] == [101, 5, 101]
 
 

@@ -26,7 +26,8 @@ from a124core.stages.presets import preset
 
 RESULTS = {"result.mp4", "contact.png", "losses.png", "losses.json", "times.png", "field.safetensors", "report.json"}
 FIGURES = {"psnr_heldout", "psnr_heldout_256", "psnr_object", "psnr_reference", "motion_corr", "motion_amplitude",
-           "colour_error", "iou", "detail", "saturation"}
+           "colour_error", "iou", "detail", "detail_correlation", "saturation", "psnr_object_time_0",
+           "psnr_object_time_1", "psnr_object_worst"}
 
 
 def run(*arguments: object) -> int:
@@ -52,7 +53,8 @@ def test_demo_writes_everything_and_prints_the_figures(tmp_path: Path, capsys: p
     assert values["subject"] == "duck" and values["motion"] == "jump" and "contain the answer" in values["note"]
     assert values["versions"]["torch"] and values["machine"] and values["config"]["field"]["time_grids"] == 3
     said = capsys.readouterr().out
-    assert all(word in said for word in ("frozen static", "static", "coarse", "fine", "path corr", "machine:"))
+    words = ("frozen static", "static", "coarse", "fine", "path corr", "worst moment", "machine:")
+    assert all(word in said for word in words)
     assert load_field(tmp_path / "field.safetensors").table.shape[0] == 3
 
 

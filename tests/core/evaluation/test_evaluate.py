@@ -55,7 +55,8 @@ def test_heldout_cameras_stay_away_from_training() -> None:
 def test_the_truth_passes(eval_set: evaluation.EvalSet) -> None:
     metrics = evaluate(disc(), eval_set)
     best = {"psnr_heldout": 100, "psnr_heldout_256": 100, "psnr_object": 100, "psnr_reference": 100, "iou": 1,
-            "colour_error": 0, "motion_corr": 1, "motion_amplitude": 1, "detail": 1, "saturation": 1}
+            "colour_error": 0, "motion_corr": 1, "motion_amplitude": 1, "detail": 1, "detail_correlation": 1,
+            "saturation": 1, "psnr_object_worst": 100, "psnr_object_time_0": 100, "psnr_object_time_7": 100}
     assert {name: round(metrics[name], 3) for name in best} == best
 
 
@@ -68,6 +69,19 @@ def test_each_fault_shows_in_its_own_metric(eval_set: evaluation.EvalSet) -> Non
     assert slow["motion_corr"] > 0.99 and slow["motion_amplitude"] == pytest.approx(0.5, abs=0.03)
     still = evaluate(static_baseline(disc()), eval_set)
     assert still["motion_amplitude"] == 0 and still["psnr_first"] == truth["psnr_first"] and still["psnr_heldout"] < 25
+
+
+def test_a_bad_moment_shows_at_its_time(eval_set: evaluation.EvalSet) -> None:
+    def faded(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        image, mask = disc()(cameras, time, size)
+        bad = ((time * 7).round() == 3).view(-1, 1, 1, 1)
+        return torch.where(bad, image * 0.9 + 0.1 * (1 - mask), image), mask
+
+    figures = evaluate(faded, eval_set)
+    curve = evaluation.object_by_time(figures)
+    assert len(curve) == 8
+    assert figures["psnr_object_worst"] == curve[3] < 40 and sorted(curve)[1] > 99 < figures["psnr_object_best"]
+    assert figures["psnr_object"] == pytest.approx(sum(curve) / 8, abs=1e-3)
 
 
 def test_a_still_truth_has_no_path() -> None:

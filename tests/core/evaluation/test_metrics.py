@@ -55,6 +55,17 @@ def test_high_frequency_sees_stripes_but_no_flat_or_slope() -> None:
     assert float(metrics.high_frequency(stripes, centre)) == pytest.approx(0.25, abs=0.02)
 
 
+def test_noise_has_detail_but_no_correlation(rng: torch.Generator) -> None:
+    everywhere = torch.ones(1, 1, 64, 64)
+    truth, noise = torch.rand(2, 1, 3, 64, 64, generator=rng)
+    correlation = metrics.high_frequency_correlation
+    assert correlation(truth, truth, everywhere) == pytest.approx(1, abs=1e-5)
+    assert correlation(0.5 + 0.1 * (truth - 0.5), truth, everywhere) == pytest.approx(1, abs=1e-4)
+    assert abs(correlation(noise, truth, everywhere)) < 0.05
+    assert correlation((truth + noise) / 2, truth, everywhere) == pytest.approx(0.5**0.5, abs=0.05)
+    assert math.isnan(correlation(torch.full_like(truth, 0.3), truth * 0, everywhere))
+
+
 def test_centroid_is_the_mean_of_the_pixels() -> None:
     centres = metrics.centroid(torch.cat((square(8, 8), square(16, 0))))
     assert torch.allclose(centres, torch.tensor([[0.0, 0.0], [0.4, 0.4]]), atol=1e-6)

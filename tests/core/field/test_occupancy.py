@@ -30,6 +30,26 @@ def test_each_slice_is_updated_at_its_own_times(rng: torch.Generator) -> None:
     assert binary.tolist() == [True] + [False] * 4 + [True] * 3  # and a neighbour in time, also around the ends
 
 
+def test_cells_outside_those_asked_for_fade_and_are_not_evaluated() -> None:
+    seen = []
+
+    def everywhere(xyz: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(xyz)
+        return torch.full(xyz.shape[:1], 7.0), xyz
+
+    start = Occupancy(torch.full((2, 4, 4, 4), 10.0), 1.0)
+    within = torch.zeros(2, 4, 4, 4, dtype=torch.bool)
+    within[0, 1, 2, 3] = within[1, 0, 0, 0] = True
+    updated = update_occupancy(start, everywhere, 0.5, torch.Generator().manual_seed(3), within=within)
+    expected = torch.full((2, 4, 4, 4), 5.0)
+    expected[within] = 7.0
+    assert torch.equal(updated.grid, expected)
+    assert [len(points) for points in seen] == [1, 1]
+    assert ((seen[0] + 1) * 2).long().tolist() == [[3, 2, 1]]  # x y z of the cell
+    whole = update_occupancy(start, everywhere, 0.5, torch.Generator().manual_seed(3))
+    assert torch.equal(whole.grid[within], updated.grid[within])
+
+
 def test_old_density_fades(rng: torch.Generator) -> None:
     start = Occupancy(torch.full((2, 4, 4, 4), 10.0), 1.0)
     faded = update_occupancy(start, lambda xyz, time: (torch.zeros(xyz.shape[0]), xyz), 0.5, rng)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "performance.md"
-COLUMNS = ("demo", "draft", "released", "paper")
+COLUMNS = ("demo", "good", "draft", "released", "paper")
 ALIKE = {"released_as_written", "paper_as_printed"}  # weights alone differ, so they hold the same
 HEAD = "| preset | memory | rays at once | static | coarse | fine | GPU peak, measured | minutes, measured |"
 BEGIN, END = "<!-- memory: begin -->", "<!-- memory: end -->"

@@ -1,6 +1,7 @@
 """Temporal balanced sampling against exact enumeration and the published histogram."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -123,6 +124,25 @@ def test_other_axes_follow_the_same_rule(cfg):
     assert set(found) == {clip for clip, p in exact.items() if p}
     for clip, p in exact.items():
         assert found[clip] / count == pytest.approx(float(p), abs=0.015)
+
+
+@pytest.mark.parametrize("cfg", [TimeConfig("stratified", 64, 4, 0.15), TimeConfig("stratified", 64, 8, 0.1)])
+def test_stratified_looks_at_all_times_alike(cfg):
+    def least(sampling: str) -> float:
+        clips = draw(replace(cfg, sampling=sampling), 5_000)
+        at = torch.cat([c.times for c in clips]) * 32  # on 33 time grids, between two of which each look is shared
+        looks = torch.zeros(34).index_add(0, at.long(), 1 - at.frac()).index_add(0, at.long() + 1, at.frac())[:33]
+        assert sum(c.starts_at_zero for c in clips) / 5_000 == pytest.approx(cfg.start_rate / 2, abs=0.015)
+        return float(looks.min() / looks.mean())
+
+    assert least("stratified") > 0.75 > 0.65 > least("balanced")
+
+
+def test_stratified_clips_stay_within_the_axis():
+    clips = draw(TimeConfig("stratified", 64, 6, 0.3), 2_000)
+    assert {c.ticks[1] - c.ticks[0] for c in clips} >= {1, 10}
+    assert min(c.ticks[0] for c in clips) == 0 and max(c.ticks[-1] for c in clips) == 64
+    assert {c.ticks[0] for c in clips} >= set(range(15))
 
 
 def test_same_seed_same_clips():

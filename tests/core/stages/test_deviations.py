@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "deviations.md"
-COLUMNS = ("released", "paper", "draft", "demo", "released_as_written", "paper_as_printed")
+COLUMNS = ("released", "paper", "draft", "good", "demo", "released_as_written", "paper_as_printed")
 BEGIN, END = "<!-- presets: begin -->", "<!-- presets: end -->"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ import torch
 from a124core.cameras.rig import make_cameras, pixel_rays, reference_camera
 from a124core.field.config import FieldConfig
 from a124core.field.field4d import Field4D, new_field
-from a124core.field.occupancy import empty_occupancy, update_occupancy
+from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
 from a124core.priors.checked import PriorMemoryError
 from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
 from a124core.render.clip import ImageOptions, render_clip
+from a124core.stages import loop
 from a124core.stages.config import (
     NORMALS,
     CoarseConfig,
@@ -132,6 +134,20 @@ def test_fine_repairs_towards_its_prior(still: Field4D) -> None:
     assert change[2] < -0.15 and abs(change[0]) < 0.5 * -change[2], change
 
 
+def test_between_sweeps_the_sampled_cells_alone_are_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = []
+
+    def watched(occupancy: Occupancy, *args: Any, within: torch.Tensor | None = None) -> Occupancy:
+        assert within is None or torch.equal(within, occupancy.mask().binary)
+        shares.append(1.0 if within is None else float(within.float().mean()))
+        return update_occupancy(occupancy, *args, within=within)
+
+    monkeypatch.setattr(loop, "update_occupancy", watched)
+    run_stage("static", replace(STATIC, **SWEPT, steps=9), VIEWS, FIELD)
+    assert len(shares) == 5
+    assert shares[0] == shares[3] == 1.0 and 0 < max(shares[1], shares[2], shares[4]) < 1
+
+
 @pytest.mark.parametrize("mode", ["albedo", "lambertian", "normal"])
 def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
     """All regularisers on, so that sums over samples are covered too."""
@@ -171,7 +187,12 @@ HELD = {  # temporal TV beside Adam, the MLP frozen
 }
 
 
-@pytest.mark.parametrize(("stage", "options"), [("static", {}), ("coarse", RELEASED), ("coarse", HELD)])
+SWEPT = {"render": replace(PICTURES, occupancy_every=2, occupancy_sweep=3)}  # mostly the sampled cells are refreshed
+
+
+@pytest.mark.parametrize(
+    ("stage", "options"), [("static", {}), ("coarse", RELEASED), ("coarse", HELD), ("coarse", SWEPT)]
+)
 def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(
     stage: str, options: dict, still: Field4D, tmp_path
 ) -> None:
