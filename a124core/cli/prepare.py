@@ -19,7 +19,7 @@ from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
 from ..reference.reference import Reference
 from ..stages.coarse import with_min_temporal_tv
-from ..stages.config import Preset, StageConfig
+from ..stages.config import Preset, StageConfig, TimeConfig
 from ..stages.loop import STAGES
 from ..stages.optimise import used_guidances
 from ..stages.presets import auto_preset, describe_preset, preset, with_memory
@@ -170,15 +170,18 @@ def _with_models(options: RunOptions, models: Models) -> PreparedRun:
 
 def _adapted(settings: Preset, options: RunOptions) -> Preset:
     """The preset with the run's own choices."""
-    moving: dict[str, Any] = {}
-    if options.sampling is not None:
-        moving["time"] = replace(settings.coarse.time, sampling=options.sampling)
+    coarse, fine = _sampled(settings.coarse.time, options), _sampled(settings.fine.time, options)
     mode = {} if options.reference_mode is None else {"reference_mode": options.reference_mode}
     condition = {} if options.condition is None else {"condition": options.condition}
-    changes = {"static": mode, "coarse": mode | moving, "fine": mode | moving | condition}
+    changes = {"static": mode, "coarse": mode | coarse, "fine": mode | fine | condition}
     stages = {name: replace(getattr(settings, name), **change) for name, change in changes.items()}
     scale, memory = options.steps_scale, options.memory
     return replace(settings, **{name: with_memory(_scaled(stage, scale), memory) for name, stage in stages.items()})
+
+
+def _sampled(time: TimeConfig, options: RunOptions) -> dict[str, Any]:
+    """A moving stage's times with the requested sampling, or nothing to change."""
+    return {} if options.sampling is None else {"time": replace(time, sampling=options.sampling)}
 
 
 def _scaled(config: StageConfig, scale: float) -> StageConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from a124core.cli import progress
 from a124core.cli import run as pipeline
 from a124core.cli.folder import RunFolder
 from a124core.cli.main import main
-from a124core.cli.prepare import RUN_VERSION
+from a124core.cli.prepare import RUN_VERSION, RunOptions, prepare
 from a124core.export.checkpoint import load_field
 from a124core.runs import memory as needs
 from a124core.runs.monitor import Intervals
@@ -211,6 +211,14 @@ def test_a_failing_run_keeps_earlier_results(
 def test_parts_can_be_left_out(picture: Path, tmp_path: Path, options: list[str], stages: list[str]) -> None:
     assert animate(picture, tmp_path, *options) == 0
     assert [s["name"] for s in report(tmp_path)["stages"]] == stages
+
+
+def test_a_sampling_leaves_each_stage_its_own_clips() -> None:
+    demo = preset("demo")
+    settings = prepare(RunOptions(None, "a robot is swaying", sampling="random")).settings
+    for stage in ("coarse", "fine"):
+        assert getattr(settings, stage).time == replace(getattr(demo, stage).time, sampling="random")
+    assert demo.coarse.time.frames != demo.fine.time.frames
 
 
 def test_render_and_info(never_stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
