@@ -65,7 +65,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenes", nargs="+", default=["robot:sway"], metavar="SUBJECT:MOTION")
     parser.add_argument("--presets", nargs="+", default=BENCHED, choices=[p for p in PRESETS if p != "auto"])
     parser.add_argument("--settings", nargs="+", default=[parse_setting(s) for s in SETTINGS], type=parse_setting,
-                        metavar="SETTING", help="exact, or GAIN[:ROLE=GAIN][:pose=DEGREES][:error=RMS][:drift]")
+                        metavar="SETTING",
+                        help="exact, or GAIN[:ROLE=GAIN][:pose=DEGREES][:error=RMS][:condition=SHARE][:drift]")
     parser.add_argument("--stages", nargs="+", default=STAGES[1:], choices=STAGES,
                         help="without static, a still field made by the exact priors is taken, once (%(default)s)")
     parser.add_argument("--variants", nargs="+", default=["-"], choices=VARIANTS, help="of the video guidance")

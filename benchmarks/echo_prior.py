@@ -31,6 +31,7 @@ class EchoPrior(Prior):
     wrong_pose: float = 0.0  # degrees: std of the azimuth by which the answer is off, a fixed one for each camera
     drift: tuple[float, float, float] = (1.0, 1.0, 1.0)  # factors of the exact answer's channels
     error: float = 0.0  # rms of an error that is new at each query, as a share of the latents' std at full noise
+    condition: float = 0.0  # share of View.condition in the answer of a prior that repairs it; 1: it keeps it as it is
     still: bool = False  # does it know the scene at time 0 only?
     exact = False
 
@@ -61,6 +62,8 @@ class EchoPrior(Prior):
         answer = self.prior.with_cfg(1.0).denoise(x_t, sigma, self._mistaken(view))
         frames = len(view.cameras)
         ground = self.prior.encode(view.background.to(x_t).view(1, 3, 1, 1).expand(frames, 3, *x_t.shape[-2:]))
+        if self.condition:
+            answer = torch.lerp(answer, self.prior.encode(view.condition.to(x_t)), self.condition)
         gains = answer.new_tensor(self.drift).view(1, 3, *[1] * (x_t.ndim - 2))
         answer = ground + gains * (answer - ground)
         heard = self.cfg * self.heard * (answer - ground) + self._error(x_t)

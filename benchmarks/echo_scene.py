@@ -64,6 +64,7 @@ class Setting:
     pose: float = 0.0  # degrees
     error: float = 0.0
     drift: bool = False
+    condition: float = 0.0  # share of the condition in what the refine role answers
 
     def prior(self, role: str, exact: BankPrior, cfg: float) -> BankPrior | EchoPrior:
         """Return the role's exact prior, or its echo at the network's own cfg."""
@@ -73,20 +74,21 @@ class Setting:
             return exact
         pose = 0.0 if role == "refine" else self.pose  # it sees its condition
         drift = DRIFT if self.drift and role in ("image", "video") else (1.0, 1.0, 1.0)
-        return EchoPrior(exact, gain / cfg, cfg, pose, drift, self.error, still=role == "view")
+        condition = self.condition if role == "refine" else 0.0
+        return EchoPrior(exact, gain / cfg, cfg, pose, drift, self.error, condition, still=role == "view")
 
 
 def parse_setting(text: str) -> Setting:
-    """Read "exact", or GAIN[:ROLE=GAIN ...][:pose=DEGREES][:error=RMS][:drift]."""
+    """Read "exact", or GAIN[:ROLE=GAIN ...][:pose=DEGREES][:error=RMS][:condition=SHARE][:drift]."""
     gain, *options = text.split(":")
     pairs = dict(option.partition("=")[::2] for option in options)
     numbers = {key: float(value) for key, value in pairs.items() if value}
-    unknown = {*pairs} - {*ROLES, "pose", "error", "drift"}
+    unknown = {*pairs} - {*ROLES, "pose", "error", "condition", "drift"}
     if unknown:
-        raise SystemExit(f"a setting has no {', '.join(sorted(unknown))}: use a role, pose, error or drift.")
+        raise SystemExit(f"a setting has no {', '.join(sorted(unknown))}: use a role, pose, error, condition or drift.")
     roles = {key: value for key, value in numbers.items() if key in ROLES}
     return Setting(text, None if gain == "exact" else float(gain), roles, numbers.get("pose", 0.0),
-                   numbers.get("error", 0.0), "drift" in pairs)
+                   numbers.get("error", 0.0), "drift" in pairs, numbers.get("condition", 0.0))
 
 
 def scene_of(name: str, size: int, seed: int) -> PreparedRun:

@@ -56,6 +56,13 @@ def test_a_still_echo_answers_with_the_first_frame():
     assert pull(prior, answer(0.0), 1.0).abs().max() < 1e-5 < pull(prior, answer(1.0), 1.0).abs().max()
 
 
+def test_an_echo_may_keep_a_share_of_its_condition():
+    condition = torch.rand(1, 3, SIZE, SIZE)
+    prior, view = EchoPrior(Known(), 1.0, 1.0, condition=0.25), VIEW.with_condition(condition)
+    at_rest, sigma = 0.75 * answer(1.0) + 0.25 * condition, torch.tensor([1.0])
+    torch.testing.assert_close(prior.denoise(at_rest, sigma, view), at_rest)
+
+
 def test_scales_without_guidance_are_the_estimates_alone():
     prior = EchoPrior(Known(), 0.01, 100.0)
     x, sigma = torch.rand(1, 3, SIZE, SIZE), torch.tensor([1.0])
