@@ -2,8 +2,9 @@
 
 One static and one coarse stage for each scene, kept in OUT, then the fine stage with one change after another, from the
 same coarse field and seed. --set changes the preset under all of them, for instance field.max_resolution=144. Seconds
-are those of the process. Each line is printed and kept when it is there: a second start goes on. A contact sheet at 256
-px of each: truth over result, from the front and from the side."""
+are those of the process: the first change of a start also pays for pictures that the priors draw and keep. Each line is
+printed and kept when it is there: a second start goes on. A contact sheet at 256 px of each: truth over result, from
+the front and from the side."""
 
 from __future__ import annotations
 
