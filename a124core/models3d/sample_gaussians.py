@@ -34,7 +34,7 @@ def visible_gaussians(model: GaussianModel) -> VisibleGaussians:
     toward, count = _toward_cameras(in_the_middle(model))
     visible = (count > 0).nonzero()[:, 0]
     if not len(visible):
-        raise ValueError("the Gaussians are so transparent that no surface is visible: export them with more opacity.")
+        raise ValueError("the Gaussians are so transparent that no surface is seen: export them with more opacity.")
     toward, count = toward[visible], count[visible]
     covariances = model.covariances[visible].double()
     widest = covariances.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)

@@ -47,9 +47,11 @@ def test_colours_are_those_of_the_texture(tmp_path: Path) -> None:
     model = read_model(tmp_path / "square.glb").frames[0]
     made = mesh_points(model, 0.02)
     x, y, _ = made.points.T
+    is_inner = made.points.abs().amax(1) < 0.484  # nearer to its edge a texture is mixed with its other side
     for inside, colour in (((x < -0.1) & (y > 0.1), (1, 0, 0)), ((x > 0.1) & (y > 0.1), (0, 1, 0)),
                            ((x < -0.1) & (y < -0.1), (0, 0, 1)), ((x > 0.1) & (y < -0.1), (0, 0, 0))):
-        assert inside.sum() > 100 and (made.colours[inside] - torch.tensor(colour)).abs().max() < 0.1
+        inside = inside & is_inner
+        assert inside.sum() > 100 and (made.colours[inside] - torch.tensor(colour)).abs().max() < 0.02
 
 
 def test_open_and_inverted_meshes_have_two_sides_and_closed_ones_have_one() -> None:
