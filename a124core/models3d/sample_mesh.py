@@ -11,7 +11,7 @@ from .lens import axes_and_lens
 from .mesh import MeshModel
 from .surface_points import SurfacePoints, cameras_around, in_batches, in_the_middle, joined
 
-SEEN = 128  # pixels a side of the images in which backs of faces are looked for
+SIDE = 128  # pixels a side of the images in which backs of faces are looked for
 BACKS = 0.002  # share of the pixels that may show the back of a face of a closed mesh: rounding at its outline
 
 
@@ -26,16 +26,16 @@ def mesh_points(model: MeshModel, spacing: float) -> SurfacePoints:
 def shows_backs(model: MeshModel) -> bool:
     """Check whether backs of faces are seen from outside: the mesh is open, or is wound inwards."""
     model, cameras = in_the_middle(model), cameras_around()
-    c2w, lens = axes_and_lens(cameras, SEEN)
+    c2w, lens = axes_and_lens(cameras, SIDE)
     corners = model.vertices[model.faces]
     normals, middles = _crossed(corners), corners.mean(1)
-    seen = backs = 0
+    total = backs = 0
     for b in range(len(cameras)):
-        shown = nearest_faces(model.vertices, model.faces, c2w[b : b + 1], lens[b : b + 1], (SEEN, SEEN)).flatten()
-        shown = shown[shown >= 0]
-        toward = c2w[b, :3, 3] - middles[shown]
-        seen, backs = seen + len(shown), backs + int(((normals[shown] * toward).sum(1) < 0).sum())
-    return backs > BACKS * seen
+        front = nearest_faces(model.vertices, model.faces, c2w[b : b + 1], lens[b : b + 1], (SIDE, SIDE)).flatten()
+        front = front[front >= 0]
+        toward = c2w[b, :3, 3] - middles[front]
+        total, backs = total + len(front), backs + int(((normals[front] * toward).sum(1) < 0).sum())
+    return backs > BACKS * total
 
 
 def both_sides(points: SurfacePoints) -> SurfacePoints:

@@ -96,8 +96,8 @@ class A124BuiltInPriors(Node):
             check_declared(cls, motion=motion, strength=strength, speed=speed)
             check_one_model(mesh is not UNPLUGGED, splat is not UNPLUGGED)
             if prompt is not None:
-                is_shown = any(wire is not UNPLUGGED for wire in (reference, mesh, splat))
-                check_built_in(prompt, motion or FROM_PROMPT, is_shown)
+                has_subject = any(wire is not UNPLUGGED for wire in (reference, mesh, splat))
+                check_built_in(prompt, motion or FROM_PROMPT, has_subject)
         return True
 
     @outside_inference

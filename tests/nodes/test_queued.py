@@ -66,7 +66,10 @@ def test_what_may_be_right_is_accepted(nodes: dict, refusal: Callable, node: str
     assert refusal(nodes[node], **inputs) == ""
 
 
-ALTERNATIVES = {"A124ModelGuidance": {"splat", "mesh", "model_3d"}}  # to images, of which one is wired
+ALTERNATIVES = {  # to another input, of which one is wired
+    "A124ModelGuidance": {"splat", "mesh", "model_3d"},
+    "A124BuiltInPriors": {"splat"},
+}
 
 
 def test_whatever_comes_by_wires_is_accepted(nodes: dict[str, type], refusal: Callable) -> None:

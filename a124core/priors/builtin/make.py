@@ -147,11 +147,10 @@ def example_image(subject: str = "snowman", size: int = 512) -> tuple[Tensor, Te
     return torch.where(mask > 0, rgb / mask.clamp_min(1e-6), torch.ones_like(rgb)).clamp(0, 1), mask
 
 
-def check_built_in(prompt: str, motion: str, is_shown: bool) -> None:
-    """Refuse a prompt or motion of which make_priors could make nothing; is_shown: an image or a model is the
-    subject."""
+def check_built_in(prompt: str, motion: str, has_subject: bool) -> None:
+    """Refuse a prompt or motion of which make_priors could make nothing; has_subject: an image or a model is it."""
     parsed = parse_prompt(checked_prompt(prompt), motion)
-    if not is_shown:
+    if not has_subject:
         _check_named(parsed.subject)
 
 

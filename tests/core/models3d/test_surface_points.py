@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from a124core.models3d.gaussians import make_gaussians
 from a124core.models3d.mesh import MeshModel
 from a124core.models3d.read import read_model
-from a124core.models3d.sample_gaussians import gaussian_points, seen_gaussians
+from a124core.models3d.sample_gaussians import gaussian_points, visible_gaussians
 from a124core.models3d.sample_mesh import both_sides, mesh_points, shows_backs
 from tests.core.models3d.animals import animal_gaussians, striped_animal
 from tests.core.models3d.scenes import textured_square, write_gaussians
@@ -47,9 +47,11 @@ def test_colours_are_those_of_the_texture(tmp_path: Path) -> None:
     model = read_model(tmp_path / "square.glb").frames[0]
     made = mesh_points(model, 0.02)
     x, y, _ = made.points.T
+    is_inner = made.points.abs().amax(1) < 0.484  # nearer to its edge a texture is mixed with its other side
     for inside, colour in (((x < -0.1) & (y > 0.1), (1, 0, 0)), ((x > 0.1) & (y > 0.1), (0, 1, 0)),
                            ((x < -0.1) & (y < -0.1), (0, 0, 1)), ((x > 0.1) & (y < -0.1), (0, 0, 0))):
-        assert inside.sum() > 100 and (made.colours[inside] - torch.tensor(colour)).abs().max() < 0.1
+        inside = inside & is_inner
+        assert inside.sum() > 100 and (made.colours[inside] - torch.tensor(colour)).abs().max() < 0.02
 
 
 def test_open_and_inverted_meshes_have_two_sides_and_closed_ones_have_one() -> None:
@@ -65,7 +67,7 @@ def test_open_and_inverted_meshes_have_two_sides_and_closed_ones_have_one() -> N
 def test_the_surface_of_gaussians_faces_outward_and_has_no_floaters(tmp_path: Path) -> None:
     write_gaussians(tmp_path / "animal.ply", animal_gaussians())
     model = read_model(tmp_path / "animal.ply").frames[0]
-    made = gaussian_points(seen_gaussians(model), 0.015)
+    made = gaussian_points(visible_gaussians(model), 0.015)
     mesh = striped_animal()
     low, high = mesh.bounds
     mesh.apply_translation(-(low + high) / 2)
@@ -82,8 +84,8 @@ def test_a_sheet_of_gaussians_is_seen_from_both_sides_and_mist_is_refused() -> N
     means = torch.cat((torch.cartesian_prod(line, line), torch.zeros(1600, 1)), 1)
     scales = torch.tensor([0.02, 0.02, 0.001]).expand(1600, 3)
     turns = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(1600, 4)
-    seen = seen_gaussians(make_gaussians(means, scales, turns, torch.full((1600, 4), 0.9)))
+    seen = visible_gaussians(make_gaussians(means, scales, turns, torch.full((1600, 4), 0.9)))
     z = gaussian_points(seen, 0.03).normals[:, 2]
     assert (z > 0.9).sum() > 300 and (z < -0.9).sum() > 300
     with pytest.raises(ValueError, match="so transparent that no surface is seen: export"):
-        seen_gaussians(make_gaussians(means[::200], scales[::200], turns[::200], torch.full((8, 4), 0.05)))
+        visible_gaussians(make_gaussians(means[::200], scales[::200], turns[::200], torch.full((8, 4), 0.05)))

@@ -86,10 +86,10 @@ def find_details(image: np.ndarray, inside: np.ndarray) -> np.ndarray:  # (S, S,
             levels += same
     if not details.any():
         return details
-    held = [level.marked(level.large & level.holding(details)) for level in levels]
     near = ndimage.distance_transform_edt(~details) < NEAR * size
-    close = [level.marked(level.small & (level.share(near) > 0.5)) for level in levels]
-    return _joined(np.any([details, *close, *held], axis=0), inside)
+    details = np.any([details, *(level.marked(level.small & (level.share(near) > 0.5)) for level in levels)], axis=0)
+    held = [level.marked(level.large & level.holding(details)) for level in levels]
+    return _joined(np.any([details, *held], axis=0), inside)
 
 
 class _Parts:
@@ -138,17 +138,20 @@ class _Parts:
         """Test which parts surround details that cover a good share of them."""
         held = np.zeros(self.count)
         for k in np.nonzero(self.large)[0]:
-            filled = ndimage.binary_fill_holes(self.labels == k + 1)
+            filled = _closed(self.labels == k + 1)
             held[k] = (filled & details & (self.labels != k + 1)).sum() / filled.sum()
         return held > HELD
 
 
 def _joined(details: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Widen details, and close the gaps and holes between them."""
-    side = len(details)
-    gap = _disc(JOINED * side)
-    closed = ndimage.binary_erosion(ndimage.binary_dilation(details, gap), gap, border_value=1)
-    return ndimage.binary_dilation(ndimage.binary_fill_holes(closed), _disc(SPREAD * side)) & inside
+    return ndimage.binary_dilation(_closed(details), _disc(SPREAD * len(details))) & inside
+
+
+def _closed(region: np.ndarray) -> np.ndarray:
+    """Close the gaps and holes of a region."""
+    gap = _disc(JOINED * len(region))
+    return ndimage.binary_fill_holes(ndimage.binary_erosion(ndimage.binary_dilation(region, gap), gap, border_value=1))
 
 
 def _disc(radius: float) -> np.ndarray:

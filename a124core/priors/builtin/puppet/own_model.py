@@ -13,7 +13,7 @@ from ....cameras.rig import make_cameras
 from ....models3d.gaussians import GaussianModel
 from ....models3d.placed import place_loaded
 from ....models3d.read import LoadedModel
-from ....models3d.sample_gaussians import gaussian_points, seen_gaussians
+from ....models3d.sample_gaussians import gaussian_points, visible_gaussians
 from ....models3d.sample_mesh import both_sides, mesh_points, shows_backs
 from ....models3d.sequence import Model
 from ....models3d.surface_points import SurfacePoints
@@ -74,8 +74,8 @@ def check_stands_still(loaded: LoadedModel) -> None:
 def surface_sampler(model: Model) -> Callable[[float], SurfacePoints]:
     """Return what samples the surface of a model at a spacing."""
     if isinstance(model, GaussianModel):
-        seen = seen_gaussians(model)
-        return lambda spacing: gaussian_points(seen, spacing)
+        visible = visible_gaussians(model)
+        return lambda spacing: gaussian_points(visible, spacing)
     if shows_backs(model):
         return lambda spacing: both_sides(mesh_points(model, spacing))
     return lambda spacing: mesh_points(model, spacing)

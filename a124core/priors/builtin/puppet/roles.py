@@ -19,6 +19,7 @@ WIDE = 1.25  # width against height from which a head is expected at an end
 SIDEWAYS = 0.13  # of the width; a head so far from the body's middle is seen from the side
 LOW = 0.55  # of the height, from the top; a tail is joined below
 TWIN, TWIN_SIZE = 0.15, 0.6  # twins: difference in height, in heights, and least share of area and half width
+TWIN_ASIDE = 0.25  # least share of one's distance from the body's middle line in the other's
 TOP_SHARE = 0.3  # of a head in a part on it that is the head itself, on a neck or trunk
 
 
@@ -133,7 +134,8 @@ class _Naming:
         one, other = a.joint[0] - self.root[0], b.joint[0] - self.root[0]
         is_as_high = abs(a.joint[1] - b.joint[1]) < TWIN * self.height
         ratios = (a.area / b.area, a.half_width / b.half_width)
-        return bool(one * other < 0 and is_as_high and all(TWIN_SIZE < r < 1 / TWIN_SIZE for r in ratios))
+        is_as_far = min(abs(one), abs(other)) >= TWIN_ASIDE * max(abs(one), abs(other))
+        return bool(one * other < 0 and is_as_far and is_as_high and all(TWIN_SIZE < r < 1 / TWIN_SIZE for r in ratios))
 
     def _facing(self, head: int | None, legs: list[int]) -> tuple[int, bool]:
         """Return the side of x that the subject faces, and whether it is seen from its side."""

@@ -24,6 +24,7 @@ NECK = 1.08  # the same on both sides of a cut
 BRANCH_ELONGATION = 1.5  # least length of a branch that is as thick as its trunk, against the width of its cut
 PLATEAU = 0.92  # share of a peak's radius at which a thicker body begins
 PROMINENCE = 1.12  # of a peak of the radius along a path against the lowest radius before it
+AS_THICK = 0.85  # of the body's radius at a cut: what bears parts beyond it is the body itself
 LARGEST_SHARE = 0.55  # of the silhouette's area in one part
 JOINT_SHARE = 0.7  # half length of a joint's soft zone against the cut's half width
 EIGHT = np.ones((3, 3), int)
@@ -74,7 +75,7 @@ def find_parts(cover: np.ndarray) -> Silhouette | None:
             cuts[cut.cell] = cut if old is None or cut.length > old.length else old
     regions = [(cut, region) for cut in cuts.values() if (region := _region(graph, cut, root)) is not None]
     regions.sort(key=lambda pair: (pair[1].sum(), pair[0].cell))
-    regions = _distinct(regions)
+    regions = _beside_body(_distinct(regions), graph.radius[root])
     parts = tuple(_part(graph, cut, region, _parent(k, regions)) for k, (cut, region) in enumerate(regions))
     return Silhouette(graph.inside, graph.points[root], float(graph.radius[root]), parts)
 
@@ -202,6 +203,13 @@ def _distinct(regions: list[tuple[_Cut, np.ndarray]]) -> list[tuple[_Cut, np.nda
         if is_nested and not any(share > 0.9 and size > 0.8 for share, size in zip(shares, sizes, strict=True)):
             chosen.append((cut, region))
     return chosen[::-1]
+
+
+def _beside_body(regions: list[tuple[_Cut, np.ndarray]], radius: float) -> list[tuple[_Cut, np.ndarray]]:
+    """Leave out regions that bear others beyond a cut as thick as the body, whose largest disc has this radius."""
+    bearing = {_parent(k, regions) for k in range(len(regions))}
+    return [region for k, region in enumerate(regions)
+            if k not in bearing or region[0].radius < AS_THICK * radius]
 
 
 def _parent(k: int, regions: list[tuple[_Cut, np.ndarray]]) -> int:
