@@ -75,8 +75,8 @@ def _demo(p: argparse.ArgumentParser) -> None:
     p.add_argument("--motion", choices=MOTIONS, default="sway", help="how it moves (%(default)s)")
     _manner_options(p)
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
-    p.add_argument("--preset", choices=("demo", "good"), default="demo", help="the recipe: good is sharper and takes "
-                   "ten minutes or so (%(default)s)")
+    p.add_argument("--preset", choices=("demo", "good"), default="demo", help="the recipe: good has larger images and a "
+                   "finer field, and takes ten minutes or so (%(default)s)")
     _run_options(p)
 
 
@@ -134,8 +134,8 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:
         p.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (%(default)g)")
-    p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, good for a "
-                   "sharper scene in ten minutes or so, draft for a GPU, released and paper for hours of a large "
+    p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, good for "
+                   "larger images in ten minutes or so, draft for a GPU, released and paper for hours of a large "
                    "one; auto: draft with --priors diffusers, else demo (%(default)s)")
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that guides the other views")
