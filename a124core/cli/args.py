@@ -75,8 +75,8 @@ def _demo(p: argparse.ArgumentParser) -> None:
     p.add_argument("--motion", choices=MOTIONS, default="sway", help="how it moves (%(default)s)")
     _manner_options(p)
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
-    p.add_argument("--preset", choices=("demo", "good"), default="demo", help="the recipe: good has larger images and a "
-                   "finer field, and takes ten minutes or so (%(default)s)")
+    p.add_argument("--preset", choices=("demo", "good"), default="demo",
+                   help="the recipe: good has larger images and a finer field, ten minutes or so (%(default)s)")
     _run_options(p)
 
 
