@@ -212,7 +212,7 @@ def _good() -> Preset:
     finer (seven in ten of demo's samples are empty), and the sampled ones are refreshed.
     """
     demo = _demo()
-    cells = {"occupancy_size": 48, "occupancy_slices": 16, "occupancy_sweep": 16}
+    cells = {"occupancy_size": 48, "occupancy_slices": 16, "occupancy_sweep": 4}
     moving = replace(demo.coarse.render, size=64, reference_size=96, samples=128, **cells)
     fine = replace(demo.fine.time, sampling="stratified", start_rate=0.15)
     return Preset(
