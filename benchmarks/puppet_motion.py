@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from a124core.cameras.rig import camera_to_world
+from a124core.models3d.lens import image_places
 from a124core.priors.builtin.appearance import Appearance, animate, render_appearance, surfel_spacing
 from a124core.priors.builtin.subject import Skeleton, Subject
 from a124core.protocols import Cameras
@@ -52,15 +52,11 @@ def along_motion(reference: Reference, subject: Subject, motion: str, size: int)
 
 def _seen(points: Tensor, camera: Cameras, size: int) -> tuple[Tensor, Tensor]:
     """Return places (N, 2) in an image, -1 to 1, and which points are the foremost of their pixel."""
-    c2w = camera_to_world(camera)[0]
-    local = (points - c2w[:3, 3]) @ c2w[:3, :3]
-    depth = (-local[:, 2]).clamp_min(1e-3)
-    half = torch.tan(camera.fovy[0] * torch.pi / 360)
-    at = torch.stack((local[:, 0], -local[:, 1]), 1) / (half * depth[:, None])
-    pixel = ((at + 1) / 2 * size).floor().long().clamp(0, size - 1)
+    at, depth = image_places(points, camera)
+    pixel = (at * size).floor().long().clamp(0, size - 1)
     index = pixel[:, 1] * size + pixel[:, 0]
     nearest = torch.full((size * size,), 1e9).scatter_reduce(0, index, depth, "amin")
-    return at, depth <= nearest[index] + IN_FRONT * float(camera.radius)
+    return 2 * at - 1, depth <= nearest[index] + IN_FRONT * float(camera.radius)
 
 
 def _read(layers: Tensor, at: Tensor) -> Tensor:  # (1, C, S, S), (N, 2) -> (N, C)

@@ -24,3 +24,9 @@ def project(points: Tensor, c2w: Tensor, lens: Tensor, height: int) -> tuple[Ten
     right, up, back = ((points - c2w[:3, 3]) @ c2w[:3, :3]).unbind(1)
     x, y = height / 2 + lens[1] - lens[0] * right / back, height / 2 - lens[2] + lens[0] * up / back
     return torch.stack((x, y), 1), -back
+
+
+def image_places(points: Tensor, camera: Cameras) -> tuple[Tensor, Tensor]:  # (N, 3), 1 camera -> (N, 2), (N,)
+    """Return where a camera sees points, x right and y down in shares of the image's side, and their depths."""
+    c2w, lens = (v[0].to(points) for v in axes_and_lens(camera, 1))
+    return project(points, c2w, lens, 1)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 from ....cameras.rig import camera_to_world
+from ....models3d.lens import image_places
 from ....protocols import Cameras
 from ....reference.layers import resize
 from .loops import open_loops
@@ -39,13 +40,10 @@ class PartSkeleton:
     def turned(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return each part's weight (P, N) at points (N, 3) at rest, and its gradient (P, N, 3)."""
         c2w = camera_to_world(self.camera)[0].to(points)
-        local = (points - c2w[:3, 3]) @ c2w[:3, :3]
-        depth = (-local[:, 2]).clamp_min(1e-3)
         half = tan(float(self.camera.fovy) * pi / 360)
         left, top, side = self.window
-        u = (0.5 + local[:, 0] / (2 * half * depth) - left) / side
-        v = (0.5 - local[:, 1] / (2 * half * depth) - top) / side
-        at = (torch.stack((u, v), -1) * 2 - 1)[None, None]
+        places, depth = image_places(points, self.camera)
+        at = ((places - torch.tensor([left, top]).to(points)) / side * 2 - 1)[None, None]
         weights = self.weights.to(points)
         across = torch.stack(torch.gradient(weights, dim=(2, 1)), 1)  # (P, 2, G, G), a cell
         layers = torch.cat((weights, across.flatten(0, 1)))[None]
@@ -140,10 +138,8 @@ def _joints(
 ) -> Tensor:  # (P, 3)
     """Place each joint at the mean of the body's points around it, as the camera sees them."""
     c2w = camera_to_world(camera)[0]
-    local = (points - c2w[:3, 3]) @ c2w[:3, :3]
     half = tan(float(camera.fovy) * pi / 360)
-    depth = (-local[:, 2:]).clamp_min(1e-3)
-    projected = 0.5 + torch.cat((local[:, :1], -local[:, 1:2]), 1) / (2 * half * depth)
+    projected, depth = image_places(points, camera)
     left, top, side = window
     joints = []
     for part in silhouette.parts:
@@ -151,9 +147,9 @@ def _joints(
         at = torch.tensor([left, top]) + (torch.from_numpy(part.joint).float() + 0.5) * cell
         gap = (projected - at).norm(dim=1)
         near = gap <= max(float(gap.min()) + 1e-6, max(part.half_width, 2.0) * cell)
-        z = float(local[near, 2].mean())
-        x, y = ((at - 0.5) * 2 * half * -z).tolist()
-        joints.append(c2w[:3, :3] @ torch.tensor([x, -y, z]) + c2w[:3, 3])
+        ahead = float(depth[near].mean())
+        x, y = ((at - 0.5) * 2 * half * ahead).tolist()
+        joints.append(c2w[:3, :3] @ torch.tensor([x, -y, -ahead]) + c2w[:3, 3])
     return torch.stack(joints)
 
 

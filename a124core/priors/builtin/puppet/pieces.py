@@ -6,14 +6,14 @@ A motion moves the corners of each piece's box; the similarity that fits them be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi, tan
+from math import pi
 
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
-from ....cameras.rig import camera_to_world
+from ....models3d.lens import image_places
 from ....protocols import Cameras
 from ....reference.layers import resize
 
@@ -65,11 +65,7 @@ def find_pieces(mask: Tensor, camera: Cameras, points: Tensor) -> Pieces | None:
 
 def _labels_at(camera: Cameras, labels: Tensor, points: Tensor) -> Tensor:
     """Look up the label (N,) of the cell in which the camera sees each point (N, 3)."""
-    c2w = camera_to_world(camera)[0].to(points)
-    local = (points - c2w[:3, 3]) @ c2w[:3, :3]
-    half = 2 * tan(float(camera.fovy) * pi / 360) * (-local[:, 2]).clamp_min(1e-3)
-    at = torch.stack((0.5 - local[:, 1] / half, 0.5 + local[:, 0] / half)) * SIDE
-    row, col = at.floor().long().clamp(0, SIDE - 1)
+    col, row = (image_places(points, camera)[0] * SIDE).floor().long().clamp(0, SIDE - 1).unbind(1)
     return labels.to(points.device)[row, col]
 
 
