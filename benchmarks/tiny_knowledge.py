@@ -81,8 +81,12 @@ def _to_repair(subject: str, motion: str, views: Cameras, rng: torch.Generator) 
     time = torch.rand(PICTURES, generator=rng)
     picture, view = _shown(subject, motion, "reference", views, time)
     drifted, _ = _shown(subject, motion, "drifted", views, time)
-    blurred = interpolate(interpolate(drifted, (SIZE // 2,) * 2, mode="area"), (SIZE,) * 2, mode="bilinear")
-    return picture, view.with_condition(blurred)
+    return picture, view.with_condition(blurred(drifted))
+
+
+def blurred(image: Tensor) -> Tensor:  # (B, 3, S, S)
+    """Reduce to half of the side and enlarge again."""
+    return interpolate(interpolate(image, (SIZE // 2,) * 2, mode="area"), (SIZE,) * 2, mode="bilinear")
 
 
 def _errors(prior: FolderPrior, picture: Tensor, view: View, rng: torch.Generator) -> list[float]:

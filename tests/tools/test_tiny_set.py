@@ -14,6 +14,7 @@ from torch.nn.functional import mse_loss, unfold
 from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.priors.builtin import GroundTruth, example_image
 from a124core.priors.builtin.appearance import Appearance, get_subject
+from a124core.priors.view_text import SIDES
 from a124core.protocols import View
 from a124core.reference.reference import make_reference
 from tools.tiny_set import lessons
@@ -173,6 +174,7 @@ def test_where_the_text_names_no_motion_the_clip_stands_still(album: Album, monk
     lessons.video_lesson(desk, unet, None, Course(1, batch=16))(torch.Generator().manual_seed(0))
     stands = (clips[0][:, 0] == clips[0][:, 1]).flatten(1).all(1).tolist()
     names_none = [" is " not in text for text in texts_read[:16]]
+    assert all(text.endswith(SIDES) for text in texts_read)  # a sway begins on another side when seen from behind
     assert 0 < sum(names_none) < 16 and not all(stands)  # a sway passes its rest at half time
     assert all(still for still, none in zip(stands, names_none, strict=True) if none)
 

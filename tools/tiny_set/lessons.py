@@ -24,11 +24,11 @@ from .world import Album
 Lesson = Callable[[torch.Generator], Tensor]  # -> loss
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own
 STILL_SHARE = 0.4  # of the image role's pictures that show time 0, where the static stage looks
-SIDED_SHARE = 0.7  # of texts that name the side
+SIDED_SHARE = 0.7  # of texts that name the side; of the video role all do: from behind, a sway begins on the right
 FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference camera
 DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
 STILL_TEXTS = 0.15  # of the video role's texts that name no motion: the source of motion guidance (priors/sds.py)
-HIGH_NOISE = 0.5  # of the video role: at low noise a clip says itself how it moves, at high noise the text has to
+HIGH_NOISE = 1 / 3  # of the video role: at low noise a clip says itself how it moves, at high noise the text has to
 STILL_CLIPS, DOUBLES = 0.4, 0.5  # shares of the unconditional clips that stand still, and that lie over another one
 FADED, GAINS = 0.1, 0.3  # least contrast of an unconditional picture, and how far its colours are off
 
@@ -92,12 +92,13 @@ def python_rng(rng: torch.Generator) -> random.Random:
 
 
 def sided_text(
-    desk: Desk, encoder: nn.Module, texts: list[str], cameras: Cameras, mask: Tensor, rng: torch.Generator
+    desk: Desk, encoder: nn.Module, texts: list[str], cameras: Cameras, mask: Tensor, rng: torch.Generator,
+    sided: float = SIDED_SHARE,
 ) -> Tensor:
-    """Texts as the guidances blend them by azimuth; some plain, as where the camera moves; left out where mask is 0."""
+    """Texts as the guidances blend them by azimuth; a share of them plain; left out where mask is 0."""
     count = len(texts)
     weights = view_weights(cameras.azimuth)
-    plain = torch.rand(count, generator=rng) >= SIDED_SHARE
+    plain = torch.rand(count, generator=rng) >= sided
     weights = torch.where(plain[:, None], torch.eye(3)[:1], weights)
     prompts = [
         (f"{text}, {side}" if not bare else text) if keep else ""
@@ -205,7 +206,7 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         scenes = [(*desk.scene(row), bool(stands)) for row, stands in zip(rows, still, strict=True)]
         texts = [prompt(subject, None if stands else motion) + DYNAMIC_SUFFIX for subject, motion, stands in scenes]
         mask = desk.condition_mask(count, rng)
-        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
+        embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng, sided=1.0)
         frames = rows[:, None].repeat(1, ticks, 1)
         frames[..., 2] = (first[:, None] + torch.arange(ticks)) * ~still[:, None]
         ground = desk.grounds(count, rng)
