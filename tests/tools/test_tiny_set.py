@@ -20,7 +20,7 @@ from a124core.reference.reference import make_reference
 from tools.tiny_set import lessons
 from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
 from tools.tiny_set.learn import learn, rate_at
-from tools.tiny_set.lessons import Desk, degraded, learned_from, sided_text, tint
+from tools.tiny_set.lessons import Desk, degraded, learned_from, sided_text, tint, video_loss
 from tools.tiny_set.words import caption, merges_for, vocabulary, write_tokenizer
 from tools.tiny_set.world import Album, photograph
 
@@ -177,6 +177,15 @@ def test_where_the_text_names_no_motion_the_clip_stands_still(album: Album, monk
     assert all(text.endswith(SIDES) for text in texts_read)  # a sway begins on another side when seen from behind
     assert 0 < sum(names_none) < 16 and not all(stands)  # a sway passes its rest at half time
     assert all(still for still, none in zip(stands, names_none, strict=True) if none)
+
+
+def test_what_changes_within_a_clip_counts_more_at_high_noise() -> None:
+    v = torch.zeros(2, 1, 2, 1, 1)
+    still, moving = torch.ones_like(v), torch.tensor([1.0, -1.0]).view(1, 1, 2, 1, 1).expand_as(v)
+    noisy, clean = torch.zeros(2), torch.ones(2)  # alpha-bar
+    assert video_loss(v + still, v, noisy) == 1.0
+    assert video_loss(v + moving, v, clean) == 1.0
+    assert video_loss(v + moving, v, noisy) == 1.0 + lessons.MOVING
 
 
 def test_every_token_behind_a_text_learns_what_it_says(tmp_path: Path, album: Album) -> None:

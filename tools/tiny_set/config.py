@@ -62,7 +62,7 @@ def _courses() -> dict[str, Course]:
         "text": Course(steps=600, batch=64),
         "image": Course(steps=6_000, batch=16),
         "view": Course(steps=4_000, batch=16),
-        "video": Course(steps=4_000, batch=4),
+        "video": Course(steps=5_000, batch=4),
         "control": Course(steps=4_000, batch=16),
     }
 

@@ -29,6 +29,7 @@ FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference 
 DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
 STILL_TEXTS = 0.15  # of the video role's texts that name no motion: the source of motion guidance (priors/sds.py)
 HIGH_NOISE = 1 / 3  # of the video role: at low noise a clip says itself how it moves, at high noise the text has to
+MOVING = 6.0  # how much more what changes within a clip counts at full noise than what stays (video_loss)
 STILL_CLIPS, DOUBLES = 0.4, 0.5  # shares of the unconditional clips that stand still, and that lie over another one
 FADED, GAINS = 0.1, 0.3  # least contrast of an unconditional picture, and how far its colours are off
 
@@ -215,9 +216,18 @@ def video_lesson(desk: Desk, unet: nn.Module, encoder: nn.Module, course: Course
         clips = learned_from(clips.unflatten(0, (count, ticks)), ground, mask, rng)
         x0 = desk.latents(clips.flatten(0, 1)).unflatten(0, (count, ticks)).transpose(1, 2)
         x_t, timestep, v = desk.noisy(x0, rng, HIGH_NOISE)
-        return mse_loss(unet(x_t, timestep, embeddings).sample, v)
+        return video_loss(unet(x_t, timestep, embeddings).sample, v, desk.levels[timestep])
 
     return lesson
+
+
+def video_loss(guess: Tensor, v: Tensor, abar: Tensor) -> Tensor:  # (B, c, F, h, w) twice, (B,)
+    """Weigh what differs from the clip's mean more, the more so the higher the noise: a head that leans by a pixel is
+    a thousandth of the clip, and its direction would never be learned. MotionDirector's appearance-debiased temporal
+    loss (arXiv 2310.08465) takes one frame's part away instead."""
+    error = guess - v
+    moving = (error - error.mean(2, keepdim=True)).square().flatten(1).mean(1)
+    return error.square().mean() + (MOVING * (1 - abar) * moving).mean()
 
 
 def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
