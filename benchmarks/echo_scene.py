@@ -120,7 +120,14 @@ def with_source(scene: PreparedRun) -> PreparedRun:
     return replace(scene, guidances=replace(scene.guidances, video=replace(video, source=source)))
 
 
-VARIANTS: dict[str, Callable[[PreparedRun], PreparedRun]] = {"-": lambda scene: scene, "source": with_source}
+def annealed(scene: PreparedRun) -> PreparedRun:
+    """Let the highest noise of the video prior fall to 0.4 of the schedule; DreamTime (arXiv 2306.12422) anneals it."""
+    return replace(scene, guidances=replace(scene.guidances, video=replace(scene.guidances.video, t_max_end=0.4)))
+
+
+VARIANTS: dict[str, Callable[[PreparedRun], PreparedRun]] = {
+    "-": lambda scene: scene, "source": with_source, "annealed": annealed,
+}
 
 
 def bench_settings(name: str, size: int, steps: int) -> Preset:
