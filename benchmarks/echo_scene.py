@@ -169,17 +169,18 @@ def _guidances(priors: BuiltInPriors, name: str, setting: Setting, moving: bool)
     result = {}
     for role in ROLES:
         exact: Guidance = getattr(priors, role)
-        numbers = _numbers(role, name, size, moving)
+        numbers = bench_numbers(role, name, size, moving)
         result[role] = numbers.guidance(setting.prior(role, exact.prior, RELEASED[role].cfg), "")
     return Guidances(**result)
 
 
-def _numbers(role: str, name: str, size: int, moving: bool) -> RoleDefaults:
+def bench_numbers(role: str, name: str, size: int, moving: bool) -> RoleDefaults:
     """Return demo's numbers as they are, the others' at the size of the bench's latents."""
     if name == "demo":
         return BUILT_IN[role]
     numbers = released_defaults(role, name, moving)
-    return replace(numbers, weight=bench_weight(role, numbers.weight, size))
+    share = (numbers.size / RELEASED[role].size) ** 2  # of the elements
+    return replace(numbers, weight=bench_weight(role, share * numbers.weight, size))
 
 
 def _answers_only(prior: BankPrior) -> BankPrior:

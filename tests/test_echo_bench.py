@@ -19,7 +19,7 @@ from a124core.protocols import View
 from a124core.stages.presets import preset
 from benchmarks.echo_figures import faults
 from benchmarks.echo_prior import EchoPrior
-from benchmarks.echo_scene import ELEMENTS, bench_settings, bench_weight, parse_setting
+from benchmarks.echo_scene import ELEMENTS, bench_numbers, bench_settings, bench_weight, parse_setting
 from benchmarks.scores import SCORES, Query
 from tests.fakes import PixelPrior
 
@@ -84,6 +84,12 @@ def test_a_weight_keeps_its_sum(role):
     assert bench_weight(role, RELEASED[role].weight, 32) * elements == pytest.approx(
         RELEASED[role].weight * ELEMENTS[role]
     )
+
+
+def test_draft_repairs_on_the_bench_as_strongly_as_with_its_own_size():
+    """Its weight of 4 is of a quarter of the latents that released's 1 is of."""
+    draft, released = (bench_numbers("refine", name, 32, True).weight for name in ("draft", "released"))
+    assert draft == released > 0
 
 
 @pytest.mark.parametrize("name", ["demo", "draft", "released", "paper"])

@@ -9,7 +9,7 @@ from torch import Tensor
 from a124core.cameras.rig import random_views, reference_camera
 from a124core.field.config import FieldConfig
 from a124core.priors.builtin import example_image, make_priors
-from a124core.priors.defaults import BUILT_IN, NORMALISED, NORMALISED_BUILT_IN, RELEASED
+from a124core.priors.defaults import BUILT_IN, NORMALISED, NORMALISED_BUILT_IN, RELEASED, released_defaults
 from a124core.priors.sds import sds
 from a124core.protocols import Guidance, Guidances, Run, Step, View
 from a124core.reference.reference import make_reference
@@ -139,6 +139,14 @@ def test_the_usual_weights_are_as_strong_in_either_unit(role: str) -> None:
         stage = settings.static if role in ("image", "view") else settings.fine
         factor = normalisation(raw.guidance(PixelPrior(), ""), elements, stage)
         assert unit * factor == pytest.approx(raw.weight, rel=0.02), preset_name
+
+
+def test_draft_repairs_at_half_the_size_with_the_same_strength() -> None:
+    """Its render has half of the sides too; raw weights multiply sums over latents."""
+    draft, released = (released_defaults("refine", name) for name in ("draft", "released"))
+    assert (draft.size, released.size) == (512, 1024)
+    assert draft.size / preset("draft").fine.render.size == released.size / preset("released").fine.render.size
+    assert draft.weight * draft.size**2 == released.weight * released.size**2
 
 
 def test_a_weight_unit_that_does_not_exist_is_refused() -> None:
