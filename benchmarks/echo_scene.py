@@ -120,7 +120,14 @@ def with_source(scene: PreparedRun) -> PreparedRun:
     return replace(scene, guidances=replace(scene.guidances, video=replace(video, source=source)))
 
 
-VARIANTS: dict[str, Callable[[PreparedRun], PreparedRun]] = {"-": lambda scene: scene, "source": with_source}
+def annealed(scene: PreparedRun) -> PreparedRun:
+    """Let the highest noise of the video prior fall to 0.4 of the schedule; DreamTime (arXiv 2306.12422) anneals it."""
+    return replace(scene, guidances=replace(scene.guidances, video=replace(scene.guidances.video, t_max_end=0.4)))
+
+
+VARIANTS: dict[str, Callable[[PreparedRun], PreparedRun]] = {
+    "-": lambda scene: scene, "source": with_source, "annealed": annealed,
+}
 
 
 def bench_settings(name: str, size: int, steps: int) -> Preset:
@@ -162,17 +169,18 @@ def _guidances(priors: BuiltInPriors, name: str, setting: Setting, moving: bool)
     result = {}
     for role in ROLES:
         exact: Guidance = getattr(priors, role)
-        numbers = _numbers(role, name, size, moving)
+        numbers = bench_numbers(role, name, size, moving)
         result[role] = numbers.guidance(setting.prior(role, exact.prior, RELEASED[role].cfg), "")
     return Guidances(**result)
 
 
-def _numbers(role: str, name: str, size: int, moving: bool) -> RoleDefaults:
+def bench_numbers(role: str, name: str, size: int, moving: bool) -> RoleDefaults:
     """Return demo's numbers as they are, the others' at the size of the bench's latents."""
     if name == "demo":
         return BUILT_IN[role]
     numbers = released_defaults(role, name, moving)
-    return replace(numbers, weight=bench_weight(role, numbers.weight, size))
+    share = (numbers.size / RELEASED[role].size) ** 2  # of the elements
+    return replace(numbers, weight=bench_weight(role, share * numbers.weight, size))
 
 
 def _answers_only(prior: BankPrior) -> BankPrior:

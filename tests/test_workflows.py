@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from a124core.stages.presets import preset
 from tools.make_templates import contents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +62,7 @@ LOADERS = {
 NATIVE = ("CheckpointLoaderSimple", "ImageOnlyCheckpointLoader", "A124ModelScopeLoader")  # of models that are priors
 TITLE = 30  # pixels above a node
 PAGE = (1890, 1040)  # pixels that the host takes for its canvas
+GUIDED_BY_MODELS = ("A124ImageGuidance", "A124ViewGuidance", "A124VideoGuidance", "A124RefineGuidance")
 FOLDERS = ("A124DiffusersGuidance",)  # of many files: ComfyUI's dialog fetches single ones
 AT_HAND = {  # their lists are what a user's folders hold
     "A124ModelScopeLoader": ["model"],
@@ -205,6 +207,33 @@ def test_presets_are_short_ones(workflow: dict) -> None:
     chosen = {n["widgets_values"][0] for n in workflow["nodes"] if n["type"].endswith("Optimizer")}
     native = any(n["type"] in (*NATIVE, *FOLDERS) for n in workflow["nodes"])
     assert chosen == ({"draft"} if native else {"auto"}), "auto is demo where every prior is exact"
+
+
+def test_guidances_of_one_graph_have_the_unit_that_can_be_mixed(workflow: dict, pack: ModuleType) -> None:
+    """Wherever a model is among the priors: raw weights go with one preset, and not beside built-in ones."""
+    kinds = {n["type"] for n in workflow["nodes"]}
+    ours = [n for n in workflow["nodes"] if n["type"] in pack.NODE_CLASS_MAPPINGS]
+    units = {value_of(n, "weight_unit", pack) for n in ours if "weight_unit" in schema(n, pack)[2]}
+    assert len(units) <= 1 and (units == {"normalised"} or not kinds & {*GUIDED_BY_MODELS, *FOLDERS})
+
+
+def test_repair_enlarges_a_draft_eight_times_as_the_release_does(workflow: dict, pack: ModuleType) -> None:
+    """Its 64 pixels to 512, the release's 128 to 1,024 (docs/deviations.md, "Size of the refinement")."""
+    for node in workflow["nodes"]:
+        refines = node["type"] in FOLDERS and node["widgets_values"][0] == "refine"
+        if node["type"] == "A124RefineGuidance" or refines:
+            assert value_of(node, "size", pack) == 8 * preset("draft").fine.render.size
+
+
+def test_the_short_textual_inversion_is_the_one_of_the_notes() -> None:
+    """docs/deviations.md, "A short textual inversion"."""
+    workflow = json.loads((ROOT / "workflows" / "03_native_paper.json").read_text(encoding="utf-8"))
+    values = next(n for n in workflow["nodes"] if n["type"] == "A124TextualInversion")["widgets_values"]
+    assert [values[k] for k in (2, 3, 5, 9)] == [1000, 4, 0.0005, "random"]  # steps, batch, lr, background
+
+
+def value_of(node: dict, name: str, pack: ModuleType) -> Any:
+    return node["widgets_values"][list(schema(node, pack)[2]).index(name)]
 
 
 def test_groups_have_colours_notes_and_no_overlaps(workflow: dict) -> None:

@@ -58,6 +58,7 @@ class TerminalProgress:
         self.losses: Losses = notes.get("losses", {})
         self.seconds: dict[str, float] = notes.get("seconds", {})
         self._bar: tqdm | None = None
+        self._shares: dict[str, float] = {}  # of picture and priors in the gradient
         self._last_step = 0  # of the stage that runs
         self._began = time.monotonic()
 
@@ -67,8 +68,11 @@ class TerminalProgress:
         self._forget_after(name, first)
         self._began = time.monotonic() - (self.seconds.get(name, 0.0) if first else 0.0)
         self._bar = step_bar(name, first, steps, self.quiet)
+        self._shares = {}
         try:
             yield
+            if self._shares and not self.quiet:
+                tqdm.write(f"{name}: {describe_shares(self._shares)} of the last gradients.", file=sys.stderr)
         finally:
             self._bar.close()
             self.seconds[name] = time.monotonic() - self._began
@@ -83,7 +87,8 @@ class TerminalProgress:
         for name, value in step.losses.items():
             self.losses[step.stage].setdefault(name, []).append((step.step, value))
         if self._bar is not None:
-            short = {k: v for k, v in step.gradient_shares.items() if k == REFERENCE}  # the line has no room for all
+            self._shares = step.gradient_shares
+            short = {k: v for k, v in self._shares.items() if k == REFERENCE}  # the line has no room for all
             self._bar.set_postfix_str(describe_shares(short), refresh=False)
             advance(self._bar)
         self.check_stop(step.stage)

@@ -140,9 +140,10 @@ def curve_notes(role: str, curve: ResponseCurve, guidance: Guidance) -> list[str
     if curve.exact and FADES <= rest <= SATURATES:
         notes.append(f"The {role} guidance is exact: it asks for its own answer at every noise.")
     elif curve.exact:
+        same = ", or this one in motion or in other colours" if role == "video" else ""  # a picture alone stands still
         notes.append(
             f"The {role} guidance is exact, but its answer has {rest:.2g} times the contrast of this scene: it knows "
-            "another one."
+            f"another one{same}."
         )
     if curve.has_cfg and not curve.linear:
         notes.append(NOT_LINEAR.format(role=role, cfg=curve.own_cfg))

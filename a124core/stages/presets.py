@@ -120,7 +120,7 @@ def _paper() -> Preset:
 
 
 def _draft() -> Preset:
-    """Released, cut to minutes on a GPU: half the resolution, a quarter of the samples, a fifth of the steps or less.
+    """Released, cut to be short on a GPU: half the resolution, a quarter of the samples, a fifth of the steps or less.
 
     What a short run needs besides: four views in a step of the static stage, as the extension has several; rates that
     fall; colours that hold still (the MLP stays as the static stage left it), and time grids that hold together.

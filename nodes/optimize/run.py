@@ -38,9 +38,10 @@ def widgets() -> dict[str, tuple]:
     return {
         "preset": (list(PRESETS), {"default": "auto", "tooltip": (
             "The recipe. auto: demo when no model is among the priors, else draft. demo: minutes on a CPU. good: "
-            "larger images than demo, ten minutes or so on a CPU; models need weight_unit normalised. draft: minutes "
-            "on a GPU. released: the settings of the authors' published code. paper: those of the paper. In both the "
-            "picture counts more than was written; released_as_written and paper_as_printed keep its weights."
+            "larger images than demo, ten minutes or so on a CPU; models need weight_unit normalised. draft: short, "
+            "on a GPU; not timed yet. released: the settings of the authors' published code. paper: those of the "
+            "paper. In both the picture counts more than was written; released_as_written and paper_as_printed keep "
+            "its weights."
         )}),
         "memory": (["auto", *MEMORY], {"default": "auto", "tooltip": (
             "How much is rendered at a time, with the same result: low needs the least memory and is slowest. auto is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 
@@ -153,3 +154,13 @@ def test_nodes_that_say_something_say_it_again_from_the_cache(nodes: dict[str, t
         "A124Reference", "A124BuiltInPriors", "A124ClipGuidance", "A124DiffusersGuidance", "A124TextualInversion",
         "A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer",
     }
+
+
+def test_every_guidance_has_a_unit_and_graphs_without_one_mean_raw(nodes: dict[str, type]) -> None:
+    """They were saved before there were units, when weights multiplied sums over latents."""
+    guiding = {name: node for name, node in nodes.items() if any("GUIDANCE" in kind for kind in node.RETURN_TYPES)}
+    assert len(guiding) == 9
+    for name, node in guiding.items():
+        choices, options = specs(node)["weight_unit"]
+        assert (choices, options.get("default", choices[0])) == (["raw", "normalised"], "raw"), name
+        assert signature(getattr(node, node.FUNCTION)).parameters["weight_unit"].default == "raw", name

@@ -72,6 +72,21 @@ def test_a_stage_that_goes_back_counts_and_logs_its_steps_once(tmp_path: Path) -
     assert [k for k, _ in shown.losses["static"]["rgb"]] == [1, 2, 3, 4, 5] and len(shown.losses["static"]["mask"]) == 1
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_stage_says_who_moved_the_field(
+    quiet: bool, slow: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """The bar has the picture's share as soon as there is one, the line after the stage has all."""
+    shown = progress.TerminalProgress(RunFolder(tmp_path), quiet=quiet)
+    with shown.stage("coarse", 0, 2):
+        for number, shares in ((1, {}), (2, {"picture": 0.25, "sds view": 0.0625, "sds video": 0.6875})):
+            slow.now += 60.0
+            shown.on_step(SimpleNamespace(stage="coarse", step=number, losses={}, gradient_shares=shares))
+    said = capsys.readouterr().err
+    assert ("coarse: picture 25 %, view 6 %, video 69 % of the last gradients." in said) != quiet
+    assert (said.count("picture 25 %") > 1) != quiet and ("view" in said) != quiet
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
 def test_a_terminal_that_is_closed_stops_a_run_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its program is told by SIGHUP, and nothing can be printed any more; under nohup the signal counts for nothing."""

@@ -165,7 +165,9 @@ def test_noise_draws_weigh_as_score_distillation_does() -> None:
 
 def test_an_exact_prior_of_another_scene_and_a_refine_prior_that_drifts_are_named() -> None:
     guidance = Guidance(DiscPrior(), 1.0, 0.02, 0.98)
-    assert "knows another one" in curve_notes("view", line_curve([0.5] * 5, [0.0] * 5, exact=True), guidance)[0]
+    faded = line_curve([0.5] * 5, [0.0] * 5, exact=True)
+    assert curve_notes("view", faded, guidance)[0].endswith("knows another one.")
+    assert curve_notes("video", faded, guidance)[0].endswith("another one, or this one in motion or in other colours.")
     drifting = line_curve([0.5] * 5, [0.5] * 5, restored={"colours": -0.1})
     assert "further off" in colour_warning("refine", drifting) and colour_warning("video", drifting) is None
     assert "mends -10 % of wrong colours" in curve_notes("refine", drifting, guidance)[-1]

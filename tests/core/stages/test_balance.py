@@ -9,12 +9,17 @@ from torch import Tensor
 from a124core.cameras.rig import random_views, reference_camera
 from a124core.field.config import FieldConfig
 from a124core.priors.builtin import example_image, make_priors
+from a124core.priors.defaults import BUILT_IN, NORMALISED, NORMALISED_BUILT_IN, RELEASED, released_defaults
+from a124core.priors.sds import sds
 from a124core.protocols import Guidance, Guidances, Run, Step, View
 from a124core.reference.reference import make_reference
 from a124core.stages.balance import EVERY, Balance, describe_shares
 from a124core.stages.config import LossWeights, RenderConfig, StaticConfig
 from a124core.stages.optimise import initial_field, optimise
-from a124core.stages.render_batch import sds_loss
+from a124core.stages.presets import preset
+from a124core.stages.render_batch import normalisation, sds_loss
+from a124core.stages.schedules import guidance_weights
+from tests.fakes import PixelPrior
 
 SMALL = FieldConfig(time_grids=2, levels=4, base_resolution=4, max_resolution=16, log2_hashmap_size=10, hidden=8)
 CONFIG = StaticConfig(
@@ -100,6 +105,50 @@ def test_a_normalised_weight_of_1_is_the_mean_residual_times_the_weight_of_the_p
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
 
 
+def test_a_raw_weight_multiplies_the_sum_and_nothing_else() -> None:
+    """To the bit, as before there were units: saved graphs have this one."""
+    priors, _ = _snowman()
+    guidance = replace(priors.view, weight=40.0, angle_weight=True)
+    assert Guidance(priors.view.prior, 1.0, 0.02, 0.98).weight_unit == guidance.weight_unit == "raw"
+    view = View(random_views(2, torch.Generator().manual_seed(1)), reference_camera(), torch.zeros(2), torch.ones(3))
+    image, gradients = _image(12).expand(2, -1, -1, -1).clone().requires_grad_(True), []
+    for by_hand in (False, True):
+        rng = torch.Generator().manual_seed(0)
+        loss = _plain_sds(guidance, image, view, rng) if by_hand else sds_loss(guidance, image, view, 1, CONFIG, rng)
+        gradients.append(torch.autograd.grad(loss, image)[0])
+    assert torch.equal(*gradients) and gradients[0].abs().sum() > 0
+
+
+NETWORK_ELEMENTS = {  # of x0 at the usual sizes; a clip of 16 frames
+    "image": 4 * 64 * 64, "view": 4 * 32 * 32, "video": 16 * 4 * 32 * 32, "refine": 4 * 128 * 128,
+    "upscale": 4 * 128 * 128,
+}
+BUILT_IN_ELEMENTS = {  # 48 pixels, 6 frames, twice the pixels for repair
+    "image": 3 * 48**2, "view": 3 * 48**2, "video": 6 * 3 * 48**2, "refine": 3 * 96**2, "upscale": 3 * 96**2,
+}
+
+
+@pytest.mark.parametrize("role", list(NETWORK_ELEMENTS))
+def test_the_usual_weights_are_as_strong_in_either_unit(role: str) -> None:
+    """At the sizes and the presets that raw weights were made for: released for networks, demo for built-in priors."""
+    for preset_name, raw, unit, elements in (
+        ("released", RELEASED[role], NORMALISED[role], NETWORK_ELEMENTS[role]),
+        ("demo", BUILT_IN[role], NORMALISED_BUILT_IN[role], BUILT_IN_ELEMENTS[role]),
+    ):
+        settings = preset(preset_name)
+        stage = settings.static if role in ("image", "view") else settings.fine
+        factor = normalisation(raw.guidance(PixelPrior(), ""), elements, stage)
+        assert unit * factor == pytest.approx(raw.weight, rel=0.02), preset_name
+
+
+def test_draft_repairs_at_half_the_size_with_the_same_strength() -> None:
+    """Its render has half of the sides too; raw weights multiply sums over latents."""
+    draft, released = (released_defaults("refine", name) for name in ("draft", "released"))
+    assert (draft.size, released.size) == (512, 1024)
+    assert draft.size / preset("draft").fine.render.size == released.size / preset("released").fine.render.size
+    assert draft.weight * draft.size**2 == released.weight * released.size**2
+
+
 def test_a_weight_unit_that_does_not_exist_is_refused() -> None:
     priors, _ = _snowman()
     with pytest.raises(ValueError, match="weight_unit is 'mean': choose one of raw, normalised"):
@@ -110,6 +159,17 @@ def _snowman() -> tuple:
     image, mask = example_image("snowman", 64)
     reference = make_reference(image, mask, mask_marks="subject")
     return make_priors(reference, "a snowman dancing", subject="snowman", image_size=12), reference
+
+
+def _plain_sds(guidance: Guidance, image: Tensor, view: View, rng: torch.Generator) -> Tensor:
+    """Score distillation of images as the release has it, with the draws of a stage."""
+    prior = guidance.prior
+    x0 = prior.encode(image)
+    low, high = (round(share * len(prior.sigmas)) for share in (guidance.t_min, guidance.t_max))
+    timestep = torch.randint(low, min(high, len(prior.sigmas) - 1) + 1, (1,), generator=rng)
+    sigma, eps = prior.sigmas[timestep].expand(len(x0)), torch.randn(x0.shape, generator=rng)
+    weights = guidance_weights(guidance, view.cameras, view.reference)
+    return (weights * sds(prior, x0, view, sigma, eps, guidance.form)).sum() / len(x0)
 
 
 def _view() -> View:

@@ -245,6 +245,27 @@ def test_a_field_with_few_levels_keeps_half_of_them_audible() -> None:
     assert made.table.isfinite().all()
 
 
+def test_a_step_of_the_static_stage_shows_as_many_views_as_are_requested() -> None:
+    """Each from a camera of its own, and together as strong as one: score distillation is their mean."""
+    asked: list[View] = []
+
+    class Watching(Ball):
+        def denoise(self, x_t, sigma, view):
+            asked.append(view)
+            return super().denoise(x_t, sigma, view)
+
+    strengths: dict[int, list[float]] = {}
+    for views in (1, 4):
+        steps: list[Step] = []
+        config = replace(STATIC, steps=6, views=views)
+        run_stage("static", config, viewed_by(Watching()), FIELD, on_step=steps.append)
+        strengths[views] = [step.losses["sds view"] for step in steps]
+    assert [len(view.cameras) for view in asked] == [1] * 6 + [4] * 6
+    assert all(len(set(view.cameras.azimuth.tolist())) == len(view.cameras) for view in asked)
+    means = {views: sum(found) / len(found) for views, found in strengths.items()}
+    assert 0.3 < means[4] / means[1] < 0.8  # the norm of a mean of four independent ones is about half
+
+
 def test_same_seed_same_field() -> None:
     config = replace(STATIC, steps=5)
     fields = [run_stage("static", config, VIEWS, FIELD, seed=seed) for seed in (1, 1, 2)]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -191,6 +191,20 @@ def test_the_figures_of_a_run_are_sent_to_the_browser(
     assert texts == ["Preparing the first step ...", *(f"Step {k} of 3" for k in (1, 2, 3))]
     assert {event for event, _ in sent} == {"animate124.stats", "animate124.text"}
     json.dumps(sent)
+
+
+def test_a_node_says_who_moves_the_field(
+    pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "send", lambda _, values: texts.append(values.get("text", "")))
+    shown = pack_module("nodes.optimize.progress").NodeProgress("coarse", 2, 0, "7")
+    monkeypatch.setattr(pack_module("nodes.optimize.progress"), "STATS_SECONDS", 0.0)
+    for number, shares in ((1, {}), (2, {"picture": 0.25, "sds video": 0.75})):
+        shown.on_step(SimpleNamespace(step=number, losses={}, gradient_shares=shares))
+    said = [text for text in texts if text]
+    assert len(said) == 2 and "Gradient" not in said[0]
+    assert said[1].split("\n")[1] == "Gradient: picture 25 %, video 75 %."
 
 
 def test_the_oldest_runs_go_when_the_limit_is_reached(
