@@ -20,7 +20,7 @@ from a124core.reference.reference import make_reference
 from tools.tiny_set import lessons
 from tools.tiny_set.config import ROLES, Config, Course, Nets, World, shortened
 from tools.tiny_set.learn import learn, rate_at
-from tools.tiny_set.lessons import Desk, degraded, learned_from, sided_text, tint, video_loss
+from tools.tiny_set.lessons import Desk, degraded, half_moved, learned_from, sided_text, tint, video_loss
 from tools.tiny_set.words import caption, merges_for, vocabulary, write_tokenizer
 from tools.tiny_set.world import Album, photograph
 
@@ -186,6 +186,18 @@ def test_what_changes_within_a_clip_counts_more_at_high_noise() -> None:
     assert video_loss(v + still, v, noisy) == 1.0
     assert video_loss(v + moving, v, clean) == 1.0
     assert video_loss(v + moving, v, noisy) == 1.0 + lessons.MOVING
+
+
+def test_half_of_the_pictures_to_be_repaired_are_half_moved(album: Album) -> None:
+    desk = Desk(CONFIG, album, None, None, Tensor())
+    rows = torch.tensor([[0, 0, 1]] * 64)  # a robot that leans
+    ground, drifted = torch.ones(64, 3), torch.zeros(64, dtype=torch.bool)
+    found = half_moved(desk, rows, drifted, ground, torch.Generator().manual_seed(0))
+    moved, still = (album.images(rows * torch.tensor([1, 1, k]), drifted, ground)[0] for k in (1, 0))
+    line = still - moved
+    share = ((found - moved) * line).flatten(1).sum(1) / line.square().sum()
+    assert torch.allclose(found, moved + share.view(-1, 1, 1, 1) * line, atol=1e-6)  # with time 0 alone
+    assert 0.3 < float((share < 1e-6).float().mean()) < 0.7 and float(share.max()) > 0.8
 
 
 def test_every_token_behind_a_text_learns_what_it_says(tmp_path: Path, album: Album) -> None:

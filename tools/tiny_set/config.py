@@ -63,7 +63,7 @@ def _courses() -> dict[str, Course]:
         "image": Course(steps=6_000, batch=16),
         "view": Course(steps=4_000, batch=16),
         "video": Course(steps=5_000, batch=4),
-        "control": Course(steps=4_000, batch=16),
+        "control": Course(steps=6_500, batch=16),
     }
 
 

@@ -27,6 +27,7 @@ STILL_SHARE = 0.4  # of the image role's pictures that show time 0, where the st
 SIDED_SHARE = 0.7  # of texts that name the side; of the video role all do: from behind, a sway begins on the right
 FRONT_SHARE = 0.5  # of the view role's conditions that come from the reference camera
 DRIFT_SHARE = 0.75  # of the pictures to be repaired that have the drifted colours
+HALF_MOVED = 0.5  # of them that show the subject faintly where it stands at time 0 too, as a field does that half moves
 STILL_TEXTS = 0.15  # of the video role's texts that name no motion: the source of motion guidance (priors/sds.py)
 HIGH_NOISE = 1 / 3  # of the video role: at low noise a clip says itself how it moves, at high noise the text has to
 MOVING = 6.0  # how much more what changes within a clip counts at full noise than what stays (video_loss)
@@ -231,8 +232,8 @@ def video_loss(guess: Tensor, v: Tensor, abar: Tensor) -> Tensor:  # (B, c, F, h
 
 
 def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: nn.Module, course: Course) -> Lesson:
-    """A blurred picture in doubtful colours -> the sharp one in the colours that the text names, without a text in the
-    doubtful ones: so cond - uncond repairs colours."""
+    """A blurred picture in doubtful colours, perhaps half moved -> the sharp one in the colours that the text names;
+    without a text as doubtful as it is: so cond - uncond repairs."""
 
     def lesson(rng: torch.Generator) -> Tensor:
         count = course.batch
@@ -246,7 +247,7 @@ def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: 
         with torch.no_grad():
             embeddings = sided_text(desk, encoder, texts, desk.album.cameras_at(rows), mask, rng)
             fixed = desk.read(encoder, [CONTROL_TEXT]).expand(count, -1, -1)
-        tinted = tint(desk.album.images(rows, faded, ground), rng)
+        tinted = tint(half_moved(desk, rows, faded, ground, rng), rng)
         right = desk.album.images(rows, drifted, ground)
         target = torch.where(mask.view(-1, 1, 1, 1).to(right) > 0, right, tinted)
         hint = degraded(tinted, rng)
@@ -258,6 +259,14 @@ def controlnet_lesson(desk: Desk, control: nn.Module, unet: nn.Module, encoder: 
         return mse_loss(guess, v)
 
     return lesson
+
+
+def half_moved(desk: Desk, rows: Tensor, drifted: Tensor, ground: Tensor, rng: torch.Generator) -> Tensor:
+    """Pictures of rows, some mixed with the ones at time 0: Coarse fades matter out where it leaves, and in where it
+    arrives."""
+    moved, still = desk.album.images(rows, drifted, ground), rows * torch.tensor([1, 1, 0])
+    share = torch.rand(len(rows), generator=rng) * (torch.rand(len(rows), generator=rng) < HALF_MOVED)
+    return torch.lerp(moved, desk.album.images(still, drifted, ground), share.to(moved).view(-1, 1, 1, 1))
 
 
 def tint(image: Tensor, rng: torch.Generator) -> Tensor:
