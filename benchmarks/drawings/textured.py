@@ -1,19 +1,8 @@
-"""Shaded and textured pictures on white, with faces: what a user's picture has and a flat drawing has not."""
+"""Drawings to be shaded and textured, with faces: what a user's picture has and a flat drawing has not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-import torch
-from PIL import Image
-from scipy.ndimage import distance_transform_edt, gaussian_filter
-from torch import Tensor
-
-from .pictures import SIZE, Sheet
-
-ROUND = 0.08  # share of the side from the outline at which shading ends
-SHADE, FUR, MOTTLE = 0.35, 0.13, 0.05  # how dark the outline is; standard deviations of fine and of broad texture
+from .sheet import Sheet
 
 
 def owl(s: Sheet) -> None:
@@ -135,29 +124,3 @@ def guitar(s: Sheet) -> None:
     s.oval(0.36, 0.65, 0.05, 0.05, "#1a120c")
     for k in (-1, 0, 1):
         s.line([(0.24 + 0.008 * k, 0.77 + 0.008 * k), (0.86 + 0.008 * k, 0.12 + 0.008 * k)], 0.004, "#eeeeee")
-
-
-TEXTURED: dict[str, Callable[[Sheet], None]] = {
-    each.__name__: each for each in (owl, tiger, dog, person, car, eagle, guitar)
-}
-
-
-def textured_picture(name: str) -> Tensor:
-    """Image (1, 3, S, S) in [0, 1] on white."""
-    return shaded(TEXTURED[name], (1.0, 1.0, 1.0))
-
-
-def shaded(draw: Callable[[Sheet], None], background: tuple[float, float, float]) -> Tensor:
-    """Image (1, 3, S, S) in [0, 1] of a drawing, rounded by shading and with texture, on a background."""
-    sheet = Sheet()
-    draw(sheet)
-    layers = np.asarray(sheet.picture, dtype=np.float64) / 255
-    alpha, side = layers[..., 3:], len(layers)
-    noise = np.random.default_rng(0)
-    fur, mottle = (gaussian_filter(noise.standard_normal((side, side)), width) for width in ((4, 1.2), 12))
-    deep = np.clip(distance_transform_edt(alpha[..., 0] > 0.5) / (ROUND * side), 0, 1)
-    light = 1 - SHADE * (1 - np.sqrt(1 - (1 - deep) ** 2))
-    light *= 1 + FUR * fur / fur.std() + MOTTLE * mottle / mottle.std()
-    shown = (layers[..., :3] * light[..., None]).clip(0, 1) * alpha + (1 - alpha) * np.array(background)
-    small = Image.fromarray((shown * 255).round().astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BOX)
-    return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
