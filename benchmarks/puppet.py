@@ -61,8 +61,7 @@ def main() -> None:
             print(f"| {name} | {still} | {motion} | {along:.1f} | {100 * moved:.0f} |", flush=True)
         if options.sheet:
             rows.append(_shown(reference, subject, motions, options.sheet_size))
-    if rows:
-        Image.fromarray(np.concatenate(rows)).save(options.sheet)
+            Image.fromarray(np.concatenate(rows)).save(options.sheet)
 
 
 def figures(reference: Reference, subject: Subject) -> tuple[float, float, float, float]:
