@@ -20,8 +20,8 @@ from a124core.stages.config import Preset, StageConfig
 from a124core.stages.loop import STAGES
 from a124core.stages.presets import preset
 
+from .drawings import TUNED_ON
 from .echo_prior import EchoPrior
-from .pictures import PICTURES, picture
 
 FRAMES = 8
 TICKS = 16  # half of them lie between two time grids
@@ -94,8 +94,11 @@ def parse_setting(text: str) -> Setting:
 def scene_of(name: str, size: int, seed: int) -> PreparedRun:
     """Prepare SUBJECT:MOTION with exact priors."""
     subject, motion = name.split(":")
-    inflated = subject in PICTURES
-    reference = make_reference(*(picture if inflated else example_image)(subject), mask_marks="subject")
+    inflated = subject in TUNED_ON
+    if inflated:
+        reference = TUNED_ON[subject].reference()
+    else:
+        reference = make_reference(*example_image(subject), mask_marks="subject")
     own = None if inflated else subject
     priors = make_priors(reference, f"a {subject}", RequestedMotion(motion), size, own, seed)
     options = RunOptions(reference, f"a {subject}", motion, own, seed, "demo")

@@ -21,9 +21,9 @@ from a124core.cli.machine import machine
 from a124core.cli.prepare import RunOptions
 from a124core.cli.run import run_pipeline
 from a124core.priors.builtin import example_image
-from a124core.reference.reference import make_reference
+from a124core.reference.reference import Reference, make_reference
 
-from .pictures import picture
+from .drawings import DRAWINGS
 
 TUNED_ON = ("robot sway", "snowman jump", "snowman bounce")
 PRIMITIVES = ("cat:dance", "turtle:walk", "rocket:fly", "teapot:nod", "duck:spin")
@@ -48,7 +48,7 @@ COLUMNS = (  # heading, stage, figure, format
 
 @dataclass(frozen=True)
 class Case:
-    """One scene: a built-in subject or a picture of benchmarks/pictures.py, and a motion."""
+    """One scene: a built-in subject or a picture of benchmarks/drawings, and a motion."""
 
     subject: str
     motion: str
@@ -79,9 +79,9 @@ def main() -> None:
 
 def run_case(case: Case, out: Path, preset: str, seed: int, steps_scale: float) -> dict[str, Any]:
     """One whole run; its report."""
-    image, mask = (picture if case.inflated else example_image)(case.subject)
+    reference = DRAWINGS[case.subject].reference() if case.inflated else _example(case.subject)
     job = RunOptions(
-        make_reference(image, mask, mask_marks="subject"),
+        reference,
         f"a {case.subject}, {case.motion}",
         case.motion,
         None if case.inflated else case.subject,
@@ -94,6 +94,11 @@ def run_case(case: Case, out: Path, preset: str, seed: int, steps_scale: float) 
         report = run_pipeline(job, folder, quiet=True).report
         folder.publish()
     return report
+
+
+def _example(name: str) -> Reference:
+    image, mask = example_image(name)
+    return make_reference(image, mask, mask_marks="subject")
 
 
 def table(cases: list[Case], reports: list[dict[str, Any]], seed: int, threads: int) -> str:

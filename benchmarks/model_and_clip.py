@@ -41,7 +41,7 @@ from a124core.reference.reference import make_reference
 from a124core.stages.loop import STAGES
 from a124core.utils.device import keep_freed_pages
 
-from .pictures import PICTURES, picture
+from .drawings import TUNED_ON
 
 SCENES = ("robot:sway", "cat:dance", "cactus:dance", "rocket:fly")  # the first was tuned on
 FORMS = ("splat", "mesh", "pictures")
@@ -92,10 +92,13 @@ def row(name: str, form: str, args: argparse.Namespace) -> str:
 
 
 def make_scene(name: str, args: argparse.Namespace) -> PreparedRun:
-    """Prepare a built-in scene, or an inflated picture of benchmarks/pictures.py, in the demo preset."""
+    """Prepare a built-in scene, or an inflated picture of benchmarks/drawings, in the demo preset."""
     subject, motion = name.split(":")
-    inflated = subject in PICTURES
-    reference = make_reference(*(picture if inflated else example_image)(subject), mask_marks="subject")
+    inflated = subject in TUNED_ON
+    if inflated:
+        reference = TUNED_ON[subject].reference()
+    else:
+        reference = make_reference(*example_image(subject), mask_marks="subject")
     own = None if inflated else subject
     return prepare(RunOptions(reference, f"a {subject}", motion, own, args.seed, "demo", args.steps_scale))
 

@@ -12,13 +12,6 @@ from a124core.priors.builtin.subject import Skeleton, Subject
 from a124core.protocols import Cameras
 from a124core.reference.reference import Reference
 
-FITTING = {  # a motion for each picture
-    "owl": "fly", "tiger": "walk", "dog": "wag", "person": "wave", "car": "jump", "eagle": "fly", "guitar": "dance",
-    "fish": "wag", "cactus": "wave", "ring": "jump", "balloons": "fly", "fox": "nod", "elephant": "walk",
-    "tree": "sway", "ship": "rock", "bicycle": "jump", "hammer": "dance", "logo": "jump", "dragon": "fly",
-    "snake": "wag", "couple": "wave", "wreath": "dance", "goose": "walk", "guitarist": "walk", "cat": "wag",
-    "bear": "wave",
-}
 TIMES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 COVERED = 0.95  # alpha from which a pixel is inside
 IN_FRONT = 0.02  # depth, share of the camera's distance, within which a point is the foremost of its pixel

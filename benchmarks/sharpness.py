@@ -30,9 +30,9 @@ from a124core.priors.builtin import example_image
 from a124core.reference.reference import Reference, make_reference
 from a124core.utils.device import keep_freed_pages
 
-from .textured import TEXTURED, textured_picture
+from .drawings import TUNED_ON
 
-SCENES = ("robot:sway", "snowman:jump", "dog:wag")  # tuned on; the last is an own picture, of benchmarks/textured.py
+SCENES = ("robot:sway", "snowman:jump", "dog:wag")  # tuned on; the last is an own picture, of benchmarks/drawings
 VARIANTS: dict[str, dict[str, Any]] = {  # changes of the preset, by dotted names
     "as it is": {},
     "rates fall to 2 %": {"optim.lr_end": 0.02},
@@ -94,9 +94,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def scene_reference(subject: str) -> Reference:
-    """Return an own picture of benchmarks/textured.py, or a built-in subject's."""
-    if subject in TEXTURED:
-        return make_reference(textured_picture(subject))
+    """Return an own picture of benchmarks/drawings, or a built-in subject's."""
+    if subject in TUNED_ON:
+        return TUNED_ON[subject].reference()
     image, mask = example_image(subject)
     return make_reference(image, mask, mask_marks="subject")
 
@@ -104,7 +104,7 @@ def scene_reference(subject: str) -> Reference:
 def prepared_scene(name: str, args: argparse.Namespace) -> Scene:
     """Run static and coarse, or read the coarse field that an earlier start kept."""
     subject, motion = name.split(":")
-    own = subject in TEXTURED
+    own = subject in TUNED_ON
     options = RunOptions(
         scene_reference(subject), f"a {subject}", motion, None if own else subject, args.seed, args.preset
     )

@@ -41,6 +41,8 @@ from .warps import OrientedPoints, ScalarField
 
 AS_USUAL = Manner()
 WAVING = (-30.0, 35.0, 70.0)  # degrees: lowest turn, elevation at which a limb waves, highest turn
+SWING, WIDEST_SWING = 28.0, 45.0  # degrees to both sides of it, and those of a limb too short to move far with them
+FAR = 0.2  # of the height: how far a waving limb's tip moves to both sides
 BEATING = (-35.0, 15.0, 40.0)  # the same of a wing
 
 
@@ -122,11 +124,11 @@ def wave(o: OrientedPoints, pose: Pose) -> OrientedPoints:
     if pose.roles.waver is not None:
         part = pose.roles.waver
         is_leg = part in pose.roles.legs or part in pose.roles.feet
-        swing = _towards(pose, part, WAVING) * up + 28 * DEGREE * sine(pose, 3) * up
+        swing = _towards(pose, part, WAVING) * up + _swing(pose, part) * sine(pose, 3) * up
         return turn_part(o, pose, part, (pose.roles.facing if is_leg else pose.parts.sides[part]) * swing, 2)
     if pose.roles.head is not None:  # what it holds or wears does not bend
-        o = turn_head(o, pose, 16 * DEGREE * sine(pose, 2), 2)
-        return turn(o, pose, 6 * DEGREE * sine(pose, 2), 2, pose.foot)
+        o = turn_head(o, pose, 18 * DEGREE * sine(pose, 2), 2)
+        return turn(o, pose, 9 * DEGREE * sine(pose, 2), 2, pose.foot)
     if not pose.has_limbs:
         o = flap_side(o, pose, 1, (50 + 25 * sine(pose, 3)) * DEGREE * up)
         return turn(o, pose, -10 * DEGREE * up, 2, pose.foot)
@@ -135,6 +137,12 @@ def wave(o: OrientedPoints, pose: Pose) -> OrientedPoints:
     else:
         o = lift_region(o, pose, 1, 60 * DEGREE * sine(pose, 2))
     return turn_head(o, pose, -8 * DEGREE * up, 2)
+
+
+def _swing(pose: Pose, part: int) -> float:
+    """Return how far a part waves to both sides (radians): wider where it is short against the whole subject."""
+    wide = FAR * float(pose.height) / max(pose.parts.lengths[part], 1e-6)
+    return min(max(wide, SWING * DEGREE), WIDEST_SWING * DEGREE)
 
 
 def _towards(pose: Pose, part: int, bounds: tuple[float, float, float]) -> float:
@@ -162,16 +170,19 @@ def walk(o: OrientedPoints, pose: Pose) -> OrientedPoints:
 
 
 def fly(o: OrientedPoints, pose: Pose) -> OrientedPoints:
-    """Rise and hover with beating wings."""
+    """Rise and hover with beating wings; a side without one spreads, unless it is the subject's back or breast."""
     aloft = swell(pose)
-    if pose.roles.left is None and pose.roles.right is None:
-        beat = 42 * DEGREE * sine(pose, 3) * aloft**0.5 + 30 * DEGREE * aloft
+    beat = 42 * DEGREE * sine(pose, 3) * aloft**0.5 + 30 * DEGREE * aloft
+    wings = {1: pose.roles.right, -1: pose.roles.left}
+    if wings == {1: None, -1: None}:
         o = lift_arms(o, pose, beat, beat)
     else:
-        for side, wing in ((1, pose.roles.right), (-1, pose.roles.left)):
+        for side, wing in wings.items():
             if wing is not None:
-                beat = 36 * DEGREE * sine(pose, 3) * aloft**0.5 + _towards(pose, wing, BEATING) * aloft
-                o = turn_part(o, pose, wing, side * beat, 2)
+                swing = 36 * DEGREE * sine(pose, 3) * aloft**0.5 + _towards(pose, wing, BEATING) * aloft
+                o = turn_part(o, pose, wing, side * swing, 2)
+            elif not pose.roles.is_sideways:
+                o = flap_side(o, pose, side, beat)
     o = turn(o, pose, 12 * DEGREE * aloft, 0, pose.middle)
     drift = 0.10 * pose.gain * pose.height * sine(pose)
     height = 0.40 * pose.gain * pose.height * aloft + 0.03 * pose.height * sine(pose, 3) * aloft

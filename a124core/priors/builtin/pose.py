@@ -111,7 +111,9 @@ def swell(pose: Pose, start: float = 0.0, end: float = 1.0) -> Tensor:
 
 
 def height_ramp(o: OrientedPoints, pose: Pose, power: float) -> ScalarField:
-    """Rise from 0 at the floor of the box to 1 at its top."""
+    """Rise from 0 at the floor of the box to 1 at its top; of a stiff body half of that is everywhere."""
+    if pose.skeleton.is_stiff:
+        return ScalarField(torch.full_like(o.points[..., 1], 0.5))
     return ramp(o.points, 1, float(pose.skeleton.low[1]), float(pose.skeleton.high[1]), power)
 
 
@@ -186,6 +188,8 @@ def lift_side(o: OrientedPoints, pose: Pose, sign: int, angle: Tensor) -> Orient
 
 def flap_side(o: OrientedPoints, pose: Pose, sign: int, angle: Tensor) -> OrientedPoints:
     """Spread the outer part of a body without limbs on one side of x, below its head, as a wing that lies at it."""
+    if pose.skeleton.is_stiff:
+        return o
     mid, half = float(pose.middle[0]), float(pose.size[0]) / 2
     low, height = float(pose.skeleton.low[1]), float(pose.height)
     out = ramp(o.points, 0, mid + sign * WING[0] * half, mid + sign * half)
@@ -210,11 +214,13 @@ def lift_arms(o: OrientedPoints, pose: Pose, left: Tensor, right: Tensor) -> Ori
 
 
 def turn_head(o: OrientedPoints, pose: Pose, angle: Tensor, axis: int) -> OrientedPoints:
-    """Turn the head: the limb, or softly the upper part of the box."""
+    """Turn the head: the limb, or softly the upper part of the box, if that bends."""
     if pose.has(HEAD):
         return turn_limb(o, pose, HEAD, angle, axis)
     if pose.roles.head is not None:
         return turn_part(o, pose, pose.roles.head, angle, axis)
+    if pose.skeleton.is_stiff:
+        return o
     low, height = float(pose.skeleton.low[1]), float(pose.height)
     upper = ramp(o.points, 1, low + 0.3 * height, low + 0.85 * height)
     return turn(o, pose, upper * angle[:, None], axis, pose.point(0.5, 0.4))

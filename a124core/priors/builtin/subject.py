@@ -73,6 +73,7 @@ class Skeleton:
     elevation: float = 0.0  # degrees
     parts: PartSkeleton | None = None  # of a subject made from an image: what its outline shows
     pieces: Pieces | None = None  # of one made from several things: each moves as a whole
+    is_stiff: bool = False  # one made from an image that does not bend
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ from ..prompt import SUBJECTS
 from ..subject import BODY, Skeleton, Subject, Surfels
 from .parts import is_creature, part_skeleton
 from .pieces import find_pieces
+from .stiffness import is_stiff
 
 if TYPE_CHECKING:
     from .solid import Solid
@@ -63,13 +64,14 @@ def inflate(reference: Reference) -> Subject:
     textures = make_textures(image, mask)
     solid = make_solid(mask, None if reference.depth is None else reference.depth.detach().cpu().float())
     points = _surfels(textures, solid, camera, 0.02 * _extent(camera) / METHOD_EXTENT).points
-    parts = part_skeleton(mask, camera, points)
+    stiff = is_stiff(mask)
+    parts = None if stiff else part_skeleton(mask, camera, points)
     viewpoint = (float(r.radius), float(r.fovy), float(r.elevation))
     pieces = find_pieces(mask, camera, points)
     if pieces is not None and len(pieces) < SEVERAL and parts is not None and is_creature(parts.roles):
         pieces = None
     parts = None if pieces is not None else parts
-    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *viewpoint, parts, pieces)
+    skeleton = Skeleton(points.amin(0), points.amax(0), None, (), *viewpoint, parts, pieces, stiff and pieces is None)
     return Subject("picture", lambda spacing: _surfels(textures, solid, camera, spacing), skeleton)
 
 
@@ -83,9 +85,10 @@ def make_textures(image: Tensor, mask: Tensor) -> Textures:  # (1, 3, S, S), (1,
     small = resize(image * mask, (side, side)) / cover.clamp_min(1e-4)
     inside = (cover > min(0.5, float(cover.max()) / 2)).float()
     small = torch.where(cover > 0, small, resize(image, (side, side)))
-    back = strengthened(back_colours(small, inside), small, inside)
-    turned, share = turned_rim(back, inside)
-    return Textures(image, torch.lerp(small, turned, share), torch.lerp(back, turned, share), mask)
+    coat = back_colours(small, inside)
+    turned, share = turned_rim(coat, inside)
+    back = strengthened(coat, small, inside)
+    return Textures(image, torch.lerp(coat, turned, share), torch.lerp(back, turned, share), mask)
 
 
 def match_example(reference: Reference, progress: ProgressCounter | None = None) -> str | None:

@@ -35,6 +35,7 @@ class PartSkeleton:
     joints: Tensor  # (P, 3) world
     elevations: tuple[float, ...]  # degrees above the horizontal to which each part points
     sides: tuple[int, ...]  # side of x to which each points: 1 or -1
+    lengths: tuple[float, ...]  # of each part, straight from its joint to its tip, world units
     roles: Roles
 
     def turned(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +80,9 @@ def part_skeleton(mask: Tensor, camera: Cameras, points: Tensor) -> PartSkeleton
     pointing = [_direction(part, silhouette) for part in silhouette.parts]
     elevations = tuple(degrees(atan2(-y, abs(x))) for x, y in pointing)
     sides = tuple(1 if x > 0 else -1 for x, _ in pointing)
-    return PartSkeleton(camera, (left, top, side), weights, joints, elevations, sides, name_parts(silhouette))
+    cell = side / silhouette.inside.shape[0] * 2 * tan(float(camera.fovy) * pi / 360) * float(camera.radius)
+    lengths = tuple(float(np.hypot(*(part.tip - part.joint))) * cell for part in silhouette.parts)
+    return PartSkeleton(camera, (left, top, side), weights, joints, elevations, sides, lengths, name_parts(silhouette))
 
 
 def _opened(silhouette: Silhouette | None) -> Silhouette | None:

@@ -13,8 +13,7 @@ from a124core.priors.builtin.puppet.loops import open_loops
 from a124core.priors.builtin.puppet.parts import describe_parts, part_skeleton
 from a124core.priors.builtin.puppet.pieces import fit_similarity
 from a124core.reference.reference import make_reference
-
-from . import drawings
+from benchmarks.drawings import silhouettes
 
 HAND_ON_HIP = [  # a person whose left hand lies on the hip and whose right arm hangs free
     (0.21, [(0.5, 0.38), (0.5, 0.56)]), (0.08, [(0.5, 0.3), (0.5, 0.22)]), (0.5, 0.18, 0.08, 0.09),
@@ -26,13 +25,13 @@ POINTS = torch.randn(500, 3, generator=torch.Generator().manual_seed(0)) * 0.2
 
 
 def test_a_hand_on_a_hip_makes_a_limb() -> None:
-    parts = part_skeleton(drawings.silhouette(HAND_ON_HIP), reference_camera(), POINTS)
+    parts = part_skeleton(silhouettes.silhouette(HAND_ON_HIP), reference_camera(), POINTS)
     assert None not in (parts.roles.head, parts.roles.left, parts.roles.right)
     left = parts.joints[parts.roles.left]
     assert left[1] > 0 and left[0] < 0  # the joint is the shoulder, not the hand
 
 
-@pytest.mark.parametrize("mask", [drawings.ring(), drawings.silhouette(CUP)], ids=["ring", "cup"])
+@pytest.mark.parametrize("mask", [silhouettes.ring(), silhouettes.silhouette(CUP)], ids=["ring", "cup"])
 def test_rings_and_handles_stay_closed(mask: torch.Tensor) -> None:
     parts = part_skeleton(mask, reference_camera(), POINTS)
     assert parts is None or parts.roles.waver is None
@@ -60,7 +59,7 @@ def test_a_similarity_is_found_again() -> None:
 
 def test_two_things_move_as_wholes_each_at_its_time() -> None:
     image = 0.2 + 0.6 * torch.rand((1, 3, 256, 256), generator=torch.Generator().manual_seed(0))
-    mask = drawings.silhouette(drawings.TWO)
+    mask = silhouettes.silhouette(silhouettes.TWO)
     own = inflate(make_reference(image, mask, mask_marks="subject"))
     pieces = own.skeleton.pieces
     assert len(pieces) == 2 and "2 pieces" in describe_parts(own.skeleton.parts, len(pieces))
@@ -79,7 +78,7 @@ def test_two_things_move_as_wholes_each_at_its_time() -> None:
 
 def test_a_body_without_limbs_walks_unbent_and_flies_with_its_sides() -> None:
     image = 0.2 + 0.6 * torch.rand((1, 3, 256, 256), generator=torch.Generator().manual_seed(0))
-    own = inflate(make_reference(image, drawings.silhouette(drawings.BLOB), mask_marks="subject"))
+    own = inflate(make_reference(image, silhouettes.silhouette(silhouettes.BLOB), mask_marks="subject"))
     surfels = own.surfels(0.06)
     rest = torch.pdist(surfels.points)
     walk = move("walk", surfels, torch.tensor([0.12]), own.skeleton).points[0]

@@ -17,10 +17,9 @@ from a124core.priors.builtin.puppet.inflate import inflate
 from a124core.priors.builtin.puppet.parts import describe_parts, part_skeleton
 from a124core.priors.builtin.subject import Subject
 from a124core.reference.reference import make_reference
+from benchmarks.drawings import silhouettes
 
-from . import drawings
-
-MASKS = {name.lower(): getattr(drawings, name) for name in (
+MASKS = {name.lower(): getattr(silhouettes, name) for name in (
     "CAT", "DOG", "PERSON", "EAGLE", "PLANT", "CAR", "PENCIL", "STRING", "BLOB", "TWO"
 )}
 TIMES = torch.arange(33) / 32
@@ -28,7 +27,7 @@ TIMES = torch.arange(33) / 32
 
 @cache
 def subject(name: str) -> Subject:
-    mask = drawings.ring() if name == "ring" else drawings.silhouette(MASKS[name])
+    mask = silhouettes.ring() if name == "ring" else silhouettes.silhouette(MASKS[name])
     image = 0.2 + 0.6 * torch.rand((1, 3, 256, 256), generator=torch.Generator().manual_seed(0))
     return inflate(make_reference(image, mask, mask_marks="subject"))
 
@@ -69,7 +68,7 @@ def test_what_has_no_parts_moves_as_before(name: str) -> None:
 
 
 def test_parts_are_the_same_every_time_and_at_every_size() -> None:
-    mask = drawings.silhouette(drawings.CAT)
+    mask = silhouettes.silhouette(silhouettes.CAT)
     small = torch.nn.functional.interpolate(mask, (128, 128), mode="area")
     points = subject("cat").surfels(0.05).points
     a, b, c = (part_skeleton(m, reference_camera(), points) for m in (mask, mask, small))
@@ -178,7 +177,7 @@ def test_no_motion_leaves_the_frame_and_time_0_is_the_picture(name: str, strengt
 
 
 def test_what_was_reduced_is_said() -> None:
-    full = torch.nn.functional.interpolate(drawings.silhouette(drawings.PERSON)[..., 20:240, 20:240], (256, 256))
+    full = torch.nn.functional.interpolate(silhouettes.silhouette(silhouettes.PERSON)[..., 20:240, 20:240], (256, 256))
     own = inflate(make_reference(torch.full((1, 3, 256, 256), 0.5), full, mask_marks="subject"))
     assert motion_gain(own, "jump") < 0.9
     assert "To stay in the image" in fit_note(own, "jump", Manner()) and "%" in fit_note(own, "jump", Manner())
@@ -210,7 +209,8 @@ def test_manners_out_of_range_are_refused() -> None:
 
 
 def test_priors_move_as_strongly_and_as_often_as_requested() -> None:
-    ref = make_reference(torch.full((1, 3, 256, 256), 0.5), drawings.silhouette(drawings.CAT), mask_marks="subject")
+    mask = silhouettes.silhouette(silhouettes.CAT)
+    ref = make_reference(torch.full((1, 3, 256, 256), 0.5), mask, mask_marks="subject")
     priors = make_priors(ref, "a cat waves", RequestedMotion(manner=Manner(0.5, 2)), image_size=16)
     assert priors.truth.appearance.manner == Manner(0.5, 2) == priors.video.prior.items[0].manner
     assert "head" in priors.summary and "tail" in priors.summary

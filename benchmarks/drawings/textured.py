@@ -1,19 +1,8 @@
-"""Shaded and textured pictures on white, with faces: what a user's picture has and a flat drawing has not."""
+"""Drawings to be shaded and textured, with faces: what a user's picture has and a flat drawing has not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-import torch
-from PIL import Image
-from scipy.ndimage import distance_transform_edt, gaussian_filter
-from torch import Tensor
-
-from .pictures import SIZE, Sheet
-
-ROUND = 0.08  # share of the side from the outline at which shading ends
-SHADE, FUR, MOTTLE = 0.35, 0.13, 0.05  # how dark the outline is; standard deviations of fine and of broad texture
+from .sheet import Sheet
 
 
 def owl(s: Sheet) -> None:
@@ -137,27 +126,63 @@ def guitar(s: Sheet) -> None:
         s.line([(0.24 + 0.008 * k, 0.77 + 0.008 * k), (0.86 + 0.008 * k, 0.12 + 0.008 * k)], 0.004, "#eeeeee")
 
 
-TEXTURED: dict[str, Callable[[Sheet], None]] = {
-    each.__name__: each for each in (owl, tiger, dog, person, car, eagle, guitar)
-}
+def wolf(s: Sheet) -> None:
+    """Stands, seen from the front: a pale mask with a dark nose, a pale breast, a hanging tail."""
+    s.line([(0.38, 0.7), (0.24, 0.74), (0.2, 0.88)], 0.09, "#5c6672")
+    for x in (0.4, 0.6):
+        s.line([(x, 0.6), (x, 0.9)], 0.1, "#6b7683")
+        s.oval(x, 0.91, 0.06, 0.028, "#d8dde3")
+    s.oval(0.5, 0.62, 0.19, 0.2, "#6b7683")
+    s.shape([(0.4, 0.5), (0.6, 0.5), (0.56, 0.66), (0.5, 0.74), (0.44, 0.66)], "#e4e8ec")
+    for sign in (-1, 1):
+        s.shape([(0.5 + sign * 0.06, 0.2), (0.5 + sign * 0.19, 0.26), (0.5 + sign * 0.2, 0.05)], "#4d5661")
+    s.oval(0.5, 0.3, 0.19, 0.17, "#6b7683")
+    s.oval(0.5, 0.36, 0.12, 0.09, "#e4e8ec")
+    for x in (0.425, 0.575):
+        s.oval(x, 0.27, 0.028, 0.024, "#f2c94c")
+        s.oval(x, 0.27, 0.012, 0.016, "#101010")
+    s.oval(0.5, 0.33, 0.032, 0.024, "#17171a")
+    s.line([(0.5, 0.35), (0.5, 0.38), (0.46, 0.4)], 0.009, "#17171a")
 
 
-def textured_picture(name: str) -> Tensor:
-    """Image (1, 3, S, S) in [0, 1] on white."""
-    return shaded(TEXTURED[name], (1.0, 1.0, 1.0))
+def minstrel(s: Sheet) -> None:
+    """A woman who plays a lute: its body before hers, its neck beyond her arm."""
+    for x in (0.44, 0.56):
+        s.line([(x, 0.72), (x, 0.9)], 0.06, "#e2b08a")
+        s.oval(x, 0.91, 0.05, 0.024, "#4a3020")
+    s.shape([(0.4, 0.4), (0.6, 0.4), (0.7, 0.8), (0.3, 0.8)], "#7b4a9b")
+    s.oval(0.5, 0.24, 0.13, 0.14, "#8a4b22")
+    s.oval(0.5, 0.33, 0.12, 0.1, "#8a4b22")
+    s.oval(0.5, 0.25, 0.09, 0.11, "#e8b894")
+    for x in (0.465, 0.535):
+        s.oval(x, 0.245, 0.016, 0.016, "#ffffff")
+        s.oval(x, 0.246, 0.009, 0.011, "#2c4a2e")
+    s.line([(0.465, 0.305), (0.5, 0.315), (0.535, 0.305)], 0.01, "#b0413e")
+    s.line([(0.6, 0.5), (0.14, 0.36)], 0.032, "#5a3a1e")
+    s.line([(0.15, 0.37), (0.12, 0.3)], 0.045, "#3a2412")
+    s.oval(0.58, 0.56, 0.13, 0.1, "#c98a45")
+    s.oval(0.56, 0.55, 0.032, 0.03, "#2b1a0e")
+    s.line([(0.41, 0.43), (0.28, 0.52), (0.29, 0.42)], 0.06, "#7b4a9b")
+    s.oval(0.29, 0.41, 0.034, 0.034, "#e8b894")
+    s.line([(0.6, 0.43), (0.74, 0.52), (0.63, 0.6)], 0.06, "#7b4a9b")
+    s.oval(0.62, 0.6, 0.034, 0.034, "#e8b894")
 
 
-def shaded(draw: Callable[[Sheet], None], background: tuple[float, float, float]) -> Tensor:
-    """Image (1, 3, S, S) in [0, 1] of a drawing, rounded by shading and with texture, on a background."""
-    sheet = Sheet()
-    draw(sheet)
-    layers = np.asarray(sheet.picture, dtype=np.float64) / 255
-    alpha, side = layers[..., 3:], len(layers)
-    noise = np.random.default_rng(0)
-    fur, mottle = (gaussian_filter(noise.standard_normal((side, side)), width) for width in ((4, 1.2), 12))
-    deep = np.clip(distance_transform_edt(alpha[..., 0] > 0.5) / (ROUND * side), 0, 1)
-    light = 1 - SHADE * (1 - np.sqrt(1 - (1 - deep) ** 2))
-    light *= 1 + FUR * fur / fur.std() + MOTTLE * mottle / mottle.std()
-    shown = (layers[..., :3] * light[..., None]).clip(0, 1) * alpha + (1 - alpha) * np.array(background)
-    small = Image.fromarray((shown * 255).round().astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BOX)
-    return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
+def wyvern(s: Sheet) -> None:
+    """From the front: broad membranes that grow from its shoulders and lie at its body down to the hips."""
+    s.line([(0.42, 0.78), (0.26, 0.88), (0.12, 0.84), (0.08, 0.74)], 0.05, "#375f8c")
+    for sign in (-1, 1):
+        edge = [(0.06, 0.36), (0.2, 0.16), (0.42, 0.14), (0.4, 0.34), (0.33, 0.36), (0.3, 0.52), (0.22, 0.52),
+                (0.14, 0.68)]
+        s.shape([(0.5 + sign * x, y) for x, y in edge], "#d08a3c")
+        s.line([(0.5 + sign * 0.08, 0.4), (0.5 + sign * 0.2, 0.17), (0.5 + sign * 0.41, 0.15)], 0.024, "#8f5620")
+    for x in (0.43, 0.57):
+        s.line([(x, 0.72), (x, 0.9)], 0.09, "#2f5378")
+    s.oval(0.5, 0.6, 0.14, 0.22, "#4377ae")
+    s.oval(0.5, 0.62, 0.08, 0.17, "#e8e0c0")
+    s.oval(0.5, 0.27, 0.12, 0.12, "#4377ae")
+    for sign in (-1, 1):
+        s.shape([(0.5 + sign * 0.04, 0.18), (0.5 + sign * 0.09, 0.2), (0.5 + sign * 0.1, 0.07)], "#f0e6c8")
+        s.oval(0.5 + sign * 0.05, 0.25, 0.026, 0.028, "#fff6c2")
+        s.oval(0.5 + sign * 0.05, 0.255, 0.011, 0.02, "#141414")
+    s.line([(0.44, 0.33), (0.5, 0.345), (0.56, 0.33)], 0.01, "#20364f")

@@ -1,13 +1,10 @@
-"""Shaded and textured pictures of further kinds: limbs that touch, holes, thin bars, pale on white, dark on dark."""
+"""Drawings that nothing is tuned on: limbs that touch, holes, thin bars, pale on white, dark on dark."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import cos, pi, sin
 
-from .pictures import Sheet
-
-WHITE, DARK, GREEN = (1.0, 1.0, 1.0), (0.09, 0.09, 0.11), (0.83, 0.89, 0.83)  # backgrounds
+from .sheet import Sheet
 
 
 def fox(s: Sheet) -> None:
@@ -237,14 +234,3 @@ def bear(s: Sheet) -> None:
     s.oval(0.5, 0.31, 0.03, 0.022, "#20140d")
     for x in (0.43, 0.57):
         s.oval(x, 0.26, 0.018, 0.02, "#20140d")
-
-
-UNSEEN: dict[str, tuple[Callable[[Sheet], None], tuple[float, float, float]]] = {
-    each.__name__: (each, background)
-    for background, drawn in (
-        (WHITE, (fox, elephant, tree, ship, bicycle, hammer, logo, dragon, snake, couple, wreath, goose, guitarist)),
-        (DARK, (cat,)),
-        (GREEN, (bear,)),
-    )
-    for each in drawn
-}

@@ -1,41 +1,10 @@
-"""Pictures that nobody tuned anything on, drawn here: what an inflated scene has to cope with."""
+"""Drawings in flat colours with their alpha: a lying body, thin arms, a hole, several pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import torch
-from PIL import Image, ImageDraw
-from torch import Tensor
 
-SIZE, FOLD = 512, 2  # pixels; drawn larger and averaged down
-
-Box = tuple[float, float, float, float]
-
-
-class Sheet:
-    """A transparent square of side 1, y down."""
-
-    def __init__(self) -> None:
-        self.picture = Image.new("RGBA", (SIZE * FOLD, SIZE * FOLD), (0, 0, 0, 0))
-        self.pen = ImageDraw.Draw(self.picture)
-
-    def oval(self, x: float, y: float, rx: float, ry: float, colour: str) -> None:
-        self.pen.ellipse(_scaled((x - rx, y - ry, x + rx, y + ry)), fill=colour)
-
-    def hole(self, x: float, y: float, rx: float, ry: float) -> None:
-        self.pen.ellipse(_scaled((x - rx, y - ry, x + rx, y + ry)), fill=(0, 0, 0, 0))
-
-    def shape(self, points: list[tuple[float, float]], colour: str) -> None:
-        self.pen.polygon([_scaled(p) for p in points], fill=colour)
-
-    def line(self, points: list[tuple[float, float]], width: float, colour: str) -> None:
-        self.pen.line([_scaled(p) for p in points], fill=colour, width=round(width * SIZE * FOLD), joint="curve")
-
-
-def _scaled(values: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(v * SIZE * FOLD for v in values)
+from .sheet import Sheet
 
 
 def fish(s: Sheet) -> None:
@@ -78,15 +47,3 @@ def balloons(s: Sheet) -> None:
         s.shape([(x, y + 0.14), (x - 0.03, y + 0.19), (x + 0.03, y + 0.19)], colour)
         s.oval(x, y, 0.115, 0.15, colour)
         s.oval(x - 0.04, y - 0.06, 0.025, 0.035, "#ffffff")
-
-
-PICTURES: dict[str, Callable[[Sheet], None]] = {"fish": fish, "cactus": cactus, "ring": ring, "balloons": balloons}
-
-
-def picture(name: str) -> tuple[Tensor, Tensor]:
-    """Image (1, 3, S, S) and alpha (1, 1, S, S), in [0, 1]."""
-    sheet = Sheet()
-    PICTURES[name](sheet)
-    small = sheet.picture.resize((SIZE, SIZE), Image.Resampling.BOX)
-    planes = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None].float() / 255
-    return planes[:, :3], planes[:, 3:]
