@@ -42,6 +42,7 @@ class TcnnGrid:
         return {"otype": "HashGrid", "n_features_per_level": 2, "interpolation": "Linear", **vars(self)}
 
 
+@lru_cache(maxsize=1)
 def is_installed() -> bool:
     """Is its Python package there?"""
     return find_spec(PACKAGE) is not None
