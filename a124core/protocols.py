@@ -93,6 +93,7 @@ class Field(Protocol):
     occupancy: Any = None  # field.occupancy.Occupancy, the cells that may hold density; None: unknown
     loop: bool = False  # does time 1 continue at time 0?
     max_resolution: int | None = None  # of its finest detail, in cells along the cube; None: unknown
+    front: float = 0.0  # degrees of azimuth that the reference image was taken from: where exports begin to look
 
     @property
     def device(self) -> torch.device:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..cameras.rig import FOVY, RADIUS
+from ..field.config import BACKBONES
+from ..field.hexplane import REFERENCE_AZIMUTH
 from ..models3d.read import ANY_UP, UPWARDS
 from ..priors.builtin import AS_USUAL, FROM_PROMPT, MAX_SPEED, MAX_STRENGTH, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
@@ -24,7 +26,7 @@ from .prior_check import add_prior_check_args
 
 CAMERA = (  # of the picture: option, default, meaning
     ("elevation", 0.0, "degrees that the camera of the picture looked down from"),
-    ("azimuth", 0.0, "degrees that it stood to the side"),
+    ("azimuth", None, f"degrees that it stood to the side (0; with --backbone HexPlane {REFERENCE_AZIMUTH:g})"),
     ("radius", RADIUS, "its distance; the scene reaches from -1 to 1"),
     ("fovy", FOVY, "its field of view from top to bottom, degrees"),
 )
@@ -133,7 +135,8 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--mask-marks", choices=MASK_MARKS, default="auto", help="what white means in the mask")
     p.add_argument("--recentre", action="store_true", help="frame the subject in the middle")
     for name, value, meaning in CAMERA:
-        p.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (%(default)g)")
+        p.add_argument(f"--{name}", type=float, default=value, help=meaning if value is None else
+                       f"{meaning} (%(default)g)")
     p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, good for "
                    "larger images in ten minutes or so, draft for a GPU, released and paper for hours of a large "
                    "one; auto: draft with --priors diffusers, else demo (%(default)s)")
@@ -156,6 +159,9 @@ def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="same seed, threads and backend: same result")
     p.add_argument("--steps-scale", type=float, default=1.0, help="multiplies the steps of every stage: "
                    "0.2 is a quick look (%(default)s)")
+    p.add_argument("--backbone", choices=BACKBONES, default=BACKBONES[0], help="what holds the scene's features: 4D "
+                   "grid, the paper's; for comparison HexPlane, six planes of space and time, or tiny-cuda-nn, the "
+                   "grid of that package (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
     p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
                    "once: low needs least and takes longest; the result is the same (%(default)s)")

@@ -25,7 +25,8 @@ def add_camera_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--cameras", default="orbit", help="orbit, still, or a file: transforms.json, camera_path.json of "
                    "nerfstudio, or keys in JSON (%(default)s)")
     p.add_argument("--elevation", type=float, default=0.0, help="degrees from which the camera looks down")
-    p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera stands")
+    p.add_argument("--azimuth", type=float, default=0.0, help="where the orbit begins, or the still camera "
+                   "stands, degrees from the side that the picture shows")
     p.add_argument("--radius", type=float, default=RADIUS, help="distance of the camera; the scene has side 2")
     p.add_argument("--fovy", type=float, default=FOVY, help="field of view from top to bottom, degrees")
     p.add_argument("--turns", type=float, default=1.0, help="how many times the orbit goes round (%(default)g)")

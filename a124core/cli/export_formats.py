@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..cameras.facing import from_front
 from ..cameras.paths import CameraPath, StaticCamera
 from ..export.images.capture import CaptureOptions, export_capture
 from ..export.images.film import FilmOptions, export_film
@@ -44,7 +45,7 @@ def _film_options(args: Any) -> tuple[CameraPath, FilmOptions]:
 def _write_film(field: Field4D, target: Path, options: tuple[CameraPath, FilmOptions]) -> str:
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
-        export_film(field, target, cameras, film, on_progress)
+        export_film(field, target, from_front(cameras, field.front), film, on_progress)
     return f"{count_noun(film.frames, 'frame')}, {film.frames / film.fps:.1f} s."
 
 
@@ -52,7 +53,7 @@ def _write_frames(field: Field4D, target: Path, options: tuple[CameraPath, FilmO
     """Write images with depth, normals, masks and cameras."""
     cameras, film = options
     with progress_bar(target.name, film.frames) as on_progress:
-        export_frames(field, target, cameras, film, on_progress)
+        export_frames(field, target, from_front(cameras, field.front), film, on_progress)
     return f"{count_noun(film.frames, 'frame')} with depth, normals, masks and cameras."
 
 

@@ -24,7 +24,7 @@ def describe(path: Path) -> str:
         return _snapshot(path)
     field, extra = read_field(path)
     first = [f"  {name}: {extra.pop(name)}" for name in FIRST if name in extra]
-    numbers = field.table.numel() + sum(v.numel() for v in field.mlp.values())
+    numbers = sum(v.numel() for v in field.parameters.values())
     moves = "moves" if field.config.time_grids > 1 else "stands still"
     lines = [
         f"{path}: a field that {moves}, {path.stat().st_size / 2**20:.1f} MB",

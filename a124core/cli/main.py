@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..cameras.rig import reference_camera
+from ..field.hexplane import default_azimuth
 from ..priors.builtin import Manner, example_image
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
@@ -96,7 +97,9 @@ def demo_run(options: object) -> RunOptions:
     """A built-in subject, from its photograph."""
     image, mask = example_image(options.subject, DEMO_SIZE)
     return RunOptions(
-        make_reference(image, mask, mask_marks="subject"),
+        make_reference(
+            image, mask, mask_marks="subject", camera=reference_camera(azimuth=default_azimuth(options.backbone))
+        ),
         f"a {options.subject}, {options.motion}",
         options.motion,
         options.subject,
@@ -106,6 +109,7 @@ def demo_run(options: object) -> RunOptions:
         memory=options.memory,
         device=available_device(options.device),
         manner=Manner(options.strength, options.speed),
+        backbone=options.backbone,
         reference_source=f"example {options.subject}, {DEMO_SIZE} pixels",
     )
 
@@ -142,6 +146,7 @@ def animate_run(options: object) -> RunOptions:
         clip_cameras=options.clip_cameras,
         images=options.images,
         images_cameras=options.images_cameras,
+        backbone=options.backbone,
         reference_source=_file_digests(options),
     )
 
@@ -164,7 +169,8 @@ def read_reference(options: object) -> Reference:
     image, alpha, note = read_image(options.image)
     mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
     depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
-    camera = reference_camera(options.elevation, options.azimuth, options.radius, options.fovy)
+    azimuth = default_azimuth(options.backbone) if options.azimuth is None else options.azimuth
+    camera = reference_camera(options.elevation, azimuth, options.radius, options.fovy)
     reference = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, camera)
     labelled = (("Picture", note), ("Mask", mask_note), ("Depth", depth_note))
     notes = [f"{name}: {text}" for name, text in labelled if text]

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from ..field.grid import rows_per_grid
+from ..field.config import BACKBONES, with_backbone
+from ..field.layout import table_parameters
 from ..priors.builtin import AS_USUAL, FROM_PROMPT, BuiltInPriors, Manner, RequestedMotion, make_priors
 from ..priors.builtin.puppet.own_model import NAME as MODEL
 from ..priors.defaults import normalised_built_in
@@ -61,6 +62,7 @@ class RunOptions:
     images_cameras: Path | None = None  # JSON of their cameras
     calibrate: bool = False  # choose cfg and noise range of learned priors when a stage begins
     manner: Manner = AS_USUAL  # of a built-in motion
+    backbone: str = BACKBONES[0]
     reference_source: str = ""  # of what the reference was made, in words and hashes of files; empty: its pixels say it
 
     def __post_init__(self) -> None:
@@ -176,6 +178,7 @@ def _adapted(settings: Preset, options: RunOptions) -> Preset:
     changes = {"static": mode, "coarse": mode | coarse, "fine": mode | fine | condition}
     stages = {name: replace(getattr(settings, name), **change) for name, change in changes.items()}
     scale, memory = options.steps_scale, options.memory
+    settings = replace(settings, field=with_backbone(settings.field, options.backbone))
     return replace(settings, **{name: with_memory(_scaled(stage, scale), memory) for name, stage in stages.items()})
 
 
@@ -226,5 +229,5 @@ def pixel_digest(reference: Reference | None) -> str:
 def required_disk(settings: Preset, saved: int = 0, done: bool = False) -> int:
     """Return the bytes of two snapshots and the next one with two Adam moments each, two finished fields, and the
     results; less what an interrupted run saved, and only of the results where all its stages are done."""
-    field = settings.field.time_grids * rows_per_grid(settings.field) * 2 * torch.finfo(torch.float32).bits // 8
+    field = table_parameters(settings.field) * torch.finfo(torch.float32).bits // 8
     return (field if done else max(field * (3 * 3 + 2) - saved, field)) + SPARE

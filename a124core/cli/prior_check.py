@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..export.checkpoint import load_field
 from ..export.images.sheets import write_image
+from ..field.config import BACKBONES
 from ..prior_check.check import PriorCheck, check_priors
 from ..prior_check.views import ProbeViews, render_views
 from ..protocols import Guidances
@@ -37,6 +38,7 @@ def add_prior_check_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     # of a run, which this is not
     p.set_defaults(steps_scale=1.0, sampling=None, reference_mode=None, condition=None, calibrate=False)
+    p.set_defaults(backbone=BACKBONES[0])
 
 
 def prior_check(describe: Callable[[argparse.Namespace], RunOptions], options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..cameras.facing import from_front
 from ..export.checkpoint import load_field
 from ..export.images.film import export_film
 from ..export.images.frames import export_frames
@@ -24,7 +25,7 @@ def render_file(options: object) -> None:
     path, frames = camera_path_from_args(options)
     film = film_options_from_args(options, frames, WHITE)
     field = load_field(options.field).to(device)
-    write = export_film if out.suffix else export_frames
+    write, path = export_film if out.suffix else export_frames, from_front(path, field.front)
     with created_folder(out.parent), progress_bar("render", film.frames) as on_progress:
         write(field, out, path, film, on_progress)
     print(f"Written: {out}")

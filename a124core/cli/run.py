@@ -12,6 +12,7 @@ from typing import Any
 from ..evaluation.evaluate import EvalSet, build_eval_set, evaluate, field_renderer, static_baseline
 from ..export.images.sheets import write_image
 from ..field.field4d import Field4D
+from ..field.hexplane import facing_note
 from ..priors.builtin.make import TILE
 from ..priors.checked import PriorError
 from ..protocols import FieldLostError, Guidances, OnStep, Run, Step
@@ -110,6 +111,8 @@ def prepare_aloud(options: RunOptions, say: Say) -> PreparedRun:
     prepared = prepare(options)
     say(prepared.understood)
     say(prepared.recipe)
+    if note := facing_note(prepared.settings.field, float(prepared.camera.azimuth[0])):
+        say(note)
     return prepared
 
 

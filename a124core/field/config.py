@@ -1,20 +1,22 @@
-"""Options of the 4D grid field. Defaults: the authors' release."""
+"""Options of the field. Defaults: the authors' release."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..utils.validate import ABOVE_ZERO, check_choice, check_range, check_types
 
+BACKBONES = ("4D grid", "HexPlane", "tiny-cuda-nn")
 INDEX_MODES = ("hash", "tiled_full", "tiled_legacy", "tiled")
 DENSITIES = ("exp", "softplus")
 VERSION_1_NAMES = {"base": "base_resolution", "finest": "max_resolution", "log2_rows": "log2_hashmap_size"}
+BEFORE_BACKBONES = 2  # the last version of files whose fields are all 4D grids
 
 
 @dataclass(frozen=True)
 class FieldConfig:
-    """The 4D grid and its MLP (release)."""
+    """What holds the features, the 4D grid as released, and its MLP."""
 
     time_grids: int = 64  # --time_grid_size
     levels: int = 16
@@ -28,6 +30,7 @@ class FieldConfig:
     blob_radius: float = 0.2
     loop: bool = False  # the last time grid neighbours the first
     init_scale: float = 1e-4  # tables start uniform in (-init_scale, init_scale)
+    backbone: str = "4D grid"  # or "HexPlane" (hexplane.py), or "tiny-cuda-nn" (tcnn_grid.py)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -40,6 +43,17 @@ class FieldConfig:
         check_range(self, ABOVE_ZERO, 1e6, "blob_radius")
         check_choice(self, "index_mode", INDEX_MODES)
         check_choice(self, "density", DENSITIES)
+        check_choice(self, "backbone", BACKBONES)
+        if self.backbone != BACKBONES[0] and self.index_mode != "hash":
+            raise ValueError(
+                f"index_mode is {self.index_mode!r}, but backbone {self.backbone!r} has an index of its own: set "
+                "index_mode to hash, or backbone to 4D grid."
+            )
+
+
+def with_backbone(config: FieldConfig, backbone: str) -> FieldConfig:
+    """Return the options with another backbone, whose index is its own."""
+    return replace(config, backbone=backbone, index_mode=config.index_mode if backbone == BACKBONES[0] else "hash")
 
 
 def config_from_file(options: Any, version: int) -> FieldConfig:
@@ -52,4 +66,6 @@ def config_from_file(options: Any, version: int) -> FieldConfig:
 
 def upgraded(options: dict[str, Any], version: int) -> dict[str, Any]:
     """Return a file's field options under the names of today, whatever the file's version."""
-    return {VERSION_1_NAMES.get(name, name): value for name, value in options.items()} if version == 1 else options
+    if version == 1:
+        options = {VERSION_1_NAMES.get(name, name): value for name, value in options.items()}
+    return {**options, "backbone": BACKBONES[0]} if version <= BEFORE_BACKBONES else options

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from ..kernels.grid_index import PRIMES, Level
 from .config import FieldConfig
+from .tcnn_grid import tcnn_levels
 
 # Korobov's lattice rules (1, a, a^2) modulo 2^k: of all odd a the one whose lattice of cells that share a row has the
 # longest shortest vector; from k = 20 on of 200,000 evenly spaced ones, for k = 24 of 1,000.
@@ -35,7 +36,9 @@ def row_count(config: FieldConfig, level: int) -> int:
 
 @lru_cache(maxsize=32)
 def grid_levels(config: FieldConfig) -> tuple[Level, ...]:
-    """Return every level with its offset in the table."""
+    """Return every level with its offset in the table, of the backbone's own grid."""
+    if config.backbone == "tiny-cuda-nn":
+        return tcnn_levels(config)
     levels, offset = [], 0
     for number in range(config.levels):
         level = _level(config, number, offset)
@@ -46,18 +49,7 @@ def grid_levels(config: FieldConfig) -> tuple[Level, ...]:
 
 def rows_per_grid(config: FieldConfig) -> int:
     """Return the rows of one time grid: 903,480 at the paper's size."""
-    return sum(row_count(config, level) for level in range(config.levels))
-
-
-def parameter_shapes(config: FieldConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the table and of the MLP's weights and biases."""
-    return {
-        "table": (config.time_grids, rows_per_grid(config), 2),
-        "w1": (config.hidden, 2 * config.levels),
-        "b1": (config.hidden,),
-        "w2": (4, config.hidden),
-        "b2": (4,),
-    }
+    return sum(level.rows for level in grid_levels(config))
 
 
 def _level(config: FieldConfig, number: int, offset: int) -> Level:

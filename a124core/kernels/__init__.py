@@ -12,8 +12,11 @@ from torch import Tensor
 
 from .dispatch import ops_for
 from .grid_index import Level
+from .tcnn import TcnnGrid, encode_frames, native_encoding
 from .torch_impl import ops as torch_ops
 from .torch_impl.adam import AdamRule
+from .torch_impl.grid import is_few
+from .torch_impl.planes import PlaneLevel
 
 TABLE_DTYPES = (torch.float32, torch.float16)  # of tables in fused kernels
 MAX_WIDTH, OUTPUTS = 64, 4  # features and hidden units that a fused kernel has registers for; density and colour
@@ -24,6 +27,28 @@ def encode_grid(
 ) -> Tensor:
     """As torch_impl.grid.encode_grid: (T, rows, 2), (N, 3), (N,) -> (N, 2 L), or with slopes (3, N, 2 L)."""
     return _grid_ops(table, xyz, time).encode_grid(table, xyz, time, levels, loop, slopes)
+
+
+def encode_tcnn(
+    table: Tensor, xyz: Tensor, time: Tensor, levels: tuple[Level, ...], grid: TcnnGrid, loop: bool = False,
+    slopes: bool = False,
+) -> Tensor:
+    """As encode_grid, of levels that `grid` gives tiny-cuda-nn: features by that package where it is installed and the
+    times are few; slopes, and all else, by the pack's own kernels."""
+    plain = len(time) and _all_float32(table, xyz, time) and not _any_gradient(xyz, time)
+    encoding = native_encoding(grid, levels, table.device) if plain and not slopes else None
+    n_rows = sum(level.rows for level in levels)
+    if encoding is not None and is_few(len(torch.unique_consecutive(time)), len(time), n_rows, len(levels)):
+        return encode_frames(encoding, table[:, :n_rows], xyz, time, loop)
+    return encode_grid(table, xyz, time, levels, loop, slopes)
+
+
+def encode_planes(
+    planes: Tensor, lines: Tensor, xyz: Tensor, time: Tensor, levels: tuple[PlaneLevel, ...], loop: bool = False,
+    slopes: bool = False,
+) -> Tensor:
+    """As torch_impl.planes.encode_planes: (P, 2), (T, L, 2), (N, 3), (N,) -> (N, 6 levels) or (3, N, 6 levels)."""
+    return ops_for(planes.device).encode_planes(planes, lines, xyz, time, levels, loop, slopes)
 
 
 def mlp(features: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:

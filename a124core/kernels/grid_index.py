@@ -21,8 +21,19 @@ class Level:
     hashed: bool  # xor instead of sum
     rows: int
     offset: int
-    wraps: bool  # row is taken modulo rows, a power of two; False: every corner has its own row
+    wraps: bool  # row is taken modulo rows; False: every corner has its own row
     smooth: bool  # smoothstep weights 3 f^2 - 2 f^3 instead of linear ones
+
+    @property
+    def mask(self) -> int:
+        """Return the bits of a row that count: of a modulo by a power of two; else all."""
+        return self.rows - 1 if self.wraps and not self.folds else 0xFFFFFFFF
+
+    @property
+    def folds(self) -> bool:
+        """Is the modulo of a row below 2 * rows, by no power of two? So on tiny-cuda-nn's dense levels, whose far
+        faces have no rows of their own."""
+        return self.wraps and self.rows & (self.rows - 1) != 0
 
 
 def space_corners(
@@ -60,14 +71,16 @@ def _outer(combine: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, z:
 
 
 def corner_rows(cell: Tensor, level: Level) -> Tensor:  # (3, N) int32 -> (8, N) int32
-    """Return each corner's row. 32-bit wrap-around is harmless: rows is a power of two wherever a modulo is taken."""
+    """Return each corner's row. 32-bit wrap-around is harmless: where it happens, rows is a power of two."""
     axes = []
     for cells, stride in zip(cell, map(as_int32, level.strides), strict=True):
         low = cells * stride
         axes.append(torch.stack((low, low + stride)))
     index = _outer(operator.xor if level.hashed else operator.add, *axes)
-    if level.wraps:
-        index &= level.rows - 1
+    if level.folds:
+        index %= level.rows
+    elif level.wraps:
+        index &= level.mask
     return index.add_(level.offset)
 
 

@@ -19,8 +19,9 @@ LEVELS = (
     Level(3.0, (1, 5, 25), hashed=False, rows=128, offset=0, wraps=False, smooth=False),
     Level(11.0, (1, 13, 169), hashed=False, rows=256, offset=128, wraps=True, smooth=False),
     Level(30.7, PRIMES, hashed=True, rows=256, offset=384, wraps=True, smooth=True),
+    Level(4.6, (1, 6, 36), hashed=False, rows=216, offset=640, wraps=True, smooth=False),
 )
-ROWS = 640
+ROWS = 856
 
 Case = Callable[[ModuleType, torch.device], tuple[Tensor, ...]]  # a value, then its gradients
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..field.config import FieldConfig
-from ..field.grid import rows_per_grid
+from ..field.layout import features_per_level, parameter_shapes, table_parameters
 from ..kernels.dispatch import backend_name
 from ..priors.point_mass import PointMassPrior
 from ..protocols import Guidance, ModelPrior
@@ -24,6 +25,7 @@ from ..utils.text import format_bytes
 
 FLOAT = 4  # bytes of a float32
 CORNER_BYTES = {"torch": 64, "numba": 0, "triton": 0}  # of a sample on one level: 8 indices, 8 weights
+PLANE_BYTES = 144  # the same of HexPlane, in torch everywhere: 18 indices, 18 weights; three lines of one time grid
 LOOKUP_BYTES = {"torch": 0, "numba": 20, "triton": 0}  # of a sample each time the tables are read
 DIFFERENCES_BYTES = 141  # of a sample, beside the six readings of the field
 FILLED = 0.06  # share of the steps across the cube that are samples: of a new field; finished scenes have 0.04 to 0.06
@@ -70,8 +72,8 @@ def estimate_memory(
     priors = model_priors(guidances)
     still = 0  # the scene at time 0, that a source judges
     if isinstance(config, CoarseConfig) and any(g is not None and g.source is not None for g in guidances):
-        still = table_bytes(replace(field, time_grids=1)) + mlp_bytes(field) + config.render.occupancy_size**3 * FLOAT
-    weights = table_bytes(field) + mlp_bytes(field)
+        still = weight_bytes(replace(field, time_grids=1)) + config.render.occupancy_size**3 * FLOAT
+    weights = weight_bytes(field)
     slices = config.render.occupancy_slices if field.time_grids > 1 else 1
     occupancy = slices * config.render.occupancy_size**3 * FLOAT
     frozen = weights + occupancy if isinstance(config, FineConfig) else 0
@@ -88,13 +90,13 @@ def kernels_on(device: torch.device | str) -> str:
 
 
 def table_bytes(field: FieldConfig) -> int:
-    """Size of the time grids."""
-    return field.time_grids * rows_per_grid(field) * 2 * FLOAT
+    """Size of the time grids, and of HexPlane's planes of space."""
+    return table_parameters(field) * FLOAT
 
 
-def mlp_bytes(field: FieldConfig) -> int:
-    """Size of w1, b1, w2, b2."""
-    return (field.hidden * (2 * field.levels + 1) + 4 * (field.hidden + 1)) * FLOAT
+def weight_bytes(field: FieldConfig) -> int:
+    """Size of tables and MLP."""
+    return sum(map(prod, parameter_shapes(field).values())) * FLOAT
 
 
 def samples_at_once(field: FieldConfig, config: StageConfig) -> float:
@@ -109,13 +111,15 @@ def samples_at_once(field: FieldConfig, config: StageConfig) -> float:
 def graph_bytes(field: FieldConfig, normals: str | None, kernels: str) -> int:
     """Size of what one sample keeps for the backward pass: added up from what the operations save. A normal in closed
     form reads the field again and keeps the slopes along three axes; one of differences reads it six times."""
-    corners, lookup = CORNER_BYTES[kernels], LOOKUP_BYTES[kernels]
-    query = (8 + corners) * field.levels + 4 * field.hidden + lookup
+    corners, lookup, width = CORNER_BYTES[kernels], LOOKUP_BYTES[kernels], features_per_level(field)
+    if field.backbone == "HexPlane":
+        corners, lookup = PLANE_BYTES, 0
+    query = (4 * width + corners) * field.levels + 4 * field.hidden + lookup
     if normals is None:
         return query + 96
     if normals == "differences":
         return 7 * query + 96 + DIFFERENCES_BYTES
-    return query + 96 + (40 + 3 * corners) * field.levels + 9 * field.hidden + 65 + 2 * lookup
+    return query + 96 + (20 * width + 3 * corners) * field.levels + 9 * field.hidden + 65 + 2 * lookup
 
 
 def model_priors(guidances: Iterable[Guidance | None]) -> list[ModelPrior]:

@@ -44,8 +44,7 @@ class Health:
 
     def check_parameters(self, step: int, field: Field4D) -> None:
         """Raise FieldExplodedError if a parameter is no number, or far from any that learning leads to."""
-        tensors = (field.table, *field.mlp.values())
-        if all(float(torch.linalg.vector_norm(tensor.detach())) < LARGEST for tensor in tensors):
+        if all(float(torch.linalg.vector_norm(tensor.detach())) < LARGEST for tensor in field.parameters.values()):
             return  # no number exceeds the norm, which is found in a quarter of the time
         blown = [size for size in _largest(field) if not size < LARGEST]
         if blown:
@@ -65,11 +64,12 @@ class Health:
 
 
 def _largest(field: Field4D) -> tuple[float, float]:
-    """Return the largest absolute values of table and MLP; nan where there is one that is no number."""
-    table, *mlp = (tensor.detach().aminmax() for tensor in (field.table, *field.mlp.values()))
-    return _absolute(*table), max((_absolute(*pair) for pair in mlp), key=lambda size: (math.isnan(size), size))
+    """Return the largest absolute values of tables and MLP; nan where there is one that is no number."""
+    return _absolute(field.tables), _absolute(field.mlp)
 
 
-def _absolute(low: Tensor, high: Tensor) -> float:
-    """Return the larger absolute value; aminmax makes both nan where one number is."""
-    return max(float(high), -float(low))
+def _absolute(tensors: dict[str, Tensor]) -> float:
+    """Return the largest absolute value; aminmax makes both ends nan where one number is."""
+    ends = (tensor.detach().aminmax() for tensor in tensors.values())
+    sizes = [max(float(high), -float(low)) for low, high in ends]
+    return max(sizes, key=lambda size: (math.isnan(size), size))

@@ -32,7 +32,8 @@ def optimise(
 ) -> Field4D:  # on the CPU
     """Run one stage. Whatever is None is left out; ValueError if nothing is left to supervise it."""
     used = checked(used_guidances(stage, guidances))
-    field = replace(field, smooth_normals=config.render.normals == "differences")
+    front = field.front if reference is None else float(reference.camera.azimuth[0])
+    field = replace(field, smooth_normals=config.render.normals == "differences", front=front)
     batch_fn = BATCHES[stage](field, reference, used, config, torch.device(run.device))
     return optimise_field(stage, field, config, batch_fn, used, camera_of(reference), run)
 

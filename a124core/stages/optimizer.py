@@ -17,9 +17,9 @@ TV_POINTS = 100_000  # points of the sampled temporal TV (release)
 
 
 def new_optimiser(field: Field4D, config: OptimConfig) -> torch.optim.Adam:
-    """Two groups: the table, and the MLP. full_lr is what schedules start from."""
+    """Two groups: the tables, and the MLP. full_lr is what schedules start from."""
     groups = [
-        {"params": [field.table], "lr": config.grid_lr, "full_lr": config.grid_lr},
+        {"params": list(field.tables.values()), "lr": config.grid_lr, "full_lr": config.grid_lr},
         {"params": list(field.mlp.values()), "lr": config.mlp_lr, "full_lr": config.mlp_lr},
     ]
     fused = field.table.device.type in FUSED
@@ -54,7 +54,7 @@ def temporal_tv(field: Field4D, losses: LossWeights, rng: torch.Generator) -> di
 
 
 def adam_step(optimiser: torch.optim.Adam, field: Field4D, config: StageConfig, step: int) -> None:
-    """Set the learning rates, clip, move table and MLP, smooth in time. Uses the gradients up.
+    """Set the learning rates, clip, move tables and MLP, smooth in time. Uses the gradients up.
 
     The norms are those of the losses' gradient, before temporal TV on tables: no prior's outlier should change how
     strongly a table is smoothed. By value the sum is clipped, as released."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..field.config import FieldConfig, config_from_file, upgraded
-from ..field.field4d import MLP_KEYS, Field4D
-from ..field.grid import parameter_shapes
+from ..field.field4d import Field4D
+from ..field.layout import parameter_shapes
 from ..field.occupancy import Occupancy
 from ..utils.files import VERSIONS, write_tensors
 from ..utils.saved_tensors import SavedTensors, open_tensors
@@ -44,8 +44,8 @@ def take(
     config: StageConfig,
 ) -> Snapshot:
     """Copies, so that the stage may go on."""
-    tensors = {"table": field.table, **field.mlp, "occupancy": field.occupancy.grid, "rng": rng_state}
-    for name, value in _parameters(field).items():
+    tensors = {**field.parameters, "occupancy": field.occupancy.grid, "rng": rng_state}
+    for name, value in field.parameters.items():
         state = optimiser.state.get(value, {})
         for entry in ADAM_STATE:
             if entry in state:
@@ -71,7 +71,7 @@ def restore(
     for group, rate in zip(optimiser.param_groups, snapshot.meta.get("rates", []), strict=False):  # earlier: none
         group["full_lr"] = rate
     with torch.no_grad():
-        for name, value in _parameters(field).items():
+        for name, value in field.parameters.items():
             value.copy_(snapshot.tensors[name])
             state = {
                 m: snapshot.tensors[f"{m}.{name}"].to(value.device)
@@ -84,10 +84,6 @@ def restore(
     rng.set_state(snapshot.tensors["rng"])
     grid = snapshot.tensors["occupancy"].to(field.table.device)
     return replace(field, occupancy=Occupancy(grid, snapshot.meta["threshold"]))
-
-
-def _parameters(field: Field4D) -> dict[str, Tensor]:
-    return {"table": field.table, **{key: field.mlp[key] for key in MLP_KEYS}}
 
 
 def _step_device(optimiser: torch.optim.Adam, value: Tensor) -> torch.device:
@@ -106,7 +102,7 @@ def _check(snapshot: Snapshot, stage: str, seed: int, field: Field4D, config: St
         raise ValueError(
             f"the snapshot was taken with other settings of this stage: use those, or {START_OVER}."
         )
-    needed = {**_parameters(field), "occupancy": field.occupancy.grid}
+    needed = {**field.parameters, "occupancy": field.occupancy.grid}
     for name, value in needed.items():
         actual = tuple(snapshot.tensors[name].shape) if name in snapshot.tensors else "missing"
         if actual != tuple(value.shape):

@@ -20,7 +20,7 @@ from torch import Tensor
 from .temporary import OLD, sweep, temporary_folder
 
 FORMAT = "animate124"
-VERSIONS = {"field": 2, "snapshot": 2, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
+VERSIONS = {"field": 3, "snapshot": 3, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:

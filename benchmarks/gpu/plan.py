@@ -25,6 +25,7 @@ class Row:
 
 MACHINE = Row("machine", "machine", 120.0)
 MODELS = ("diffusers", "transformers")
+TCNN = "tiny-cuda-nn"  # its own module against the pack's kernels: skipped where it is not installed
 
 
 def rows(tiny: bool) -> tuple[Row, ...]:
@@ -41,6 +42,10 @@ def _whole() -> tuple[Row, ...]:
         Row("demo", "demo", 150.0, least=30.0, options={"steps_scale": 1.0, "graded": STAGES}, module=f"{HERE}.demo"),
         Row("field", "field", 45.0, options={"samples": 500_000, "frames": 16, "time_grids": 64, **still}),
         Row("scaling", "scaling", 60.0, options={**moving, "repeats": 5}),
+        Row(
+            TCNN, "tcnn", 45.0, options={"samples": 500_000, "frames": 16, "time_grids": 64, **still},
+            packages=("tinycudann",),
+        ),
         *(_full_size(stage, "full") for stage in STAGES),
         *(_memory(preset) for preset in ("released", "draft", "paper", "demo", "good")),
         *(_full_size(stage, "low") for stage in STAGES),
@@ -80,6 +85,7 @@ def _tiny() -> tuple[Row, ...]:
         Row("demo", "demo", slow, options={"steps_scale": 0.004, "graded": ()}, module=f"{HERE}.demo"),
         Row("field", "field", slow, options=still),
         Row("scaling", "scaling", slow, options=moving),
+        Row(TCNN, "tcnn", slow, options=still, packages=("tinycudann",)),
         Row(full_size_name("static", "low"), "full_size", slow, options=networks, packages=MODELS),
         Row(memory_name("demo"), "peaks", slow, options={"preset": "demo", "steps": 2}, module=f"{HERE}.peaks"),
         Row(

@@ -22,7 +22,7 @@ from .program import run_program
 from .worker import Job, OutOfTime
 
 BACKENDS = {"cuda": ("triton",), "cpu": ("numba",)}  # beside plain torch
-PACKAGES = ("torch", "triton", "numba", "numpy", "diffusers", "transformers", "pytest")
+PACKAGES = ("torch", "triton", "numba", "numpy", "diffusers", "transformers", "pytest", "tinycudann")
 CHECKED = re.compile(r"^(?:\[gw\d+\] \[ *\d+%\] )?(?:(\S+::.*?) )?(PASSED|FAILED|ERROR|SKIPPED)(?: (\S+::.*))?")
 OUTPUT = 3000  # characters of what a program printed that are kept
 Results = Iterator[tuple[str, Any]]
@@ -123,6 +123,14 @@ def counted_checks(output: str) -> dict[str, Any]:
 def field(job: Job, until: float) -> Results:
     """benchmarks.field."""
     from ..field import measured
+
+    options = argparse.Namespace(**job.row.options, device=job.device)
+    yield from measured(options).items()
+
+
+def tcnn(job: Job, until: float) -> Results:
+    """benchmarks.tcnn_kernels; RuntimeError where tiny-cuda-nn is installed and left out."""
+    from ..tcnn_kernels import measured
 
     options = argparse.Namespace(**job.row.options, device=job.device)
     yield from measured(options).items()

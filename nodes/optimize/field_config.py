@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...a124core.field.config import INDEX_MODES
+from ...a124core.field.config import BACKBONES, INDEX_MODES
 from .. import sockets
 from ..declarations import Node, choice, flag, integer, outputs
 
@@ -20,11 +20,14 @@ class A124FieldConfig(Node):
     SEARCH_ALIASES = ["animate124 field", "4D grid", "hash grid", "NeRF", "loop"]
     FUNCTION = "make"
     REQUIRED = {
-        "backbone": choice(["4D grid"], "The kind of field. 4D grid: the paper's."),
+        "backbone": choice(BACKBONES, (
+            "The kind of field. 4D grid: the paper's. For comparison, HexPlane: six planes of space and time; set the "
+            "picture's azimuth to 45. tiny-cuda-nn: the grid of that package, by it where it is installed."
+        )),
         "index_mode": choice([AS_PRESET, *INDEX_MODES], (
             "How grid corners find their row. hash: good for everything; tiled: without a hash, as the paper says; "
             "tiled_full: the same as files before had it, its finest level sheared; tiled_legacy: the release's, which "
-            "drops one axis at fine levels."
+            "drops one axis at fine levels. Other backbones have an index of their own."
         )),
         "levels": integer(0, 0, 24, "Resolution levels. 0: as the preset. More levels, finer detail, more memory."),
         "time_grids": integer(0, 0, 256, (
@@ -35,4 +38,6 @@ class A124FieldConfig(Node):
 
     def make(self, backbone: str, index_mode: str, levels: int, time_grids: int, loop: bool) -> tuple[dict[str, Any]]:
         chosen = {"index_mode": index_mode, "levels": levels, "time_grids": time_grids, "loop": loop}
-        return ({name: value for name, value in chosen.items() if value and value != AS_PRESET},)
+        chosen = {name: value for name, value in chosen.items() if value and value != AS_PRESET}
+        own = {} if backbone == BACKBONES[0] else {"backbone": backbone, "index_mode": "hash"}
+        return (own | chosen,)

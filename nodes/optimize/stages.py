@@ -99,8 +99,10 @@ class A124CoarseOptimizer(Optimizer):
     }
 
     def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any]) -> FieldConfig:
-        """Return how the moving field is stored: a loop stays one."""
-        return replace(preset, **{"loop": field.config.loop, **chosen})
+        """Return how the moving field is stored: as the one at rest, in time as preset and field config say; a loop
+        stays one."""
+        in_time = {"time_grids": preset.time_grids, **{k: chosen[k] for k in ("time_grids", "loop") if k in chosen}}
+        return replace(field.config, **in_time)
 
 
 @outputs(("field", sockets.FIELD, "The finished scene: render it, save it, export it."))

@@ -98,7 +98,7 @@ class A124ExportFrames(SavingNode):
             colour = BACKGROUND_COLOURS.get(background)  # None: transparent
             film = FilmOptions(frames, fps, (height, width), colour, Playback(plays, ping_pong))
             write = export_film if format in FILMS else export_frames
-            write(field, path, cameras or Orbit(), film, on_progress)
+            write(field, path, cameras or Orbit(azimuth=field.front), film, on_progress)
         chosen = {"fps": fps, "background": background, "plays": plays, "ping_pong": ping_pong, "views": views,
                   "cameras": cameras}
         note = unused_options(type(self), format, UNUSED.get(format, ("views",)), chosen)

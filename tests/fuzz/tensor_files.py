@@ -42,19 +42,20 @@ def written(write: Callable[[Path], None]) -> bytes:
 
 @functools.cache
 def fields() -> tuple[bytes, ...]:
-    """Fields with and without an occupancy, and one of version 1."""
+    """Fields with and without an occupancy, one of HexPlane, and those of versions 1 and 2."""
     rng = torch.Generator().manual_seed(0)
     field = replace(new_field(CONFIG, rng), occupancy=Occupancy(torch.rand(2, 3, 3, 3, generator=rng), 1.5))
     return (
         written(lambda path: save_field(path, field, {"prompt": "a cat"})),
         written(lambda path: save_field(path, replace(field, occupancy=None))),
-        (FILES / "field_version_1.safetensors").read_bytes(),
+        written(lambda path: save_field(path, new_field(replace(CONFIG, backbone="HexPlane"), rng))),
+        *((FILES / f"field_version_{k}.safetensors").read_bytes() for k in (1, 2)),
     )
 
 
 @functools.cache
 def snapshots() -> tuple[bytes, ...]:
-    """A stage after its third step, and one of version 1."""
+    """A stage after its third step, and those of versions 1 and 2."""
     rng = torch.Generator().manual_seed(0)
     field = new_field(CONFIG, rng)
     tensors = {"table": field.table, **field.mlp}
@@ -64,7 +65,8 @@ def snapshots() -> tuple[bytes, ...]:
     meta = {"field": asdict(CONFIG), "config": asdict(StaticConfig()), "threshold": 1.5}
     snapshot = Snapshot("static", 3, 7, tensors, meta)
     return (
-        written(lambda path: save_snapshot(path, snapshot)), (FILES / "snapshot_version_1.safetensors").read_bytes(),
+        written(lambda path: save_snapshot(path, snapshot)),
+        *((FILES / f"snapshot_version_{k}.safetensors").read_bytes() for k in (1, 2)),
     )
 
 

@@ -65,7 +65,7 @@ def any_tensors(rng: random.Random) -> bytes:
         tensors[name] = (rng.choice(("F32", "F32", *ITEM_BYTES)), shape)
     inner = rng.choice((lambda: "{}", lambda: json.dumps(draw(rng, json_values)), lambda: "{" * 3000))()
     kind = rng.choice(("field", "snapshot", "token", "x"))
-    notes = {"format": "animate124", "kind": kind, "version": rng.choice("0129"), "header": inner}
+    notes = {"format": "animate124", "kind": kind, "version": rng.choice("01239"), "header": inner}
     return whole_safetensors(tensors, rng.choice((None, notes, notes, {"format": "pt"})), rng)
 
 
@@ -87,15 +87,16 @@ def any_config(rng: random.Random, data: bytes) -> bytes:
     return joined(json.dumps(header).encode(), rest)
 
 
-def whole_from_config(rng: random.Random, config: dict[str, Any], notes: dict[str, str]) -> bytes:
+def whole_from_config(rng: random.Random, options: dict[str, Any], notes: dict[str, str]) -> bytes:
     """A field whose tensors have the shapes that its config needs, where that is a small field."""
-    from a124core.field.grid import parameter_shapes
+    from a124core.field.layout import parameter_shapes, table_shapes
 
     try:
-        shapes = parameter_shapes(FieldConfig(**config))
+        config = FieldConfig(**options)
+        shapes, tables = parameter_shapes(config), table_shapes(config)
     except (ValueError, TypeError):
-        shapes = {"table": (1, 8, 2)}
-    small = {n if n == "table" else f"mlp.{n}": list(s) for n, s in shapes.items() if math.prod(s) < 10**6}
+        shapes = tables = {"table": (1, 8, 2)}
+    small = {n if n in tables else f"mlp.{n}": list(s) for n, s in shapes.items() if math.prod(s) < 10**6}
     tensors = {name: ("F32", shape) for name, shape in small.items()}
     side = rng.choice((0, 1, 2, 5))
     tensors["occupancy"] = ("F32", [rng.choice((0, 1, 3)), side, side, rng.choice((side, side, 4))])

@@ -52,14 +52,15 @@ class CaptureOptions:
         return self.n_views * self.n_times
 
 
-def camera_lattice(n_views: int, radius: float = RADIUS, fovy: float = FOVY) -> Cameras:
-    """Return the reference camera, then cameras spread evenly over a band of the sphere (a Fibonacci lattice)."""
+def camera_lattice(n_views: int, radius: float = RADIUS, fovy: float = FOVY, front: float = 0.0) -> Cameras:
+    """Return the reference camera, at azimuth front, then cameras spread evenly over a band of the sphere (a Fibonacci
+    lattice)."""
     low, high = (math.sin(math.radians(e)) for e in ELEVATIONS)
     share = (torch.arange(n_views - 1) + 0.5) / max(n_views - 1, 1)
     elevation = torch.rad2deg(torch.asin(low + (high - low) * share))
     azimuth = GOLDEN_ANGLE * torch.arange(n_views - 1) % 360.0
     zero = torch.zeros(1)
-    return make_cameras(torch.cat((zero, elevation)), torch.cat((zero, azimuth)), radius, fovy)
+    return make_cameras(torch.cat((zero, elevation)), torch.cat((zero, azimuth)) + front, radius, fovy)
 
 
 def held_out(n_views: int) -> list[bool]:
@@ -80,7 +81,7 @@ def export_capture(
     folder = Path(folder)
     plain_name(folder.name)
     require("trimesh", "trimesh", "to write points.ply")
-    rig = camera_lattice(options.n_views, options.radius, options.fovy)
+    rig = camera_lattice(options.n_views, options.radius, options.fovy, field.front)
     times = frame_times(options.n_times, field.loop)
     view = torch.arange(options.n_views).repeat_interleave(options.n_times)
     cameras, time = rig[view], times.repeat(options.n_views)

@@ -35,7 +35,7 @@ class VolumeOptions:
     megabytes: float = 32.0  # largest file, 10^6 bytes: resolution is lowered until it fits
     seconds: float = 3.0  # duration of one pass through the scene at speed 1
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    camera: StaticCamera = StaticCamera()  # of the viewer when it opens; the default is the reference camera
+    camera: StaticCamera = StaticCamera()  # of the viewer when it opens, azimuth from the field's front
 
     def __post_init__(self) -> None:
         check_range(self, MIN_RESOLUTION, MAX_RESOLUTION, "resolution")

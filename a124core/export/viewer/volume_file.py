@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 import torch
 from torch import Tensor
 
+from ...cameras.facing import from_front
 from ...protocols import Field
 from ...utils.progress import OnProgress
 from ...utils.text import count_noun
@@ -27,7 +28,9 @@ def baked_bytes(
     on_progress: OnProgress | None = None,
     device: torch.device | str | None = None,
 ) -> bytes:
-    """Bake a field and pack it, again with fewer cells as long as it exceeds the limit."""
+    """Bake a field and pack it, again with fewer cells as long as it exceeds the limit. The camera is counted from the
+    field's front."""
+    options = replace(options, camera=from_front(options.camera, field.front))
     packed = pack_volume(bake_volume(field, options, on_progress, device), options)
     while len(packed) > options.megabytes * 1e6:
         resolution = _lower_resolution(options, len(packed))

@@ -32,9 +32,15 @@ def _axis(x, scale, smooth):
 
 
 @njit(inline="always")
+def _folded(row, rows):
+    """A row modulo rows, below twice of them."""
+    return row - rows if row >= rows else row
+
+
+@njit(inline="always")
 def _corners(x, y, z, level, base):
     """Rows of the 8 corners, x fastest."""
-    _, sx, sy, sz, hashed, mask, _, _ = level
+    _, sx, sy, sz, hashed, mask, _, _, fold = level
     x0, y0, z0 = uint32(x * sx), uint32(y * sy), uint32(z * sz)
     x1, y1, z1 = uint32(x0 + sx), uint32(y0 + sy), uint32(z0 + sz)
     if hashed:
@@ -44,6 +50,9 @@ def _corners(x, y, z, level, base):
         a, b, c, d = y0 + z0, y1 + z0, y0 + z1, y1 + z1
         rows = x0 + a, x1 + a, x0 + b, x1 + b, x0 + c, x1 + c, x0 + d, x1 + d
     q, r, s, t, u, v, w, x = rows
+    if fold:
+        q, r, s, t = _folded(q, fold), _folded(r, fold), _folded(s, fold), _folded(t, fold)
+        u, v, w, x = _folded(u, fold), _folded(v, fold), _folded(w, fold), _folded(x, fold)
     return (
         base + uint64(q & mask), base + uint64(r & mask), base + uint64(s & mask), base + uint64(t & mask),
         base + uint64(u & mask), base + uint64(v & mask), base + uint64(w & mask), base + uint64(x & mask),
@@ -129,10 +138,13 @@ def _array(values: Tensor) -> Any:
 
 
 def _parameters(level: Level) -> tuple[Any, ...]:
-    """Return a level as the kernels take it, with a mask of all ones where every corner has its own row."""
+    """Return a level as the kernels take it; the rows where they fold, else 0."""
     strides = (np.uint32(s & ALL_BITS) for s in level.strides)
-    mask = np.uint32(level.rows - 1 if level.wraps else ALL_BITS)
-    return np.float32(level.scale), *strides, level.hashed, mask, np.int64(level.offset), level.smooth
+    fold = np.uint32(level.rows if level.folds else 0)
+    return (
+        np.float32(level.scale), *strides, level.hashed, np.uint32(level.mask), np.int64(level.offset), level.smooth,
+        fold,
+    )
 
 
 class _EncodeForward(torch.autograd.Function):

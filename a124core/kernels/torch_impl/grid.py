@@ -27,7 +27,9 @@ def encode_grid(
     points = xyz.T.contiguous()
     rows, grids = select_grids(table, time, len(levels), loop)
     inside = inside_cube(points)
-    return weighted_rows(rows, [_bag(*space_corners(points, level, slopes), inside, grids) for level in levels])
+    return weighted_rows(
+        rows, [mixed_grids(*space_corners(points, level, slopes), inside, grids) for level in levels]
+    )
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,14 @@ def select_grids(table: Tensor, time: Tensor, n_levels: int, loop: bool) -> tupl
     a sample then reads 8 corners of one grid instead of 16 of two; else every sample mixes two grids by itself."""
     n_grids, n_rows = table.shape[:2]
     times, index = torch.unique_consecutive(time, return_inverse=True)
-    if len(times) * n_rows <= 8 * n_levels * time.shape[0]:
-        return _grids_at(table, times, loop), GridRows((index * n_rows).to(torch.int32)[None], None)
+    if is_few(len(times), time.shape[0], n_rows, n_levels):
+        return grids_at(table, times, loop), GridRows((index * n_rows).to(torch.int32)[None], None)
     return table.reshape(-1, table.shape[-1]), GridRows(*time_corners(time, n_grids, n_rows, loop))
+
+
+def is_few(n_times: int, n_samples: int, n_rows: int, n_levels: int) -> bool:
+    """Are distinct times so few that a grid for each is less work than two for every sample?"""
+    return n_times * n_rows <= 8 * n_levels * n_samples
 
 
 def inside_cube(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool
@@ -56,8 +63,8 @@ def inside_cube(points: Tensor) -> Tensor | None:  # (3, N) -> (N,) bool
     return None if bool(inside.all()) else inside
 
 
-def _bag(index: Tensor, weight: Tensor, inside: Tensor | None, grids: GridRows) -> tuple[Tensor, Tensor]:
-    """Combine 8 corners with G grids: index (8, N), weight (..., 8, N) -> (8 G, N), (..., 8 G, N). Overwrites index."""
+def mixed_grids(index: Tensor, weight: Tensor, inside: Tensor | None, grids: GridRows) -> tuple[Tensor, Tensor]:
+    """Combine K corners with G grids: index (K, N), weight (..., K, N) -> (K G, N), (..., K G, N). Overwrites index."""
     if inside is not None:
         weight = weight * inside
     if grids.share is None:
@@ -148,7 +155,7 @@ def _paired(values: Tensor) -> Tensor:
     return torch.view_as_complex(values) if pairs and values.device.type in ("cpu", "cuda") else values
 
 
-def _grids_at(table: Tensor, times: Tensor, loop: bool) -> Tensor:  # (T, rows, 2), (M,) -> (M * rows, 2)
+def grids_at(table: Tensor, times: Tensor, loop: bool) -> Tensor:  # (T, rows, 2), (M,) -> (M * rows, 2)
     """Interpolate one grid per time, linear between its two neighbours."""
     if table.shape[0] == 1 and len(times) == 1:
         return table[0]

@@ -8,6 +8,7 @@ from .gaussians import draw_gaussians
 from .grid import encode_grid
 from .march import march
 from .mlp import mlp
+from .planes import encode_planes
 from .points import splat_points
 from .temporal_tv import temporal_smoothing, temporal_tv
 from .triangles import nearest_faces
@@ -19,6 +20,7 @@ __all__ = [
     "adam_temporal_tv",
     "draw_gaussians",
     "encode_grid",
+    "encode_planes",
     "march",
     "mlp",
     "nearest_faces",

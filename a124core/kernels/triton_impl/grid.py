@@ -15,6 +15,7 @@ from torch import Tensor
 from ..grid_index import Level, as_int32
 
 BLOCK = 256  # samples of one program
+LARGEST = 2**31 - 1  # of an int32
 EXACT = {"enable_fp_fusion": False}  # positions rounded as torch rounds them: at level 2048 one bit is 1e-4 of a cell
 
 
@@ -62,14 +63,15 @@ def _time_grids(time, sample, mask, n_grids, LOOP: tl.constexpr):
 
 @triton.jit
 def _row(x, y, z, corner: tl.constexpr, parameters):
-    """Row of a corner inside a time grid, by the rule of its level: its strides, hashed, mask, offset."""
+    """Row of a corner inside a time grid, by the rule of its level: its strides, hashed, mask, fold, offset."""
     sx, sy, sz = tl.load(parameters), tl.load(parameters + 1), tl.load(parameters + 2)
     a = (x + (corner & 1)) * sx
     b = (y + ((corner >> 1) & 1)) * sy
     c = (z + (corner >> 2)) * sz
     hashed = tl.load(parameters + 3) != 0
-    row = tl.where(hashed, a ^ b ^ c, a + b + c)
-    return (row & tl.load(parameters + 4)) + tl.load(parameters + 5)
+    row = tl.where(hashed, a ^ b ^ c, a + b + c) & tl.load(parameters + 4)
+    fold = tl.load(parameters + 7)
+    return tl.where(row >= fold, row - fold, row) + tl.load(parameters + 5)
 
 
 @triton.jit
@@ -189,9 +191,12 @@ def _encode_backward(
 
 @lru_cache(maxsize=64)
 def _level_parameters(levels: tuple[Level, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return (L, 8) int32, strides, hashed, mask of the row, offset, smooth, 0; and (L,) scales."""
+    """Return (L, 8) int32, strides, hashed, mask of the row, offset, smooth, rows where it folds; and (L,) scales."""
     parameters = [
-        [*map(as_int32, v.strides), int(v.hashed), v.rows - 1 if v.wraps else -1, v.offset, int(v.smooth), 0]
+        [
+            *map(as_int32, v.strides), int(v.hashed), as_int32(v.mask), v.offset, int(v.smooth),
+            v.rows if v.folds else LARGEST,
+        ]
         for v in levels
     ]
     scales = torch.tensor([v.scale for v in levels], dtype=torch.float32)

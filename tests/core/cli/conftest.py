@@ -37,9 +37,9 @@ MADE: dict[tuple, object] = {}
 
 
 def made_once(reference: object, *words: object) -> object:
-    """One bank for the same picture and words, whatever the seed: a bank only remembers what it has drawn."""
+    """One bank for the same picture, camera and words, whatever the seed: a bank only remembers what it has drawn."""
     *rest, _seed, _on_progress = words
-    key = (None if reference is None else float(reference.image.sum()), *rest)
+    key = (None if reference is None else (float(reference.image.sum()), float(reference.camera.azimuth)), *rest)
     if key not in MADE:
         MADE[key] = make_priors(reference, *rest, 0)
     return MADE[key]

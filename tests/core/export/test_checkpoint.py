@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from a124core.export.checkpoint import load_field, read_field, save_field
-from a124core.field.config import FieldConfig
+from a124core.field.config import BACKBONES, FieldConfig
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy
 from a124core.stages.snapshot import load_snapshot
@@ -24,6 +24,28 @@ CONFIG = FieldConfig(time_grids=3, levels=2, base_resolution=4, max_resolution=8
 @pytest.fixture
 def field(rng: torch.Generator) -> Field4D:
     return replace(new_field(CONFIG, rng), occupancy=Occupancy(torch.rand((3, 8, 8, 8), generator=rng), 1.5))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES[1:])
+def test_every_backbone_survives_its_file(tmp_path: Path, backbone: str, rng: torch.Generator) -> None:
+    field = replace(new_field(replace(CONFIG, backbone=backbone), rng), front=45.0)
+    save_field(tmp_path / "f.safetensors", field)
+    back = load_field(tmp_path / "f.safetensors")
+    xyz, time = torch.rand(50, 3, generator=rng) * 2 - 1, torch.rand(50, generator=rng)
+    assert all(torch.equal(a, b) for a, b in zip(field(xyz, time), back(xyz, time), strict=True))
+    assert back.config == field.config and back.front == 45.0
+    tensors, header = read_tensors(tmp_path / "f.safetensors", "field")
+    assert {name: value.nbytes for name, value in tensors.items()} == {
+        name if name in field.tables else f"mlp.{name}": value.nbytes for name, value in field.parameters.items()
+    }
+    for change in ({"front": "left"}, {"front": float("inf")}, {"front": 400}):
+        write_tensors(tmp_path / "bad.safetensors", tensors, {**header, **change})
+        with pytest.raises(ValueError, match="front is no azimuth from -360 to 360"):
+            load_field(tmp_path / "bad.safetensors")
+    other = {**header["config"], "backbone": "4D grid"}
+    write_tensors(tmp_path / "bad.safetensors", tensors, {**header, "config": other})
+    with pytest.raises(ValueError, match=r"mlp.w1|table"):
+        load_field(tmp_path / "bad.safetensors")
 
 
 def test_round_trip(tmp_path: Path, field: Field4D, rng: torch.Generator) -> None:
@@ -61,6 +83,17 @@ def test_other_options_are_another_version(tmp_path: Path, field: Field4D) -> No
         load_field(path)
 
 
+def test_files_of_version_2_are_4d_grids() -> None:
+    """A field and a snapshot written at commit 42ddc9e, before there were other backbones."""
+    field, extra = read_field(FILES / "field_version_2.safetensors")
+    assert field.config.backbone == "4D grid" and field.front == 0.0 and extra == {"prompt": "a cat"}
+    density, albedo = field(torch.tensor([[0.1, -0.2, 0.3]]), torch.tensor([0.25]))
+    torch.testing.assert_close(density, torch.tensor([0.0019348685]))
+    torch.testing.assert_close(albedo, torch.tensor([[0.49742147, 0.4719168, 0.42355052]]))
+    snapshot = load_snapshot(FILES / "snapshot_version_2.safetensors")
+    assert snapshot.meta["field"] == asdict(replace(field.config, time_grids=1)) and snapshot.step == 2
+
+
 def test_files_of_version_1_still_load() -> None:
     """A field and a snapshot written at commit 0505990, whose field options had other names."""
     names = {"base_resolution": 2, "max_resolution": 4, "log2_hashmap_size": 5}
@@ -82,6 +115,7 @@ def test_files_of_version_1_still_load() -> None:
         ("levels", 10**400, "a whole number"), ("hidden", 0, "at least 1"), ("time_grids", -1, "at least 1"),
         ("max_resolution", None, "a whole number"), ("blob_radius", float("nan"), "a finite number"),
         ("blob_density", "5", "a finite number"), ("density", 3, "a text"), ("loop", 1, "true or false"),
+        ("backbone", "K-Planes", "choose one"),
         ("log2_hashmap_size", [5], "a whole number"), ("index_mode", "x" * 10**6, "characters"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from a124core.cameras.rig import make_cameras
-from a124core.field.config import FieldConfig
+from a124core.field.config import BACKBONES, FieldConfig
 from a124core.field.density import central_difference, density_of, normals_from
 from a124core.field.field4d import Field4D, from_static, new_field
 from a124core.field.grid import grid_levels
@@ -22,6 +22,8 @@ SMALL = FieldConfig(
 KINDS = {
     "exp": replace(SMALL, blob_density=3.0, blob_radius=0.5),
     "softplus": replace(SMALL, density="softplus", blob_density=2.0, blob_radius=0.4),
+    "HexPlane": replace(SMALL, density="softplus", blob_density=2.0, blob_radius=0.4, backbone="HexPlane"),
+    "tiny-cuda-nn": replace(SMALL, density="softplus", blob_density=2.0, blob_radius=0.4, backbone="tiny-cuda-nn"),
 }
 
 
@@ -40,7 +42,7 @@ def test_smooth_normals_are_differences_until_the_field_rests(kind: str, rng: to
 
 
 def double(field: Field4D) -> Field4D:
-    return replace(field, table=field.table.double(), mlp={k: v.double() for k, v in field.mlp.items()})
+    return field._converted(lambda value: value.double(), "cpu")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,17 +57,18 @@ def test_density_gradient_against_finite_differences(kind: str, rng: torch.Gener
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_of_the_density_gradient_reaches_table_and_mlp(kind: str, rng: torch.Generator) -> None:
     config = replace(KINDS[kind], levels=2, max_resolution=8, log2_hashmap_size=6, hidden=4)
+    if kind == "HexPlane":  # every row is varied, and its planes have many
+        config = replace(config, time_grids=2, base_resolution=2, max_resolution=3)
     field = double(new_field(config, rng))
     xyz = (torch.rand(3, 3, generator=rng, dtype=torch.float64) * 2 - 1) * 0.8
     time = torch.rand(3, generator=rng, dtype=torch.float64)
-    leaves = [
-        field.table.requires_grad_(True),
-        field.mlp["w1"].requires_grad_(True),
-        field.mlp["w2"].requires_grad_(True),
-    ]
+    tables = [value.requires_grad_(True) for value in field.tables.values()]
+    leaves = [*tables, field.mlp["w1"].requires_grad_(True), field.mlp["w2"].requires_grad_(True)]
 
-    def gradient(table, w1, w2):
-        return replace(field, table=table, mlp={**field.mlp, "w1": w1, "w2": w2}).density_gradient(xyz, time)
+    def gradient(*values):
+        *tables, w1, w2 = values
+        tables = dict(zip(field.tables, tables, strict=True))
+        return replace(field, **tables, mlp={**field.mlp, "w1": w1, "w2": w2}).density_gradient(xyz, time)
 
     assert torch.autograd.gradcheck(gradient, leaves)
     assert torch.autograd.gradgradcheck(gradient, leaves)
@@ -96,8 +99,9 @@ def test_clipped_exp_keeps_gradients_finite() -> None:
     torch.testing.assert_close(raw.grad, torch.tensor([15.0]).exp())
 
 
-def test_from_static_is_the_same_image_at_every_time(rng: torch.Generator) -> None:
-    still = new_field(replace(KINDS["softplus"], time_grids=1), rng)
+@pytest.mark.parametrize("kind", ["softplus", *BACKBONES[1:]])
+def test_from_static_is_the_same_image_at_every_time(kind: str, rng: torch.Generator) -> None:
+    still = new_field(replace(KINDS[kind], time_grids=1), rng)
     still = replace(still, occupancy=update_occupancy(empty_occupancy(16, 1, 0.5), still, 1.0, rng))
     moving = from_static(still, time_grids=5, slices=4)
     assert moving.table.shape[0] == 5 and moving.config.time_grids == 5
@@ -115,16 +119,19 @@ def test_one_time_grid_cannot_move(rng: torch.Generator) -> None:
         from_static(still, time_grids=1, slices=4)
 
 
-def test_forks_share_nothing(rng: torch.Generator) -> None:
-    field = new_field(SMALL, rng)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_forks_share_nothing(backbone: str, rng: torch.Generator) -> None:
+    field = replace(new_field(replace(SMALL, backbone=backbone), rng), front=30.0)
     fork = field.fork()
     with torch.no_grad():
-        fork.table.add_(1.0)
-        fork.mlp["w1"].add_(1.0)
-    assert not torch.equal(field.table, fork.table) and not torch.equal(field.mlp["w1"], fork.mlp["w1"])
-    assert fork.table.requires_grad and not field.table.requires_grad
+        for value in fork.parameters.values():
+            value.add_(1.0)
     rest = fork.at_rest()
-    assert not rest.table.requires_grad and rest.table.data_ptr() != fork.table.data_ptr()
+    for name, value in fork.parameters.items():
+        assert not torch.equal(value, field.parameters[name]) and torch.equal(value, rest.parameters[name])
+        assert value.requires_grad and not field.parameters[name].requires_grad
+        assert not rest.parameters[name].requires_grad and rest.parameters[name].data_ptr() != value.data_ptr()
+    assert fork.front == rest.front == rest.at_time_0().front == 30.0
 
 
 def test_masked_levels_count_as_zero(rng: torch.Generator) -> None:

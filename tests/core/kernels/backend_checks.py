@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import camera_to_world, make_cameras
-from a124core.field.config import INDEX_MODES, FieldConfig
+from a124core.field.config import BACKBONES, INDEX_MODES, FieldConfig
 from a124core.field.field4d import new_field
 from a124core.field.grid import grid_levels, rows_per_grid
 from a124core.field.occupancy import empty_occupancy
@@ -66,6 +66,9 @@ def own(ops: object, name: str) -> None:
 
 def config_for(mode: str, time_grids: int = 3, **more) -> FieldConfig:
     sizes = {"levels": 2, "base_resolution": 4, "max_resolution": 32, "log2_hashmap_size": 8}
+    if mode in BACKBONES:  # two dense levels of 6^3 and 9^3 rows, whose modulo is by no power of two, and a hashed one
+        sizes = {"levels": 3, "base_resolution": 6, "max_resolution": 13, "log2_hashmap_size": 10}
+        return FieldConfig(time_grids=time_grids, backbone=mode, **sizes, **more)
     return FieldConfig(time_grids=time_grids, index_mode=mode, **sizes, **more)
 
 
@@ -80,6 +83,7 @@ def points(rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 CASES = [(mode, 3, False) for mode in INDEX_MODES] + [("hash", 1, False), ("hash", 3, True)]
+CASES += [("tiny-cuda-nn", 3, False), ("tiny-cuda-nn", 1, True)]
 
 
 @pytest.mark.parametrize(("mode", "grids", "loop"), CASES)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from a124core.cameras.rig import make_cameras
-from a124core.field.config import FieldConfig
+from a124core.field.config import BACKBONES, FieldConfig
 from a124core.field.field4d import Field4D, from_static, new_field
+from a124core.field.layout import parameter_shapes
 from a124core.field.occupancy import empty_occupancy, update_occupancy
 from a124core.protocols import Guidance, Guidances, ModelPrior, Shading, Step, View
 from a124core.render.render import render
@@ -59,29 +60,33 @@ def small(config: StageConfig, **picture: object) -> StageConfig:
     return replace(config, refine_frames=2) if isinstance(config, FineConfig) else config
 
 
-def run(stage: str, config: StageConfig, on_step: object = None) -> None:
+def run(stage: str, config: StageConfig, on_step: object = None, grid: FieldConfig = FIELD) -> None:
     image, clip = (Guidance(Grey(clip=clip), 1.0, 0.1, 0.9) for clip in (False, True))
     if stage == "static":
-        run_stage(stage, config, Guidances(image=image), FIELD, on_step=on_step)
+        run_stage(stage, config, Guidances(image=image), grid, on_step=on_step)
     elif stage == "coarse":
-        run_stage(stage, config, Guidances(video=clip), still(), time_grids=FIELD, on_step=on_step)
+        run_stage(stage, config, Guidances(video=clip), still(grid), time_grids=grid, on_step=on_step)
     else:
-        moving = from_static(still(), FIELD.time_grids, config.render.occupancy_slices)
+        moving = from_static(still(grid), grid.time_grids, config.render.occupancy_slices)
         run_stage(stage, config, Guidances(video=clip, refine=image), moving, on_step=on_step)
 
 
-@pytest.mark.parametrize("stage", ["static", "coarse", "fine"])
-def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str) -> None:
-    config, kept = small(getattr(preset("demo"), stage)), []
+@pytest.mark.parametrize(
+    ("stage", "backbone"),
+    [*(("static", backbone) for backbone in BACKBONES), ("coarse", "4D grid"), ("coarse", "HexPlane"),
+     ("fine", "tiny-cuda-nn"), ("fine", "HexPlane")],
+)
+def test_field_optimiser_and_occupancy_are_counted_to_the_byte(stage: str, backbone: str) -> None:
+    config, kept, grid = small(getattr(preset("demo"), stage)), [], replace(FIELD, backbone=backbone)
 
     def keep(step: Step) -> None:
         kept[:] = [step.snapshot().tensors]
 
-    run(stage, config, keep)
+    run(stage, config, keep, grid)
     sizes = {name: value.nbytes for name, value in kept[0].items()}
-    weights = sum(sizes[name] for name in ("table", "w1", "b1", "w2", "b2"))
+    weights = sum(sizes[name] for name in parameter_shapes(grid))
     moments = sum(size for name, size in sizes.items() if name.startswith("exp_avg"))
-    found = estimate_memory(FIELD, config, [], "torch")
+    found = estimate_memory(grid, config, [], "torch")
     assert found.field == 2 * weights + moments, "a gradient is as large as what it is of"
     frozen = weights + sizes["occupancy"] if stage == "fine" else 0
     assert found.auxiliary == sizes["occupancy"] + frozen and found.networks == 0
@@ -112,17 +117,21 @@ def saved_bytes(field: Field4D, frames: int, normals: str | None) -> tuple[float
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
         samples = sample_rays(rays, field.occupancy.mask(), 96)
         seen = render(field, samples, torch.ones(3), Shading(), normals=normals is not None)
-    for weight in (field.table, *field.mlp.values()):
+    for weight in field.parameters.values():
         found.pop(weight.untyped_storage().data_ptr(), None)
     return sum(size for size, _ in found.values()), len(seen.samples)
 
 
-@pytest.mark.parametrize(("levels", "hidden"), [(8, 32), (12, 32), (6, 64)])
+GRAPHS = [(8, 32, "4D grid"), (12, 32, "4D grid"), (6, 64, "4D grid"), (8, 32, "HexPlane"), (6, 64, "HexPlane")]
+
+
+@pytest.mark.parametrize(("levels", "hidden", "backbone"), [*GRAPHS, (8, 32, "tiny-cuda-nn")])
 @pytest.mark.parametrize("normals", [None, *NORMALS])
 def test_a_samples_share_of_the_graph_is_what_operations_save(
-    levels: int, hidden: int, normals: str | None, kernels: str
+    levels: int, hidden: int, backbone: str, normals: str | None, kernels: str
 ) -> None:
-    field = still(replace(FIELD, levels=levels, hidden=hidden, log2_hashmap_size=8)).fork()
+    grid = replace(FIELD, levels=levels, hidden=hidden, log2_hashmap_size=8, backbone=backbone)
+    field = still(grid).fork()
     found, samples = saved_bytes(field, 1, normals)
     assert found == pytest.approx(samples * graph_bytes(field.config, normals, kernels), rel=0.02)
 

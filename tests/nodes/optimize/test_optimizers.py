@@ -328,6 +328,28 @@ def test_the_field_config_reaches_both_stages(nodes: dict[str, type], call_node:
     assert moving.table.shape[0] == 5 and moving.config.loop
 
 
+@pytest.mark.parametrize("backbone", ["HexPlane", "tiny-cuda-nn"])
+def test_another_backbone_stays_through_all_stages(
+    nodes: dict[str, type], call_node: Callable, reference: Any, backbone: str
+) -> None:
+    """Only Static is wired to it: the later stages keep how the field is stored."""
+    config = call_node(nodes["A124FieldConfig"], backbone=backbone, levels=3)[0]
+    assert config == {"backbone": backbone, "index_mode": "hash", "levels": 3}
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config, preset="demo")[0]
+    moving = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference, preset="demo")[0]
+    fine = call_node(nodes["A124FineOptimizer"], field=moving, reference=reference, preset="demo")[0]
+    assert [(f.config.backbone, f.config.levels) for f in (field, moving, fine)] == [(backbone, 3)] * 3
+    assert not torch.equal(moving.table, fine.table) and fine.front == 0.0
+
+
+def test_an_index_of_the_4d_grid_is_refused_for_another_backbone(
+    nodes: dict[str, type], call_node: Callable, reference: Any
+) -> None:
+    config = call_node(nodes["A124FieldConfig"], backbone="HexPlane", index_mode="tiled")[0]
+    with pytest.raises(ValueError, match="backbone 'HexPlane' has an index of its own: set index_mode to hash"):
+        call_node(nodes["A124StaticOptimizer"], reference=reference, field_config=config)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [(f"A124{name.capitalize()}Optimizer", f"{name} stage") for name in ("static", "coarse", "fine")],

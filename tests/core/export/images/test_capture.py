@@ -25,6 +25,8 @@ def folder(balls, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_lattice_starts_at_the_reference_camera_and_goes_all_around() -> None:
     cameras = camera_lattice(100)
     assert cameras.azimuth[0] == cameras.elevation[0] == 0
+    turned = camera_lattice(100, front=45.0)
+    assert torch.equal(turned.azimuth, cameras.azimuth + 45.0) and torch.equal(turned.elevation, cameras.elevation)
     assert cameras.elevation.min() < -25 and cameras.elevation.max() > 60
     quarters = torch.histc(cameras.azimuth, 4, 0, 360)
     assert quarters.min() > 20

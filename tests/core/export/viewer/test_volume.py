@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from a124core.cameras.paths import StaticCamera
 from a124core.export.viewer.volume import VolumeOptions, bake_volume, bytes_of_density
 from a124core.export.viewer.volume_file import baked_bytes
 from a124core.field.config import FieldConfig
@@ -151,3 +152,13 @@ def test_a_cancel_takes_effect_within_a_frame(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(KeyboardInterrupt):
         bake_volume(ball, VolumeOptions(16, 1), cancel)
     assert calls == [(0, 1, "")] * 3
+
+
+def test_the_viewer_opens_at_the_fields_front() -> None:
+    rng = torch.Generator().manual_seed(0)
+    config = FieldConfig(time_grids=2, levels=2, base_resolution=2, max_resolution=4, hidden=4, backbone="HexPlane")
+    for front in (0.0, 45.0):
+        field = with_occupancy(replace(new_field(config, rng), front=front), 8, 2, 1)
+        options = VolumeOptions(resolution=8, frames=1, camera=StaticCamera(azimuth=5.0))
+        header = read_volume(baked_bytes(field, options))[1]
+        assert header["camera"]["azimuth"] == front + 5.0
