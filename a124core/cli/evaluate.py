@@ -10,7 +10,7 @@ from typing import Any
 
 from ..evaluation.bank_scores import CaptionBank, bank_of
 from ..evaluation.captions import Candidates, candidates_from, paper_candidates, read_captions, scene_captions
-from ..evaluation.clip_encoder import load_clip
+from ..evaluation.clip_encoder import PAPER_VARIANT, load_clip
 from ..evaluation.evaluate import NOTE, field_renderer
 from ..evaluation.film import FilmGrid
 from ..evaluation.plot import draw_scores
@@ -24,14 +24,14 @@ from ..reference.read_image import read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.device import is_out_of_memory
 from ..utils.files import atomic_write, write_json
-from ..utils.text import first_line
+from ..utils.text import count_noun, first_line
 from .camera_args import progress_bar
 from .folder import refuse_overwriting, used_folder
 from .info import FIELD
 from .machine import available_device, machine, versions
 
 TABLE, ROWS, EVERYTHING, PLOT = "evaluation.md", "evaluation.csv", "evaluation.json", "curves.png"
-PICTURES = ("rgba.png", "image.png", "image.jpg", "image.jpeg", "image.webp")  # of a scene's folder, the first of them
+IMAGE_NAMES = ("rgba.png", "image.png", "image.jpg", "image.jpeg", "image.webp")  # of a scene's folder, the first of them
 BANK_SIZE = 48  # pixels a side of the built-in priors' images, as in the preset demo
 
 
@@ -57,7 +57,8 @@ def add_evaluate_args(p: argparse.ArgumentParser) -> None:
     films.add_argument("--size", type=int, default=FilmGrid.size, help="pixels a side (%(default)s)")
     films.add_argument("--samples", type=int, help="along a ray; fewer are quicker and coarser")
     bank = p.add_argument_group("built-in priors: the truth of scenes that were made with them")
-    bank.add_argument("--no-built-in", action="store_true", help="leave out what the built-in priors know")
+    bank.add_argument("--no-built-in", action="store_true", help="leave out what the built-in priors know; they do not "
+                      "know a scene that a clip or another model drove")
     bank.add_argument("--strength", type=float, default=Manner.strength, help="of the motion, as the scene was made")
     bank.add_argument("--speed", type=int, default=Manner.speed, help="of the motion, as the scene was made")
     shape = p.add_argument_group("geometry against a known moving surface (ActionBench's CD-3D, CD-4D, CD-M)")
@@ -92,10 +93,11 @@ def evaluate_scenes(options: argparse.Namespace) -> None:
     clip = None
     if options.clip is not None:
         candidates, clip = _candidates(options, captions), load_clip(options.clip, device)
-        print(f"CLIP: {clip.label}{'' if clip.is_paper else '. The paper has OpenAI' + chr(39) + 's ViT-B/32'}.")
+        print(f"CLIP: {clip.label}." + ("" if clip.is_paper else f" The paper has OpenAI's {PAPER_VARIANT}."))
     elif options.candidates:
         raise ValueError("--candidates is for CLIP-R, which needs --clip FOLDER: add it, or leave --candidates out.")
-    print(*filter(None, (note,)), sep="\n", end="\n" if note else "")
+    if note:
+        print(note)
     targets = [options.out / name for name in (TABLE, ROWS, EVERYTHING, PLOT)]
     for scene in scenes:
         refuse_overwriting(scene.path, *targets)
@@ -106,6 +108,9 @@ def evaluate_scenes(options: argparse.Namespace) -> None:
             try:
                 task = _task(scene, options, captions, grid, clip, candidates)
                 done.append(_measure(scene, task, options, device))
+            except KeyboardInterrupt:
+                print(f"Stopped: {count_noun(len(done), 'finished scene')} in {options.out}.", file=sys.stderr)
+                raise
             except (ValueError, RuntimeError, OSError) as error:
                 if len(scenes) == 1 or is_out_of_memory(error):
                     raise
@@ -187,10 +192,10 @@ def _reference(scene: SavedScene, options: argparse.Namespace) -> Reference | No
     """Return the picture that the scene was made from: the user's, or the example picture of a built-in subject."""
     image = options.image
     if image is None and options.images is not None:
-        names = [options.images / scene.name / name for name in PICTURES]
+        names = [options.images / scene.name / name for name in IMAGE_NAMES]
         image = next((path for path in names if path.is_file()), None)
         if image is None:
-            raise ValueError(f"{options.images / scene.name} has none of {', '.join(PICTURES)}: add the picture.")
+            raise ValueError(f"{options.images / scene.name} has none of {', '.join(IMAGE_NAMES)}: add the picture.")
     if image is not None:
         pixels, alpha, _ = read_image(image)
         return make_reference(pixels, read_mask(options.mask)[0] if options.mask else None, alpha)

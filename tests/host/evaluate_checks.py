@@ -34,6 +34,14 @@ VISION = SIZES | {"image_size": 56, "patch_size": 14, "num_channels": 3, "model_
 CAPTIONS = ("a panda is dancing", "a fox (asleep) in a basket")
 
 
+class TinyText(comfy.sd1_clip.SDClipModel):
+    """The text encoder of an SD 1.x checkpoint, whose texts the host leaves unprojected."""
+
+    def __init__(self, device="cpu", dtype=None, model_options=None):
+        config = {"textmodel_json_config": dict(TEXT), "return_projected_pooled": False}
+        super().__init__(device=device, dtype=dtype, model_options=model_options or {}, **config)
+
+
 @torch.inference_mode()
 def halves():
     """Return transformers' CLIP with random weights, and the host's two halves of it."""
@@ -43,7 +51,7 @@ def halves():
     vision = comfy.clip_vision.ClipVisionModel(dict(VISION))
     below = {name: value for name, value in weights.items() if name.startswith(("vision_model.", "visual_projection."))}
     missing, _ = vision.load_sd(below)
-    made = partial(comfy.sd1_clip.SD1ClipModel, textmodel_json_config=dict(TEXT))
+    made = partial(comfy.sd1_clip.SD1ClipModel, clip_model=TinyText)
     target = SimpleNamespace(params={}, clip=made, tokenizer=comfy.sd1_clip.SD1Tokenizer)
     clip = comfy.sd.CLIP(target)
     text = {name: value for name, value in weights.items() if name.startswith(("text_model.", "text_projection."))}
@@ -59,7 +67,7 @@ def check_agreement():
         image = (image * 255).round() / 255
         tokens = clip.tokenize(CAPTIONS[0])
         ids = torch.tensor([[token for token, *_ in tokens["l"][0]]])
-        pooled = whole.text_model(ids, attention_mask=(ids != 49407).long() + (ids == 49407).long()).pooler_output
+        pooled = whole.text_model(ids).pooler_output
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (vision.image_mean, vision.image_std))
         theirs = whole.visual_projection(whole.vision_model(pixel_values=(image - mean) / std).pooler_output)
         unit = part("a124core.evaluation.clip_scores").unit
