@@ -31,7 +31,7 @@ from .info import FIELD
 from .machine import available_device, machine, versions
 
 TABLE, ROWS, EVERYTHING, PLOT = "evaluation.md", "evaluation.csv", "evaluation.json", "curves.png"
-IMAGE_NAMES = ("rgba.png", "image.png", "image.jpg", "image.jpeg", "image.webp")  # of a scene's folder, the first of them
+IMAGE_NAMES = ("rgba.png", "image.png", "image.jpg", "image.jpeg", "image.webp")  # in a scene's folder, by rank
 BANK_SIZE = 48  # pixels a side of the built-in priors' images, as in the preset demo
 
 
@@ -92,7 +92,7 @@ def evaluate_scenes(options: argparse.Namespace) -> None:
     device, (captions, note), candidates = available_device(options.device), _captions(options, scenes), None
     clip = None
     if options.clip is not None:
-        candidates, clip = _candidates(options, captions), load_clip(options.clip, device)
+        candidates, clip = _candidates(options), load_clip(options.clip, device)
         print(f"CLIP: {clip.label}." + ("" if clip.is_paper else f" The paper has OpenAI's {PAPER_VARIANT}."))
     elif options.candidates:
         raise ValueError("--candidates is for CLIP-R, which needs --clip FOLDER: add it, or leave --candidates out.")
@@ -118,10 +118,12 @@ def evaluate_scenes(options: argparse.Namespace) -> None:
                 print(f"{scene.name} was left out: {first_line(error)}.", file=sys.stderr, flush=True)
             if done:
                 write_scores(options.out, done)
-    print(markdown(done))
-    print("Written: " + ", ".join(map(str, targets if done else ())))
+    if done:
+        print(markdown(done))
+        print("Written: " + ", ".join(map(str, targets)))
     if failed:
-        raise ValueError(f"not evaluated, for the reasons above: {', '.join(failed)}; the other scenes are written.")
+        others = "; the others are written" if done else ""
+        raise ValueError(f"not evaluated, for the reasons above: {', '.join(failed)}{others}.")
 
 
 def find_scenes(paths: list[Path]) -> list[SavedScene]:
@@ -169,7 +171,7 @@ def _captions(options: argparse.Namespace, scenes: list[SavedScene]) -> tuple[di
     return scene_captions(read_captions(options.captions), [scene.name for scene in scenes])
 
 
-def _candidates(options: argparse.Namespace, captions: dict[str, str]) -> Candidates:
+def _candidates(options: argparse.Namespace) -> Candidates:
     if (options.candidates or ("captions" if options.captions else "paper")) == "paper":
         return paper_candidates()
     if options.captions is None:

@@ -78,7 +78,8 @@ def nice_ticks(low: float, high: float) -> list[float]:
     """Return three to six round numbers that reach from the lowest value or below to the highest or above."""
     if high - low < 1e-9:
         step = 10.0 ** floor(log10(max(abs(high), 1e-3)))
-        return [high - step, high, high + step]
+        below = floor(low / step + 1e-9)
+        return [round(k * step, 12) for k in (below - 1, below, below + 1)]
     raw = (high - low) / 3
     power = 10.0 ** floor(log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)

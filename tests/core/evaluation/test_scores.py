@@ -167,7 +167,10 @@ def test_the_plot_has_a_panel_for_each_curve_and_ink_for_each_scene() -> None:
     assert draw_scores([SceneScores("none", "")]).std() > 0  # it says that there is nothing
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.31, 0.34), (-20.0, 75.0), (0.5, 0.5), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 1.0), (0.31, 0.34), (-20.0, 75.0), (0.5, 0.5), (0.0, 0.0), (0.00088743, 0.00088743)]
+)
 def test_ticks_are_round_and_hold_all_values(low: float, high: float) -> None:
     ticks = nice_ticks(low, high)
+    assert max(len(f"{tick:.6g}") for tick in ticks) <= 6  # fits beside the panel
     assert ticks[0] <= low + 1e-9 and ticks[-1] >= high - 1e-9 and 3 <= len(ticks) <= 6 and ticks[0] < ticks[-1]
