@@ -56,14 +56,20 @@ class HostClip:
 
 
 def vision_variant(clip_vision: Any) -> tuple[str, bool]:
-    """Name a CLIP_VISION by its sizes, and say whether it is the paper's; refuse what is no CLIP (SigLIP, DINO)."""
-    config = getattr(clip_vision, "config", None)
-    if not isinstance(config, dict) or config.get("model_type", "clip_vision_model") != "clip_vision_model":
-        kind = config.get("model_type", "unknown") if isinstance(config, dict) else "unknown"
-        raise ValueError(f"this CLIP_VISION is of type {kind}, which is no CLIP: {ADVICE}.")
-    sizes = {name: config[name] for name in ("hidden_size", "num_hidden_layers", "patch_size", "image_size")}
-    vision = SimpleNamespace(**sizes, hidden_act=config.get("hidden_act"))
-    return describe_variant(SimpleNamespace(vision_config=vision, projection_dim=config.get("projection_dim")))
+    """Name a CLIP_VISION by the sizes of its network, for older hosts keep no config; refuse what is no CLIP: SigLIP
+    has no class embedding, DINO neither these parts nor a projection."""
+    model = getattr(clip_vision, "model", None)
+    network = getattr(model, "vision_model", None)
+    embeddings = getattr(network, "embeddings", None)
+    projection = getattr(getattr(model, "visual_projection", None), "weight", None)
+    if getattr(embeddings, "class_embedding", None) is None or projection is None:
+        raise ValueError(f"this CLIP_VISION is no CLIP but another encoder, such as SigLIP or DINO: {ADVICE}.")
+    width, _, patch, _ = embeddings.patch_embedding.weight.shape
+    vision = SimpleNamespace(
+        hidden_size=width, num_hidden_layers=len(network.encoder.layers), patch_size=patch,
+        image_size=clip_vision.image_size, hidden_act=(getattr(clip_vision, "config", None) or {}).get("hidden_act"),
+    )
+    return describe_variant(SimpleNamespace(vision_config=vision, projection_dim=len(projection)))
 
 
 def text_projection(clip: Any, dim: int) -> Tensor | None:  # (D, dim)

@@ -5,7 +5,9 @@ Run by the host's Python: evaluate_checks.py COMFYUI_PATH MODELS. The host's own
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,7 +50,9 @@ def halves():
     torch.manual_seed(0)
     whole = CLIPModel(CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=DIM)).float().eval()
     weights = {name: value.clone() for name, value in whole.state_dict().items()}
-    vision = comfy.clip_vision.ClipVisionModel(dict(VISION))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(VISION))  # older hosts read files only
+        vision = comfy.clip_vision.ClipVisionModel(str(Path(folder) / "config.json"))
     below = {name: value for name, value in weights.items() if name.startswith(("vision_model.", "visual_projection."))}
     missing, _ = vision.load_sd(below)
     made = partial(comfy.sd1_clip.SD1ClipModel, clip_model=TinyText)

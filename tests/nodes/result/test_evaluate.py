@@ -76,9 +76,17 @@ class TextHalf:
 class ImageHalf:
     """What the node uses of the host's CLIP_VISION."""
 
-    def __init__(self, dim: int, **config: Any) -> None:
-        self.config = {"hidden_size": 768, "num_hidden_layers": 12, "patch_size": 32, "image_size": 224,
-                       "hidden_act": "quick_gelu", "projection_dim": 512, **config}
+    image_size = 224
+
+    def __init__(self, dim: int, width: int = 768, patch: int = 32, is_clip: bool = True) -> None:
+        self.config = {"hidden_act": "quick_gelu"}
+        embeddings = SimpleNamespace(
+            class_embedding=torch.zeros(1) if is_clip else None,
+            patch_embedding=SimpleNamespace(weight=torch.empty(width, 3, patch, patch, device="meta")),
+        )
+        network = SimpleNamespace(embeddings=embeddings, encoder=SimpleNamespace(layers=[None] * 12))
+        projection = SimpleNamespace(weight=torch.empty(512, width, device="meta"))
+        self.model = SimpleNamespace(vision_model=network, visual_projection=projection)
         self.matrix = torch.randn(3, dim, generator=torch.Generator().manual_seed(2))
 
     def encode_image(self, image: torch.Tensor) -> SimpleNamespace:
@@ -115,7 +123,7 @@ def test_the_scores_are_cosines_of_projected_texts(
 def test_image_half_alone_leaves_captions_out(
     nodes: dict[str, type], call_node: Any, field: Any, reference: Any
 ) -> None:
-    wires = {"clip_vision": ImageHalf(8, hidden_size=1024, patch_size=14), "reference": reference}
+    wires = {"clip_vision": ImageHalf(8, width=1024, patch=14), "reference": reference}
     table, _, figures = call_node(nodes["A124Evaluate"], field=field, caption="a fox", **wires, **FEW)
     scene = json.loads(figures)["scenes"][0]["figures"]
     assert {"clip_i", "clip_f"} <= set(scene) and "clip_t" not in scene and "ViT-L/14" in table
@@ -126,7 +134,7 @@ def test_image_half_alone_leaves_captions_out(
     [
         ((TextHalf(8, 0.0), ImageHalf(8)), "no projection of its texts"),
         ((TextHalf(8, 8**-0.5), ImageHalf(6)), "texts have 8 dimensions, but CLIP_VISION's images have 6"),
-        ((TextHalf(8, 8**-0.5), ImageHalf(8, model_type="siglip_vision_model")), "of type siglip_vision_model"),
+        ((TextHalf(8, 8**-0.5), ImageHalf(8, is_clip=False)), "is no CLIP but another encoder"),
     ],
 )
 def test_halves_that_do_not_fit_are_one_sentence(
