@@ -13,6 +13,7 @@ from .optimize.field_config import A124FieldConfig
 from .optimize.stages import A124CoarseOptimizer, A124FineOptimizer, A124StaticOptimizer
 from .reference import A124ExamplePicture, A124Reference
 from .result.cameras import A124Cameras
+from .result.evaluate import A124Evaluate
 from .result.export_frames import A124ExportFrames
 from .result.export_mesh import A124ExportMesh
 from .result.field_io import A124LoadField, A124SaveField
@@ -41,6 +42,7 @@ NODES = {
     "A124FineOptimizer": (A124FineOptimizer, "Animate124: 5 Fine: detail"),
     "A124Cameras": (A124Cameras, "Animate124: 6 Cameras"),
     "A124Render": (A124Render, "Animate124: 6 Render"),
+    "A124Evaluate": (A124Evaluate, "Animate124: 6 Evaluate"),
     "A124ExportFrames": (A124ExportFrames, "Animate124: 7 Export video or frames"),
     "A124Preview4D": (A124Preview4D, "Animate124: 6 Preview 4D"),
     "A124ExportViewer": (A124ExportViewer, "Animate124: 7 Export viewer (one HTML file)"),

@@ -27,6 +27,8 @@ def randomised(network: Any, seed: int) -> Any:
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in network.named_parameters():
+            if weight.ndim == 0:  # CLIP's logit_scale
+                continue
             drawn = torch.randn(weight.shape, generator=rng) / max(1, weight[0].numel()) ** 0.5
             weight.copy_(0.1 * drawn + float(name.endswith("weight")) if weight.ndim == 1 else drawn)
     return network.eval()

@@ -18,6 +18,7 @@ from ..stages.config import CONDITIONS
 from ..stages.presets import MEMORY, PRESETS
 from ..utils.text import shorten
 from .camera_args import add_camera_args, add_film_args
+from .evaluate import add_evaluate_args
 from .export import add_export_args
 from .invert import add_invert_args
 from .models import add_model_args
@@ -67,6 +68,7 @@ def parser() -> Parser:
     _render(commands.add_parser("render", help="a video of a saved field from chosen cameras: a quick look"))
     add_export_args(commands.add_parser("export", help="a saved field as videos, images and meshes for other programs"))
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
+    add_evaluate_args(commands.add_parser("evaluate", help="the paper's metrics and those without CLIP, as a table"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
     add_invert_args(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
     return top

@@ -23,6 +23,7 @@ from .ablate import ablate
 from .args import parser
 from .console import check_options, print_anything, was_printed
 from .estimate import estimate
+from .evaluate import evaluate_scenes
 from .export import export_file
 from .folder import RunFolder, refuse_overwriting, used_folder
 from .info import describe
@@ -214,6 +215,7 @@ COMMANDS = {
     "render": render_file,
     "export": export_file,
     "info": info,
+    "evaluate": evaluate_scenes,
     "ablate": ablate,
     "invert": invert,
 }

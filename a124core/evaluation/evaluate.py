@@ -128,6 +128,7 @@ def evaluate(result: Renderer, eval_set: EvalSet) -> Metrics:
         "psnr_first": float(by_camera[:, 0].mean()),
         "psnr_last": float(by_camera[:, -1].mean()),
         "psnr_object": float(inside.mean()),
+        "ssim_heldout": float(metrics.ssim(image, views.image).mean()),
         "colour_error": float(metrics.colour_error(image, views.image, views.mask).mean()),
         "iou": float(metrics.iou(mask, views.mask).mean()),
     }
@@ -181,12 +182,16 @@ def static_baseline(result: Renderer) -> Renderer:
     return still
 
 
-def field_renderer(field: Field4D, device: torch.device | str | None = None) -> Renderer:
-    """Render a field on white; small images are averaged from twice the size, as the truth is."""
+def field_renderer(
+    field: Field4D, device: torch.device | str | None = None, n_steps: int | None = None
+) -> Renderer:
+    """Render a field on white; small images are averaged from twice the size, as the truth is. n_steps: samples along
+    a ray, SAMPLES unless another number is chosen."""
+    steps = SAMPLES if n_steps is None else n_steps
 
     def result(cameras: Cameras, time: Tensor, size: int) -> tuple[Tensor, Tensor]:
         fold = 2 if size < LARGE else 1
-        clip = render_clip(field.to(device), cameras, time, ImageOptions(fold * size, SAMPLES, normals=False))
+        clip = render_clip(field.to(device), cameras, time, ImageOptions(fold * size, steps, normals=False))
         return tuple(avg_pool2d(layer, fold) for layer in (clip.image, clip.mask))
 
     return result

@@ -10,6 +10,8 @@ from ..losses import blur, gaussian_kernel
 MSE_FLOOR = 1e-10  # identical images count as 100 dB
 BLUR_TAPS = 7  # `detail` is high frequency: the image minus this blur ...
 BLUR_STD = 1.5  # ... of this width, pixels
+SSIM_TAPS, SSIM_STD = 11, 1.5  # the Gaussian window of Wang et al. 2004, pixels
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # its constants, for values in [0, 1]
 MIN_TRAVEL = 0.01  # share of the image; a path whose root mean square travel is less has no correlation
 
 
@@ -31,6 +33,20 @@ def _decibel(error: Tensor) -> Tensor:
 def _inside_mean(values: Tensor, mask: Tensor) -> Tensor:  # (B, 1, H, W) twice -> (B,)
     inside = (mask > 0.5).to(values)
     return (values * inside).flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1.0)
+
+
+def ssim(image: Tensor, truth: Tensor) -> Tensor:  # (B, 3, H, W) twice -> (B,) in [-1, 1]
+    """Return structural similarity (Wang et al. 2004, eq. 13): means, variances and covariance under a Gaussian window,
+    averaged over the pixels that the whole window covers, and over the channels; all pixels where the image is
+    smaller."""
+    window = gaussian_kernel(SSIM_TAPS, SSIM_STD)
+    a, b = blur(image, window), blur(truth, window)
+    aa, bb, ab = (blur(x * y, window) for x, y in ((image, image), (truth, truth), (image, truth)))
+    index = (2 * a * b + SSIM_C1) * (2 * (ab - a * b) + SSIM_C2)
+    index = index / ((a**2 + b**2 + SSIM_C1) * (aa - a**2 + bb - b**2 + SSIM_C2))
+    edge = SSIM_TAPS // 2 if min(image.shape[-2:]) > SSIM_TAPS else 0
+    height, width = image.shape[-2:]
+    return index[..., edge : height - edge, edge : width - edge].flatten(1).mean(1)
 
 
 def colour_error(image: Tensor, truth: Tensor, mask: Tensor) -> Tensor:  # -> (B,) in [0, 1]

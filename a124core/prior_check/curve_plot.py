@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..export.images.canvas import FAINT, INK, Canvas
 from .curve import LEVELS, ResponseCurve
 
 SIDE = 260  # pixels of one panel's square
 LEFT, TOP, RIGHT, BOTTOM = 46, 34, 14, 40  # pixels around it
 LEGEND = 92  # pixels at the right, with the names of the lines
-SCALE = 3  # drawn so many times larger, then reduced: smooth lines
 HIGHEST = (1.5, 3.0, 6.0, 15.0, 30.0, 60.0, 150.0)  # contrast of the guess at the top: the first that all are below
-INK, FAINT, PAPER = (40, 40, 40), (205, 205, 205), (255, 255, 255)
 COLOURS = ((53, 42, 135), (15, 112, 220), (28, 160, 150), (230, 160, 20), (200, 50, 60))  # by noise, low to high
 EMPTY = "No curve was measured."
 
@@ -26,7 +22,7 @@ def draw_curves(curves: Mapping[str, ResponseCurve], cfgs: Mapping[str, Sequence
     columns = max((len(cfgs[role]) for role in curves), default=1)
     width = columns * (LEFT + SIDE + RIGHT) + LEGEND
     height = max(1, len(curves)) * (TOP + SIDE + BOTTOM)
-    plot = _Plot(width, height)
+    plot = Canvas(width, height)
     if not curves:
         plot.text(width / 2, height / 2, EMPTY, "mm")
     for row, (role, curve) in enumerate(curves.items()):
@@ -41,32 +37,7 @@ def draw_curves(curves: Mapping[str, ResponseCurve], cfgs: Mapping[str, Sequence
     return plot.tensor()
 
 
-class _Plot:
-    """An image that is drawn large; positions are in its final pixels."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.size = (width, height)
-        self.image = Image.new("RGB", (width * SCALE, height * SCALE), PAPER)
-        self.draw = ImageDraw.Draw(self.image)
-
-    def line(self, points: Sequence[tuple[float, float]], colour: tuple[int, int, int], width: float) -> None:
-        scaled = [(x * SCALE, y * SCALE) for x, y in points]
-        self.draw.line(scaled, colour, round(width * SCALE), joint="curve")
-
-    def dot(self, x: float, y: float, colour: tuple[int, int, int], radius: float = 3.0) -> None:
-        x, y, r = x * SCALE, y * SCALE, radius * SCALE
-        self.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
-
-    def text(self, x: float, y: float, text: str, anchor: str) -> None:
-        font = ImageFont.load_default(size=12 * SCALE)
-        self.draw.text((x * SCALE, y * SCALE), text, INK, font=font, anchor=anchor)
-
-    def tensor(self) -> Tensor:
-        small = np.array(self.image.resize(self.size, Image.Resampling.LANCZOS))
-        return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255.0
-
-
-def _panel(plot: _Plot, left: float, top: float, title: str, curve: ResponseCurve, cfg: float) -> None:
+def _panel(plot: Canvas, left: float, top: float, title: str, curve: ResponseCurve, cfg: float) -> None:
     """Draw the axes, the diagonal on which nothing moves, and a line for each noise level."""
     highest = next((value for value in HIGHEST if value >= curve.at(cfg).max()), HIGHEST[-1])
 
@@ -89,7 +60,7 @@ def _panel(plot: _Plot, left: float, top: float, title: str, curve: ResponseCurv
     plot.text(left + SIDE / 2, top + SIDE + 22, "contrast of the scene", "mt")
 
 
-def _legend(plot: _Plot, left: float, top: float) -> None:
+def _legend(plot: Canvas, left: float, top: float) -> None:
     plot.text(left, top, "contrast of", "lt")
     plot.text(left, top + 15, "the guess at", "lt")
     for k, (level, colour) in enumerate(zip(LEVELS, COLOURS, strict=True)):

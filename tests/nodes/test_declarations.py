@@ -44,6 +44,7 @@ WIDGETS = {
     "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes",
                     "eye_distance", "file"],
     "A124Render": ["frames", "size", "background"],
+    "A124Evaluate": ["caption", "candidates", "captions", "views", "times", "size", "geometry"],
     "A124ExportFrames": [
         "format", "frames", "fps", "width", "height", "background", "plays", "ping_pong", "views", "name",
     ],
@@ -84,6 +85,7 @@ OUTPUTS = {
     "A124FineOptimizer": ["A124_FIELD"],
     "A124Cameras": ["A124_CAMERAS"],
     "A124Render": ["IMAGE", "MASK", "IMAGE", "IMAGE", "LOAD3D_CAMERA"],
+    "A124Evaluate": ["STRING", "IMAGE", "STRING"],
     "A124ExportFrames": ["STRING", "VIDEO"],
     "A124Preview4D": [],
     "A124ExportViewer": ["STRING"],

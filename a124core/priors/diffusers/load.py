@@ -160,12 +160,13 @@ def _no_progress_bar() -> Iterator[None]:
             logs.enable_progress_bar()
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """Return CLIP's tokenizer, from its vocabulary in the folder."""
-    path = folder / "tokenizer"
+def load_tokenizer(folder: Path, part: str = "tokenizer") -> Any:
+    """Return CLIP's tokenizer, from its vocabulary in a part of the folder."""
+    path = folder / part
     if not any((path / name).is_file() for name in ("vocab.json", "tokenizer.json")):
+        name = Path(part, "vocab.json").as_posix()
         raise ValueError(
-            f"{folder} has no tokenizer/vocab.json: copy the tokenizer folder of the model (of any Stable Diffusion 1 "
+            f"{folder} has no {name}: copy the tokenizer folder of the model (of any Stable Diffusion 1 "
             "or 2 or ModelScope) there."
         )
     try:

@@ -64,7 +64,7 @@ def below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: w for name, w in weights.items() if name.startswith(prefix)}
 
 
-def _count(names: Iterable[str], prefix: str) -> int:
+def count_parts(names: Iterable[str], prefix: str) -> int:
     """Return how many numbers follow the prefix."""
     count = len({name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)})
     if count > MAX_MODULES:
@@ -80,9 +80,9 @@ def build_unet(original: Mapping[str, Tensor]) -> nn.Module:
         layers += 1
     named = {f"model.diffusion_model.{name}": w for name, w in original.items()}
     weights = _converted(_converters().convert_ldm_unet_checkpoint, named, {"layers_per_block": layers})
-    levels = range(_count(weights, "down_blocks."))
+    levels = range(count_parts(weights, "down_blocks."))
     attends = [f"down_blocks.{k}.attentions.0.norm.weight" in weights for k in levels]
-    return _filled(
+    return filled_network(
         lambda: diffusers().UNet2DConditionModel(
             in_channels=weights["conv_in.weight"].shape[1],
             out_channels=weights["conv_out.weight"].shape[0],
@@ -101,16 +101,16 @@ def build_unet(original: Mapping[str, Tensor]) -> nn.Module:
 def build_vae(original: Mapping[str, Tensor]) -> nn.Module:
     """Build Stable Diffusion's VAE."""
     named = {name: w for name, w in original.items() if not name.startswith("loss.")}
-    levels = _count(named, "encoder.down.")
+    levels = count_parts(named, "encoder.down.")
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * levels, "up_block_types": ("UpDecoderBlock2D",) * levels}
     weights = _converted(_converters().convert_ldm_vae_checkpoint, named, blocks)
-    return _filled(
+    return filled_network(
         lambda: diffusers().AutoencoderKL(
             **blocks,
             block_out_channels=tuple(
                 weights[f"encoder.down_blocks.{k}.resnets.0.conv1.weight"].shape[0] for k in range(levels)
             ),
-            layers_per_block=_count(weights, "encoder.down_blocks.0.resnets."),
+            layers_per_block=count_parts(weights, "encoder.down_blocks.0.resnets."),
             latent_channels=weights["quant_conv.weight"].shape[0] // 2,
             scaling_factor=LATENT_SCALE,
         ),
@@ -139,6 +139,13 @@ def _converted(convert: Callable, original: dict[str, Tensor], config: dict[str,
 @refuses_unfit
 def build_vision(original: Mapping[str, Tensor]) -> nn.Module:
     """Build OpenAI's CLIP image encoder from the weights below `visual.`."""
+    weights, sizes = vision_parts(original)
+    config = transformers().CLIPVisionConfig(**sizes, hidden_act="quick_gelu")
+    return filled_network(lambda: transformers().CLIPVisionModelWithProjection(config), weights)
+
+
+def vision_parts(original: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """Rename the weights below `visual.` of CLIP and OpenCLIP, and read the sizes of the image encoder from them."""
     weights = {
         "vision_model.embeddings.class_embedding": original["class_embedding"],
         "vision_model.embeddings.patch_embedding.weight": original["conv1.weight"],
@@ -148,26 +155,25 @@ def build_vision(original: Mapping[str, Tensor]) -> nn.Module:
     for theirs, ours in (("ln_pre", "pre_layrnorm"), ("ln_post", "post_layernorm")):  # their spelling
         for end in ("weight", "bias"):
             weights[f"vision_model.{ours}.{end}"] = original[f"{theirs}.{end}"]
-    layers = _count(original, "transformer.resblocks.")
-    weights |= _clip_layers(original, "vision_model.", layers)
+    layers = count_parts(original, "transformer.resblocks.")
+    weights |= clip_layers(original, "vision_model.", layers)
     width, _, patch, _ = original["conv1.weight"].shape
-    config = transformers().CLIPVisionConfig(
-        **_clip_sizes(original, width, layers),
-        patch_size=patch,
-        image_size=patch * round((original["positional_embedding"].shape[0] - 1) ** 0.5),
-        projection_dim=original["proj"].shape[1],
-        hidden_act="quick_gelu",
-    )
-    return _filled(lambda: transformers().CLIPVisionModelWithProjection(config), weights)
+    sizes = {
+        **clip_sizes(original, width, layers),
+        "patch_size": patch,
+        "image_size": patch * round((original["positional_embedding"].shape[0] - 1) ** 0.5),
+        "projection_dim": original["proj"].shape[1],
+    }
+    return weights, sizes
 
 
 @refuses_unfit
 def build_text(original: Mapping[str, Tensor]) -> nn.Module:
     """Build OpenCLIP's text encoder without its last layer: what ModelScope and SD 2 were trained on."""
-    layers = _count(original, "transformer.resblocks.") - 1
+    layers = count_parts(original, "transformer.resblocks.") - 1
     vocabulary, width = original["token_embedding.weight"].shape
     config = transformers().CLIPTextConfig(
-        **_clip_sizes(original, width, layers),
+        **clip_sizes(original, width, layers),
         vocab_size=vocabulary,
         max_position_embeddings=original["positional_embedding"].shape[0],
         hidden_act="gelu",
@@ -182,10 +188,11 @@ def build_text(original: Mapping[str, Tensor]) -> nn.Module:
         f"{prefix}final_layer_norm.weight": original["ln_final.weight"],
         f"{prefix}final_layer_norm.bias": original["ln_final.bias"],
     }
-    return _filled(lambda: transformers().CLIPTextModel(config), weights | _clip_layers(original, prefix, layers))
+    return filled_network(lambda: transformers().CLIPTextModel(config), weights | clip_layers(original, prefix, layers))
 
 
-def _clip_sizes(original: Mapping[str, Tensor], width: int, layers: int) -> dict[str, int]:
+def clip_sizes(original: Mapping[str, Tensor], width: int, layers: int) -> dict[str, int]:
+    """Read width, layers, heads and the inner width of the blocks."""
     return {
         "hidden_size": width,
         "num_hidden_layers": layers,
@@ -194,7 +201,7 @@ def _clip_sizes(original: Mapping[str, Tensor], width: int, layers: int) -> dict
     }
 
 
-def _clip_layers(original: Mapping[str, Tensor], prefix: str, layers: int) -> dict[str, Tensor]:
+def clip_layers(original: Mapping[str, Tensor], prefix: str, layers: int) -> dict[str, Tensor]:
     """Rename the layers of CLIP and OpenCLIP, and split the matrix of query, key and value."""
     weights = {}
     for k in range(layers):
@@ -214,7 +221,7 @@ def _outline(make: Callable[[], nn.Module]) -> nn.Module:
         return make()
 
 
-def _filled(make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> nn.Module:
+def filled_network(make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> nn.Module:
     """Return the network with exactly these weights, frozen, in float32; it is made when they fit."""
     outline = _outline(make)
     shapes = {name: w.shape for name, w in outline.state_dict().items() if not name.endswith("position_ids")}

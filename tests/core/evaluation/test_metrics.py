@@ -85,3 +85,20 @@ def test_paths() -> None:
 def test_ratio_to_nothing_is_no_number() -> None:
     assert metrics.ratio(torch.tensor([1.0, 3.0]), torch.tensor([4.0])) == 0.5
     assert math.isnan(metrics.ratio(torch.ones(1), torch.zeros(1)))
+
+
+def test_ssim_of_an_image_and_itself_is_one_and_matches_the_published_code(rng: torch.Generator) -> None:
+    measure = pytest.importorskip("skimage.metrics")
+    truth = torch.rand(2, 3, 24, 32, generator=rng)
+    assert torch.allclose(metrics.ssim(truth, truth), torch.ones(2), atol=1e-5)
+    image = (truth + 0.2 * torch.randn(truth.shape, generator=rng)).clamp(0, 1)
+    expected = [
+        measure.structural_similarity(
+            a.double().numpy(), b.double().numpy(), channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for a, b in zip(image, truth, strict=True)
+    ]
+    assert metrics.ssim(image, truth).tolist() == pytest.approx(expected, abs=2e-4)
+    black, white = torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16)
+    assert float(metrics.ssim(black, white)) == pytest.approx(1e-4 / 1.0001, rel=1e-3)  # C1 / (1 + C1)
