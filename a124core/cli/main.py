@@ -13,6 +13,7 @@ from ..utils.device import keep_freed_pages
 from ..utils.text import first_line, shorten
 from .ablate import ablate
 from .args import parser
+from .benchmark.benchmark import benchmark
 from .console import check_options, print_anything, was_printed
 from .estimate import estimate
 from .export import export_file
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_options(options)
         command(options)
     except Interrupted as stopped:
-        print(f"Stopped {stopped}. To continue: {_resume_line(arguments)}")
+        print(f"Stopped {stopped}. To continue: {_resume_line(arguments, hasattr(options, 'resume'))}")
         return 130
     except KeyboardInterrupt:
         if getattr(options, "estimate", False):
@@ -62,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if was_printed() or not only_prints else 2
 
 
-def _resume_line(arguments: list[str]) -> str:
-    """The same command, with the Python that runs it."""
-    again = [a for a in arguments if a != "--resume"] + ["--resume"]
+def _resume_line(arguments: list[str], has_option: bool) -> str:
+    """The same command, with the Python that runs it; some go on by themselves."""
+    again = [a for a in arguments if a != "--resume"] + ["--resume"] * has_option
     python = sys.executable if os.name == "nt" else os.path.relpath(sys.executable)  # other drives have no way there
     return shlex.join([python, "-m", "a124core", *again])
 
@@ -112,5 +113,6 @@ COMMANDS = {
     "export": export_file,
     "info": info,
     "ablate": ablate,
+    "benchmark": benchmark,
     "invert": invert,
 }

@@ -45,6 +45,7 @@ VARIANTS = (
     ),
     Variant("static-only", "the static stage alone: nothing moves", ("--skip", "coarse", "--skip", "fine")),
 )
+TABLE_2 = (FULL, "no-view-prior", "random-sampling", "no-refinement")  # the paper's
 
 
 def variants_named(names: Iterable[str]) -> tuple[Variant, ...]:
