@@ -34,7 +34,7 @@ def votes_page(tmp_path: Path) -> Path:
             folder = tmp_path / scene / name
             folder.mkdir(parents=True)
             still = torch.tensor(COLOURS[name]).view(3, 1, 1).expand(3, 32, 64)
-            write_video(folder / VIDEO, [still] * 4, 8.0)
+            write_video(folder / VIDEO, [still] * 16, 8.0)
             write_image(folder / REFERENCE, still[:, :, :32])
             tasks.setdefault(scene, {})[name] = Task(scene, name, 0, (), folder)
     scenes = tuple(Scene(name, prompts={"caption": text}) for name, text in CAPTIONS.items())
@@ -76,8 +76,10 @@ def shares(exported: dict) -> dict[tuple[str, str], tuple[int, float | None]]:
 
 
 def test_votes_are_clicked_counted_saved_and_those_of_others_added(tab: Page, votes_page: Path, tmp_path: Path) -> None:
+    tab.set_default_timeout(120_000)  # videos on a busy machine
     tab.goto(votes_page.as_uri())
-    tab.wait_for_function("() => study.videos.every((video) => video.readyState >= 2 && video.currentTime > 0)")
+    for side in (0, 1):
+        tab.wait_for_function(f"() => study.videos[{side}].currentTime > 0")  # it plays by itself
     visible = tab.locator("main").inner_text()
     assert not [name for name in NAMES if name in visible], "nothing on the page names a method"
     first = answer(tab, {"text": "baseline", "image": "ours", "quality": "baseline"})

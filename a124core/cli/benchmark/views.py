@@ -39,8 +39,8 @@ def view_rows(result: Renderer, reference: Cameras) -> list[Tensor]:  # of each 
 
 def write_sheet(path: Path, title: str, folders: dict[str, Path]) -> None:  # folders: of a run of each method
     """Write the contact sheet of a scene: every view of each method, under the picture."""
-    picture = read_image(next(iter(folders.values())) / REFERENCE)[0]
-    rows, labels = [resize(picture, (SIZE, SIZE))], ["picture"]
+    image = read_image(next(iter(folders.values())) / REFERENCE)[0]
+    rows, labels = [resize(image, (SIZE, SIZE))], ["picture"]
     for name, folder in folders.items():
         rows += _read_views(folder / FILE)
         labels += [f"{name}, {view}" for view, *_ in VIEWS]
