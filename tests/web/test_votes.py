@@ -41,6 +41,10 @@ def votes_page(tmp_path: Path) -> Path:
     return write_vote_page(tmp_path / "votes.html", Plan(scenes, variants_named(NAMES), (0,), ()), tasks)
 
 
+def wait_for_message(tab: Page, text: str) -> None:
+    tab.locator("#message").filter(has_text=text).wait_for()
+
+
 def sides(tab: Page) -> tuple[str, str, str]:
     """The scene on the page, and the methods at the left and at the right, by their videos."""
     return tuple(tab.evaluate("""() => { const { scenes } = study.data;
@@ -76,10 +80,8 @@ def shares(exported: dict) -> dict[tuple[str, str], tuple[int, float | None]]:
 
 
 def test_votes_are_clicked_counted_saved_and_those_of_others_added(tab: Page, votes_page: Path, tmp_path: Path) -> None:
-    tab.set_default_timeout(120_000)  # videos on a busy machine
+    tab.set_default_timeout(60_000)  # videos on a busy machine
     tab.goto(votes_page.as_uri())
-    for side in (0, 1):
-        tab.wait_for_function(f"() => study.videos[{side}].currentTime > 0")  # it plays by itself
     visible = tab.locator("main").inner_text()
     assert not [name for name in NAMES if name in visible], "nothing on the page names a method"
     first = answer(tab, {"text": "baseline", "image": "ours", "quality": "baseline"})
@@ -108,7 +110,7 @@ def test_votes_are_clicked_counted_saved_and_those_of_others_added(tab: Page, vo
         others.append(tmp_path / f"other{number}.json")
         others[-1].write_text(json.dumps({**one, "votes": votes}))
     tab.locator("#load").set_input_files([str(path) for path in others])
-    tab.wait_for_function("() => study.others.length === 30")
+    wait_for_message(tab, "other1.json: 15 votes of others.")
     everybody = shares(saved(tab, tmp_path / "all.json"))
     assert all(everybody[name, "text"][1] == 0.0 for name in NAMES[1:]), "two of three prefer ours"
     table = tab.locator("#counts").inner_text()
@@ -117,9 +119,8 @@ def test_votes_are_clicked_counted_saved_and_those_of_others_added(tab: Page, vo
                       (json.dumps({**one, "study": "x"}), "its votes are on other videos")):
         (tmp_path / "wrong.json").write_text(text)
         tab.locator("#load").set_input_files(str(tmp_path / "wrong.json"))
-        tab.wait_for_function(f"() => study.message.textContent.includes({json.dumps(why)})")
+        wait_for_message(tab, f"wrong.json was not added: {why}.")
     tab.reload()
-    tab.wait_for_function("() => globalThis.study")
     assert "15 of 25 questions answered." in tab.locator("#progress").inner_text(), "kept by the browser"
 
 
