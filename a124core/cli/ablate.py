@@ -6,10 +6,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -22,30 +21,17 @@ from ..utils.device import keep_freed_pages
 from ..utils.files import atomic_write, write_json
 from .folder import used_folder
 from .machine import machine, versions
-from .prepare import PreparedRun, RunOptions, prepare
+from .prepare import PreparedRun, RunOptions, prepare, stage_identity
 from .report import Figures
 from .run import eval_set_of, run_stage
+from .run_options import changed_options
+from .table import RunFigures, markdown_table
+from .variants import variants_named
 
 MODE = "paper"  # the reference picture only where a clip starts at 0: else "never-zero" would take nothing away
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: what is changed, by fields of RunOptions; and the stages it shares with the full run."""
-
-    name: str
-    options: dict[str, Any]
-    stages: tuple[str, ...] = ("static", "coarse", "fine")
-    shared_stages: tuple[str, ...] = ()
-
-
-ROWS = (
-    Row("full", {}),
-    Row("no view prior", {"with_view": False}),
-    Row("random sampling", {"sampling": "random"}, shared_stages=("static",)),
-    Row("never starting at 0", {"sampling": "never-zero"}, shared_stages=("static",)),
-    Row("no refinement", {}, stages=("static", "coarse"), shared_stages=("static", "coarse")),
-)
+ROWS = variants_named(("full", "no-view-prior", "random-sampling", "never-starting-at-0", "no-refinement"))
 FIGURES = (
     ("psnr_heldout", "PSNR"),
     ("psnr_first", "first frame"),
@@ -129,61 +115,44 @@ def ablate_one(subject: str, motion: str, seed: int, steps_scale: float) -> list
     """All rows of one scene and seed; priors, evaluation set and stages that two rows share are made once."""
     image, mask = example_image(subject)
     reference = make_reference(image, mask, mask_marks="subject")
-    options_of_run = RunOptions(
-        reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale, reference_mode=MODE
-    )
-    full = prepare(options_of_run)
+    run = RunOptions(reference, f"a {subject}, {motion}", motion, subject, seed, "demo", steps_scale)
+    full = prepare(run)
     eval_set = replace(eval_set_of(full), large=None)  # none of FIGURES needs it
     shared: dict[str, Field4D] = {}
     results = []
-    for row in ROWS:
+    for variant in ROWS:
         start = time.monotonic()
-        metrics = _row_figures(row, prepare(replace(options_of_run, **row.options), full.priors), eval_set, shared)
+        options = replace(run, **changed_options(("--reference-mode", MODE, *variant.arguments)))
+        metrics = _row_figures(prepare(options, full.priors), eval_set, shared)
         seconds = time.monotonic() - start
-        results.append({"row": row.name, "scene": f"{subject} {motion}", "seed": seed, "seconds": seconds, **metrics})
+        row = {"row": variant.title, "scene": f"{subject} {motion}", "seed": seed, "seconds": seconds}
+        results.append({**row, **metrics})
     return results
 
 
-def _row_figures(row: Row, prepared: PreparedRun, eval_set: EvalSet, shared: dict[str, Field4D]) -> Figures:
-    """Run the stages that the row does not share; evaluate the last field, and the static one for its geometry."""
+def _row_figures(prepared: PreparedRun, eval_set: EvalSet, shared: dict[str, Field4D]) -> Figures:
+    """Run the stages that no earlier row shares; evaluate the last field, and a static one for its geometry."""
     metrics: Figures = {}
     field = None
-    for stage in row.stages:
-        field = shared[stage] if stage in row.shared_stages else run_stage(prepared, stage, field)
-        if row.name == "full":
-            shared[stage] = field
-        if stage == "static" and stage not in row.shared_stages:
-            metrics["psnr_static"] = evaluate(field_renderer(field), eval_set)["psnr_first"]
+    for stage in prepared.stages:
+        identity = stage_identity(prepared, stage)
+        if identity not in shared:
+            shared[identity] = run_stage(prepared, stage, field)
+            if stage == "static":
+                metrics["psnr_static"] = evaluate(field_renderer(shared[identity]), eval_set)["psnr_first"]
+        field = shared[identity]
     return {**evaluate(field_renderer(field), eval_set), **metrics}
 
 
 def markdown(results: Sequence[Result], minutes: float) -> str:
     """Means over scenes and seeds, and each row's difference to full in brackets."""
-    names = [row.name for row in ROWS]
-    means = {name: {key: _mean(results, name, key) for key, _ in FIGURES} for name in names}
-    scenes = sorted({r["scene"] for r in results})
-    seeds = sorted({r["seed"] for r in results})
+    runs = [RunFigures(r["row"], r["scene"], r["seed"], {key: r.get(key) for key, _ in FIGURES}) for r in results]
+    scenes, seeds = sorted({run.scene for run in runs}), sorted({run.seed for run in runs})
     lines = [
-        f"Means over {len(scenes)} scenes ({', '.join(scenes)}) and seeds {', '.join(map(str, seeds))}; difference to "
-        f"full in brackets. PSNR in dB against the built-in truth, held-out views, white; {minutes:.0f} minutes.",
+        f"Means over {len(scenes)} scenes ({', '.join(scenes)}) and seeds {', '.join(map(str, seeds))}, ± half a 95 % "
+        "confidence interval over seeds; difference to full in brackets. PSNR in dB against the built-in truth, "
+        f"held-out views, white; {minutes:.0f} minutes.",
         "",
-        "| row | " + " | ".join(heading for _, heading in FIGURES) + " |",
-        "|---" * (len(FIGURES) + 1) + "|",
+        *markdown_table(runs, [variant.title for variant in ROWS], FIGURES, "row"),
     ]
-    for name in names:
-        cells = [_cell(means[name][key], means["full"][key], name != "full") for key, _ in FIGURES]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", NOTE, ""])
-
-
-def _mean(results: Sequence[Result], name: str, key: str) -> float | None:
-    values = [r[key] for r in results if r["row"] == name and r.get(key) is not None]
-    return fmean(values) if values else None
-
-
-def _cell(value: float | None, full: float | None, compare: bool) -> str:
-    if value is None:
-        return "-"
-    digits = 1 if abs(value) > 5 else 3
-    difference = f" ({value - full:+.{digits}f})" if compare and full is not None else ""
-    return f"{value:.{digits}f}{difference}"

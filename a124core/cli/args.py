@@ -15,7 +15,6 @@ from ..models3d.read import ANY_UP, UPWARDS
 from ..priors.builtin import AS_USUAL, FROM_PROMPT, MAX_SPEED, MAX_STRENGTH, MOTIONS, SUBJECTS
 from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
-from ..stages.presets import MEMORY, PRESETS
 from ..utils.text import shorten
 from .camera_args import add_camera_args, add_film_args
 from .evaluate import add_evaluate_args
@@ -24,6 +23,16 @@ from .invert import add_invert_args
 from .models import add_model_args
 from .prepare import REFINES
 from .prior_check import add_prior_check_args
+from .recipe_args import (
+    add_calibrate_arg,
+    add_machine_args,
+    add_preset_arg,
+    add_priors_arg,
+    add_recipe_args,
+    add_reference_arg,
+    add_steps_arg,
+)
+from .variants import TABLE_2, VARIANTS
 
 CAMERA = (  # of the picture: option, default, meaning
     ("elevation", 0.0, "degrees that the camera of the picture looked down from"),
@@ -70,6 +79,8 @@ def parser() -> Parser:
     _info(commands.add_parser("info", help="describe a saved field or snapshot"))
     add_evaluate_args(commands.add_parser("evaluate", help="the paper's metrics and those without CLIP, as a table"))
     _ablate(commands.add_parser("ablate", help="the paper's ablations on built-in scenes, as a table"))
+    _benchmark(commands.add_parser("benchmark", help="folders of pictures through the compared systems, with tables, "
+                                   "contact sheets and a page for votes"))
     add_invert_args(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
     return top
 
@@ -87,14 +98,11 @@ def _demo(p: argparse.ArgumentParser) -> None:
 def _animate(p: argparse.ArgumentParser) -> None:
     _scene_options(p)
     _run_options(p)
-    p.add_argument("--calibrate", action="store_true", help="let each stage choose cfg and noise range of the models "
-                   "when it begins, so that the scene neither fades nor over-saturates: 33 queries to each")
+    add_calibrate_arg(p)
     compare = p.add_argument_group("for comparisons with the paper")
     compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
                          "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")
-    compare.add_argument("--reference-mode", choices=("paper", "released", "every"), help="how often the "
-                         "moving scene is compared with the picture: paper: in clips that begin with it; released: at "
-                         "every fourth step; every: at each step (the preset's)")
+    add_reference_arg(compare)
     compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the "
                          "scene as the coarse stage left it, as in the paper, or as it is now (the preset's)")
 
@@ -114,8 +122,7 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--motion", choices=(FROM_PROMPT, *MOTIONS), default=FROM_PROMPT, help="overrules the prompt")
     _manner_options(p)
     p.add_argument("--out", type=Path, help="folder for the results; only --estimate needs none")
-    p.add_argument("--priors", choices=("builtin", "diffusers"), default="builtin", help="what guides the "
-                   "scene: built-in puppets, or models of yours in diffusers folders (%(default)s)")
+    add_priors_arg(p)
     p.add_argument("--model", type=Path, metavar="FILE", help="a 3D model of the subject, aligned to the picture: "
                    "built-in motions move it, and with --clip it guides all other views; .glb, .obj, .ply (mesh or "
                    "Gaussians), .splat, .spz, or a folder with one file for each time, which moves by itself (with "
@@ -139,9 +146,7 @@ def _scene_options(p: argparse.ArgumentParser) -> None:
     for name, value, meaning in CAMERA:
         p.add_argument(f"--{name}", type=float, default=value, help=meaning if value is None else
                        f"{meaning} (%(default)g)")
-    p.add_argument("--preset", choices=PRESETS, default="auto", help="the recipe: demo for a CPU, good for "
-                   "larger images in ten minutes or so, draft for a GPU, released and paper for hours of a large "
-                   "one; auto: draft with --priors diffusers, else demo (%(default)s)")
+    add_preset_arg(p)
     p.add_argument("--skip", choices=("coarse", "fine"), action="append", default=[], help="leave a stage out")
     p.add_argument("--no-view-prior", action="store_true", help="leave out the prior that guides the other views")
     p.add_argument("--refine", choices=REFINES, default="tile", help="what repairs the details in the fine stage: "
@@ -159,15 +164,12 @@ def _manner_options(p: argparse.ArgumentParser) -> None:
 
 def _run_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="same seed, threads and backend: same result")
-    p.add_argument("--steps-scale", type=float, default=1.0, help="multiplies the steps of every stage: "
-                   "0.2 is a quick look (%(default)s)")
+    add_steps_arg(p)
     p.add_argument("--backbone", choices=BACKBONES, default=BACKBONES[0], help="what holds the scene's features: 4D "
                    "grid, the paper's; for comparison HexPlane, six planes of space and time, or tiny-cuda-nn, the "
                    "grid of that package (%(default)s)")
     p.add_argument("--resume", action="store_true", help="continue the interrupted run in the output folder")
-    p.add_argument("--memory", choices=("auto", *MEMORY), default="auto", help="how much of a picture is rendered at "
-                   "once: low needs least and takes longest; the result is the same (%(default)s)")
-    p.add_argument("--device", default="cpu", help="cpu (fastest for built-in priors), cuda, mps, xpu")
+    add_machine_args(p)
     p.add_argument("--estimate", action="store_true", help="only try a few steps of each stage and say how long a run "
                    "would take and how much memory; nothing is written")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -193,3 +195,27 @@ def _ablate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps-scale", type=float, default=0.25, help="shorter than a demo: many runs (%(default)s)")
     p.add_argument("--jobs", type=int, default=0, help="runs side by side, each on its share of the cores; "
                    "0: one a core, which is quickest (%(default)s)")
+
+
+def _benchmark(p: argparse.ArgumentParser) -> None:
+    variants = "; ".join(f"{variant.name}: {variant.meaning}" for variant in VARIANTS)
+    p.description = "Run again with the same options, it goes on where it ended; finished runs are kept."
+    p.epilog = f"Variants are {variants}."
+    p.add_argument("folder", type=Path, help="NAME/image.jpg for each scene, where there are any with rgba.png, "
+                   "depth.png, learned_embeds.bin, clip and model; and captions.json")
+    p.add_argument("--captions", type=Path, metavar="JSON", help='{"NAME": "a panda is dancing"} (captions.json of the '
+                   "folder)")
+    p.add_argument("--out", type=Path, default=Path("output/benchmark"), help="folder for the results (%(default)s)")
+    p.add_argument("--scenes", nargs="+", metavar="NAME", help="only these (all)")
+    p.add_argument("--variants", nargs="+", metavar="NAME", help="what is compared, the first with all others "
+                   f"({' '.join(TABLE_2)})", default=list(TABLE_2))
+    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="each scene is made once with each: "
+                   "intervals are over them (0 1 2)")
+    p.add_argument("--workers", type=int, default=1, help="runs side by side on this machine; more than one need the "
+                   "package ray (%(default)s)")
+    p.add_argument("--address", metavar="HOST:PORT", help="run on this Ray cluster, as many at once as it has room "
+                   "for; its machines read the pictures and write the results under the same paths as this one")
+    p.add_argument("--threads", type=int, default=0, help="processor threads of each run; 0: a share of the cores "
+                   "(%(default)s)")
+    p.add_argument("--quiet", action="store_true", help="one line for each run, no progress bar")
+    add_recipe_args(p)

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..cameras.rig import reference_camera
-from ..field.hexplane import default_azimuth
-from ..priors.builtin import Manner, example_image
-from ..reference.read_image import read_depth, read_image, read_mask
-from ..reference.reference import Reference, make_reference
 from ..utils.device import keep_freed_pages
 from ..utils.text import first_line, shorten
-from ..utils.validate import checked_prompt
 from .ablate import ablate
 from .args import parser
+from .benchmark.benchmark import benchmark
 from .console import check_options, print_anything, was_printed
 from .estimate import estimate
 from .evaluate import evaluate_scenes
 from .export import export_file
-from .folder import RunFolder, refuse_overwriting, used_folder
+from .folder import RunFolder, used_folder
 from .info import describe
 from .invert import invert
-from .machine import available_device
-from .models import models_from_args
-from .outputs import IMAGES
 from .prepare import RunOptions
 from .prior_check import prior_check
 from .progress import Interrupted
 from .render import render_file
 from .report import summary
 from .run import run_pipeline
-from .unused_options import unused_options
+from .run_options import animate_run, demo_run
 
-DEMO_SIZE = 512  # pixels of the built-in picture
 MAX_ERROR = 600  # characters of a message's line: a path in it may have thousands
 WRITE_AT_ONCE = ("render", "export", "ablate", "prior-check")  # commands whose files appear when all is done
 
@@ -55,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_options(options)
         command(options)
     except Interrupted as stopped:
-        print(f"Stopped {stopped}. To continue: {_resume_line(arguments)}")
+        print(f"Stopped {stopped}. To continue: {_resume_line(arguments, hasattr(options, 'resume'))}")
         return 130
     except KeyboardInterrupt:
         if getattr(options, "estimate", False):
@@ -75,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if was_printed() or not only_prints else 2
 
 
-def _resume_line(arguments: list[str]) -> str:
-    """The same command, with the Python that runs it."""
-    again = [a for a in arguments if a != "--resume"] + ["--resume"]
+def _resume_line(arguments: list[str], has_option: bool) -> str:
+    """The same command, with the Python that runs it; some go on by themselves."""
+    again = [a for a in arguments if a != "--resume"] + ["--resume"] * has_option
     python = sys.executable if os.name == "nt" else os.path.relpath(sys.executable)  # other drives have no way there
     return shlex.join([python, "-m", "a124core", *again])
 
@@ -92,97 +81,6 @@ def _failed(error: Exception, code: int) -> int:
     lines = (shorten(line, MAX_ERROR) for line in sentence.split("\n"))  # lists of models have several
     print("error:", "\n".join(lines), file=sys.stderr)
     return code
-
-
-def demo_run(options: object) -> RunOptions:
-    """A built-in subject, from its photograph."""
-    image, mask = example_image(options.subject, DEMO_SIZE)
-    return RunOptions(
-        make_reference(
-            image, mask, mask_marks="subject", camera=reference_camera(azimuth=default_azimuth(options.backbone))
-        ),
-        f"a {options.subject}, {options.motion}",
-        options.motion,
-        options.subject,
-        options.seed,
-        options.preset,
-        options.steps_scale,
-        memory=options.memory,
-        device=available_device(options.device),
-        manner=Manner(options.strength, options.speed),
-        backbone=options.backbone,
-        reference_source=f"example {options.subject}, {DEMO_SIZE} pixels",
-    )
-
-
-def animate_run(options: object) -> RunOptions:
-    """A picture of the user's own."""
-    prompt = _prompt(options)
-    for source in (options.image, options.mask, options.depth) if options.out is not None else ():
-        refuse_overwriting(source, *(options.out / name for name in IMAGES))
-    models = models_from_args(options)
-    if note := unused_options(options):
-        print(note, flush=True)
-    return RunOptions(
-        reference=read_reference(options),
-        prompt=prompt,
-        motion=options.motion,
-        manner=Manner(options.strength, options.speed),
-        seed=options.seed,
-        preset=options.preset,
-        steps_scale=options.steps_scale,
-        skip=tuple(sorted(set(options.skip))),
-        with_view=not options.no_view_prior,
-        refine=options.refine,
-        sampling=options.sampling,
-        reference_mode=options.reference_mode,
-        condition=options.condition,
-        calibrate=options.calibrate,
-        memory=options.memory,
-        device=available_device(options.device),
-        models=models,
-        model=options.model,
-        model_up=options.model_up,
-        clips=tuple(options.clip or ()),
-        clip_cameras=options.clip_cameras,
-        images=options.images,
-        images_cameras=options.images_cameras,
-        backbone=options.backbone,
-        reference_source=_file_digests(options),
-    )
-
-
-def _prompt(options: object) -> str:
-    """Return the prompt; empty where none was given and all priors of the run are the user's own."""
-    views, details = options.model or options.images, options.refine in ("tile", "none") or "fine" in options.skip
-    if options.prompt is None and options.priors == "builtin" and views and options.clip and details:
-        return ""
-    if options.prompt is None:
-        raise ValueError(
-            'no prompt came: say what moves and how, for example --prompt "a panda is dancing"; only a run with '
-            "--clip and with --model or --images, without --refine upscale, needs none."
-        )
-    return checked_prompt(options.prompt)
-
-
-def read_reference(options: object) -> Reference:
-    """Picture, mask and depth files to a reference whose note also says what reading converted."""
-    image, alpha, note = read_image(options.image)
-    mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
-    depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
-    azimuth = default_azimuth(options.backbone) if options.azimuth is None else options.azimuth
-    camera = reference_camera(options.elevation, azimuth, options.radius, options.fovy)
-    reference = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, camera)
-    labelled = (("Picture", note), ("Mask", mask_note), ("Depth", depth_note))
-    notes = [f"{name}: {text}" for name, text in labelled if text]
-    return replace(reference, note=" ".join([reference.note, *(f"{text}." for text in notes)]))
-
-
-def _file_digests(options: object) -> str:
-    """Name the picture's files by their content, and how they are read."""
-    paths = {"image": options.image, "mask": options.mask, "depth": options.depth}
-    hashes = [f"{name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for name, path in paths.items() if path]
-    return ", ".join([*hashes, f"mask marks {options.mask_marks}", f"recentre {options.recentre}"])
 
 
 def _run(describe: Callable[[object], RunOptions], options: object) -> None:
@@ -217,5 +115,6 @@ COMMANDS = {
     "info": info,
     "evaluate": evaluate_scenes,
     "ablate": ablate,
+    "benchmark": benchmark,
     "invert": invert,
 }

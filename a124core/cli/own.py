@@ -139,17 +139,17 @@ def own_identity(options: RunOptions) -> str:
     """Name what is owned, beside the built-in priors, by its content."""
     identity = "built-in"
     if options.model is not None:
-        identity += f", model {_digest(options.model)} {options.model_up} up"
+        identity += f", model {path_digest(options.model)} {options.model_up} up"
     if options.clips:
-        identity += f", clips {' '.join(map(_digest, options.clips))}"
+        identity += f", clips {' '.join(map(path_digest, options.clips))}"
     if options.clips and options.clip_cameras is not None:
-        identity += f" from {_digest(options.clip_cameras)}"
+        identity += f" from {path_digest(options.clip_cameras)}"
     if options.images is not None:
-        identity += f", images {_digest(options.images)} from {_digest(options.images_cameras)}"
+        identity += f", images {path_digest(options.images)} from {path_digest(options.images_cameras)}"
     return identity
 
 
-def _digest(path: Path) -> str:
+def path_digest(path: Path) -> str:
     """Return the SHA-256 of a file, or of the files of a folder and their names."""
     digest = hashlib.sha256()
     for file in in_order(path.iterdir()) if path.is_dir() else [path]:

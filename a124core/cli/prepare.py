@@ -217,6 +217,19 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
     }
 
 
+def stage_identity(prepared: PreparedRun, stage: str) -> str:
+    """Return the SHA-256 of all that decides the field which a stage leaves: runs that agree in it share that stage."""
+    options, identity = prepared.options, run_identity(prepared)
+    before = prepared.stages[: prepared.stages.index(stage) + 1]
+    settings = json.loads(identity["settings"])
+    identity |= {
+        "stages": f"{' '.join(before)} view={options.with_view} refine={options.refine if 'fine' in before else None}",
+        "settings": {name: value for name, value in settings.items() if name not in STAGES or name in before},
+        "device": options.device,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
 def pixel_digest(reference: Reference | None) -> str:
     """Return the SHA-256 of all layers: how runs were told from each other before reference_source."""
     digest = hashlib.sha256()

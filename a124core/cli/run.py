@@ -30,6 +30,7 @@ from .outputs import write_results
 from .prepare import PreparedRun, RunOptions, pixel_digest, prepare, required_disk, run_identity
 from .progress import INTERVALS, Losses, TerminalProgress, interrupted_if, interruptible, plain_interrupt_unless
 from .report import Report, StageReport, report_dict
+from .shared_stages import SharedStages
 
 Say = Callable[[str], None]
 CUTOUT_SIZE = 512  # pixels a side
@@ -49,7 +50,12 @@ class Outcome:
 
 
 def run_pipeline(
-    options: RunOptions, folder: RunFolder, resume: bool = False, quiet: bool = False, say: Say = _print
+    options: RunOptions,
+    folder: RunFolder,
+    resume: bool = False,
+    quiet: bool = False,
+    say: Say = _print,
+    shared: SharedStages | None = None,  # with other runs
 ) -> Outcome:
     """Do everything from the first check to the last file. Ctrl-C raises Interrupted where a snapshot is kept."""
     if resume:
@@ -66,7 +72,7 @@ def run_pipeline(
                 say("Rendering the ground truth that the stages are compared with ...")
             eval_set = eval_set_of(prepared)
             with interruptible(progress):
-                field, report = _Pipeline(prepared, keeper, progress, resume, say, eval_set).run()
+                field, report = _Pipeline(prepared, keeper, progress, resume, say, eval_set, shared).run()
                 say("Writing the results ...")
                 values = report_dict(prepared, report)
                 _write_results(keeper, prepared, field, progress.losses, values)
@@ -126,6 +132,7 @@ class _Pipeline:
     resume: bool
     say: Say
     eval_set: EvalSet | None
+    shared: SharedStages | None
 
     def run(self) -> tuple[Field4D, Report]:
         """Run the stages, those that an interrupted run had finished excepted, and evaluate each."""
@@ -134,6 +141,7 @@ class _Pipeline:
             grid = self.prepared.settings.field
             grid = replace(grid, time_grids=1) if stage == "static" else grid
             finished = self.keeper.read_finished(stage, grid) if self.resume else None
+            finished = self._read_shared(stage) if finished is None else finished
             field = self._optimise(stage, field) if finished is None else finished
             metrics = {}
             if self.eval_set is not None:
@@ -164,6 +172,17 @@ class _Pipeline:
                 with monitor.saving_on_error(FieldLostError, KeyboardInterrupt):  # a second Ctrl-C does not wait
                     field = run_stage(self.prepared, stage, field, monitor.on_step, snapshot, saved, guidances)
         self.keeper.finish(stage, field, self.progress.notes(stage))
+        if self.shared is not None:
+            self.shared.keep(self.prepared, stage, field, self.progress.seconds[stage])
+        return field
+
+    def _read_shared(self, stage: str) -> Field4D | None:
+        """Read a stage that another run finished, which takes as long as it took there."""
+        stored = None if self.shared is None else self.shared.read(self.prepared, stage)
+        if stored is None:
+            return None
+        field, self.progress.seconds[stage] = stored
+        self.say(f"{stage}: the same as in an earlier run.")
         return field
 
     def _save(self, step: Step) -> int:

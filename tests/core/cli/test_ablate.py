@@ -25,19 +25,20 @@ def test_every_row_once_and_shared_stages_only_once(monkeypatch: pytest.MonkeyPa
     assert main(["ablate", *options]) == 0
     assert len(ran) == len(set(ran)) == 2 + 4 + 4  # two static fields; four rows move; the last one stops there
     values = json.loads((tmp_path / "ablation.json").read_text())
-    assert [r["row"] for r in values["rows"]] == [row.name for row in ROWS]
+    assert [r["row"] for r in values["rows"]] == [row.title for row in ROWS]
     static = [r.get("psnr_static") for r in values["rows"]]
     assert static[0] != static[1] and static[2:] == [None] * 3
     table = (tmp_path / "ablation.md").read_text()
-    assert all(f"| {row.name} |" in table for row in ROWS) and "| row | PSNR |" in table
+    assert all(f"| {row.title} |" in table for row in ROWS) and "| row | PSNR |" in table
 
 
 def test_the_table_shows_means_and_differences() -> None:
-    rows = [{"row": row.name, "scene": "a b", "seed": s, "psnr_heldout": 20.0 + s + k, "motion_corr": None}
+    rows = [{"row": row.title, "scene": "a b", "seed": s, "psnr_heldout": 20.0 + s + k, "motion_corr": None}
             for k, row in enumerate(ROWS) for s in (0, 1)]
     lines = markdown(rows, 3.0).splitlines()
-    assert next(line for line in lines if line.startswith("| full")).startswith("| full | 20.5 |")
-    assert next(line for line in lines if line.startswith("| no view")).startswith("| no view prior | 21.5 (+1.0) |")
+    first, second = (next(line for line in lines if line.startswith(f"| {name}")) for name in ("full", "no view"))
+    assert first.startswith("| full | 20.5 ± 6.4 |")  # Student's t of one degree, 12.706, times 0.7071 / sqrt(2)
+    assert second.startswith("| no view prior | 21.5 ± 6.4 (+1.0) |")
     assert lines[4].count("|") == len(ablate.FIGURES) + 2
 
 
