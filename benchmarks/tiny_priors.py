@@ -30,7 +30,7 @@ NUMBERS = {
     "image": RoleDefaults(4.0, NORMALISED_BUILT_IN["image"], 0.02, 0.98, 0.3, **_UNIT),
     "view": RoleDefaults(2.0, 0.25 * NORMALISED_BUILT_IN["view"], 0.02, 0.98, 0.3, **_UNIT),
     "video": RoleDefaults(3.0, NORMALISED_BUILT_IN["video"], 0.3, 0.98, 0.9, **_UNIT),
-    "refine": RoleDefaults(4.0, 0.02 * NORMALISED_BUILT_IN["refine"], 0.05, 0.6, 0.2, **_UNIT),
+    "refine": RoleDefaults(2.0, 0.05 * NORMALISED_BUILT_IN["refine"], 0.05, 0.6, 0.2, **_UNIT),
 }
 WORD = TokenConfig(steps=300, batch=16, lr=5e-3, size=SIZE)
 

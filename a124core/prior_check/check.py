@@ -45,6 +45,7 @@ class PriorCheck:
 
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)  # sentences of what the inputs did not allow to check
     rows: list[tuple[str, list[Tensor]]] = field(default_factory=list)  # of the sheet: label, images (1, 3, h, w)
     figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by role, the measurements behind the warnings
     curves: dict[str, ResponseCurve] = field(default_factory=dict)  # by role, where they were requested
@@ -68,7 +69,7 @@ class PriorCheck:
     @property
     def report(self) -> str:
         lines = [f"- {sentence}" for sentence in self.warnings] or [ALL_WELL]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *self.notes, *self.unchecked])  # a node has room for the first four lines
 
     def sheet(self) -> Tensor:  # (1, 3, H, W) in [0, 1]
         """Draw each view, and at each noise level what the prior got and what it made of it; NaN is grey."""
@@ -134,7 +135,7 @@ def _check_scene(views: ProbeViews, results: PriorCheck) -> bool:
     if mask is not None:
         results.warn(warnings.mask_inverted(float(border_pixels(mask).mean()), float(mask.mean())))
     if views.render is None:
-        results.notes.append(
+        results.unchecked.append(
             "Only the reference image was used, so side, back and the pose of a view guidance were not checked: wire a "
             "field."
         )

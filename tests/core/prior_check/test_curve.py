@@ -186,6 +186,12 @@ def test_the_plot_has_a_panel_for_each_cfg_and_progress_counts_the_queries(refer
     assert torch.equal(plain.sheet(), result.sheet()) and plain.curve_plot().shape[:2] == (1, 3)
 
 
+def test_a_front_alone_says_so_last_for_a_node_has_four_lines(reference: Reference) -> None:
+    guidance = Guidance(EchoPrior(EXACT["video"], 0.02, 7.5), 1.0, 0.02, 0.98)
+    result = check_priors(Guidances(video=guidance), ProbeViews(reference, None, SIZE), curve=True)
+    assert "rests at" in result.report.splitlines()[0] and "Only the reference" in result.report.splitlines()[-1]
+
+
 def test_an_empty_scene_has_no_curve(reference: Reference) -> None:
     white = ProbeViews(None, lambda cameras, time, size: (torch.ones(len(time), 3, size, size),
                                                          torch.zeros(len(time), 1, size, size)), SIZE)
