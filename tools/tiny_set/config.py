@@ -56,7 +56,7 @@ class Course:
 
 
 def _courses() -> dict[str, Course]:
-    """About 45 minutes on two cores of an AMD EPYC with --jobs 2 --bf16: 0.13 s of one core for a step of the image role,
+    """About 45 minutes on two cores of an AMD EPYC with --jobs 2 --bf16: 0.13 s for a step of the image role,
     0.4 s for one of the video role. An older Intel Xeon takes twice as long."""
     return {
         "text": Course(steps=600, batch=64),
