@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .grid_index import PRIMES, Level
 from .torch_impl.adam import AdamRule
+from .torch_impl.planes import PlaneLevel
 
 ATOL = 1e-5  # of values of the order of 1, in float32
 NORM = 1e-5  # of a gradient, relative to its norm: a wrong row or share is above 1e-2
@@ -63,6 +64,17 @@ def _encode(n_times: int = 200, loop: bool = False, slopes: bool = False) -> Cas
         return values, torch.autograd.grad(values, table, cotangent)[0]
 
     return run
+
+
+def _encode_planes(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(7)
+    levels = (PlaneLevel(4, 0, 0), PlaneLevel(7, 48, 12))
+    planes, lines = (torch.rand(*shape, 2, generator=rng) - 0.5 for shape in ((195,), (3, 33)))
+    planes, lines = (value.to(device).requires_grad_(True) for value in (planes, lines))
+    xyz, time = (torch.rand(200, 3, generator=rng) * 2.2 - 1.1).to(device), torch.rand(200, generator=rng).to(device)
+    values = ops.encode_planes(planes, lines, xyz, time, levels)
+    cotangent = torch.rand(values.shape, generator=rng).to(device)
+    return values, *torch.autograd.grad(values, (planes, lines), cotangent)
 
 
 def _mlp(ops: ModuleType, device: torch.device) -> tuple[Tensor, ...]:
@@ -165,6 +177,7 @@ CASES: dict[str, Case] = {
     "encode_grid": _encode(),
     "encode_grid in a loop": _encode(loop=True),
     "encode_grid with slopes": _encode(slopes=True),
+    "encode_planes": _encode_planes,
     "mlp": _mlp,
     "encode_grid of frames": _encode(n_times=3),
     "encode_grid of frames with slopes": _encode(n_times=3, slopes=True),

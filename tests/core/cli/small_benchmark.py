@@ -61,7 +61,7 @@ def same_figures(out: Path, whole: Path) -> int:
 
 def undisturbed_results(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of an undisturbed benchmark, made once."""
-    out = tmp_path_factory.getbasetemp() / "undisturbed"
+    out = tmp_path_factory.getbasetemp() / "undisturbed_benchmark"
     if not out.exists():
         assert benchmark(data, out) == 0
     return out

@@ -65,7 +65,7 @@ def test_every_run_once_shared_stages_once_and_a_second_time_nothing(
     ran = counted_stages(monkeypatch)
     out = tmp_path / "out"
     assert benchmark(data, out) == 0
-    if not (whole := tmp_path_factory.getbasetemp() / "undisturbed").exists():
+    if not (whole := tmp_path_factory.getbasetemp() / "undisturbed_benchmark").exists():
         shutil.copytree(out, whole)  # for the tests that come after
     assert sorted(ran) == sorted(["static", "coarse", "fine"] * 4), "a variant without refinement shares both stages"
     table, variants, runs = tables(out)

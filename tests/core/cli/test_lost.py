@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from a124core.cli import keep, progress
+from a124core.cli import keep, progress, run_options
 from a124core.cli import main as commands
 from a124core.cli import run as pipeline
 from a124core.cli.folder import LOCK, SPARE, RunFolder
@@ -219,13 +219,13 @@ def test_another_backends_last_bits_are_the_same_run_and_so_are_runs_of_earlier_
     words = ["demo", "--subject", "duck", "--motion", "jump", "--out", str(tmp_path), "--quiet"]
     at_step(monkeypatch, "static", None, lambda: signal.raise_signal(signal.SIGINT))
     assert main(words) == 130
-    draw = commands.example_image
+    draw = run_options.example_image
 
     def by_another_backend(*given: object) -> tuple[torch.Tensor, torch.Tensor]:
         image, mask = draw(*given)
         return image * (1.0 - 1e-6), mask
 
-    monkeypatch.setattr(commands, "example_image", by_another_backend)
+    monkeypatch.setattr(run_options, "example_image", by_another_backend)
     assert main([*words, "--resume"]) == 130
     head = tmp_path / "unfinished" / "run.json"
     values = json.loads(head.read_text())
