@@ -44,6 +44,8 @@ VARIANTS: dict[str, dict[str, Any]] = {  # changes of the preset, by dotted name
     "96 pixels, 111 steps": {"render.size": 96, "steps": 111},
     "96 pixels": {"render.size": 96},
     "8 frames, 125 steps": {"time.frames": 8, "refine_frames": 8, "steps": 125},
+    "500 steps, rates fall to 2 %": {"steps": 500, "optim.lr_end": 0.02},
+    "96 pixels, 500 steps": {"render.size": 96, "steps": 500},
     "144 samples": {"render.samples": 144},
     "colours at half the rate": {"optim.mlp_lr": 1.5e-3},
     "no entropy": {"losses.entropy": 0.0},
