@@ -23,7 +23,7 @@ def new_optimiser(field: Field4D, config: OptimConfig) -> torch.optim.Adam:
         {"params": list(field.mlp.values()), "lr": config.mlp_lr, "full_lr": config.mlp_lr},
     ]
     fused = field.table.device.type in FUSED
-    return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), eps=config.eps, fused=fused)
+    return torch.optim.Adam(groups, betas=(float(config.beta1), float(config.beta2)), eps=config.eps, fused=fused)
 
 
 def slow_down(optimiser: torch.optim.Adam) -> None:

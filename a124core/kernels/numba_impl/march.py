@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from numba import float32, njit
 from torch import Tensor
@@ -47,15 +48,16 @@ def march(
     _check(count, ray_slice, len(binary))
     count = count.to(torch.int32)
     arrays = [v.contiguous().numpy() for v in (origins, directions, ray_slice, binary, first, count, jitter)]
+    counts = count.numpy()
     chunks = [slice(i, min(i + RAYS, len(origins))) for i in range(0, len(origins), RAYS)]
     samples: list[tuple[Tensor, Tensor]] = [(count[:0].long(), jitter[:0])] * len(chunks)
 
     def chunk(k: int) -> None:
-        most = int(count[chunks[k]].sum())
-        ray_indices, starts = ray_slice.new_empty(most, dtype=torch.int64), origins.new_empty(most)
         begin, end = chunks[k].start, chunks[k].stop
-        n = _march(*arrays, float32(step), float32(near), begin, end, ray_indices.numpy(), starts.numpy())
-        samples[k] = ray_indices[:n].clone(), starts[:n].clone()
+        most = int(counts[begin:end].sum())
+        ray_indices, starts = np.empty(most, np.int64), np.empty(most, np.float32)
+        n = _march(*arrays, float32(step), float32(near), begin, end, ray_indices, starts)
+        samples[k] = torch.from_numpy(ray_indices[:n].copy()), torch.from_numpy(starts[:n].copy())
 
     run_tasks(chunk, len(chunks), int(count.sum()))
     if not samples:

@@ -82,12 +82,12 @@ def splat_points(
     steps, width = depth_steps(bits)[1], size * SUPERSAMPLE + 2 * MARGIN
     near = (radius - REACH).clamp_min(MIN_DEPTH).numpy()
     tolerance = (DEPTH_TOLERANCE * (radius / focal) / (2 * REACH) * steps).long() << bits
-    colours = colours.expand(len(points), -1, -1)
+    arrays = [v.numpy() for v in (points, normals, c2w, colours.expand(len(points), -1, -1))]
     out = points.new_zeros(len(points), colours.shape[-1] + 1, size, size)
 
     def image(b: int) -> None:
         cells = np.full((width, width), EMPTY)
-        xyz, directions, camera, own = (v[b].contiguous().numpy() for v in (points, normals, c2w, colours))
+        xyz, directions, camera, own = (np.ascontiguousarray(v[b]) for v in arrays)
         _zbuffer(xyz, directions, camera, float32(focal[b]), near[b], float32(2 * REACH), steps, bits, cells)
         _shade(_closed(cells, int(tolerance[b])), own, bits, SUPERSAMPLE, out[b].numpy())
 

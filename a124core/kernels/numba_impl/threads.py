@@ -44,7 +44,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_tasks(task: Callable[[int], None], count: int, work: int) -> None:
-    """Call task(0) to task(count - 1); with enough work (points, samples), n threads take every n-th each."""
+    """Call task(0) to task(count - 1); with enough work (points, samples), n threads take every n-th each.
+
+    A task calls no torch operation on an array: on another thread that starts OpenMP's threads a second time, more than
+    there are cores, and OpenMP then lets all of them sleep at every wait: later steps took half as long again."""
     n_threads = max(1, min(torch.get_num_threads(), count)) if work >= MIN_WORK else 1
 
     def run(first: int) -> None:

@@ -52,6 +52,35 @@ def test_sums_do_not_depend_on_threads(slopes: bool) -> None:
     assert torch.equal(results[0][1], results[1][1])
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the threads of a process are counted under Linux")
+def test_tasks_start_no_threads_of_openmp() -> None:
+    """A torch operation on an array in a task starts a second set of them, and with more threads than cores OpenMP puts
+    them all to sleep at every wait: after the first large image a step took half as long again."""
+    code = """if True:
+        import os, torch
+        from a124core.cameras.rig import make_cameras
+        from a124core.field.config import FieldConfig
+        from a124core.field.field4d import new_field
+        from a124core.kernels.numba_impl.threads import MIN_WORK, run_tasks
+        from a124core.priors.builtin.appearance import Appearance, get_subject, render_appearance
+        from a124core.render.clip import ImageOptions, render_clip
+        torch.set_num_threads(2)
+        field = new_field(FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32), torch.Generator().manual_seed(0))
+        torch.rand(10**6).sort()
+        run_tasks(lambda k: None, 2, MIN_WORK)
+        before = len(os.listdir("/proc/self/task"))
+        cameras, time = make_cameras([15.0] * 2, [20.0, 140.0], 2.5, 45.0), torch.tensor([0.2, 0.7])
+        render_clip(field, cameras, time, ImageOptions(192, n_steps=192, normals=False))
+        render_appearance(Appearance(get_subject("robot"), "reference", "sway"), cameras, time, 256)
+        print("threads:", before, len(os.listdir("/proc/self/task")))
+    """
+    environment = {**os.environ, "A124_KERNELS": "numba", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    before, after = done.stdout.split("threads:")[1].split()
+    assert before == after
+
+
 def test_kernels_use_no_numbers_of_other_files() -> None:
     """Numba keeps a kernel until its own file changes: of another file's number it would keep the old value."""
     files = sorted((ROOT / "a124core" / "kernels" / "numba_impl").glob("*.py"))
