@@ -174,16 +174,16 @@ def _demo() -> Preset:
         "optim": OptimConfig(grid_lr=0.12, mlp_lr=3e-3, lr_end=0.2),
         "time": TimeConfig(ticks=64, frames=6, start_rate=0.3),  # half of the ticks lie between two time grids
     }
-    repair = moving | {
-        "render": replace(common["render"], size=64),  # detail needs larger images
-        "optim": OptimConfig(grid_lr=0.2, mlp_lr=3e-3, lr_end=0.2),
-        "time": TimeConfig(ticks=64, frames=4, start_rate=0.3),
+    repair = moving | {  # looks at each time grid are what detail lacks: many, of large images, alike at all times
+        "render": replace(common["render"], size=96, samples=128),
+        "optim": OptimConfig(grid_lr=0.2, mlp_lr=3e-3, lr_end=0.2, beta1=0.5),
+        "time": TimeConfig(ticks=64, frames=4, sampling="stratified", start_rate=0.15),
     }
     field = FieldConfig(
         time_grids=33,  # with 17 the robot's antenna moves by more than its width from one to the next, and doubles
         levels=8,
         base_resolution=8,
-        max_resolution=96,
+        max_resolution=144,
         log2_hashmap_size=15,
         hidden=32,
         density="softplus",
@@ -200,28 +200,21 @@ def _demo() -> Preset:
             masked_levels=0,
         ),
         CoarseConfig(**moving, steps=300, step_offset=250),
-        FineConfig(**repair, steps=250, step_offset=550, refine_frames=4),
+        FineConfig(**repair, steps=560, step_offset=550, refine_frames=4),
     )
 
 
 def _good() -> Preset:
-    """Demo with twice its resolution. Numbers by reasoning from demo's, where its own are none of these:
-
-    the finest level has a cell for each pixel of the fine stage, and rows for the cells of a surface; all times are
-    looked at alike; rates fall to nearly nothing, so that the last looks at a time grid leave no noise; cells are cut
-    finer (seven in ten of demo's samples are empty), and the sampled ones are refreshed.
-    """
+    """Demo with larger images, finer cells and twice its looks at each time grid."""
     demo = _demo()
     cells = {"occupancy_size": 48, "occupancy_slices": 16, "occupancy_sweep": 4}
     moving = replace(demo.coarse.render, size=64, reference_size=96, samples=128, **cells)
-    fine = replace(demo.fine.time, sampling="stratified", start_rate=0.15)
     return Preset(
         replace(demo.field, levels=10, max_resolution=192, log2_hashmap_size=16),
         replace(demo.static, render=moving, steps=300),
         replace(demo.coarse, render=moving, steps=300, step_offset=300),
         replace(
-            demo.fine, render=replace(moving, size=128, reference_size=128), steps=360, step_offset=600, time=fine,
-            optim=replace(demo.fine.optim, lr_end=0.02),
+            demo.fine, render=replace(moving, size=128, samples=160, reference_size=128), steps=1_100, step_offset=600,
         ),
     )
 
