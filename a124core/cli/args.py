@@ -56,6 +56,8 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             similar = get_close_matches(unknown[0], self._option_string_actions, n=1)
             self.error(f"unknown: {' '.join(unknown)}" + (f"; did you mean {similar[0]}" if similar else ""))
+        if getattr(options, "image", "") is None and getattr(options, "no_reference", None) is False:
+            self.error("--image is required, unless --no-reference makes the scene of the prompt alone")
         return options, unknown
 
     def error(self, message: str) -> NoReturn:
@@ -103,6 +105,15 @@ def _animate(p: argparse.ArgumentParser) -> None:
     compare.add_argument("--sampling", choices=("balanced", "random", "never-zero"), help="how the times of "
                          "a clip are drawn: balanced, as in the paper; the others are for comparison (the preset's)")
     add_reference_arg(compare)
+    compare.add_argument("--no-reference", action="store_true", help="no stage is compared with the picture and no "
+                         "prior of other views looks at it, as in text-to-4D; --image is then only what built-in "
+                         "priors draw, and may be left out where the prompt names one of their subjects")
+    compare.add_argument("--no-image-prior", action="store_true", help="leave out the prior that guides single images "
+                         "by the prompt (Zero-1-to-3-V)")
+    compare.add_argument("--no-moving-view-prior", action="store_true", help="the prior that guides the other views "
+                         "does so in the static stage alone (Zero-1-to-3-V)")
+    compare.add_argument("--no-motion-words", action="store_true", help="all prompts end before their verb: 'a panda "
+                         "is dancing' becomes 'a panda' (image-to-4D)")
     compare.add_argument("--condition", choices=CONDITIONS, help="what the refinement prior repairs: the "
                          "scene as the coarse stage left it, as in the paper, or as it is now (the preset's)")
 
@@ -113,7 +124,7 @@ def _prior_check(p: argparse.ArgumentParser) -> None:
 
 
 def _scene_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--image", type=Path, required=True, help="picture of the subject: PNG, JPEG, WebP, GIF, TIFF ...")
+    p.add_argument("--image", type=Path, help="picture of the subject: PNG, JPEG, WebP, GIF, TIFF ...")
     p.add_argument("--mask", type=Path, help="where the subject is; needed unless the picture has transparency or an "
                    "even background")
     p.add_argument("--depth", type=Path, help="depth map, near = bright")

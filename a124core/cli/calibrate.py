@@ -21,7 +21,7 @@ def calibrated_guidances(
     if not options.calibrate:
         return guidances
     requested = {role: g and replace(g, calibrate=True) for role, g in vars(guidances).items()}
-    views = scene_views(options.reference, field, prepared.config(stage).render.size, options.device)
+    views = scene_views(prepared.reference, field, prepared.config(stage).render.size, options.device)
     say(f"{stage}: calibrating the guidances ...")
     try:
         chosen = calibrate(Guidances(**requested), views, options.seed, options.device, lambda *_: check_stop())

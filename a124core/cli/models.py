@@ -14,7 +14,7 @@ from ..priors.diffusers.checks import CHANNELS, EXAMPLES, check_control, check_u
 from ..priors.diffusers.modelscope import unet_file
 from ..priors.diffusers.offload import OffloadPolicy
 from ..priors.diffusers.roles import RoleRequest, folder_guidance
-from ..priors.diffusers.text import Embeddings
+from ..priors.diffusers.text import PLACEHOLDER, Embeddings
 from ..priors.zero123_pose import KINDS, ZERO123
 from ..protocols import Guidance, Guidances
 from ..reference.reference import Reference
@@ -122,7 +122,7 @@ def add_model_args(p: argparse.ArgumentParser) -> None:
     group.add_argument("--view-kind", choices=KINDS, default=ZERO123, help="the view model's family, each of which "
                        "has its own camera input (%(default)s, also for Zero123-XL)")
     group.add_argument("--token", type=Path, metavar="FILE", help="the subject's learned embedding: learned_embeds.bin "
-                       "or .safetensors; written <token> in --refine-prompt")
+                       "or .safetensors; written <token> in --static-prompt and --refine-prompt")
     group.add_argument("--static-prompt", help="what the image shows, standing still (a high-resolution DSLR image of "
                        "PROMPT)")
     group.add_argument("--refine-prompt", help='the prompt of the fine stage: "a <token> is dancing" (PROMPT)')
@@ -152,12 +152,14 @@ def models_from_args(options: argparse.Namespace) -> Models | None:
 # Guidances
 
 
-def required_roles(stages: tuple[str, ...], with_view: bool, refine: str) -> tuple[str, ...]:
+def required_roles(
+    stages: tuple[str, ...], with_view: bool, refine: str, with_image: bool = True
+) -> tuple[str, ...]:
     """Return the roles of a run. "control" is the ControlNet's folder; "refine" is made of it and the image's."""
     fine = "fine" in stages
     repairs = fine and refine in ("tile", "naive")
     required = {
-        "image": "static" in stages or repairs,
+        "image": ("static" in stages and with_image) or repairs,
         "view": with_view,
         "video": "coarse" in stages or fine,
         "control": fine and refine == "tile",
@@ -168,7 +170,13 @@ def required_roles(stages: tuple[str, ...], with_view: bool, refine: str) -> tup
 
 
 def load_guidances(
-    models: Models, reference: Reference | None, prompt: str, roles: tuple[str, ...], preset: str, policy: OffloadPolicy
+    models: Models,
+    reference: Reference | None,
+    prompt: str,
+    roles: tuple[str, ...],
+    preset: str,
+    policy: OffloadPolicy,
+    with_image: bool = True,  # False: a folder of the role is for the refinement alone
 ) -> tuple[Guidances, Guidance | None]:
     """Load the priors of the roles, with the preset's numbers; return the guidances, and the static stage's view."""
     paths, embeddings = models.paths(roles), load_embedding(models.token)
@@ -179,14 +187,17 @@ def load_guidances(
     def load(role: str, path: str, prompt: str, **options: Any) -> Guidance | None:
         if path not in paths or role not in roles:
             return None
+        if role in ("image", "refine") and PLACEHOLDER in prompt and embeddings is None:
+            raise ValueError(f"the prompt {prompt!r} has {PLACEHOLDER} in it: add --token, the learned embedding.")
         request = RoleRequest(role, paths[path], prompt, released_defaults(role, preset), **common, **options)
         return folder_guidance(request, policy)
 
+    in_static = embeddings if PLACEHOLDER in static_prompt else None  # RealFusion's way
     static_view = load("view", "view", "")
     refine = load("refine", "image", refine_prompt, control=paths.get("control"), embeddings=embeddings)
     moving_weight = released_defaults("view", preset, moving=True).weight
     guidances = Guidances(
-        image=load("image", "image", static_prompt),
+        image=load("image", "image", static_prompt, embeddings=in_static) if with_image else None,
         view=None if static_view is None else replace(static_view, weight=moving_weight),
         video=load("video", "video", prompt, still=models.still),
         refine=refine or load("upscale", "upscale", refine_prompt),

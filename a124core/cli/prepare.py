@@ -18,7 +18,7 @@ from ..priors.builtin.puppet.own_model import NAME as MODEL
 from ..priors.defaults import normalised_built_in
 from ..priors.diffusers.offload import offload_policy
 from ..protocols import Cameras, Guidance, Guidances
-from ..reference.reference import Reference
+from ..reference.reference import Reference, camera_of
 from ..stages.coarse import with_min_temporal_tv
 from ..stages.config import Preset, StageConfig, TimeConfig
 from ..stages.loop import STAGES
@@ -46,7 +46,10 @@ class RunOptions:
     preset: str = "auto"
     steps_scale: float = 1.0  # all steps times this; tests and trials
     skip: tuple[str, ...] = ()  # stages left out
+    with_reference: bool = True  # False: the picture supervises no stage
+    with_image: bool = True
     with_view: bool = True
+    view_when_moving: bool = True  # False: the view prior guides the static stage alone
     refine: str = "tile"  # one of REFINES
     sampling: str | None = None  # None: the preset's
     reference_mode: str | None = None
@@ -78,6 +81,10 @@ class RunOptions:
             raise ValueError("--model and --images both show the other sides: leave one of the two out.")
         if self.images is not None and self.images_cameras is None:
             raise ValueError("--images came without cameras: say where each was taken from with --images-cameras JSON.")
+        if not self.with_reference and (self.model or self.clips or self.images):
+            raise ValueError(
+                "--no-reference leaves out the picture that --model, --images and --clip are aligned to: leave one out."
+            )
         if self.refine == "naive" and self.models is None:
             raise ValueError("--refine naive needs --priors diffusers: no built-in prior knows a learned word.")
 
@@ -96,7 +103,12 @@ class PreparedRun:
     @property
     def camera(self) -> Cameras:
         """The one that took the picture."""
-        return self.priors.bank.reference if self.priors is not None else self.options.reference.camera
+        return self.priors.bank.reference if self.priors is not None else camera_of(self.options.reference)
+
+    @property
+    def reference(self) -> Reference | None:
+        """The picture that supervises the stages."""
+        return self.options.reference if self.options.with_reference else None
 
     @property
     def answer_known(self) -> bool:
@@ -127,6 +139,7 @@ class PreparedRun:
     def stage_guidances(self, stage: str) -> Guidances:
         """The guidances that the stage uses."""
         view = self.static_view if stage == "static" and self.static_view else self.guidances.view
+        view = view if stage == "static" or self.options.view_when_moving else None
         return used_guidances(stage, replace(self.guidances, view=view))
 
 
@@ -145,9 +158,10 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
             priors = make_priors(options.reference, options.prompt, requested, size, subject, options.seed, on_progress)
     view = priors.view if options.with_view else None
     refine = {"tile": priors.refine, "upscale": priors.upscale, "none": None}[options.refine]
-    guidances = Guidances(priors.image, view, priors.video, refine)
+    guidances = Guidances(priors.image if options.with_image else None, view, priors.video, refine)
     own, note = own_guidances(options, None if moved is not None else loaded, size)
     own = own if options.with_view else replace(own, view=None)
+    own = own if options.with_image else replace(own, image=None)
     own = own if options.refine == "tile" else replace(own, refine=None)
     owned = {role: guidance for role, guidance in vars(own).items() if guidance is not None}
     guidances = replace(guidances, **owned)
@@ -164,9 +178,12 @@ def _with_models(options: RunOptions, models: Models) -> PreparedRun:
     """The same with priors from folders; the preset that "auto" means is draft."""
     name = "draft" if options.preset == "auto" else options.preset
     stages = tuple(stage for stage in STAGES if stage not in options.skip)
-    roles = required_roles(stages, options.with_view, options.refine)
+    roles = required_roles(stages, options.with_view, options.refine, options.with_image)
     policy = offload_policy(options.memory, options.device)
-    guidances, static_view = load_guidances(models, options.reference, options.prompt, roles, name, policy)
+    reference = options.reference if options.with_reference else None
+    guidances, static_view = load_guidances(
+        models, reference, options.prompt, roles, name, policy, options.with_image
+    )
     return PreparedRun(options, None, guidances, _adapted(preset(name), options), static_view)
 
 
@@ -212,9 +229,18 @@ def run_identity(prepared: PreparedRun) -> dict[str, str]:
         "motion": f"{options.subject or moving} {motion}{manner}",
         "models": (options.models.identity() if options.models else own_identity(options)) + calibrated,
         "seed": str(options.seed),
-        "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}",
+        "stages": f"{' '.join(prepared.stages)} view={options.with_view} refine={options.refine}{_left_out(options)}",
         "settings": json.dumps(settings, sort_keys=True),
     }
+
+
+def _left_out(options: RunOptions, static: bool = False) -> str:
+    """Name what else supervises no stage, or not the static one; empty as in the whole method, and in earlier runs."""
+    left_out = {
+        "reference": options.with_reference, "image": options.with_image,
+        "moving view": options.view_when_moving or static,
+    }
+    return "".join(f" {name}=False" for name, used in left_out.items() if not used)
 
 
 def stage_identity(prepared: PreparedRun, stage: str) -> str:
@@ -222,8 +248,10 @@ def stage_identity(prepared: PreparedRun, stage: str) -> str:
     options, identity = prepared.options, run_identity(prepared)
     before = prepared.stages[: prepared.stages.index(stage) + 1]
     settings = json.loads(identity["settings"])
+    refine = options.refine if "fine" in before else None
+    static = before == ("static",)
     identity |= {
-        "stages": f"{' '.join(before)} view={options.with_view} refine={options.refine if 'fine' in before else None}",
+        "stages": f"{' '.join(before)} view={options.with_view} refine={refine}{_left_out(options, static)}",
         "settings": {name: value for name, value in settings.items() if name not in STAGES or name in before},
         "device": options.device,
     }

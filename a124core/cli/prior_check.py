@@ -38,7 +38,8 @@ def add_prior_check_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     # of a run, which this is not
     p.set_defaults(steps_scale=1.0, sampling=None, reference_mode=None, condition=None, calibrate=False)
-    p.set_defaults(backbone=BACKBONES[0])
+    p.set_defaults(backbone=BACKBONES[0], no_reference=False, no_image_prior=False, no_moving_view_prior=False)
+    p.set_defaults(no_motion_words=False)
 
 
 def prior_check(describe: Callable[[argparse.Namespace], RunOptions], options: argparse.Namespace) -> None:

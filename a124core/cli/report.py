@@ -100,7 +100,10 @@ def run_options(prepared: PreparedRun) -> dict[str, Any]:
     run = prepared.options
     return {
         "skip": list(run.skip),
+        "reference": run.with_reference,
+        "image_prior": run.with_image,
         "view_prior": run.with_view,
+        "view_prior_when_moving": run.with_view and run.view_when_moving,
         "refine_prior": run.refine,
         "sampling": prepared.settings.coarse.time.sampling,
         "reference_mode": prepared.settings.coarse.reference_mode,

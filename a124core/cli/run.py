@@ -117,7 +117,8 @@ def prepare_aloud(options: RunOptions, say: Say) -> PreparedRun:
     prepared = prepare(options)
     say(prepared.understood)
     say(prepared.recipe)
-    if note := facing_note(prepared.settings.field, float(prepared.camera.azimuth[0])):
+    note = facing_note(prepared.settings.field, float(prepared.camera.azimuth[0]))
+    if note and prepared.reference is not None:
         say(note)
     return prepared
 
@@ -233,7 +234,7 @@ def run_stage(
     run = Run(options.seed, options.device, on_step, snapshot, saved)
     try:
         with memory_advice(options, stage):
-            return optimise(stage, start, options.reference, guidances, config, run)
+            return optimise(stage, start, prepared.reference, guidances, config, run)
     finally:
         for prior in model_priors(guidances):
             prior.close()  # the next stage runs others

@@ -10,14 +10,14 @@ from typing import Any
 
 from ..cameras.rig import reference_camera
 from ..field.hexplane import default_azimuth
-from ..priors.builtin import Manner, example_image
+from ..priors.builtin import Manner, example_image, without_motion
 from ..reference.read_image import read_depth, read_image, read_mask
 from ..reference.reference import Reference, make_reference
 from ..utils.validate import checked_prompt
 from .args import parser
 from .folder import refuse_overwriting
 from .machine import available_device
-from .models import models_from_args
+from .models import Models, models_from_args
 from .outputs import IMAGES
 from .prepare import RunOptions
 from .unused_options import unused_options
@@ -48,10 +48,12 @@ def demo_run(options: object) -> RunOptions:
 
 def animate_run(options: object) -> RunOptions:
     """A picture of the user's own."""
-    prompt = _prompt(options)
+    prompt, models = _prompt(options), models_from_args(options)
+    if options.no_motion_words:
+        prompt, models = still_prompts(prompt, models)
+        print(f"The prompt without its motion: {prompt!r}.", flush=True)
     for source in (options.image, options.mask, options.depth) if options.out is not None else ():
         refuse_overwriting(source, *(options.out / name for name in IMAGES))
-    models = models_from_args(options)
     if note := unused_options(options):
         print(note, flush=True)
     return RunOptions(
@@ -81,7 +83,10 @@ def method_options(options: object) -> dict[str, Any]:
     """Return which parts of the method are left out or changed: what the compared systems differ in."""
     return {
         "skip": tuple(sorted(set(options.skip))),
-        "with_view": not options.no_view_prior,
+        "with_reference": not options.no_reference,
+        "with_image": not options.no_image_prior,
+        "with_view": not (options.no_view_prior or options.no_reference),
+        "view_when_moving": not options.no_moving_view_prior,
         "refine": options.refine,
         "sampling": options.sampling,
         "reference_mode": options.reference_mode,
@@ -108,13 +113,27 @@ def _prompt(options: object) -> str:
     return checked_prompt(options.prompt)
 
 
-def read_reference(options: object) -> Reference:
-    """Picture, mask and depth files to a reference whose note also says what reading converted."""
+def still_prompts(prompt: str, models: Models | None) -> tuple[str, Models | None]:
+    """Return the prompts of a run without their motion: the object's name is left."""
+    if models is not None:
+        texts = {name: getattr(models, name) for name in ("static_prompt", "refine_prompt")}
+        models = replace(models, **{name: text and without_motion(text) for name, text in texts.items()})
+    return without_motion(prompt), models
+
+
+def read_reference(options: object) -> Reference | None:
+    """Picture, mask and depth files to a reference whose note also says what reading converted; None without any. One
+    that supervises nothing is what built-in priors draw: it has the usual camera, as the stages then have."""
+    if options.image is None:
+        if options.mask or options.depth:
+            raise ValueError("--mask and --depth came without --image: add the picture that they belong to.")
+        return None
     image, alpha, note = read_image(options.image)
     mask, mask_note = read_mask(options.mask) if options.mask else (None, "")
     depth, depth_note = read_depth(options.depth) if options.depth else (None, "")
     azimuth = default_azimuth(options.backbone) if options.azimuth is None else options.azimuth
     camera = reference_camera(options.elevation, azimuth, options.radius, options.fovy)
+    camera = reference_camera() if options.no_reference else camera
     reference = make_reference(image, mask, alpha, depth, options.mask_marks, options.recentre, camera)
     labelled = (("Picture", note), ("Mask", mask_note), ("Depth", depth_note))
     notes = [f"{name}: {text}" for name, text in labelled if text]

@@ -43,7 +43,34 @@ VARIANTS = (
         "refinement by the personalised prior alone, without ControlNet (with --priors diffusers)",
         ("--refine", "naive"),
     ),
-    Variant("static-only", "the static stage alone: nothing moves", ("--skip", "coarse", "--skip", "fine")),
+    Variant(
+        "zero123-v",
+        "Zero-1-to-3-V: a static scene by the view prior alone, then the video prior alone (the paper's table 1)",
+        ("--no-image-prior", "--no-moving-view-prior", "--skip", "fine"),
+    ),
+    Variant(
+        "realfusion-v",
+        "RealFusion-V: a static scene by an image prior that knows a learned word, then the video prior (table 1)",
+        ("--no-view-prior", "--static-prompt", "an image of a <token>", "--skip", "fine"),
+    ),
+    Variant("hexplane", "HexPlane in place of the 4D grid", ("--backbone", "HexPlane")),
+    Variant("x4-upscaler", "refinement by the upscaler, which never saw the picture", ("--refine", "upscale")),
+    Variant(
+        "text-to-4d",
+        "like MAV3D: the prompt alone, HexPlane, the upscaler; its private video model is replaced",
+        ("--no-reference", "--backbone", "HexPlane", "--refine", "upscale"),
+    ),
+    Variant("image-to-4d", "the object's name is the whole prompt: no word says how it moves", ("--no-motion-words",)),
+    Variant(
+        "magic123-static",
+        "like Magic123: the static stage alone, by image and view prior; nothing moves",
+        ("--skip", "coarse", "--skip", "fine"),
+    ),
+    Variant(
+        "dreamfusion",
+        "like DreamFusion: a static scene of the prompt alone",
+        ("--no-reference", "--skip", "coarse", "--skip", "fine"),
+    ),
 )
 TABLE_2 = (FULL, "no-view-prior", "random-sampling", "no-refinement")  # the paper's
 

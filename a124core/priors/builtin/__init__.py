@@ -15,7 +15,7 @@ from .bank import GroundTruth
 from .make import BuiltInPriors, RequestedMotion, check_built_in, example_image, make_priors
 from .motions import AS_USUAL
 from .pose import MAX_SPEED, MAX_STRENGTH, Manner
-from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt
+from .prompt import FROM_PROMPT, MOTIONS, SUBJECTS, parse_prompt, without_motion
 
 __all__ = [
     "AS_USUAL",
@@ -32,4 +32,5 @@ __all__ = [
     "example_image",
     "make_priors",
     "parse_prompt",
+    "without_motion",
 ]

@@ -9,12 +9,13 @@ from operator import itemgetter
 
 from .characters import CharacterSentence, reads
 from .languages import SPACED, UNSPACED
-from .lexicon import Lexicon
-from .verbs import BASE, HINT, NOUN, Sentence, Verb
+from .lexicon import PUNCTUATION, Lexicon, plain
+from .verbs import BASE, FINITE, HINT, NOUN, PARTICIPLE, Sentence, Verb
 from .vocabulary import ENGLISH
 
 FROM_PROMPT = "from the prompt"
 DEFAULT_MOTIONS = ("sway", "nod")  # sway suits anything that stands; nod where sway is denied
+NAMING_MOTION = (BASE, PARTICIPLE, FINITE)  # ranks of verbs that begin what is done; attributes belong to the name
 MIN_SIMILARITY = 0.75  # share of letters two words must have in common to be taken for one another
 SUBJECTS = tuple(ENGLISH.subjects)
 MOTIONS = tuple(ENGLISH.motions)
@@ -41,6 +42,24 @@ def parse_prompt(prompt: str, motion: str = FROM_PROMPT) -> ParsedPrompt:
         return ParsedPrompt(subject, motion, False, f"Motion {motion!r}, as chosen.")
     verbs = [*(CharacterSentence(prompt).verbs() if reads(prompt) else ()), *sentence.verbs()]
     return _chosen(subject, verbs) or _guessed(subject, verbs, sentence)
+
+
+def without_motion(prompt: str) -> str:
+    """Return the prompt up to its first verb: the object's name. ValueError where nothing is before it, and for
+    languages that put no spaces between words."""
+    if reads(prompt):
+        raise ValueError(f"the motion cannot be cut from {prompt!r}: write the object's name alone as the prompt.")
+    sentence, written = _spaced_sentence(prompt), prompt.split()
+    lexicon, tokens = sentence.lexicon, [plain(word).strip("".join(PUNCTUATION)) for word in written]
+    verbs = [verb for verb in (*sentence.verbs(), *sentence.unlisted_verbs()) if verb.rank in NAMING_MOTION]
+    forms = {plain(part) for verb in verbs for part in verb.token.split("_")[:1]}
+    end = next((k for k, token in enumerate(tokens) if token in forms), len(tokens))
+    between = lexicon.set("be") | lexicon.set("auxiliaries") | lexicon.set("adverbs") | lexicon.set("negations")
+    while end < len(tokens) and end and tokens[end - 1] in between:
+        end -= 1
+    if not end:
+        raise ValueError(f"nothing is left of {prompt!r} without its motion: write the object's name alone.")
+    return " ".join(written[:end]).rstrip("".join(PUNCTUATION))
 
 
 @cache

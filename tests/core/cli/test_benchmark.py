@@ -157,13 +157,14 @@ def test_bad_scenes_in_the_middle_stop_no_other(
     shutil.copy(data / "ann" / "rgba.png", data / "b-mute" / "rgba.png")
     write_captions(data, CAPTIONS | {"b-broken": "a cat sits", "b-empty": "a cat runs", "ghost": "a ghost flies"})
     out = tmp_path / "out"
-    assert benchmark(data, out, "--seeds", 0, "--variants", "full", "static-only") == 1
+    assert benchmark(data, out, "--seeds", 0, "--variants", "full", "magic123-static") == 1
     said = capsys.readouterr()
     assert "error: 5 failures, among them b-empty (all its runs): holds no picture" in said.err
     table, _, runs = tables(out)
     assert {folder.split("/")[1] for folder, _ in runs} == {"ann", "bob"} and len(runs) == 4
-    for line in ("b-broken, full, seed 0: ", "b-broken, static-only, seed 0: ", "b-mute (all its runs): has no caption",
-                 "ghost (all its runs): has a caption and no folder", "b-empty (all its runs): holds no picture"):
+    for line in ("b-broken, full, seed 0: ", "b-broken, magic123-static, seed 0: ",
+                 "b-mute (all its runs): has no caption", "ghost (all its runs): has a caption and no folder",
+                 "b-empty (all its runs): holds no picture"):
         assert f"- {line}" in table, line
     assert "image.jpg" in table[table.index("- b-broken"):]
     assert not list((out / "runs").glob("b-broken/*")), "nothing stays of a run that could not begin"

@@ -16,6 +16,7 @@ from a124core.cli.args import parser
 from a124core.cli.main import main
 from a124core.cli.models import Models, load_embedding, required_roles
 from a124core.cli.unused_options import unused_options
+from a124core.cli.variants import variants_named
 from a124core.export.checkpoint import load_field
 from a124core.priors.defaults import RELEASED, released_defaults
 from a124core.priors.diffusers.denoiser import FolderPrior
@@ -87,6 +88,25 @@ def test_the_original_single_files_drive_all_stages(models: Path, picture: Path,
     losses = json.loads((tmp_path / "out" / "losses.json").read_text(encoding="utf-8"))
     for stage, term in (("static", "sds view"), ("coarse", "sds video"), ("fine", "sds refine")):
         assert all(value > 0 for value in dict(losses[stage][term]).values()), (stage, term)
+
+
+def test_the_baselines_of_table_1(
+    models: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """RealFusion-V's learned word is read in the static stage; Zero-1-to-3-V needs no image model."""
+    realfusion, zero123 = (variant.arguments for variant in variants_named(["realfusion-v", "zero123-v"]))
+    short, tables = ("--models", models, "--steps-scale", 0.3), []
+    assert "has <token> in it: add --token" in refusal(capsys, picture, *short, *realfusion)
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save({"<red-cube>": 10 * torch.randn(WIDTH)}, tmp_path / "learned_embeds.bin")
+        out = tmp_path / f"realfusion-{seed}"
+        assert animate(picture, out, *short, *realfusion, "--token", tmp_path / "learned_embeds.bin") == 0
+        tables.append(load_field(out / "field.safetensors").table)
+    assert not torch.equal(*tables), "another word, another scene"
+    assert "Without effect" not in capsys.readouterr().out
+    two = [word for role in ("view", "video") for word in (f"--{role}-model", Models(models).path(role))]
+    assert animate(picture, tmp_path / "zero123", *two, "--steps-scale", 0.3, *zero123) == 0
 
 
 @pytest.mark.parametrize("stage", ["static", "fine"])
@@ -218,6 +238,10 @@ def test_options_that_do_not_go_together(picture: Path, tmp_path: Path, capsys: 
     (["--priors", "diffusers", "--skip", "coarse", "--skip", "fine", "--sampling", "random", "--refine", "upscale"],
      "Without effect for the models and stages of this run: --refine, --sampling."),
     (["--priors", "diffusers", "--token", "a.bin", "--refine-prompt", "a <token>", "--view-kind", "zero123"], ""),
+    (["--no-image-prior", "--no-moving-view-prior"], ""),
+    (["--no-reference", "--no-moving-view-prior", "--azimuth", "9"],
+     "Without effect for the built-in priors and stages of this run: --no-moving-view-prior, --azimuth."),
+    (["--priors", "diffusers", "--token", "a.bin", "--static-prompt", "a <token>", "--skip", "fine"], ""),
     (["--priors", "diffusers", "--motion", "spin", "--no-view-prior", "--view-kind", "stable-zero123", "--skip", "fine",
       "--token", "a.bin", "--control-model", "c"],
      "Without effect for the models and stages of this run: --motion, --view-kind, --token, --control-model."),
