@@ -65,7 +65,8 @@ def test_tasks_start_no_threads_of_openmp() -> None:
         from a124core.priors.builtin.appearance import Appearance, get_subject, render_appearance
         from a124core.render.clip import ImageOptions, render_clip
         torch.set_num_threads(2)
-        field = new_field(FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32), torch.Generator().manual_seed(0))
+        config = FieldConfig(time_grids=2, levels=3, base_resolution=4, max_resolution=32)
+        field = new_field(config, torch.Generator().manual_seed(0))
         torch.rand(10**6).sort()
         run_tasks(lambda k: None, 2, MIN_WORK)
         before = len(os.listdir("/proc/self/task"))
