@@ -223,7 +223,7 @@ def test_a_tiny_run_on_a_cpu_measures_every_row(tmp_path: Path) -> None:
     assert all(row["results"] for name, row in rows.items() if name not in skipped)
     assert not {"demo", "field", "scaling", "memory, demo"} & {*skipped}, skipped
     assert all(rows[name]["state"] == worker.SKIPPED and reason for name, reason in skipped.items()), skipped
-    assert rows["demo"]["results"]["fine"]["steps"] == 1
+    assert rows["demo"]["results"]["fine"]["steps"] <= 3
     assert (tmp_path / "out" / "contact.png").is_file()
     again = subprocess.run([*command[:3], "--fill", str(tmp_path / "out" / "gpu.json")], cwd=ROOT, capture_output=True)
     assert again.returncode == 2 and b"is of small problems" in again.stderr
