@@ -94,6 +94,12 @@ def blur(image: Tensor, kernel: Tensor, border: str = "replicate") -> Tensor:  #
     return functional.conv2d(rows, kernel[..., None], groups=channels)
 
 
+def pixel_kernel(variance: float) -> Tensor:  # (3,) sums to 1
+    """Weigh a pixel and its two neighbours so that their squared distance is `variance` (pixels squared) on average: to
+    second order the filter of a pixel that averages over an area of that variance."""
+    return torch.tensor([variance / 2, 1 - variance, variance / 2])
+
+
 def normal_blur(normal: Tensor) -> Tensor:  # (B, 3, H, W) normal image in [0, 1] -> scalar
     """Return the MSE of the normal image against its own 9 x 9 Gaussian blur; both sides carry gradient. The border is
     mirrored, or repeated where the image is smaller than the kernel."""

@@ -33,6 +33,9 @@ class RenderConfig:
     early_stop: bool = True  # leave out what no light reaches before rendering with a graph
     normals: str = "closed form"  # of shading and regularisers; or "differences", a low-pass (release)
     occupancy_sweep: int = 1  # updates from one that evaluates all cells to the next; others: those that are sampled
+    # variance of what a picture's pixel averages over, pixels squared: 1/12 of its own square, 1/6 of the triangle by
+    # which pictures are reduced. 0: a ray is compared as if it were a pixel (release)
+    pixel_variance: float = 0.0
 
     def __post_init__(self) -> None:
         check_range(self, 2, 4096, "size", "reference_size")
@@ -40,6 +43,7 @@ class RenderConfig:
         check_range(self, 1, 1024, "occupancy_size", "occupancy_slices")
         check_range(self, 1, ANY, "occupancy_every", "occupancy_sweep")
         check_range(self, 0, 1, "occupancy_decay")
+        check_range(self, 0, 0.25, "pixel_variance")
         check_range(self, 0, ANY, "occupancy_threshold", "chunk")
         check_choice(self, "normals", NORMALS)
 
@@ -178,10 +182,12 @@ class FineConfig(CoarseConfig):
     refine_frames: int = 2  # frames of a clip given to the refinement prior, evenly spaced
     refine_phase: str = "first"  # "first": frames 0 and 8 of 16; "random": shifted together, so all are repaired
     condition: str = "frozen coarse"  # or "current render" (the threestudio extension; an ablation)
+    condition_size: int = 0  # side of the frozen render, pixels; 0: as large as the clip (release)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range(self, 1, self.time.frames, "refine_frames")
+        check_range(self, 0, 4096, "condition_size")
         check_choice(self, "refine_phase", PHASES)
         check_choice(self, "condition", CONDITIONS)
 

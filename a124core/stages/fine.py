@@ -40,13 +40,14 @@ def fine_batches(
 def refinement(frozen: Field4D, refine: Guidance, config: FineConfig) -> RefineFn:
     """Give some frames of each clip to the refinement prior. Only these are rendered from the frozen field."""
     mask = field_occupancy(frozen).mask()
+    render = replace(config.render, size=config.condition_size or config.render.size)
 
     def refine_fn(step: int, view: View, rng: torch.Generator) -> RefineTerm:
         frames = refined_frames(len(view.cameras), config.refine_frames, config.refine_phase, rng)
         part = select_frames(view, frames)
         frozen_image = None
         if config.condition == "frozen coarse":
-            frozen_image = frozen_images(frozen, part, mask, config.render)
+            frozen_image = frozen_images(frozen, part, mask, render)
         sds = partial(sds_loss, step=step, config=config, rng=rng)
 
         def loss_fn(image: Tensor) -> dict[str, Tensor]:

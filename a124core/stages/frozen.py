@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..field.field4d import Field4D
 from ..field.occupancy import OccupancyMask, field_occupancy
+from ..losses import blur, pixel_kernel
 from ..protocols import View
 from .config import RenderConfig
 from .gradients import chunks, render_rays
@@ -28,7 +29,8 @@ def frozen_images(frozen: Field4D, view: View, mask: OccupancyMask, config: Rend
         render_rays(frozen, batch, mask, config, rays, normals=False).image
         for rays in chunks(len(batch.rays), config.chunk)
     ]
-    return torch.cat(parts).view(-1, size, size, 3).permute(0, 3, 1, 2)
+    image = torch.cat(parts).view(-1, size, size, 3).permute(0, 3, 1, 2)
+    return blur(image, pixel_kernel(config.pixel_variance)) if config.pixel_variance else image
 
 
 def still_images(frozen: Field4D, config: RenderConfig) -> StillFn:

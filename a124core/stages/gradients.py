@@ -5,14 +5,14 @@ gradient is passed back through each: the sum over chunks is the whole's gradien
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..field.field4d import Field4D
 from ..field.occupancy import OccupancyMask
-from ..losses import entropy, normal_blur, normal_tv, orientation
+from ..losses import blur, entropy, normal_blur, normal_tv, orientation, pixel_kernel
 from ..render.render import Render, render
 from ..render.sample import sample_rays
 from .config import LossWeights, RenderConfig
@@ -41,7 +41,7 @@ def backward(
     whole, normals = len(parts) == 1, needs_normals(losses)
     with torch.set_grad_enabled(whole):
         renders = [render_rays(field, batch, mask, config, rays, normals) for rays in parts]
-    images, gradients, losses_by_name, pulls = pixel_gradients(renders, batch, losses)
+    images, gradients, losses_by_name, pulls = pixel_gradients(renders, batch, losses, config.pixel_variance)
     n_samples = max(sum(r.n_marched for r in renders), 1)
     for rays, rendered in zip(parts, renders, strict=True):
         with_graph = rendered if whole else render_rays(field, batch, mask, config, rays, normals)
@@ -74,14 +74,14 @@ def render_rays(
 
 
 def pixel_gradients(
-    renders: list[Render], batch: RenderBatch, losses: LossWeights
+    renders: list[Render], batch: RenderBatch, losses: LossWeights, pixel_variance: float
 ) -> tuple[RenderedImages, list[Tensor | None], dict[str, float], dict[str, float]]:  # images, gradients, losses, pulls
     """Evaluate the losses on the finished images, and take their gradient there."""
     columns = zip(*(_layers(r) for r in renders), strict=True)
     flat = [None if column[0] is None else torch.cat(column) for column in columns]
     leaves = [None if v is None else v.detach().requires_grad_(True) for v in flat]
     with torch.enable_grad():
-        images, terms = _image_terms(leaves, batch, losses)
+        images, terms = _image_terms(leaves, batch, losses, pixel_variance)
     present = [v for v in leaves if v is not None]
     totals: list[Tensor | None] = [None] * len(present)
     values, pulls = {}, {}
@@ -96,12 +96,20 @@ def pixel_gradients(
 
 
 def _image_terms(
-    layers: list[Tensor | None], batch: RenderBatch, losses: LossWeights
+    layers: list[Tensor | None], batch: RenderBatch, losses: LossWeights, pixel_variance: float
 ) -> tuple[RenderedImages, dict[str, Tensor]]:
     """The flat layers as images, and all losses on them."""
     shape = (-1, batch.size, batch.size)
     images = RenderedImages(*(None if v is None else v.view(*shape, v.shape[1]).permute(0, 3, 1, 2) for v in layers))
-    return images, batch.loss_fn(images) | normal_terms(images, losses)
+    return images, batch.loss_fn(as_pixels(images, pixel_variance)) | normal_terms(images, losses)
+
+
+def as_pixels(images: RenderedImages, variance: float) -> RenderedImages:
+    """Average colour and opacity as pictures' pixels do; the rays went through the centres alone."""
+    if variance == 0:
+        return images
+    kernel = pixel_kernel(variance)
+    return replace(images, image=blur(images.image, kernel), opacity=blur(images.opacity, kernel))
 
 
 def _layers(rendered: Render) -> tuple[Tensor | None, ...]:

@@ -170,6 +170,24 @@ def test_blur_against_the_typed_out_kernel():
     assert float(losses.normal_blur(image)) == pytest.approx(loss.mean(), rel=1e-10)
 
 
+@pytest.mark.parametrize("variance", [0.0, 1 / 12, 1 / 6, 0.25])
+def test_pixel_kernel_sums_to_1_and_has_the_variance(variance):
+    kernel = losses.pixel_kernel(variance)
+    assert float(kernel.sum()) == pytest.approx(1)
+    assert float((kernel * torch.tensor([1.0, 0.0, 1.0])).sum()) == pytest.approx(variance)
+
+
+def test_pixels_of_a_twelfth_average_over_their_own_square():
+    """The mean of cos(f x) over a pixel is sin(f / 2) / (f / 2) times the value at its centre."""
+    f = 2 * math.pi / 8
+    x = torch.arange(64, dtype=torch.float64)
+    wave = (f * x).cos().expand(1, 1, 64, 64)
+    averaged = losses.blur(wave, losses.pixel_kernel(1 / 12))[..., 8:-8]
+    expected = wave[..., 8:-8] * math.sin(f / 2) / (f / 2)
+    assert float((averaged - expected).abs().max()) < 2e-3
+    assert float((wave[..., 8:-8] - expected).abs().max()) > 2e-2
+
+
 def test_blur_keeps_a_constant_also_in_tiny_pictures():
     for size in (2, 4, 5, 16):
         flat = torch.full((1, 3, size, size), 0.7)
