@@ -28,7 +28,7 @@ STRETCHY = ("PreviewImage", "LoadImage", "LoadVideo", "SaveVideo", "Preview3D", 
 # Pixels below the title, of the larger of both looks in ComfyUI 0.28.1, with what the node shows after a run: our text,
 # curves and picture, the host's preview of the optimizers (tests/host/test_layout.py compares).
 HEIGHTS = {
-    "A124BuiltInPriors": 340,
+    "A124BuiltInPriors": 364,
     "A124Cameras": 422,  # the kind with most widgets
     "A124ClipGuidance": 412,
     "A124CoarseOptimizer": 755,

@@ -29,23 +29,25 @@ ADVICE = "connect a model of the subject that the picture shows, in the pose of 
 
 
 class A124BuiltInPriors(Node):
-    """Four guidances that need no download and no GPU."""
+    """Five guidances that need no download and no GPU."""
 
     DESCRIPTION = (
-        "The four priors of the method without any download. They know a small vocabulary of subjects and motions and "
-        "reproduce it exactly: good for learning the pack and for testing, but they generate nothing new."
+        "The four priors of the method without any download, and the upscaler that it is compared with. They know a "
+        "small vocabulary of subjects and motions and reproduce it exactly: good for learning the pack and for "
+        "testing, but they generate nothing new."
     )
     SEARCH_ALIASES = ["animate124 priors", "4D", "image to 3D", "animate", "guidance", "no download", "offline"]
     CATEGORY = "Animate124/2 Priors"
     FUNCTION = "make"
     HAS_INTERMEDIATE_OUTPUT = True
-    RETURN_TYPES = sockets.GUIDANCES
-    RETURN_NAMES = sockets.GUIDANCE_NAMES
+    RETURN_TYPES = (*sockets.GUIDANCES, sockets.REFINE_GUIDANCE)
+    RETURN_NAMES = (*sockets.GUIDANCE_NAMES, "upscale guidance")
     OUTPUT_TOOLTIPS = (
         "Matches single renders to the prompt. For the static stage.",
         "Matches other views to your picture. For all stages.",
         "Matches the motion of clips to the prompt. For the coarse and the fine stage.",
         "Restores the details of your picture. For the fine stage.",
+        "In place of the refine guidance, for comparison: sharpens without your picture, so colours stay drifted.",
     )
     REQUIRED = {
         "prompt": text("a panda is dancing", "What happens, in plain words: a subject and its motion.", multiline=True),
@@ -122,8 +124,9 @@ class A124BuiltInPriors(Node):
             priors = make_priors(reference, checked_prompt(prompt), requested, subject=model, on_progress=on_progress)
         except NotAlignedError as error:
             raise NotAlignedError(error.overlap, ADVICE) from None
+        guidances = in_unit(weight_unit, {**vars(priors.guidances), "upscale": priors.upscale})
         ui.show_text(unique_id, priors.summary)
-        return {"ui": {"text": [priors.summary]}, "result": tuple(in_unit(weight_unit, priors.guidances))}
+        return {"ui": {"text": [priors.summary]}, "result": tuple(guidances)}
 
 
 def check_one_model(mesh: bool, splat: bool) -> None:

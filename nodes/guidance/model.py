@@ -179,7 +179,7 @@ class A124ModelGuidance(Node):
         note = " ".join(filter(None, (made.note, *notes)))
         ui.show_text(unique_id, note)
         first = made.posed if isinstance(made, PosedGuidances) else made.models[0]
-        return ui.output(note, *in_unit(weight_unit, guidances), to_image(preview_image(first, reference)))
+        return ui.output(note, *in_unit(weight_unit, vars(guidances)), to_image(preview_image(first, reference)))
 
 
 def check_sources(connected: list[str], mask: bool, cameras: bool) -> None:

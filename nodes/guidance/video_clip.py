@@ -11,7 +11,6 @@ from ...a124core.cameras.keyframes import image_cameras
 from ...a124core.priors.clip_frames import ClipFrames
 from ...a124core.priors.followed import clip_guidances
 from ...a124core.priors.video_clip import VIDEO_CLIP, film_clips
-from ...a124core.protocols import Guidances
 from ...a124core.reference.segment import MASK_MARKS
 from .. import sockets
 from ..declarations import NODE_ID, Node, choice, integer, number, outputs, socket
@@ -108,5 +107,5 @@ class A124ClipGuidance(Node):
         video, refine = clip_guidances(clips, reference, size, numbers, video_guidance, refine_guidance, on_progress)
         note = f"{video.note} {interpolated}".strip()
         ui.show_text(unique_id, note)
-        _, _, video, refine = in_unit(weight_unit, Guidances(video=video, refine=refine))
+        video, refine = in_unit(weight_unit, {"video": video, "refine": refine})
         return ui.output(note, video, refine)

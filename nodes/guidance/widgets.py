@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...a124core.priors.defaults import normalised_built_in
-from ...a124core.protocols import WEIGHT_UNITS, Guidance, Guidances, check_noise_range
+from ...a124core.protocols import WEIGHT_UNITS, Guidance, check_noise_range
 from ..declarations import Spec, choice, flag, integer, number, socket, text
 from ..queued import check_declared
 
@@ -60,11 +62,12 @@ def still_prompt() -> Spec:
     ), advanced=True)
 
 
-def in_unit(unit: str, guidances: Guidances) -> list[Guidance | None]:
-    """Return the guidances of exact priors by role, their weights in the unit; one that is normalised stays so."""
+def in_unit(unit: str, guidances: Mapping[str, Guidance | None]) -> list[Guidance | None]:
+    """Return the guidances of exact priors, which come by role, their weights in the unit; one that is normalised
+    stays so."""
     return [
         normalised_built_in(role, g) if g is not None and unit == "normalised" != g.weight_unit else g
-        for role, g in vars(guidances).items()
+        for role, g in guidances.items()
     ]
 
 

@@ -14,7 +14,7 @@ from ...a124core.field.field4d import Field4D
 from ...a124core.field.hexplane import facing_note
 from ...a124core.prior_check.calibrate import calibrate, scene_views, to_calibrate
 from ...a124core.protocols import FieldLostError, Guidances, Run, Step
-from ...a124core.reference.reference import Reference, camera_of
+from ...a124core.reference.reference import Reference
 from ...a124core.runs.advice import less_memory, out_of_memory_advice
 from ...a124core.runs.memory import estimate_memory, kernels_on, model_priors, shortfall
 from ...a124core.runs.monitor import Intervals, RunMonitor
@@ -110,7 +110,7 @@ def run(
             guidances, calibrated = _calibrated(node, field, reference, guidances, config)
         with loaded_models(guidances), _advice(node.stage, guidances, config):
             estimate = _memory_text(field_config, guidances, config)
-            facing = facing_note(field_config, float(camera_of(reference).azimuth[0]))
+            facing = "" if reference is None else facing_note(field_config, float(reference.camera.azimuth[0]))
             details = " ".join(filter(None, (describe_preset(node.preset, guidances), estimate, facing)))
             progress.begin("\n".join(filter(None, (details, calibrated))))
             again = "Set resume to auto and press Run" if node.resume == "restart" else "Press Run"

@@ -8,14 +8,23 @@ from typing import Any, ClassVar
 from ...a124core.field.config import FieldConfig
 from ...a124core.field.field4d import Field4D
 from ...a124core.protocols import Guidances
-from ...a124core.stages.config import CONDITIONS
+from ...a124core.stages.config import CONDITIONS, SAMPLINGS
 from ...a124core.stages.optimise import resolve_config
 from ...a124core.stages.supervision import check_supervised
 from .. import sockets
-from ..declarations import RUN_ID, Node, choice, field, outputs, socket
+from ..declarations import RUN_ID, Node, Spec, choice, field, outputs, socket
 from ..host.runtime import outside_inference
 from ..queued import UNPLUGGED, when_queued
+from .field_config import AS_PRESET
 from .run import NodeRun, chosen_preset, run, widgets
+
+
+def sampling() -> Spec:
+    """Return the choice of how a moving stage draws the times of its clips."""
+    return choice([AS_PRESET, *SAMPLINGS], (
+        "How the times of a clip are drawn, for comparison. balanced: many clips begin with the picture, as in the "
+        "paper. random: clips begin anywhere. never-zero: none begins with the picture. stratified: all times alike."
+    ), advanced=True)
 
 
 class Optimizer(Node):
@@ -43,13 +52,14 @@ class Optimizer(Node):
         self, preset: str, memory: str, steps: int, seed: int, resume: str, field: Field4D | None = None,
         condition: str | None = None, reference: Any = None, image_guidance: Any = None, view_guidance: Any = None,
         video_guidance: Any = None, refine_guidance: Any = None, field_config: dict[str, Any] | None = None,
-        graph: Any = None, unique_id: str | None = None,
+        sampling: str = AS_PRESET, graph: Any = None, unique_id: str | None = None,
     ) -> dict[str, Any]:
         guidances = Guidances(image_guidance, view_guidance, video_guidance, refine_guidance)
         node = NodeRun(self.stage, preset, seed, resume, graph, unique_id)
         chosen = chosen_preset(preset, guidances)
         config = getattr(chosen, self.stage)
         config = config if condition is None else replace(config, condition=condition)
+        config = config if sampling == AS_PRESET else replace(config, time=replace(config.time, sampling=sampling))
         grid = self.grid(chosen.field, field, field_config or {})
         return run(node, field, grid, reference, guidances, resolve_config(config, guidances, steps, memory))
 
@@ -96,6 +106,7 @@ class A124CoarseOptimizer(Optimizer):
         "field_config": socket(sockets.FIELD_CONFIG, (
             "Of its choices the time grids and the loop count here. Not needed as a rule."
         )),
+        "sampling": sampling(),
     }
 
     def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any]) -> FieldConfig:
@@ -127,6 +138,7 @@ class A124FineOptimizer(Optimizer):
         "refine_guidance": socket(sockets.REFINE_GUIDANCE, (
             "Guides detail towards the picture: this wire repairs the colours."
         )),
+        "sampling": sampling(),
     }
 
     def grid(self, preset: FieldConfig, field: Field4D, chosen: dict[str, Any]) -> FieldConfig:

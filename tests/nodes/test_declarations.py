@@ -39,8 +39,8 @@ WIDGETS = {
     "A124PriorCheck": ["size", "embedding", "curve"],
     "A124FieldConfig": ["backbone", "index_mode", "levels", "time_grids", "loop"],
     "A124StaticOptimizer": ["preset", "memory", "steps", "seed", "resume"],
-    "A124CoarseOptimizer": ["preset", "memory", "steps", "seed", "resume"],
-    "A124FineOptimizer": ["preset", "memory", "steps", "seed", "resume", "condition"],
+    "A124CoarseOptimizer": ["preset", "memory", "steps", "seed", "resume", "sampling"],
+    "A124FineOptimizer": ["preset", "memory", "steps", "seed", "resume", "condition", "sampling"],
     "A124Cameras": ["kind", "elevation", "azimuth", "radius", "fovy", "turns", "moment", "keyframes",
                     "eye_distance", "file"],
     "A124Render": ["frames", "size", "background"],
@@ -63,6 +63,7 @@ OUTPUTS = {
     "A124Reference": ["A124_REFERENCE", "IMAGE"],
     "A124BuiltInPriors": [
         "A124_IMAGE_GUIDANCE", "A124_VIEW_GUIDANCE", "A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE",
+        "A124_REFINE_GUIDANCE",
     ],
     "A124ClipGuidance": ["A124_VIDEO_GUIDANCE", "A124_REFINE_GUIDANCE"],
     "A124ModelGuidance": [

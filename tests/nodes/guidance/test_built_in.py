@@ -20,12 +20,24 @@ def test_a_mesh_or_a_splat_is_the_subject_and_the_prompt_chooses_the_motion(
         said = node().make(prompt="something bounces", motion="from the prompt", **wires)
         note = said["ui"]["text"][0]
         assert note.startswith("Subject: your 3D model. The model is ")
-        assert words in note and "bounce" in note and len(said["result"]) == 4
+        assert words in note and "bounce" in note and len(said["result"]) == 5
     made = node().make(prompt="it spins", motion="from the prompt", mesh=ball())["result"][1].prior
     back = pack_module("a124core.cameras.rig").make_cameras(0.0, [180.0])
     shading = pack_module("a124core.protocols").Shading()
     image = made.bank.images(made.items[:1], back, torch.zeros(1), 48, torch.ones(3), shading)[0]
     assert image[0, 0, 24, 34] > 0.8 and image[0, 0, 24, 14] < 0.3  # red is on the right of its back
+
+
+def test_the_fifth_guidance_is_the_upscaler_in_either_unit(nodes: dict, call_node: Callable) -> None:
+    """Its own numbers (priors/defaults.py), and not those of the refine guidance beside it."""
+    weights = {}
+    for unit in ("raw", "normalised"):
+        *_, refine, upscale = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying", weight_unit=unit)
+        assert "keeps the colours of its condition" in upscale.note and upscale.prior.reads_condition
+        assert {item.palette for item in upscale.prior.items} == {"reference", "drifted"}
+        assert {item.palette for item in refine.prior.items} == {"reference"}
+        weights[upscale.weight_unit] = (refine.weight, upscale.weight)
+    assert weights == {"raw": (1e-3, 1e-3), "normalised": (4.0, 0.87)}
 
 
 def test_bad_models_are_refused_in_a_sentence(nodes: dict, refusal: Callable, reference: Any) -> None:

@@ -342,6 +342,38 @@ def test_another_backbone_stays_through_all_stages(
     assert not torch.equal(moving.table, fine.table) and fine.front == 0.0
 
 
+@pytest.mark.parametrize("name", ["A124CoarseOptimizer", "A124FineOptimizer"])
+def test_a_moving_stage_draws_its_times_as_the_preset_says_unless_another_sampling_is_chosen(
+    nodes: dict[str, type], call_node: Callable, reference: Any, name: str
+) -> None:
+    """The tests' preset is balanced: choosing that changes nothing, and stratified draws other times of each clip."""
+    video = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying")[2]
+    field = call_node(nodes["A124StaticOptimizer"], reference=reference)[0]
+    if name == "A124FineOptimizer":
+        field = call_node(nodes["A124CoarseOptimizer"], field=field, reference=reference)[0]
+
+    def made(**inputs: Any) -> Any:
+        return call_node(nodes[name], field=field, video_guidance=video, resume="restart", **inputs)[0]
+
+    usual = made()
+    assert same(made(sampling="as the preset"), usual) and same(made(sampling="balanced"), usual)
+    assert not same(made(sampling="stratified"), usual)
+
+
+def test_hexplane_without_a_picture_is_not_told_where_its_camera_should_stand(
+    nodes: dict[str, type], call_node: Callable, reference: Any, pack_module: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pack_module("nodes.host.ui"), "show_text", lambda node, text, **_: said.append(text))
+    config = call_node(nodes["A124FieldConfig"], backbone="HexPlane")[0]
+    image = call_node(nodes["A124BuiltInPriors"], prompt="a robot is swaying")[0]
+    for wires, noted in (({"image_guidance": image}, False), ({"reference": reference}, True)):
+        said.clear()
+        call_node(nodes["A124StaticOptimizer"], preset="demo", field_config=config, **wires)
+        assert any("a plane faces it" in text for text in said) == noted
+
+
 def test_an_index_of_the_4d_grid_is_refused_for_another_backbone(
     nodes: dict[str, type], call_node: Callable, reference: Any
 ) -> None:
