@@ -10,7 +10,8 @@ from torch import Tensor
 
 from a124core.export.embedding import read_embedding, write_embedding
 from a124core.inversion.config import TokenConfig
-from a124core.inversion.learn import TokenRun, learn_token
+from a124core.inversion.learn import learn_token
+from a124core.inversion.steps import LearnRun
 from a124core.priors.defaults import NORMALISED_BUILT_IN, RoleDefaults
 from a124core.priors.diffusers.denoiser import FolderPrior
 from a124core.priors.diffusers.inversion import load_inversion_model
@@ -68,7 +69,7 @@ def word_for(models: Path, reference: Reference, subject: str, seed: int, path: 
     if path.is_file():
         return next(iter(read_embedding(path).values()))
     model = load_inversion_model(models / "image", subject, OffloadPolicy())
-    word = learn_token(reference.composite(4 * SIZE), model, WORD, TokenRun(seed))
+    word = learn_token(reference.composite(4 * SIZE), model, WORD, LearnRun(seed))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_embedding(path, word)
     return word

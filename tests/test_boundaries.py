@@ -18,14 +18,15 @@ LAYERS = {
     "__version__": 0, "protocols": 0, "kernels": 0, "utils": 0,
     "cameras": 1, "losses": 1, "models3d": 1, "reference": 1,
     "field": 2, "render": 2, "priors": 2,
-    "stages": 3, "export": 3, "inversion": 3,
+    "stages": 3, "export": 3, "inversion": 3, "dreambooth": 3,
     "evaluation": 4, "prior_check": 4, "runs": 4,
     "cli": 5,
     "__main__": 6,
 }
-# Where a part of layer 2 is allowed to know another, and why.
+# Where a part is allowed to know another of its own layer, and why.
 KNOWN = {
     ("render", "field"): "the marcher asks the field's occupancy where to sample",
+    ("dreambooth", "inversion"): "both learn from images of the subject by the same steps and the same loss",
 }
 
 

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from ..export.images.sheets import side_by_side, write_image
 from ..inversion.config import TokenConfig
-from ..inversion.learn import TokenRun, TokenSnapshot, TokenStep, learn_token
+from ..inversion.learn import TokenSnapshot, learn_token
+from ..inversion.steps import LearnRun, LearnStep
 from ..priors.diffusers.inversion import FolderInversionModel, load_inversion_model
 from ..priors.diffusers.offload import offload_policy
 from ..priors.latents import check_image_size
@@ -127,7 +128,7 @@ def _learn(
 ) -> Tensor:  # (n, d)
     """Learn the embedding; whatever ends the run early, its last whole step is kept."""
     monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
-    run = TokenRun(seed, monitor.on_step, snapshot)
+    run = LearnRun(seed, monitor.on_step, snapshot)
     try:
         with plain_interrupt_unless(lambda: store.newest() is not None), interruptible(progress):
             with monitor.saving_on_error():
@@ -152,14 +153,14 @@ class InversionProgress:
         self.bar, self.preview = bar, preview
         self.stop = False  # set by Ctrl-C, answered after the step
 
-    def on_step(self, step: TokenStep) -> None:
+    def on_step(self, step: LearnStep) -> None:
         """Move the bar; stop here after a Ctrl-C."""
         self.bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
         advance(self.bar)
         if self.stop:
             raise Interrupted("after this step")
 
-    def on_preview(self, step: TokenStep) -> None:
+    def on_preview(self, step: LearnStep) -> None:
         """Write a training image and what the model makes of it."""
         write_image(self.preview, side_by_side(*step.preview().split(1)))
 

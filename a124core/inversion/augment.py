@@ -40,12 +40,17 @@ def training_images(canvas: Tensor, config: TokenConfig, rng: torch.Generator) -
         draws = torch.rand(config.batch, 14, generator=rng)
         images = torch.cat([_cropped(canvas, config, row.tolist()) for row in draws])
     if canvas.shape[1] > COLOURS:
-        behind = torch.rand(config.batch, COLOURS, 1, 1, generator=rng)
-        images = images[:, :COLOURS] + (1.0 - images[:, COLOURS:]) * behind
+        images = over_random_colours(images, rng)
     if config.augment:
         rows = zip(images, draws, strict=True)
         images = torch.cat([_tinted(image[None], config, row.tolist()) for image, row in rows])
     return images
+
+
+def over_random_colours(cut_outs: Tensor, rng: torch.Generator) -> Tensor:  # (B, 4, H, W) -> (B, 3, H, W)
+    """Put each cut-out, its colours multiplied by its coverage, over a plain colour of its own."""
+    behind = torch.rand(len(cut_outs), COLOURS, 1, 1, generator=rng)
+    return cut_outs[:, :COLOURS] + (1.0 - cut_outs[:, COLOURS:]) * behind
 
 
 def _cropped(canvas: Tensor, c: TokenConfig, u: list[float]) -> Tensor:

@@ -5,7 +5,6 @@ Images are in [0, 1] up to the model: in the release augmented ones reached the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -14,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ..priors.noise import draw_timesteps
-from ..reference.layers import resize
 from ..utils.text import START_OVER
 from .augment import training_canvas, training_images
 from .config import TokenConfig
+from .steps import LearnRun, LearnStep, backward_eps, check_loss, preview_of
 
 # Object templates of textual inversion; {} is the learned embedding.
 TEMPLATES = tuple(
@@ -75,32 +74,11 @@ class TokenSnapshot:
         return self.meta["step"]
 
 
-@dataclass(frozen=True)
-class TokenStep:
-    """What learning reports after every step. preview and snapshot cost nothing until they are called."""
-
-    step: int  # steps done, 1 .. steps
-    steps: int
-    loss: float
-    preview: Callable[[], Tensor]  # -> (2, 3, S, S): a training image, and its x0_hat
-    snapshot: Callable[[], TokenSnapshot]
-    notes: tuple[str, ...] = ()  # as in protocols.Step
-
-
-@dataclass(frozen=True)
-class TokenRun:
-    """How learning is run, as opposed to what is learned; the model knows its device."""
-
-    seed: int = 0
-    on_step: Callable[[TokenStep], None] | None = None  # called after every step; an exception out of it cancels
-    resume: TokenSnapshot | None = None  # the snapshot to continue from
-
-
 def learn_token(
     image: Tensor,  # (1, 3, H, W) in [0, 1], or a cut-out (1, 4, H, W): colours times coverage, and the coverage
     model: InversionModel,
     config: TokenConfig,
-    run: TokenRun,
+    run: LearnRun,
 ) -> Tensor:  # (n, d) on the CPU
     """Return the embedding with which the model predicts the image's noise best: eps-MSE over all timesteps.
 
@@ -114,16 +92,18 @@ def learn_token(
         templates = [TEMPLATES[i] for i in torch.randint(len(TEMPLATES), (config.batch,), generator=rng).tolist()]
         sigma = sigmas[draw_timesteps(config.batch, 0.0, 1.0, sigmas, rng)]
         state.adam.zero_grad(set_to_none=True)
-        loss, x0_hat = _backward(model, state, images, sigma, templates)
-        if not math.isfinite(loss):
-            raise RuntimeError(
-                f"textual inversion step {step}: the loss is not a number any more. Use a lower learning rate, or load "
-                "the model in full precision or bf16."
-            )
+        with torch.no_grad():
+            x0 = model.encode(images)
+
+        def denoise(x_t: Tensor, level: Tensor, part: slice, texts: list[str] = templates) -> Tensor:
+            return model.denoise(x_t, level, state.embedding, texts[part])
+
+        loss, x0_hat = backward_eps(denoise, x0, sigma, rng, state.chunk)
+        check_loss(loss, "textual inversion", step)
         state.adam.step()
         if run.on_step is not None:
-            preview = _preview(model, images[:1], x0_hat)
-            run.on_step(TokenStep(step, config.steps, loss, preview, state.snapshot(step)))
+            preview = preview_of(model.decode, images[:1], x0_hat)
+            run.on_step(LearnStep(step, config.steps, loss, preview, state.snapshot(step)))
     return state.embedding.detach().cpu()
 
 
@@ -164,30 +144,3 @@ class _State:
         }
         self.rng.set_state(saved["random"])
         return snapshot.step
-
-
-def _backward(
-    model: InversionModel, state: _State, images: Tensor, sigma: Tensor, templates: list[str]
-) -> tuple[float, Tensor]:
-    """Accumulate the batch's gradient, chunk by chunk; return the loss and x0_hat of the first image."""
-    count, total, first = len(templates), 0.0, None
-    for i in range(0, count, state.chunk):
-        part = slice(i, i + state.chunk)
-        with torch.no_grad():
-            x0 = model.encode(images[part])
-        s = sigma[part].to(x0).reshape(-1, *[1] * (x0.ndim - 1))
-        eps = torch.randn(x0.shape, generator=state.rng).to(x0)
-        x0_hat = model.denoise(x0 + s * eps, sigma[part].to(x0), state.embedding, templates[part])
-        error = ((x0 - x0_hat) / s).square().mean() * (len(x0) / count)  # eps_hat - eps = (x0 - x0_hat) / sigma
-        error.backward()
-        total += float(error.detach())
-        first = x0_hat[:1].detach() if first is None else first
-    return total, first
-
-
-def _preview(model: InversionModel, image: Tensor, x0_hat: Tensor) -> Callable[[], Tensor]:
-    def preview() -> Tensor:
-        decoded = model.decode(x0_hat).detach().float().cpu().clamp(0.0, 1.0)
-        return torch.cat((image, resize(decoded, image.shape[-2:])))
-
-    return preview

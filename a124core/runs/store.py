@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..dreambooth.snapshot import LoraSnapshot
 from ..export.checkpoint import load_field, save_field
 from ..export.embedding import load_progress, read_learned, save_progress, write_embedding
+from ..export.lora import load_lora_progress, read_lora, save_lora_progress, write_lora
 from ..inversion.learn import TokenSnapshot
 from ..stages.snapshot import load_snapshot, save_snapshot
 from ..utils.saved_tensors import NewerFileError
@@ -37,6 +39,12 @@ TOKEN_FORMAT = FileFormat(
     lambda path, snapshot: save_progress(path, snapshot.tensors, snapshot.meta),
     read_learned,
     lambda path, embedding, notes: write_embedding(path, embedding, notes),
+)
+LORA_FORMAT = FileFormat(
+    lambda path: LoraSnapshot(*load_lora_progress(path)),
+    lambda path, snapshot: save_lora_progress(path, snapshot.tensors, snapshot.meta),
+    read_lora,
+    lambda path, lora, notes: write_lora(path, lora, notes),
 )
 
 

@@ -20,7 +20,8 @@ from torch import Tensor
 from .temporary import OLD, sweep, temporary_folder
 
 FORMAT = "animate124"
-VERSIONS = {"field": 3, "snapshot": 3, "token": 1}  # by kind: raise it when its layout changes; earlier ones are read
+# By kind: raise it when its layout changes; earlier ones are read
+VERSIONS = {"field": 3, "snapshot": 3, "token": 1, "lora": 1}
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:

@@ -17,7 +17,7 @@ from .safetensors_layout import COPY, Layout, is_text, read_entries, read_layout
 from .text import START_OVER, quote_value
 from .validate import MAX_NUMBER, readable_file
 
-ADVICE = {"field": "make it again", "snapshot": START_OVER, "token": START_OVER}
+ADVICE = {"field": "make it again", "snapshot": START_OVER, "token": START_OVER, "lora": START_OVER}
 
 
 class NewerFileError(ValueError):

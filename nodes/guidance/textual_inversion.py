@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ...a124core.inversion.config import TokenConfig
-from ...a124core.inversion.learn import TokenRun, learn_token
+from ...a124core.inversion.learn import learn_token
+from ...a124core.inversion.steps import LearnRun
 from ...a124core.priors.latents import check_image_size
 from ...a124core.runs.advice import out_of_memory_advice
 from ...a124core.runs.monitor import Intervals, RunMonitor
@@ -163,7 +164,7 @@ def _learn(
     try:
         model.load()
         with progress.showing_stop(), monitor.saving_on_error():
-            return learn_token(image, model, config, TokenRun(seed, monitor.on_step, snapshot))
+            return learn_token(image, model, config, LearnRun(seed, monitor.on_step, snapshot))
     except BaseException as error:
         if is_out_of_memory(error):
             error.args = (f"{_memory_advice(config)}\n{error}",)  # still of its kind, so that the host frees its models

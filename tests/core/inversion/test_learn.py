@@ -12,7 +12,8 @@ from torch import Tensor
 from a124core.export.embedding import load_progress, save_progress
 from a124core.inversion.augment import training_canvas, training_images
 from a124core.inversion.config import TokenConfig
-from a124core.inversion.learn import TEMPLATES, InversionModel, TokenRun, TokenSnapshot, TokenStep, learn_token
+from a124core.inversion.learn import TEMPLATES, InversionModel, TokenSnapshot, learn_token
+from a124core.inversion.steps import LearnRun, LearnStep
 from a124core.priors.noise import scaled_linear_sigmas
 
 TEXT = torch.tensor([[1.0, 0.5, 0.0, 0.2], [0.0, 1.0, -0.4, 0.0], [0.3, 0.0, 1.0, 0.0], [0.0, 0.2, 0.0, 1.0]])
@@ -45,7 +46,7 @@ def learn(
     config: TokenConfig = TOY, image: Tensor | None = None, model: InversionModel | None = None, **run: Any
 ) -> Tensor:
     image = COLOUR.expand(1, 3, 12, 16) if image is None else image
-    return learn_token(image, model or Toy(), config, TokenRun(**run))
+    return learn_token(image, model or Toy(), config, LearnRun(**run))
 
 
 def test_the_embedding_finds_the_known_optimum() -> None:
@@ -95,7 +96,7 @@ def test_continuing_from_a_file_gives_the_same_embedding(augment: bool, tmp_path
     config = replace(TOY, steps=12, augment=augment, weight_decay=1e-2)
     image = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
 
-    def stop(step: TokenStep) -> None:
+    def stop(step: LearnStep) -> None:
         if step.step == 7:
             snapshot = step.snapshot()
             save_progress(tmp_path / "word.safetensors", snapshot.tensors, snapshot.meta)
@@ -116,7 +117,7 @@ def test_a_step_that_fails_half_way_does_not_change_the_embedding(chunk: int) ->
     """Out of memory in the last chunk of step 8: the snapshot of step 7 leads to the same embedding."""
     config = replace(TOY, steps=12, augment=True, chunk=chunk)
     image = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
-    steps: list[TokenStep] = []
+    steps: list[LearnStep] = []
     images_in_8: list[int] = []
 
     class Breaking(Toy):
