@@ -28,7 +28,7 @@ class RunFigures:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over scenes and seeds, and the half width of its confidence interval over seeds; None: one seed."""
+    """A mean over scenes and seeds, and the half width of its confidence interval; None: there is one repetition."""
 
     mean: float
     half: float | None
@@ -47,20 +47,24 @@ def figure_names(runs: Sequence[RunFigures]) -> list[str]:
     return sorted(names, key=lambda name: list(HEADINGS).index(name) if name in HEADINGS else len(HEADINGS))
 
 
-def summary(runs: Sequence[RunFigures], variants: Sequence[str], name: str) -> dict[str, tuple[Interval, Interval]]:
+def summary(
+    runs: Sequence[RunFigures], variants: Sequence[str], name: str, over_scenes: bool = False
+) -> dict[str, tuple[Interval, Interval]]:
     """Return for each variant that has the figure its mean, and the mean of its difference to the first variant.
 
-    All means are over the same scenes and seeds: those where no variant that has the figure at all lacks it."""
+    All means are over the same scenes and seeds: those where no variant that has the figure at all lacks it. The
+    repetitions of an interval are the seeds, or the scenes: what it says of other seeds, or of other subjects."""
     cells = {variant: _cells(runs, variant, name) for variant in variants}
     cells = {variant: values for variant, values in cells.items() if values}
     if not cells:
         return {}
-    common = _complete(set.intersection(*(set(values) for values in cells.values())))
+    common = set.intersection(*(set(values) for values in cells.values()))
+    common = common if over_scenes else _complete(common)
     first = next(iter(cells.values()))
     return {
         variant: (
-            _interval({cell: values[cell] for cell in common}),
-            _interval({cell: values[cell] - first[cell] for cell in common}),
+            _interval({cell: values[cell] for cell in common}, over_scenes),
+            _interval({cell: values[cell] - first[cell] for cell in common}, over_scenes),
         )
         for variant, values in cells.items()
         if common
@@ -79,16 +83,17 @@ def _complete(cells: set[tuple[str, int]]) -> set[tuple[str, int]]:
     return complete or cells
 
 
-def _interval(cells: Cells) -> Interval:
-    """Return the mean of the seeds' means over scenes; its interval is Student's, seeds being the repetitions."""
-    seeds = sorted({seed for _, seed in cells})
-    means = [fmean(value for (_, s), value in sorted(cells.items()) if s == seed) for seed in seeds]
+def _interval(cells: Cells, over_scenes: bool) -> Interval:
+    """Return the mean of the repetitions' means; its interval is Student's."""
+    kind = 0 if over_scenes else 1
+    repetitions = sorted({cell[kind] for cell in cells})
+    means = [fmean(value for cell, value in sorted(cells.items()) if cell[kind] == one) for one in repetitions]
     half = None
     if len(means) > 1:
         from scipy.stats import t  # a second to import
 
         half = float(t.ppf((1.0 + CONFIDENCE) / 2.0, len(means) - 1)) * stdev(means) / math.sqrt(len(means))
-    return Interval(fmean(means), half, len({scene for scene, _ in cells}), len(seeds))
+    return Interval(fmean(means), half, len({scene for scene, _ in cells}), len({seed for _, seed in cells}))
 
 
 def markdown_table(

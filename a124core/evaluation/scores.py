@@ -54,6 +54,7 @@ class Task:
     bank: CaptionBank | None = None  # of the built-in priors, which also know the truth
     geometry: Geometry | None = None  # None: not measured
     grid: FilmGrid = field(default_factory=FilmGrid)
+    truth: bool = True  # compare with the bank's truth from other cameras; False: where a run's report did
 
 
 @dataclass
@@ -95,7 +96,7 @@ def score_scene(
     if weights is not None:
         _add_bank(scores, task, weights, following)
     _add_films(scores, films, opposite_views(cameras, camera, task.grid.views), task.grid.views)
-    if task.bank is not None:
+    if task.bank is not None and task.truth:
         report(0, 1, "comparing with the truth from other cameras")
         _add_truth(scores, result, task.bank)
     if task.geometry is not None:

@@ -21,6 +21,17 @@ def test_the_interval_is_students_over_the_seeds_means() -> None:
     assert difference.mean == 0 and difference.half == 0
 
 
+def test_the_interval_over_scenes_is_students_over_their_means() -> None:
+    """Three scenes of means 2, 4, 9 over their seeds, the last of one seed only."""
+    values = {("full", scene, seed): mean + offset for scene, mean in (("a", 2.0), ("b", 4.0), ("c", 9.0))
+              for seed, offset in enumerate((-1.0, 1.0))}
+    values[("full", "c", 0)] = 9.0
+    del values[("full", "c", 1)]
+    interval, _ = summary(runs(values), ["full"], "psnr_heldout", over_scenes=True)["full"]
+    assert interval.mean == pytest.approx(5.0) and (interval.scenes, interval.seeds) == (3, 2)
+    assert interval.half == pytest.approx(4.3027 * 3.6056 / 3**0.5, rel=1e-4)
+
+
 def test_differences_are_paired_by_scene_and_seed() -> None:
     """Seeds differ by 10 and the systems by 1 in all of them: the difference is known exactly."""
     values = {("full", "a", s): 10.0 * s for s in (0, 1)} | {("other", "a", s): 10.0 * s + 1.0 for s in (0, 1)}
