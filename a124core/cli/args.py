@@ -93,7 +93,7 @@ def _demo(p: argparse.ArgumentParser) -> None:
     _manner_options(p)
     p.add_argument("--out", type=Path, default=Path("output/demo"), help="folder for the results (%(default)s)")
     p.add_argument("--preset", choices=("demo", "good"), default="demo",
-                   help="the recipe: good has larger images and a finer field, ten minutes or so (%(default)s)")
+                   help="the recipe: good has larger images and more steps, ten minutes or so (%(default)s)")
     _run_options(p)
 
 
