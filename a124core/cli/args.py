@@ -224,8 +224,9 @@ def _benchmark(p: argparse.ArgumentParser) -> None:
                    "intervals are over them (0 1 2)")
     p.add_argument("--workers", type=int, default=1, help="runs side by side on this machine; more than one need the "
                    "package ray (%(default)s)")
-    p.add_argument("--address", metavar="HOST:PORT", help="run on this Ray cluster, as many at once as it has room "
-                   "for; its machines read the pictures and write the results under the same paths as this one")
+    p.add_argument("--address", metavar="HOST:PORT", help="run on this Ray cluster (auto: this machine's), as many at "
+                   "once as it has room for; its machines read the pictures and write the results under the same paths "
+                   "as this one")
     p.add_argument("--threads", type=int, default=0, help="processor threads of each run; 0: a share of the cores "
                    "(%(default)s)")
     p.add_argument("--quiet", action="store_true", help="one line for each run, no progress bar")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..evaluation.bank_scores import CaptionBank, bank_of
 from ..evaluation.captions import Candidates, candidates_from, paper_candidates, read_captions, scene_captions
 from ..evaluation.clip_encoder import PAPER_VARIANT, load_clip
-from ..evaluation.evaluate import NOTE, field_renderer
+from ..evaluation.evaluate import NOTE, SAMPLES, field_renderer
 from ..evaluation.film import FilmGrid
 from ..evaluation.plot import draw_scores
 from ..evaluation.scores import Geometry, SceneScores, Task, score_scene
 from ..evaluation.surfaces import FRAMES, read_surface
 from ..evaluation.table import markdown, to_csv, to_dict
-from ..export.checkpoint import load_field, read_field
+from ..export.checkpoint import load_field
 from ..export.images.sheets import write_image
 from ..priors.builtin import MOTIONS, SUBJECTS, Manner, RequestedMotion, example_image, make_priors
 from ..reference.read_image import read_image, read_mask
@@ -27,23 +26,25 @@ from ..utils.files import atomic_write, write_json
 from ..utils.text import count_noun, first_line
 from .camera_args import progress_bar
 from .folder import refuse_overwriting, used_folder
-from .info import FIELD
 from .machine import available_device, machine, versions
+from .saved_scenes import SavedScene, find_scenes
 
 TABLE, ROWS, EVERYTHING, PLOT = "evaluation.md", "evaluation.csv", "evaluation.json", "curves.png"
 IMAGE_NAMES = ("rgba.png", "image.png", "image.jpg", "image.jpeg", "image.webp")  # in a scene's folder, by rank
+MOST_SAMPLES, MOST_FRAMES = 4096, 1024  # along a ray; of a surface that is compared
 BANK_SIZE = 48  # pixels a side of the built-in priors' images, as in the preset demo
 
 
 def add_evaluate_args(p: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
-    p.add_argument("scenes", type=Path, nargs="*", help="saved fields, folders of finished runs, or folders of such")
+    p.add_argument("scenes", type=Path, nargs="*", help="saved fields, folders of finished runs, folders of such, or "
+                   "the folder of a benchmark")
     p.add_argument("--out", type=Path, default=Path("output/evaluate"), help="folder for the table (%(default)s)")
     clip = p.add_argument_group("CLIP scores, which need a CLIP of yours; the paper's is OpenAI's ViT-B/32")
     clip.add_argument("--clip", type=Path, metavar="FOLDER", help="of transformers or OpenCLIP; another variant is "
                       "computed and labelled")
     clip.add_argument("--captions", type=Path, metavar="JSON", help='{"name of a scene": "its caption"}; else the '
-                      "prompt saved with the field")
+                      "prompt saved with the field, of a benchmark's runs the caption of their picture")
     clip.add_argument("--candidates", choices=("paper", "captions"), help="among which captions CLIP-R looks for the "
                       "scene's own: the 24 of the paper, or those of --captions (those, if they came)")
     source = p.add_argument_group("pictures")
@@ -59,8 +60,8 @@ def add_evaluate_args(p: argparse.ArgumentParser) -> None:
     bank = p.add_argument_group("built-in priors: the truth of scenes that were made with them")
     bank.add_argument("--no-built-in", action="store_true", help="leave out what the built-in priors know; they do not "
                       "know a scene that a clip or another model drove")
-    bank.add_argument("--strength", type=float, default=Manner.strength, help="of the motion, as the scene was made")
-    bank.add_argument("--speed", type=int, default=Manner.speed, help="of the motion, as the scene was made")
+    bank.add_argument("--strength", type=float, help="of the motion, as the scene was made (as saved with it)")
+    bank.add_argument("--speed", type=int, help="of the motion, as the scene was made (as saved with it)")
     shape = p.add_argument_group("geometry against a known moving surface (ActionBench's CD-3D, CD-4D, CD-M)")
     shape.add_argument("--geometry", action="store_true", help="measure the scene's own mesh; minutes")
     shape.add_argument("--meshes", type=Path, metavar="PATH", help="of the only scene: an exported animated GLB, or "
@@ -73,21 +74,10 @@ def add_evaluate_args(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="cpu", help="cpu, cuda, mps, xpu")
 
 
-@dataclass(frozen=True)
-class SavedScene:
-    """A field on disk and what was saved with it."""
-
-    name: str
-    path: Path
-    prompt: str
-    motion: str
-    subject: str
-
-
 def evaluate_scenes(options: argparse.Namespace) -> None:
     """Measure every scene; what is finished is written at once, and one that fails does not stop the others."""
     scenes = find_scenes(options.scenes)
-    _check_single(options, len(scenes))
+    _check_options(options, len(scenes))
     grid = FilmGrid(options.views, options.times, options.size)
     device, (captions, note), candidates = available_device(options.device), _captions(options, scenes), None
     clip = None
@@ -126,40 +116,15 @@ def evaluate_scenes(options: argparse.Namespace) -> None:
         raise ValueError(f"not evaluated, for the reasons above: {', '.join(failed)}{others}.")
 
 
-def find_scenes(paths: list[Path]) -> list[SavedScene]:
-    """Return the fields that paths mean; refuse none, doubled names, and files that are no field."""
-    files = [file for path in paths for file in _fields(path)]
-    if not files:
-        raise ValueError("no scenes came: name saved fields (.safetensors) or folders of finished runs.")
-    scenes = [_saved_scene(file) for file in files]
-    names = [scene.name for scene in scenes]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two scenes are called {twice[0]}: rename one's file or folder.")
-    return scenes
-
-
-def _fields(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    if (path / FIELD).is_file():
-        return [path / FIELD]
-    inside = sorted(folder / FIELD for folder in path.iterdir() if (folder / FIELD).is_file())
-    if not inside:
-        raise ValueError(f"{path} holds no {FIELD}, nor do its folders: give folders of finished runs.")
-    return inside
-
-
-def _saved_scene(path: Path) -> SavedScene:
-    _, extra = read_field(path)
-    name = path.stem if path.name != FIELD else path.resolve().parent.name
-    return SavedScene(name, path, *(str(extra.get(key) or "") for key in ("prompt", "motion", "subject")))
-
-
-def _check_single(options: argparse.Namespace, count: int) -> None:
+def _check_options(options: argparse.Namespace, count: int) -> None:
     for option in ("image", "mask", "meshes", "true_meshes"):
         if getattr(options, option) is not None and count > 1:
             name = f"--{option.replace('_', '-')}"
             raise ValueError(f"{name} is for one scene, {count} came: evaluate them one by one, or use --images.")
+    for name, most in (("samples", MOST_SAMPLES), ("frames", MOST_FRAMES)):
+        value = getattr(options, name)
+        if value is not None and not 1 <= value <= most:
+            raise ValueError(f"--{name} is {value}: choose 1 to {most}.")
     if options.mask is not None and options.image is None:
         raise ValueError("--mask came without --image: name the picture that it belongs to.")
 
@@ -168,7 +133,8 @@ def _captions(options: argparse.Namespace, scenes: list[SavedScene]) -> tuple[di
     """Return all captions by scene, and a note on those without a scene."""
     if options.captions is None:
         return {scene.name: scene.prompt for scene in scenes}, ""
-    return scene_captions(read_captions(options.captions), [scene.name for scene in scenes])
+    texts, note = scene_captions(read_captions(options.captions), [scene.reference_name for scene in scenes])
+    return {scene.name: texts[scene.reference_name] for scene in scenes}, note
 
 
 def _candidates(options: argparse.Namespace) -> Candidates:
@@ -176,7 +142,8 @@ def _candidates(options: argparse.Namespace) -> Candidates:
         return paper_candidates()
     if options.captions is None:
         raise ValueError("--candidates captions needs --captions JSON: add it, or take the paper's.")
-    return candidates_from(read_captions(options.captions).values(), f"those of {options.captions.name}")
+    captions = dict.fromkeys(read_captions(options.captions).values())  # two pictures may show the same
+    return candidates_from(captions, f"those of {options.captions.name}")
 
 
 def _task(
@@ -186,7 +153,7 @@ def _task(
     reference = _reference(scene, options)
     return Task(
         scene.name, captions[scene.name], reference, clip, candidates, _bank(scene, reference, options),
-        _geometry(options), grid,
+        _geometry(options), grid, own_camera=scene.camera,
     )
 
 
@@ -194,15 +161,16 @@ def _reference(scene: SavedScene, options: argparse.Namespace) -> Reference | No
     """Return the picture that the scene was made from: the user's, or the example picture of a built-in subject."""
     image = options.image
     if image is None and options.images is not None:
-        names = [options.images / scene.name / name for name in IMAGE_NAMES]
-        image = next((path for path in names if path.is_file()), None)
+        folder = options.images / scene.reference_name
+        image = next((folder / name for name in IMAGE_NAMES if (folder / name).is_file()), None)
         if image is None:
-            raise ValueError(f"{options.images / scene.name} has none of {', '.join(IMAGE_NAMES)}: add the picture.")
+            raise ValueError(f"{folder} has none of {', '.join(IMAGE_NAMES)}: add the picture.")
     if image is not None:
         pixels, alpha, _ = read_image(image)
-        return make_reference(pixels, read_mask(options.mask)[0] if options.mask else None, alpha)
+        mask = read_mask(options.mask)[0] if options.mask else None
+        return make_reference(pixels, mask, alpha, camera=scene.camera)
     if scene.subject in SUBJECTS:
-        return make_reference(*example_image(scene.subject), mask_marks="subject")
+        return make_reference(*example_image(scene.subject), mask_marks="subject", camera=scene.camera)
     return None
 
 
@@ -210,9 +178,13 @@ def _bank(scene: SavedScene, reference: Reference | None, options: argparse.Name
     """Return the built-in priors' bank, which knows the truth; None of a scene that they cannot have made."""
     own = options.image is not None or options.images is not None
     known = scene.subject in SUBJECTS or (own and scene.prompt)
-    if options.no_built_in or not known or scene.motion not in MOTIONS:
+    if options.no_built_in or not known or scene.motion not in MOTIONS or not scene.answer_known:
         return None
-    motion = RequestedMotion(scene.motion, Manner(options.strength, options.speed))
+    manner = Manner(
+        scene.manner.strength if options.strength is None else options.strength,
+        scene.manner.speed if options.speed is None else options.speed,
+    )
+    motion = RequestedMotion(scene.motion, manner)
     subject = scene.subject if scene.subject in SUBJECTS and not own else None
     return bank_of(make_priors(reference, scene.prompt or scene.subject, motion, BANK_SIZE, subject).video)
 
@@ -230,8 +202,11 @@ def _measure(scene: SavedScene, task: Task, options: argparse.Namespace, device:
     field = load_field(scene.path).to(device)
     with progress_bar("evaluate", task.grid.times, "time") as on_progress:
         scores = score_scene(field_renderer(field, device, options.samples), field, task, on_progress)
+    scores.variant = scene.variant
     if task.bank is not None:
         scores.notes.append(NOTE)
+    if options.samples is not None and options.samples != SAMPLES:
+        scores.notes.append(f"Rays had {options.samples} samples; {SAMPLES} are usual.")
     return scores
 
 

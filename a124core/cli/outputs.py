@@ -32,18 +32,28 @@ TIMES_CLIPS = 2000  # clips drawn for times.png
 def write_results(folder: Path, prepared: PreparedRun, field: Field4D, losses: Losses, report: dict[str, Any]) -> None:
     """Everything, into an empty folder; the caller moves it in place."""
     result = field_renderer(field, prepared.options.device)
-    extra = {
-        "prompt": prepared.options.prompt,
-        "motion": report["motion"],
-        "subject": report["subject"],
-        "seed": report["seed"],
-    }
-    save_field(folder / "field.safetensors", field, extra)
+    save_field(folder / "field.safetensors", field, saved_notes(prepared, report))
     write_json(folder / "losses.json", losses)
     write_overview_film(folder / "result.mp4", result, prepared.camera)
     write_contact(folder / "contact.png", result, prepared)
     write_plots(folder, losses, prepared.settings.coarse.time)
     write_json(folder / "report.json", report)
+
+
+def saved_notes(prepared: PreparedRun, report: dict[str, Any]) -> dict[str, Any]:
+    """Return what is saved with a field: what it shows and, so that `evaluate` compares with the same truth, from where
+    the picture was taken and how the motion is done."""
+    manner = prepared.options.manner
+    return {
+        "prompt": prepared.options.prompt,
+        "motion": report["motion"],
+        "subject": report["subject"],
+        "seed": report["seed"],
+        "camera": [float(value) for value in vars(prepared.camera).values()],  # elevation, azimuth, radius, fovy
+        "strength": manner.strength,
+        "speed": manner.speed,
+        "answer_known": prepared.answer_known,
+    }
 
 
 def write_overview_film(path: Path, result: Renderer, reference: Cameras) -> None:

@@ -174,11 +174,16 @@ def prepare(options: RunOptions, priors: BuiltInPriors | None = None) -> Prepare
     return PreparedRun(options, priors, guidances, settings, own_note=note)
 
 
+def model_roles(options: RunOptions) -> tuple[str, ...]:
+    """Return the roles that models in folders have in this run."""
+    stages = tuple(stage for stage in STAGES if stage not in options.skip)
+    return required_roles(stages, options.with_view, options.refine, options.with_image)
+
+
 def _with_models(options: RunOptions, models: Models) -> PreparedRun:
     """The same with priors from folders; the preset that "auto" means is draft."""
     name = "draft" if options.preset == "auto" else options.preset
-    stages = tuple(stage for stage in STAGES if stage not in options.skip)
-    roles = required_roles(stages, options.with_view, options.refine, options.with_image)
+    roles = model_roles(options)
     policy = offload_policy(options.memory, options.device)
     reference = options.reference if options.with_reference else None
     guidances, static_view = load_guidances(

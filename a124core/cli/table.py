@@ -54,11 +54,10 @@ def summary(
 
     All means are over the same scenes and seeds: those where no variant that has the figure at all lacks it. The
     repetitions of an interval are the seeds, or the scenes: what it says of other seeds, or of other subjects."""
-    cells = {variant: _cells(runs, variant, name) for variant in variants}
-    cells = {variant: values for variant, values in cells.items() if values}
+    cells = _cells_by_variant(runs, variants, name)
     if not cells:
         return {}
-    common = set.intersection(*(set(values) for values in cells.values()))
+    common = _common(cells)
     common = common if over_scenes else _complete(common)
     first = next(iter(cells.values()))
     return {
@@ -69,6 +68,29 @@ def summary(
         for variant, values in cells.items()
         if common
     }
+
+
+def compared_scenes(runs: Sequence[RunFigures], variants: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the scenes over which any figure's means are, and those with a finished run that are in none."""
+    compared = {
+        scene
+        for name in figure_names(runs)
+        if (cells := _cells_by_variant(runs, variants, name))
+        for scene, _ in _complete(_common(cells))
+    }
+    finished = list(dict.fromkeys(run.scene for run in runs))
+    return [s for s in finished if s in compared], [s for s in finished if s not in compared]
+
+
+def _cells_by_variant(runs: Sequence[RunFigures], variants: Sequence[str], name: str) -> dict[str, Cells]:
+    """Return the cells of each variant that has any."""
+    cells = {variant: _cells(runs, variant, name) for variant in variants}
+    return {variant: values for variant, values in cells.items() if values}
+
+
+def _common(cells: dict[str, Cells]) -> set[tuple[str, int]]:
+    """Return the scenes and seeds that no variant lacks."""
+    return set.intersection(*(set(values) for values in cells.values()))
 
 
 def _cells(runs: Sequence[RunFigures], variant: str, name: str) -> Cells:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from ..utils.json_files import read_json
 from ..utils.text import count_noun, quote_value, shorten
-from ..utils.validate import checked_prompt, readable_file
+from ..utils.validate import checked_prompt
 
 ADVICE = 'write {"name of the scene": "its caption", ...}'
 MAX_LISTED = 200  # characters of names in a message
@@ -81,16 +80,14 @@ def candidates_from(captions: Iterable[str], source: str) -> Candidates:
 
 
 def read_captions(path: str | Path) -> dict[str, str]:
-    """Read name -> caption from a JSON file; refuse names that are there twice, and captions that are no texts."""
-    path = readable_file(path, ADVICE)
-    captions = read_json(path, ADVICE)
-    names = json.loads(path.read_bytes(), object_pairs_hook=lambda pairs: [name for name, _ in pairs])
-    if twice := _doubled(names):
-        raise ValueError(f"{path} has names twice ({_listed(twice)}): leave one caption for each.")
+    """Read name -> caption from a JSON file, also that of a benchmark; refuse names that are there twice, and captions
+    that are no texts."""
+    captions = read_json(path, ADVICE, unique_names=True)
     return {name: _checked(path, name, caption) for name, caption in captions.items()}
 
 
-def _checked(path: Path, name: str, caption: Any) -> str:
+def _checked(path: str | Path, name: str, caption: Any) -> str:
+    caption = caption.get("caption") if isinstance(caption, dict) else caption  # beside prompts of a benchmark's scene
     if not isinstance(caption, str):
         raise ValueError(f"{path}: the caption of {quote_value(name)} is {quote_value(caption)}: {ADVICE}.")
     try:

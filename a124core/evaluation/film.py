@@ -71,7 +71,7 @@ def small(layers: Tensor, size: int = FILM_SIZE) -> Tensor:  # (V, C, H, W) -> (
     return resize(layers, (size, size)) if layers.shape[-1] > size else layers
 
 
-def opposite_views(cameras: Cameras, reference: Cameras, views: int) -> tuple[int, int]:
-    """Return which of the views shows the front, and which comes closest to the back."""
+def opposite_views(cameras: Cameras, reference: Cameras, views: int) -> tuple[int, int, float]:
+    """Return which of the views shows the front, which comes closest to the back, and its degrees from there."""
     azimuth = relative_azimuth(cameras[:views], reference).abs()
-    return int(azimuth.argmin()), int(azimuth.argmax())
+    return int(azimuth.argmin()), int(azimuth.argmax()), 180.0 - float(azimuth.max())

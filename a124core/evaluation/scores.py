@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cameras.rig import reference_camera
 from ..export.mesh.build import mesh_times
 from ..export.mesh.options import MeshOptions
 from ..priors.builtin.bank import GroundTruth
 from ..priors.builtin.make import TILE
 from ..protocols import Cameras, Field
-from ..reference.reference import Reference, camera_of
+from ..reference.reference import Reference
 from ..utils.progress import OnProgress
 from . import bank_scores as bank
 from . import clip_scores, film_metrics
@@ -55,6 +56,14 @@ class Task:
     geometry: Geometry | None = None  # None: not measured
     grid: FilmGrid = field(default_factory=FilmGrid)
     truth: bool = True  # compare with the bank's truth from other cameras; False: where a run's report did
+    own_camera: Cameras = field(default_factory=reference_camera)  # 1, where neither bank nor reference has one
+
+    @property
+    def camera(self) -> Cameras:
+        """The one that the reference image was taken from."""
+        if self.bank is not None:
+            return self.bank.bank.reference
+        return self.own_camera if self.reference is None else self.reference.camera
 
 
 @dataclass
@@ -67,6 +76,7 @@ class SceneScores:
     curves: dict[str, list[float]] = field(default_factory=dict)  # over time, mean over the views
     notes: list[str] = field(default_factory=list)  # sentences: what was measured how, and what is not comparable
     seconds: float = 0.0
+    variant: str = ""  # of the compared systems the one that made it
 
     def add(self, name: str, values: Tensor) -> None:  # (V, T) or (T,)
         """Add a figure, the mean of all frames, and its curve."""
@@ -87,15 +97,17 @@ def score_scene(
     began = clock.monotonic()
     scores = SceneScores(task.name, task.caption)
     report = on_progress or (lambda done, total, text: None)
-    camera = task.bank.bank.reference if task.bank is not None else camera_of(task.reference)
-    cameras = task.grid.cameras(camera)
+    cameras = task.grid.cameras(task.camera)
     films, features, weights, following = _measure_frames(result, task, cameras, report)
     scores.notes.append(f"Films: {task.grid.describe()}.")
     if task.clip is not None:
         _add_clip(scores, task, features)
     if weights is not None:
         _add_bank(scores, task, weights, following)
-    _add_films(scores, films, opposite_views(cameras, camera, task.grid.views), task.grid.views)
+    front, back, off = opposite_views(cameras, task.camera, task.grid.views)
+    _add_films(scores, films, (front, back), task.grid.views)
+    if off > 1.0:
+        scores.notes.append(f"Janus looks {off:.0f} degrees past the back, which an even number of views has.")
     if task.bank is not None and task.truth:
         report(0, 1, "comparing with the truth from other cameras")
         _add_truth(scores, result, task.bank)

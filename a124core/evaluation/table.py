@@ -57,10 +57,19 @@ def means(scores: Sequence[SceneScores]) -> dict[str, float | None]:
     return {name: fmean(each) if each else None for name, each in values.items()}
 
 
+def by_variant(scores: Sequence[SceneScores]) -> dict[str, list[SceneScores]]:
+    """Return the scenes of each compared system; all under "" where they are of none."""
+    groups: dict[str, list[SceneScores]] = {}
+    for scene in scores:
+        groups.setdefault(scene.variant, []).append(scene)
+    return groups
+
+
 def markdown(scores: Sequence[SceneScores]) -> str:
     """Return a table for each group of figures, + for higher is better, - for lower, and the notes."""
     rows = [(scene.name, scene.figures) for scene in scores]
-    rows += [(MEAN, means(scores))] if len(scores) > 1 else []
+    if len(scores) > 1:
+        rows += [(f"{MEAN}, {name}" if name else MEAN, means(group)) for name, group in by_variant(scores).items()]
     names, lines = figure_names(scores), []
     for title, members in GROUPS:
         columns = [name for name in members if name in names]
@@ -100,9 +109,10 @@ def to_csv(scores: Sequence[SceneScores]) -> str:
     """Return a line for each scene, numbers in full; empty where a figure means nothing."""
     names, text = figure_names(scores), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["scene", "caption", *names])
+    writer.writerow(["scene", "variant", "caption", *names])
     for scene in scores:
-        writer.writerow([scene.name, scene.caption, *(_number(scene.figures.get(name)) for name in names)])
+        numbers = [_number(scene.figures.get(name)) for name in names]
+        writer.writerow([scene.name, scene.variant, scene.caption, *numbers])
     return text.getvalue()
 
 
@@ -111,5 +121,6 @@ def _number(value: float | None) -> str:
 
 
 def to_dict(scores: Sequence[SceneScores]) -> dict[str, Any]:
-    """Return everything: figures, curves and notes of each scene, and the means."""
-    return {"scenes": [vars(scene) for scene in scores], "mean": means(scores)}
+    """Return everything: figures, curves and notes of each scene, and the means, of all and of each variant."""
+    variants = {name: means(group) for name, group in by_variant(scores).items() if name}
+    return {"scenes": [vars(scene) for scene in scores], "mean": means(scores), "variants": variants}

@@ -90,12 +90,12 @@ def mismatch(encoding: Any, levels: tuple[Level, ...], device: torch.device) -> 
 
 
 def encode_frames(encoding: Any, table: Tensor, xyz: Tensor, time: Tensor, loop: bool) -> Tensor:
-    """As torch_impl.grid.encode_grid, for points of few times: per time, the two slices of the table around it are
-    mixed in torch, and are the parameters of one call."""
+    """As torch_impl.grid.encode_grid, for one point or more, of few times: per time, the two slices of the table around
+    it are mixed in torch, and are the parameters of one call."""
     times, counts = torch.unique_consecutive(time, return_counts=True)
     slices = grids_at(table, times, loop).view(len(times), -1)
     points = (xyz.clamp(-1.0, 1.0) * 0.5 + 0.5).split(counts.tolist())
     parts = [functional_call(encoding, {"params": s}, (p,)) for s, p in zip(slices, points, strict=True)]
-    features = torch.cat(parts).to(table.dtype) if parts else table.new_zeros(0, 0)
+    features = torch.cat(parts).to(table.dtype)
     inside = inside_cube(xyz.T)
     return features if inside is None else features * inside[:, None]

@@ -24,6 +24,7 @@ from .worker import Job, OutOfTime
 BACKENDS = {"cuda": ("triton",), "cpu": ("numba",)}  # beside plain torch
 PACKAGES = ("torch", "triton", "numba", "numpy", "diffusers", "transformers", "pytest", "tinycudann")
 CHECKED = re.compile(r"^(?:\[gw\d+\] \[ *\d+%\] )?(?:(\S+::.*?) )?(PASSED|FAILED|ERROR|SKIPPED)(?: (\S+::.*))?")
+CHECKS = ("tests/core/kernels/backend_checks.py", "tests/core/kernels/backend_ray_checks.py")
 OUTPUT = 3000  # characters of what a program printed that are kept
 Results = Iterator[tuple[str, Any]]
 
@@ -98,8 +99,7 @@ def checks(job: Job, until: float) -> Results:
         raise ImportError("the Python package numba is not installed")
     chosen = ["-k", job.row.options["only"]] if "only" in job.row.options else []
     many = ["-n", "4"] if installed("pytest-xdist") and job.device != "cpu" else []  # compiling takes most of the time
-    command = [sys.executable, "-m", "pytest", "-v", "-rN", "-p", "no:cacheprovider", *many, *chosen,
-               "tests/core/kernels/backend_checks.py"]
+    command = [sys.executable, "-m", "pytest", "-v", "-rN", "-p", "no:cacheprovider", *many, *chosen, *CHECKS]
     environment = {**os.environ, "A124_KERNELS": "numba" if job.device == "cpu" else "auto"}
     environment.pop("TRITON_INTERPRET", None)
     output, code = run_program(command, environment, until)

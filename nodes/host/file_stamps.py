@@ -1,4 +1,4 @@
-"""Which files a widget's text names, by size and time: a result depends on what is in them, not on their names.
+"""Which files a widget's text names, by their content: a result depends on what is in them, not on names and times.
 
 Only the node that reads a name knows its folder, so every file that it may mean is taken: one too many restarts a run,
 one too few returns the result of another model.
@@ -6,7 +6,9 @@ one too few returns the result of another model.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -19,10 +21,13 @@ MAX_LENGTH = 500  # of a text that may be a path
 ANNOTATION = re.compile(r" \[(input|output|temp)\]$")  # the host's mark behind a name
 EMBEDDING_SUFFIXES = ("", ".safetensors", ".pt", ".bin")
 MAX_FILES = 1000  # of a folder (a diffusers model has some twenty)
+HASHED = 64 * 2**20  # bytes up to which a file is read, as a picture or a clip; of gigabytes of a model the time counts
+Stamp = tuple[int, int | str]
 
 
-def file_stamps(text: str) -> list[tuple[int, int]]:
-    """Return size and mtime (ns) of every input, output or model file, folder or embedding that a text may name."""
+def file_stamps(text: str) -> list[Stamp]:
+    """Return the size and SHA-256 of every input, output or model file, folder or embedding that a text may name; of a
+    file larger than HASHED its mtime (ns) in place of the hash."""
     names = [f"{name}{suffix}" for name in HOST_NAME.findall(text) for suffix in EMBEDDING_SUFFIXES]
     paths = [root / name for root in model_roots("embeddings") for name in names]
     if 0 < len(text) <= MAX_LENGTH and "\n" not in text:
@@ -43,11 +48,20 @@ def _with_content(path: Path, roots: list[Path]) -> list[Path]:
         return []
 
 
-def _stamp(path: Path) -> list[tuple[int, int]]:
+def _stamp(path: Path) -> list[Stamp]:
     try:
-        return [(path.stat().st_size, path.stat().st_mtime_ns)] if path.is_file() else []
+        if not path.is_file():
+            return []
+        size, time = path.stat().st_size, path.stat().st_mtime_ns
+        return [(size, time if size > HASHED else _content_hash(path, size, time))]
     except (OSError, ValueError):
         return []
+
+
+@lru_cache(maxsize=4 * MAX_FILES)
+def _content_hash(path: Path, size: int, time: int) -> str:
+    """Read a file once for each size and time that it has."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _output_roots() -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ...a124core.cameras.rig import reference_camera
 from ...a124core.evaluation.bank_scores import bank_of
 from ...a124core.evaluation.captions import candidates_from, paper_candidates
 from ...a124core.evaluation.evaluate import NOTE, field_renderer
@@ -97,6 +98,7 @@ class A124Evaluate(Node):
             "scene", checked_prompt(caption) if caption.strip() else "", reference, encoder,
             None if clip is None else chosen, None if video_guidance is None else bank_of(video_guidance),
             Geometry() if geometry else None, FilmGrid(views, times, size),
+            own_camera=reference_camera(azimuth=field.front),
         )
         device = host_device()
         scores = score_scene(field_renderer(field, device), field.to(device), task, ui.progress_callback(unique_id))

@@ -203,37 +203,6 @@ def check_sharing():
     return {name: rel_error(x0_hat, alone[0]) for name, x0_hat in names.items()}
 
 
-def check_lora():
-    """A LoRA on the MODEL changes x0_hat; used in turn with the bare MODEL, neither disturbs the other."""
-    weights = comfy.utils.load_torch_file(str(MODELS / "loras/tiny_lora.safetensors"))
-    with torch.inference_mode():
-        model, _ = comfy.sd.load_lora_for_models(SD15.model, SD15.clip, weights, 1.0, 0.0)
-    x, sigma, view = noise(8, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
-    bare, other = image_guidance().prior, image_guidance(model).prior
-    turns = [p.denoise(x, sigma, view) for p in (bare, other, bare, other)]
-    return {
-        "changed": rel_error(turns[1], turns[0]), "bare again": rel_error(turns[2], turns[0]),
-        "lora again": rel_error(turns[3], turns[1]),
-    }
-
-
-def check_patches():
-    """A CFG patch and a model function wrapper of the wired MODEL are called; embedding:name takes effect."""
-    calls = []
-    with torch.inference_mode():
-        model = SD15.model.clone()
-        model.set_model_sampler_cfg_function(lambda a: calls.append("cfg") or a["uncond"] / 2 + a["cond"] / 2)
-        wrapper = lambda apply, a: calls.append("apply") or apply(a["input"], a["timestep"], **a["c"])  # noqa: E731
-        model.set_model_unet_function_wrapper(wrapper)
-    x, sigma, view = noise(9, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
-    patched = image_guidance(model).prior.denoise(x, sigma, view)
-    bare = image_guidance().prior.denoise(x, sigma, view)
-    learned = image_guidance(prompt="a embedding:tiny_word").prior.denoise(x, sigma, view)
-    without = image_guidance(prompt="a").prior.denoise(x, sigma, view)
-    both = float({"cfg", "apply"} <= set(calls))
-    return {"changed": rel_error(patched, bare), "called": both, "embedding": rel_error(learned, without)}
-
-
 def refine_guidance(**inputs):
     net = comfy.controlnet.load_controlnet(str(MODELS / "controlnet/tiny_tile.safetensors"))
     wires = {"model": SD15.model, "clip": SD15.clip, "vae": SD15.vae, "control_net": net}

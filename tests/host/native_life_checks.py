@@ -1,4 +1,4 @@
-"""More of native_checks.py: files, embeddings and wires that must be checked, and the memory of a run.
+"""More of native_checks.py: patches, files, embeddings and wires, and the memory of a run.
 
 Run by the host's Python: native_life_checks.py COMFYUI_PATH MODELS.
 """
@@ -18,6 +18,8 @@ import comfy.controlnet  # noqa: E402
 import comfy.model_management as management  # noqa: E402
 import comfy.sampler_helpers as helpers  # noqa: E402
 import comfy.samplers  # noqa: E402
+import comfy.sd  # noqa: E402
+import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
@@ -34,6 +36,37 @@ def check_closing():
     prior.close()
     patcher = base.SD15.model.model.current_patcher
     return {"again": rel_error(prior.denoise(x, sigma, view), before), "left behind": float(patcher is not None)}
+
+
+def check_lora():
+    """A LoRA on the MODEL changes x0_hat; used in turn with the bare MODEL, neither disturbs the other."""
+    weights = comfy.utils.load_torch_file(str(base.MODELS / "loras/tiny_lora.safetensors"))
+    with torch.inference_mode():
+        model, _ = comfy.sd.load_lora_for_models(base.SD15.model, base.SD15.clip, weights, 1.0, 0.0)
+    x, sigma, view = noise(8, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
+    bare, other = base.image_guidance().prior, base.image_guidance(model).prior
+    turns = [p.denoise(x, sigma, view) for p in (bare, other, bare, other)]
+    return {
+        "changed": rel_error(turns[1], turns[0]), "bare again": rel_error(turns[2], turns[0]),
+        "lora again": rel_error(turns[3], turns[1]),
+    }
+
+
+def check_patches():
+    """A CFG patch and a model function wrapper of the wired MODEL are called; embedding:name takes effect."""
+    calls = []
+    with torch.inference_mode():
+        model = base.SD15.model.clone()
+        model.set_model_sampler_cfg_function(lambda a: calls.append("cfg") or a["uncond"] / 2 + a["cond"] / 2)
+        wrapper = lambda apply, a: calls.append("apply") or apply(a["input"], a["timestep"], **a["c"])  # noqa: E731
+        model.set_model_unet_function_wrapper(wrapper)
+    x, sigma, view = noise(9, 1, 4, 8, 8), torch.tensor([1.0]), view_at([0.0])
+    patched = base.image_guidance(model).prior.denoise(x, sigma, view)
+    bare = base.image_guidance().prior.denoise(x, sigma, view)
+    learned = base.image_guidance(prompt="a embedding:tiny_word").prior.denoise(x, sigma, view)
+    without = base.image_guidance(prompt="a").prior.denoise(x, sigma, view)
+    both = float({"cfg", "apply"} <= set(calls))
+    return {"changed": rel_error(patched, bare), "called": both, "embedding": rel_error(learned, without)}
 
 
 def check_files():

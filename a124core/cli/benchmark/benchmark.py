@@ -14,7 +14,7 @@ from ...utils.text import count_noun, first_line, format_duration, printable
 from ..folder import used_folder
 from ..machine import available_device
 from ..progress import Interrupted
-from .on_ray import Workers, run_on_ray
+from .on_ray import AUTO, Workers, head, run_on_ray
 from .plan import Plan, Task, make_plan
 from .results import compared_runs, read_finished, write_tables
 from .views import write_sheet
@@ -48,6 +48,14 @@ def _workers(options: argparse.Namespace) -> Workers:
     for name, least in (("workers", 1), ("threads", 0)):
         if getattr(options, name) < least:
             raise ValueError(f"--{name} is {getattr(options, name)}: choose {least} or more.")
+    if options.address not in (None, AUTO):
+        head(options.address)  # refuses what is none
+    kind, _, number = options.device.partition(":")
+    if number and (options.workers > 1 or options.address):
+        raise ValueError(
+            f"--device is {options.device}, but with --workers or --address Ray gives each run a device of its own: "
+            f"write --device {kind}."
+        )
     if options.address is None:  # a cluster's machines have devices of their own
         available_device(options.device)
     threads = options.threads or max(1, torch.get_num_threads() // options.workers)

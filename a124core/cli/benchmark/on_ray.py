@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import create_connection
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,8 @@ from .plan import Task
 from .work import Done
 
 RETRIES = 2  # of a run whose worker died; each goes on from the last snapshot
+CONNECT_SECONDS = 5.0  # an address that does not answer: Ray itself tries for minutes, and says so line by line
+AUTO = "auto"  # the cluster that this machine belongs to
 STOP_SECONDS = 120.0  # after Ctrl-C the workers may take so long to save a snapshot
 PACKAGE = Path(__file__).resolve().parents[2]  # a124core, which machines of a cluster receive
 
@@ -65,6 +68,14 @@ def _work(task: Task, work: Callable[[Task], Done], threads: int) -> Done:
     return work(task)
 
 
+def head(address: str) -> tuple[str, int]:
+    """Return host and port of a cluster's address, HOST:PORT or ray://HOST:PORT; ValueError if it is neither."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError(f"--address is {address!r}: write HOST:PORT of the cluster's head, or {AUTO}.")
+    return host.strip("[]"), int(port)
+
+
 @contextmanager
 def _session(ray: ModuleType, workers: Workers) -> Iterator[None]:
     """Start a Ray here, or join the cluster."""
@@ -73,8 +84,10 @@ def _session(ray: ModuleType, workers: Workers) -> Iterator[None]:
     place = {"address": workers.address} if workers.address else here
     code = {"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__"]}
     try:
+        if workers.address and workers.address != AUTO:
+            create_connection(head(workers.address), CONNECT_SECONDS).close()
         ray.init(**place, log_to_driver=False, logging_level="error", runtime_env=code)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         fault = f"the Ray cluster at {workers.address} cannot be joined" if workers.address else "Ray does not start"
         raise RuntimeError(f"{fault} ({first_line(error)}): check it, or leave --address and --workers out.") from None
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ... import __version__
 from ..args import add_recipe_args, parser
 from ..models import models_from_args
-from ..prepare import RUN_VERSION, RunOptions
+from ..prepare import RUN_VERSION, RunOptions, model_roles
 from ..run_options import method_options
 from ..variants import Variant, variants_named
 from .scenes import LAYOUT, Scene, read_scenes
@@ -60,14 +60,14 @@ def make_plan(options: argparse.Namespace) -> Plan:
     variants = variants_named(options.variants)
     common = recipe_arguments(options)
     for variant in variants:
-        _check(variant, common)
+        _check(variant, common, options.address is None)
     captions = options.captions or folder / "captions.json"
     scenes = tuple(read_scenes(folder, captions, options.scenes or (), without=out))
     seeds = tuple(dict.fromkeys(options.seeds))
     ready = [(scene, scene.identity(options.priors)) for scene in scenes if not scene.problem]
     if not ready:
         reasons = "; ".join(f"{scene.name} {scene.problem}" for scene in scenes)
-        raise ValueError(f"none of the {len(scenes)} scenes in {folder} can be run: {reasons}. {LAYOUT}.")
+        raise ValueError(f"none of the {len(scenes)} scenes in {folder} can be run: {reasons}; {LAYOUT}.")
     tasks = []
     for variant in variants:
         for scene, identity in ready:
@@ -93,13 +93,14 @@ def recipe_arguments(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def _check(variant: Variant, common: tuple[str, ...]) -> None:
-    """Refuse a variant that these priors cannot make, before the first run."""
+def _check(variant: Variant, common: tuple[str, ...], here: bool) -> None:
+    """Refuse a variant that these priors cannot make, before the first run; here: on this machine, not on a cluster."""
     options = parser().parse_args(["animate", "--image=", *common, *variant.arguments])
     try:
-        RunOptions(
-            None, "", steps_scale=options.steps_scale, models=models_from_args(options), **method_options(options)
-        )
+        models = models_from_args(options)
+        run = RunOptions(None, "", steps_scale=options.steps_scale, models=models, **method_options(options))
+        if models is not None and here:
+            models.paths(model_roles(run))
     except ValueError as error:
         raise ValueError(f"variant {variant.name}: {error}") from None
 

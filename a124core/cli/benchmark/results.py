@@ -11,9 +11,10 @@ from typing import Any
 from ...evaluation.evaluate import NOTE, OBJECT_BY_TIME
 from ...utils.files import atomic_write, write_json
 from ...utils.json_files import read_json
+from ...utils.text import count_noun
 from ..machine import machine, versions
 from ..report import UNKNOWN
-from ..table import CONFIDENCE, HEADINGS, RunFigures, figure_names, markdown_table, summary
+from ..table import CONFIDENCE, HEADINGS, RunFigures, compared_scenes, figure_names, markdown_table, summary
 from .plan import Plan, Task
 
 COSTS = ("steps", "seconds", "peak_memory_mb")  # numbers of a report that say nothing of the result
@@ -102,15 +103,10 @@ def _run_values(run: FinishedRun, out: Path) -> dict[str, Any]:
 
 def _markdown(plan: Plan, runs: Sequence[FinishedRun], failures: dict[str, str]) -> list[str]:
     figures = run_figures(runs)
-    scenes = dict.fromkeys(run.scene for run in figures)
     names = [name for name in figure_names(figures) if not name.startswith(OBJECT_BY_TIME)]
     columns = [(name, HEADINGS.get(name, name.replace("_", " "))) for name in names]
     lines = [
-        f"Means over {len(scenes)} scenes ({', '.join(scenes)}) and seeds {', '.join(map(str, plan.seeds))}, ± half a "
-        f"{CONFIDENCE:.0%} confidence interval over seeds; difference to {plan.variants[0].title} in brackets.",
-        "",
-        *(markdown_table(figures, [variant.name for variant in plan.variants], columns) if columns else ()),
-        "",
+        *(_means(plan, figures, columns) if columns else ()),
         _note(runs),
         "",
         *(f"- {variant.title}: {variant.meaning}" for variant in plan.variants),
@@ -120,7 +116,25 @@ def _markdown(plan: Plan, runs: Sequence[FinishedRun], failures: dict[str, str])
     return [*lines, ""]
 
 
+def _means(plan: Plan, figures: Sequence[RunFigures], columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the table of means, what it is over, and which finished scenes are not in it."""
+    variants = [variant.name for variant in plan.variants]
+    scenes, missing = compared_scenes(figures, variants)
+    listed = f"{count_noun(len(scenes), 'scene')} ({', '.join(scenes)})" if scenes else "no scene"
+    left_out = [f"In no mean, because a variant or seed has no figures of them: {', '.join(missing)}.", ""]
+    return [
+        f"Means over {listed} and seeds {', '.join(map(str, plan.seeds))}, ± half a {CONFIDENCE:.0%} confidence "
+        f"interval over seeds; difference to {plan.variants[0].title} in brackets.",
+        "",
+        *markdown_table(figures, variants, columns),
+        "",
+        *(left_out if missing else ()),
+    ]
+
+
 def _note(runs: Sequence[FinishedRun]) -> str:
+    if not runs:
+        return "No run has finished."
     return NOTE if any(run.figures for run in runs) else UNKNOWN
 
 

@@ -168,6 +168,9 @@ def test_bad_scenes_in_the_middle_stop_no_other(
         assert f"- {line}" in table, line
     assert "image.jpg" in table[table.index("- b-broken"):]
     assert not list((out / "runs").glob("b-broken/*")), "nothing stays of a run that could not begin"
+    nothing = tmp_path / "nothing"
+    assert benchmark(data, nothing, "--seeds", 0, "--variants", "full", "--scenes", "b-broken") == 1
+    assert (nothing / "benchmark.md").read_text(encoding="utf-8").startswith("No run has finished.\n")
 
 
 def refused(capsys: pytest.CaptureFixture, data: Path, out: Path, *more: object) -> str:
@@ -190,9 +193,15 @@ def test_what_cannot_begin_is_refused_in_a_sentence(data: Path, tmp_path: Path, 
         refused(capsys, data, out, "--variants", "full", "no-refinment"))
     assert "variant no-controlnet: --refine naive needs --priors diffusers" in (
         refused(capsys, data, out, "--variants", "full", "no-controlnet"))
+    missing = refused(capsys, data, out, "--priors", "diffusers", "--models", tmp_path)
+    assert "variant full: 4 of the models are missing" in missing and f"  control: {tmp_path}" in missing
     assert "there is no scene 'eve'" in refused(capsys, data, out, "--scenes", "eve")
     assert "--workers is 0: choose 1 or more." in refused(capsys, data, out, "--workers", 0)
     assert "--threads is -1" in refused(capsys, data, out, "--threads", -1)
+    assert "Ray gives each run a device of its own: write --device cpu." in (
+        refused(capsys, data, out, "--workers", 2, "--device", "cpu:0"))
+    for address in ("", "nonsense", "host:", "host:port", "ray://:10001", "host:99999"):
+        assert f"--address is {address!r}: write HOST:PORT" in refused(capsys, data, out, "--address", address)
     assert "--steps-scale is 0.0" in refused(capsys, data, out, "--steps-scale", 0)
     assert "device 'nothing' is not available" in refused(capsys, data, out, "--device", "nothing")
     (data / "captions.json").unlink()

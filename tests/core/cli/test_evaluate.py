@@ -93,6 +93,8 @@ def test_bad_input_is_one_sentence(scenes: list[Path], tmp_path: Path, capsys: p
     assert "--image is for one scene, 2 came" in refusal(capsys, fox, cat, "--image", tmp_path / "a.png")
     assert "--mask came without --image" in refusal(capsys, fox, "--mask", tmp_path / "a.png")
     assert "times is 1" in refusal(capsys, fox, "--times", 1)
+    assert "--samples is 0: choose 1 to 4096." in refusal(capsys, fox, "--samples", 0)
+    assert "--frames is 0: choose 1 to 1024." in refusal(capsys, fox, "--geometry", "--frames", 0)
     assert "holds no meshes" in refusal(capsys, fox, "--meshes", tmp_path / "empty", *SMALL)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a124core.cli.table import RunFigures, figure_names, markdown_table, summary
+from a124core.cli.table import RunFigures, compared_scenes, figure_names, markdown_table, summary
 
 
 def runs(values: dict[tuple[str, str, int], float | None]) -> list[RunFigures]:
@@ -46,10 +46,13 @@ def test_all_rows_are_means_over_the_same_runs() -> None:
     values[("other", "b", 1)] = None
     values[("absent", "a", 0)] = None
     means = summary(runs(values), ["full", "other", "absent"], "psnr_heldout")
+    assert compared_scenes(runs(values), ["full", "other", "absent"]) == (["a"], ["b"])
     assert set(means) == {"full", "other"} and all(interval.mean == 1.0 for interval, _ in means.values())
     del values[("full", "a", 0)], values[("full", "b", 1)]
     means = summary(runs(values), ["full", "other"], "psnr_heldout")  # no scene is complete: what both have
     assert means["full"][0].mean == pytest.approx((100.0 + 1.0) / 2)
+    assert compared_scenes(runs(values), ["full", "other"]) == (["a", "b"], [])
+    assert compared_scenes([RunFigures("full", "a", 0, {})], ["full"]) == ([], ["a"]), "nobody knows the answer"
 
 
 def test_one_seed_has_no_interval_and_nothing_is_a_dash() -> None:

@@ -36,8 +36,13 @@ def test_names_that_are_missing_extra_or_doubled(tmp_path: Path) -> None:
     own, note = scene_captions(captions, ["fox"])
     assert own == {"fox": "a fox runs"} and note == "Captions without a scene here, still among the candidates: cat."
     doubled = write(tmp_path / "twice.json", '{"fox": "a fox runs", "fox": "a fox sits"}')
-    with pytest.raises(ValueError, match=r"names twice \(fox\): leave one caption for each\.$"):
+    with pytest.raises(ValueError, match=r"has 'fox' twice: leave one of them\.$"):
         read_captions(doubled)
+
+
+def test_the_captions_of_a_benchmark_are_read_too(tmp_path: Path) -> None:
+    text = '{"fox": {"caption": "a fox runs", "refine_prompt": "a <token> runs"}, "cat": "a cat sleeps"}'
+    assert read_captions(write(tmp_path / "captions.json", text)) == {"fox": "a fox runs", "cat": "a cat sleeps"}
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,9 @@ def test_the_grid_is_the_papers_by_default() -> None:
     assert torch.equal(grid.time(), torch.arange(64) / 64)
     tilted = grid.cameras(reference_camera(10.0, 0.0))
     assert len(tilted) == 11 and float(tilted.elevation[-1]) == 10.0 and float(tilted.elevation[:-1].abs().max()) == 0.0
-    assert opposite_views(tilted, reference_camera(10.0, 0.0), 10) == (0, 5)
+    assert opposite_views(tilted, reference_camera(10.0, 0.0), 10) == (0, 5, 0.0)
+    three = FilmGrid(views=3).cameras(reference_camera(0.0, 45.0))
+    assert opposite_views(three, reference_camera(0.0, 45.0), 3) == (0, 1, pytest.approx(60.0, abs=1e-4))
     with pytest.raises(ValueError, match="times is 2"):
         FilmGrid(times=2)
 

@@ -16,13 +16,14 @@ from a124core.field.config import FieldConfig
 from a124core.field.grid import grid_levels, rows_per_grid
 
 HERE = Path(__file__).parent
+CHECKS = sorted(map(str, HERE.glob("backend*_checks.py")))
 ROOT = HERE.parents[2]
 pytest.importorskip("numba", reason="numba is not installed: pip install numba")
 
 
 def test_numba_agrees_with_torch() -> None:
-    """backend_checks.py in a process of its own: nothing is compiled or selected yet."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", str(HERE / "backend_checks.py")]
+    """backend*_checks.py in a process of its own: nothing is compiled or selected yet."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *CHECKS]
     environment = {**os.environ, "A124_KERNELS": "numba", "OMP_NUM_THREADS": "2"}
     environment.pop("TRITON_INTERPRET", None)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

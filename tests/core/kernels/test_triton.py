@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+CHECKS = sorted(map(str, HERE.glob("backend*_checks.py")))
 ROOT = HERE.parents[2]
 MISSING = "triton is not installed: its wheels are for Linux on x86_64 and arm64"
 F32, I32, I64 = "*fp32", "*i32", "*i64"
@@ -19,9 +20,9 @@ F32, I32, I64 = "*fp32", "*i32", "*i64"
 @pytest.mark.slow
 @pytest.mark.parametrize("interpreted", ["1", pytest.param("0", marks=pytest.mark.gpu)])
 def test_triton_agrees_with_torch(interpreted: str) -> None:
-    """backend_checks.py in a process of its own: Triton reads TRITON_INTERPRET once, while it is imported."""
+    """backend*_checks.py in a process of its own: Triton reads TRITON_INTERPRET once, while it is imported."""
     pytest.importorskip("triton", reason=MISSING)
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", str(HERE / "backend_checks.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *CHECKS]
     environment = {**os.environ, "TRITON_INTERPRET": interpreted, "A124_KERNELS": "auto", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,7 @@ from a124core.stages.config import OptimConfig
 from a124core.stages.health import CHECK_EVERY, LARGEST
 from a124core.stages.snapshot import Snapshot
 from a124core.utils.device import is_out_of_memory
-from tests.core.stages.test_loop import FIELD, STATIC, VIEWS, Ball, viewed_by
+from tests.core.stages.ball import FIELD, STATIC, VIEWS, Ball, viewed_by
 from tests.stage_runs import run_stage
 
 NOTICED = 50  # steps within which a lost field is noticed: the promise

@@ -1,4 +1,4 @@
-"""The stages on a prior whose answer is known, the exactness of chunks, and going on from a snapshot."""
+"""The stages on a prior whose answer is known, and the exactness of chunks."""
 
 from __future__ import annotations
 
@@ -8,90 +8,31 @@ from typing import Any
 import pytest
 import torch
 
-from a124core.cameras.rig import make_cameras, pixel_rays, reference_camera
-from a124core.field.config import FieldConfig
+from a124core.cameras.rig import make_cameras, reference_camera
 from a124core.field.field4d import Field4D, new_field
 from a124core.field.occupancy import Occupancy, empty_occupancy, update_occupancy
-from a124core.priors.checked import PriorMemoryError
-from a124core.protocols import Cameras, Guidance, Guidances, Prior, Shading, Step, View
+from a124core.protocols import Guidance, Guidances, Shading, Step, View
 from a124core.render.clip import ImageOptions, render_clip
 from a124core.stages import loop
-from a124core.stages.config import (
-    NORMALS,
-    CoarseConfig,
-    FineConfig,
-    LossWeights,
-    OptimConfig,
-    RenderConfig,
-    StaticConfig,
-    TimeConfig,
-)
+from a124core.stages.config import NORMALS, CoarseConfig, FineConfig, LossWeights, RenderConfig
 from a124core.stages.fine import refined_frames
 from a124core.stages.gradients import backward
 from a124core.stages.optimise import initial_field
 from a124core.stages.render_batch import RenderedImages, novel_batch
-from a124core.stages.snapshot import Snapshot, load_snapshot, save_snapshot
-from tests.fakes import PixelPrior
+from tests.core.stages.ball import (
+    FIELD,
+    MOVING,
+    PICTURES,
+    STATIC,
+    SWEPT,
+    VIDEO,
+    VIDEOS,
+    VIEW,
+    VIEWS,
+    Ball,
+    viewed_by,
+)
 from tests.stage_runs import run_stage
-
-FIELD = FieldConfig(
-    time_grids=5,
-    levels=3,
-    base_resolution=8,
-    max_resolution=24,
-    log2_hashmap_size=13,
-    hidden=8,
-    density="softplus",
-    blob_density=4.0,
-    blob_radius=0.4,
-)
-PICTURES = RenderConfig(
-    size=16, reference_size=16, samples=48, occupancy_size=16, occupancy_slices=4, occupancy_every=8,
-    occupancy_decay=0.6, occupancy_threshold=1.0,
-)
-BARE = LossWeights(entropy=0.0, orientation=0.0, normal_tv=0.0, normal_blur=0.0)
-SHARED = {
-    "render": PICTURES,
-    "losses": BARE,
-    "optim": OptimConfig(grid_lr=0.1, mlp_lr=0.01),
-    "reference_mode": "paper",
-    "shaded": False,
-}
-STATIC = StaticConfig(**SHARED, steps=60, masked_levels=0)
-MOVING = {**SHARED, "steps": 60, "time": TimeConfig(ticks=8, frames=4)}
-
-
-class Ball(PixelPrior):
-    """The exact denoiser of one clip: a ball that rises, coloured by its normal."""
-
-    def denoise(self, x_t: torch.Tensor, sigma: torch.Tensor, view: View) -> torch.Tensor:
-        return self.encode(self.picture(view.cameras, view.time, x_t.shape[-1], view.background))
-
-    def picture(self, cameras: Cameras, time: torch.Tensor, size: int, background: torch.Tensor) -> torch.Tensor:
-        origins, d = pixel_rays(cameras, (size, size))
-        o = origins.clone()
-        o[..., 1] -= 0.25 * time[:, None]
-        a, b, c = (d * d).sum(-1), (o * d).sum(-1), (o * o).sum(-1) - 0.35**2
-        inside = b * b - a * c
-        depth = (-b - inside.clamp_min(0).sqrt()) / a
-        colour = 0.5 + 0.5 * (o + depth[..., None] * d) / 0.35
-        seen = torch.where((inside > 0)[..., None], colour, background)
-        return seen.transpose(1, 2).reshape(-1, 3, size, size)
-
-
-SLOW = OptimConfig(grid_lr=1e-7, mlp_lr=1e-7)  # a first step of Adam that moves next to nothing
-VIEW = Guidance(Ball(clip=False), 1e-2, 0.02, 0.98)
-VIDEO = Guidance(Ball(clip=True), 1e-2, 0.02, 0.98)
-VIEWS, VIDEOS = Guidances(view=VIEW), Guidances(video=VIDEO)
-
-
-def viewed_by(prior: Prior) -> Guidances:
-    return Guidances(view=replace(VIEW, prior=prior))
-
-
-@pytest.fixture(scope="module")
-def still() -> Field4D:
-    return run_stage("static", STATIC, VIEWS, FIELD)
 
 
 def error(field: Field4D, time: float) -> float:
@@ -181,63 +122,10 @@ def test_chunks_give_exactly_the_same_gradient(mode: str) -> None:
         assert chunked == pytest.approx(report, rel=1e-4)
 
 
-RELEASED = {"losses": replace(BARE, time_tv=0.1), "optim": replace(SHARED["optim"], clip=1.0)}  # TV inside of Adam
-HELD = {  # temporal TV beside Adam, the MLP frozen
-    "losses": replace(BARE, time_tv=0.1, time_tv_form="decoupled"),
-    "optim": replace(SHARED["optim"], mlp_lr=0.0, clip_norm=1e-3),
-}
-
-
-SWEPT = {"render": replace(PICTURES, occupancy_every=2, occupancy_sweep=3)}  # mostly the sampled cells are refreshed
-
-
-@pytest.mark.parametrize(
-    ("stage", "options"), [("static", {}), ("coarse", RELEASED), ("coarse", HELD), ("coarse", SWEPT)]
-)
-def test_a_stage_goes_on_from_a_snapshot_to_the_same_field(
-    stage: str, options: dict, still: Field4D, tmp_path
-) -> None:
-    def run(resume: Snapshot | None = None, stop_at: int | None = None) -> Field4D:
-        def on_step(step: Step) -> None:
-            if step.step == stop_at:
-                save_snapshot(tmp_path / "s.safetensors", step.snapshot())
-                raise KeyboardInterrupt
-
-        if stage == "static":
-            return run_stage("static", replace(STATIC, steps=12), VIEWS, FIELD, seed=7, on_step=on_step, resume=resume)
-        config = CoarseConfig(**{**MOVING, "steps": 12, **options})
-        return run_stage("coarse", config, VIDEOS, still, time_grids=FIELD, seed=7, on_step=on_step, resume=resume)
-
-    whole = run()
-    with pytest.raises(KeyboardInterrupt):
-        run(stop_at=9)
-    resumed = run(resume=load_snapshot(tmp_path / "s.safetensors"))
-    assert torch.equal(whole.table, resumed.table)
-    assert all(torch.equal(whole.mlp[k], resumed.mlp[k]) for k in whole.mlp)
-    frozen = options.get("optim", STATIC.optim).mlp_lr == 0
-    assert all(torch.equal(whole.mlp[k], still.mlp[k]) for k in whole.mlp) == frozen
-
-
-def test_a_step_that_failed_half_way_leaves_the_snapshot_of_the_one_before(tmp_path) -> None:
-    """Also where steps without any gradient, which Adam does not count, came before."""
-
-    class Failing(Ball):
-        calls = 0
-
-        def denoise(self, x_t, sigma, view):
-            self.calls += 1
-            if self.calls == 5:
-                raise MemoryError("no room")
-            return super().denoise(x_t, sigma, view)
-
-    config = replace(STATIC, steps=12, reference_mode="released", reference_first=0, reference_every=3)  # idle: 3, 6 ..
-    last: list[Step] = []
-    whole = run_stage("static", config, VIEWS, FIELD, seed=7)
-    with pytest.raises(PriorMemoryError, match="no room"):
-        run_stage("static", config, viewed_by(Failing(clip=False)), FIELD, seed=7, on_step=last.append)
-    save_snapshot(tmp_path / "s.safetensors", last[-1].snapshot())
-    resumed = run_stage("static", config, VIEWS, FIELD, seed=7, resume=load_snapshot(tmp_path / "s.safetensors"))
-    assert torch.equal(whole.table, resumed.table)
+def test_same_seed_same_field() -> None:
+    config = replace(STATIC, steps=5)
+    fields = [run_stage("static", config, VIEWS, FIELD, seed=seed) for seed in (1, 1, 2)]
+    assert torch.equal(fields[0].table, fields[1].table) and not torch.equal(fields[0].table, fields[2].table)
 
 
 def test_a_field_with_few_levels_keeps_half_of_them_audible() -> None:
@@ -267,20 +155,6 @@ def test_a_step_of_the_static_stage_shows_as_many_views_as_are_requested() -> No
     assert 0.3 < means[4] / means[1] < 0.8  # the norm of a mean of four independent ones is about half
 
 
-def test_same_seed_same_field() -> None:
-    config = replace(STATIC, steps=5)
-    fields = [run_stage("static", config, VIEWS, FIELD, seed=seed) for seed in (1, 1, 2)]
-    assert torch.equal(fields[0].table, fields[1].table) and not torch.equal(fields[0].table, fields[2].table)
-
-
-def test_a_snapshot_of_other_settings_is_refused(still: Field4D) -> None:
-    taken: list[Snapshot] = []
-    run_stage("static", replace(STATIC, steps=2), VIEWS, FIELD, on_step=lambda s: taken.append(s.snapshot()))
-    for config, seed in ((replace(STATIC, steps=3), 0), (replace(STATIC, steps=2), 1)):
-        with pytest.raises(ValueError, match="restart"):
-            run_stage("static", config, VIEWS, FIELD, seed=seed, resume=taken[0])
-
-
 def test_normals_of_differences_reach_shading_and_the_frozen_copy(
     still: Field4D, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,18 +171,6 @@ def test_normals_of_differences_reach_shading_and_the_frozen_copy(
         options = {**MOVING, "steps": 1, "render": replace(PICTURES, normals=form)}
         run_stage("fine", FineConfig(**options), Guidances(video=VIDEO, refine=VIEW), moving)
     assert [field.smooth_normals for field in frozen] == [False, True]
-
-
-def test_a_snapshot_from_before_an_option_goes_on_as_it_began() -> None:
-    config, taken = replace(STATIC, steps=4), []
-    whole = run_stage("static", config, VIEWS, FIELD, on_step=lambda s: taken.append(s.snapshot()))
-    options = taken[1].meta["config"]
-    del options["optim"]["clip_norm"], options["render"]["normals"]
-    resumed = run_stage("static", config, VIEWS, FIELD, resume=taken[1])
-    assert torch.equal(whole.table, resumed.table)
-    with pytest.raises(ValueError, match="other settings"):
-        clipped = replace(config, optim=replace(config.optim, clip_norm=1.0))
-        run_stage("static", clipped, VIEWS, FIELD, resume=taken[1])
 
 
 def test_nothing_connected_is_refused(still: Field4D) -> None:

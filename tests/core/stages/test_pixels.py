@@ -16,7 +16,7 @@ from a124core.stages.frozen import frozen_images
 from a124core.stages.gradients import as_pixels
 from a124core.stages.optimise import initial_field
 from a124core.stages.render_batch import RenderedImages
-from tests.core.stages.test_loop import FIELD, MOVING, PICTURES, STATIC, VIDEO, VIEW, VIEWS, Ball
+from tests.core.stages.ball import FIELD, MOVING, PICTURES, STATIC, VIDEO, VIEW, VIEWS, Ball
 from tests.stage_runs import run_stage
 
 VIEW_CAMERAS = make_cameras([0.0, 10.0], [0.0, 30.0])

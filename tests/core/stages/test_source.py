@@ -16,7 +16,7 @@ from a124core.protocols import FieldExplodedError, Guidance, Guidances, View
 from a124core.render.clip import ImageOptions, render_clip
 from a124core.stages.config import CoarseConfig
 from a124core.stages.render_batch import sds_loss
-from tests.core.stages.test_loop import FIELD, MOVING, STATIC, VIDEO, VIEWS, Ball
+from tests.core.stages.ball import FIELD, MOVING, STATIC, VIDEO, VIEWS, Ball
 from tests.stage_runs import run_stage
 
 
