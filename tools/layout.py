@@ -37,6 +37,7 @@ HEIGHTS = {
     "A124ExportFrames": 590,
     "A124ExportMesh": 472,
     "A124ExportViewer": 332,
+    "A124FieldConfig": 204,
     "A124FieldToMesh": 300,
     "A124FineOptimizer": 755,
     "A124ImageGuidance": 476,
