@@ -83,7 +83,7 @@ class Sheet:
         ]
         self.draw.line(points, colour, 3 * SCALE, joint="curve")
 
-    def picture(self, x: float, y: float, side: int, image: Image.Image) -> None:
+    def paste(self, x: float, y: float, side: int, image: Image.Image) -> None:
         self.image.paste(image.resize((side * SCALE, side * SCALE), Image.Resampling.LANCZOS), (x * SCALE, y * SCALE))
         ends = [v * SCALE for v in (x, y, x + side, y + side)]
         self.draw.rectangle(ends, outline=LINE, width=SCALE)
@@ -173,7 +173,7 @@ def make(name: str, fields: Path) -> None:
     sheet.text(LEFT, 32, title, 24, INK, bold=True)
     sheet.text(LEFT, 62, subtitle, 13, SOFT)
     for k, image in enumerate(views(fields / f"{name}.safetensors") or begins_with(sheet, workflow)):
-        sheet.picture(LEFT + k * (FRAME + 8), 86, FRAME, image)
+        sheet.paste(LEFT + k * (FRAME + 8), 86, FRAME, image)
     draw = draw_branches if name == "28_ablations" else draw_system
     draw(sheet, workflow)
     sheet.save(ROOT / "workflows" / f"{name}.jpg")
