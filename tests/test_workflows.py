@@ -97,6 +97,8 @@ def test_there_are_workflows_with_a_picture_each() -> None:
     assert [f.stem for f in FILES] == [
         "01_quickstart", "02_rewire_motion", "03_native_paper", "04_mixed_priors", "05_clip_driven", "06_refine_only",
         "07_export_and_view", "08_diffusers_folders", "09_model_and_clip", "10_posed_views", "11_animated_model",
+        "20_zero123_v", "21_realfusion_v", "22_hexplane", "23_x4_upscaler", "24_text_to_4d", "25_image_to_4d",
+        "26_magic123_static", "27_dreamfusion", "28_ablations",
     ]
     for file in FILES:
         assert file.with_suffix(".jpg").read_bytes()[:3] == b"\xff\xd8\xff", f"{file.stem} has no .jpg beside it"
