@@ -147,7 +147,7 @@ def the_loss_falls():
 def a_cancelled_run_resumes_to_the_same_lora():
     """With renderings of a scene."""
     ui, calls, original = part("nodes.host.ui"), [], part("nodes.host.ui").stop_if_cancelled
-    learn(WIRES, scene(), name="whole")
+    learn(WIRES, scene(), resume="restart", name="whole")
     progress = part("nodes.optimize.progress").NodeProgress
     on_step = progress.on_step
 
