@@ -2,6 +2,7 @@
 
 from .guidance.builtin import A124BuiltInPriors
 from .guidance.diffusers import A124DiffusersGuidance
+from .guidance.dreambooth import A124DreamBooth
 from .guidance.model import A124ModelGuidance
 from .guidance.modelscope_loader import A124ModelScopeLoader
 from .guidance.prior_check import A124PriorCheck
@@ -35,6 +36,7 @@ NODES = {
     "A124DiffusersGuidance": (A124DiffusersGuidance, "Animate124: 2 Diffusers guidance (folders)"),
     "A124ModelScopeLoader": (A124ModelScopeLoader, "Animate124: 2 ModelScope loader (video model)"),
     "A124TextualInversion": (A124TextualInversion, "Animate124: 2 Textual inversion (a word for your subject)"),
+    "A124DreamBooth": (A124DreamBooth, "Animate124: 2 DreamBooth (a LoRA of your subject)"),
     "A124PriorCheck": (A124PriorCheck, "Animate124: 2 Prior check"),
     "A124FieldConfig": (A124FieldConfig, "Animate124: 3 Field config"),
     "A124StaticOptimizer": (A124StaticOptimizer, "Animate124: 3 Static: shape"),

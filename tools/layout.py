@@ -33,6 +33,7 @@ HEIGHTS = {
     "A124ClipGuidance": 412,
     "A124CoarseOptimizer": 791,
     "A124DiffusersGuidance": 728,
+    "A124DreamBooth": 624,
     "A124ExamplePicture": 128,
     "A124ExportFrames": 590,
     "A124ExportMesh": 472,

@@ -17,6 +17,7 @@ from ..reference.segment import MASK_MARKS
 from ..stages.config import CONDITIONS
 from ..utils.text import shorten
 from .camera_args import add_camera_args, add_film_args
+from .dreambooth import add_dreambooth_args
 from .evaluate import add_evaluate_args
 from .export import add_export_args
 from .invert import add_invert_args
@@ -84,6 +85,8 @@ def parser() -> Parser:
     _benchmark(commands.add_parser("benchmark", help="folders of pictures through the compared systems, with tables, "
                                    "contact sheets and a page for votes"))
     add_invert_args(commands.add_parser("invert", help="learn a word for the picture's subject, on Stable Diffusion"))
+    add_dreambooth_args(commands.add_parser("dreambooth", help="learn the picture's subject as a LoRA of Stable "
+                                            "Diffusion"))
     return top
 
 

@@ -15,6 +15,7 @@ from .ablate import ablate
 from .args import parser
 from .benchmark.benchmark import benchmark
 from .console import check_options, print_anything, was_printed
+from .dreambooth import dreambooth
 from .estimate import estimate
 from .evaluate import evaluate_scenes
 from .export import export_file
@@ -117,4 +118,5 @@ COMMANDS = {
     "ablate": ablate,
     "benchmark": benchmark,
     "invert": invert,
+    "dreambooth": dreambooth,
 }

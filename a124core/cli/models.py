@@ -55,6 +55,7 @@ class Models:
     control: Path | None = None
     upscale: Path | None = None
     token: Path | None = None  # a learned embedding
+    lora: Path | None = None  # of the refinement's UNet
     static_prompt: str | None = None  # None: STATIC_PROMPT and the prompt
     refine_prompt: str | None = None  # None: the prompt
     negative: str = ""
@@ -104,7 +105,7 @@ class Models:
     def identity(self) -> str:
         """Return what an interrupted run must share with the one that continues it: the models, however named."""
         values = {name: value for name, value in asdict(self).items() if name != "root"}
-        values = values if self.still else {k: v for k, v in values.items() if k != "still"}  # as earlier runs
+        values = {k: v for k, v in values.items() if v or k not in ("still", "lora")}  # as earlier runs
         values |= {role: self.path(role) for role in PUBLIC_MODELS}
         return json.dumps({k: str(v.resolve()) if isinstance(v, Path) else v for k, v in values.items()})
 
@@ -123,6 +124,8 @@ def add_model_args(p: argparse.ArgumentParser) -> None:
                        "has its own camera input (%(default)s, also for Zero123-XL)")
     group.add_argument("--token", type=Path, metavar="FILE", help="the subject's learned embedding: learned_embeds.bin "
                        "or .safetensors; written <token> in --static-prompt and --refine-prompt")
+    group.add_argument("--lora", type=Path, metavar="FILE", help="a LoRA for the refinement's model, as dreambooth "
+                       "learns it: its rare word goes into --refine-prompt")
     group.add_argument("--static-prompt", help="what the image shows, standing still (a high-resolution DSLR image of "
                        "PROMPT)")
     group.add_argument("--refine-prompt", help='the prompt of the fine stage: "a <token> is dancing" (PROMPT)')
@@ -135,7 +138,7 @@ def add_model_args(p: argparse.ArgumentParser) -> None:
 
 def models_from_args(options: argparse.Namespace) -> Models | None:
     """Return the models of a run; None with built-in priors, which use none of these options."""
-    names = ("models", "token", *(f"{role}-model" for role in PUBLIC_MODELS))
+    names = ("models", "token", "lora", *(f"{role}-model" for role in PUBLIC_MODELS))
     used = [f"--{name}" for name in names if getattr(options, name.replace("-", "_")) is not None]
     if options.priors == "builtin":
         if used:
@@ -143,7 +146,7 @@ def models_from_args(options: argparse.Namespace) -> Models | None:
         return None
     paths = {role: getattr(options, f"{role}_model") for role in PUBLIC_MODELS}
     return Models(
-        options.models, **paths, token=options.token, static_prompt=options.static_prompt,
+        options.models, **paths, token=options.token, lora=options.lora, static_prompt=options.static_prompt,
         refine_prompt=options.refine_prompt, negative=options.negative_prompt, kind=options.view_kind,
         still=options.still_prompt,
     )
@@ -194,7 +197,8 @@ def load_guidances(
 
     in_static = embeddings if PLACEHOLDER in static_prompt else None  # RealFusion's way
     static_view = load("view", "view", "")
-    refine = load("refine", "image", refine_prompt, control=paths.get("control"), embeddings=embeddings)
+    added = {"control": paths.get("control"), "embeddings": embeddings, "lora": models.lora}
+    refine = load("refine", "image", refine_prompt, **added)
     moving_weight = released_defaults("view", preset, moving=True).weight
     guidances = Guidances(
         image=load("image", "image", static_prompt, embeddings=in_static) if with_image else None,

@@ -41,7 +41,7 @@ def used_options(options: argparse.Namespace) -> dict[str, bool]:
         "calibrate": options.priors != "builtin",
         "condition": "fine" in stages and options.refine in ("tile", "upscale"),
     }
-    if options.priors == "builtin":  # which refuses --models, --token and single folders: they mean another run
+    if options.priors == "builtin":  # which refuses --models, --token, --lora and single folders: they mean another run
         texts = ("static_prompt", "refine_prompt", "negative_prompt", "still_prompt")
         return used | dict.fromkeys(("view_kind", *texts), False)
     roles = required_roles(stages, with_view, options.refine, not options.no_image_prior)
@@ -49,6 +49,7 @@ def used_options(options: argparse.Namespace) -> dict[str, bool]:
         **dict.fromkeys(("motion", "strength", "speed"), False),
         "view_kind": "view" in roles,
         "token": "refine" in roles or PLACEHOLDER in (options.static_prompt or ""),
+        "lora": "refine" in roles,
         "still_prompt": "video" in roles,
         "refine_prompt": "refine" in roles or "upscale" in roles,
         **{f"{role}_model": role in roles for role in PUBLIC_MODELS},

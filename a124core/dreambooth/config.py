@@ -50,5 +50,6 @@ class DreamBoothConfig:
         """Refuse to go on without a text for what the model knows already."""
         if not self.class_prompt.strip():
             raise ValueError(
-                f"{use} needs a class prompt: say what kind of thing it is, as in 'a photo of a robot'."
+                f"{use} needs a class prompt: say what kind of thing it is, as in 'a photo of a robot', or set the "
+                "class weight and the strength of repairs to 0."
             )

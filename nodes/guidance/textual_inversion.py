@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ...a124core.dreambooth.subject import cut_out
 from ...a124core.inversion.config import TokenConfig
 from ...a124core.inversion.learn import learn_token
 from ...a124core.inversion.steps import LearnRun
 from ...a124core.priors.latents import check_image_size
-from ...a124core.runs.advice import out_of_memory_advice
-from ...a124core.runs.monitor import Intervals, RunMonitor
-from ...a124core.runs.store import TOKEN_FORMAT, RunStore, save_elsewhere
-from ...a124core.utils.device import is_out_of_memory
 from .. import sockets
 from ..declarations import RUN_ID
 from ..host import inversion as host_inversion
@@ -30,12 +22,9 @@ from ..host.images import from_images
 from ..host.memory import host_device
 from ..host.runtime import outside_inference
 from ..optimize.progress import NodeProgress
-from ..optimize.store import exclusive
 from ..queued import check_declared, when_queued
-from .embedding_files import RESULT, embedding_path, embedding_store, save_embedding
-
-log = logging.getLogger(__name__)
-INTERVALS = Intervals(preview=5.0)  # seconds
+from .learned_files import EMBEDDING, learned_path
+from .learning import learned, memory_advice
 
 
 class A124TextualInversion:
@@ -117,7 +106,7 @@ class A124TextualInversion:
             if size is not None:
                 check_image_size(size)
             if name is not None:
-                embedding_path(name, None)
+                learned_path(EMBEDDING, name, None)
         return True
 
     @outside_inference
@@ -128,73 +117,23 @@ class A124TextualInversion:
     ) -> dict[str, Any]:
         check_image_size(size)
         config = TokenConfig(steps=steps, batch=batch, chunk=chunk, lr=rate, size=size)
-        image = _cut_out(reference, background) if picture is None else from_images(picture, 1)[0]
+        image = _image(reference, background) if picture is None else from_images(picture, 1)[0]
         inputs = {"config": replace(config, chunk=0), "seed": seed, "word": init_word, "picture": image}
         run = cache_key(graph, unique_id, "token", reference, {**inputs, "models": (model, clip, vae)})
-        path, init_word = embedding_path(name, None if resume == "restart" else run), init_word.strip()
-        store = embedding_store(run)
-        with exclusive(store):
-            if resume == "restart":
-                shutil.rmtree(store.folder, ignore_errors=True)
-            embedding = store.usable_result(RESULT)
-            if embedding is None:
-                build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
-                embedding = _learn(build, image, config, seed, store, unique_id)
-            problem = _finish(store, embedding)  # first: the next run finds it there if the other file is not written
-            _save(path, embedding, {"init_word": init_word, "steps": str(steps), "run": run}, problem is None)
+        restart, init_word = resume == "restart", init_word.strip()
+        path = learned_path(EMBEDDING, name, None if restart else run)
+
+        def learn(model: Any, how: LearnRun) -> Tensor:
+            return learn_token(image, model, config, how)
+
+        build = partial(host_inversion.inversion_model, model, clip, vae, init_word, host_device())
+        notes = {"init_word": init_word, "steps": str(steps)}
+        begin = partial(NodeProgress, "token", steps, node_id=unique_id)
+        advice = memory_advice("textual inversion", chunk)
+        embedding, problem = learned(EMBEDDING, run, restart, build, learn, path, notes, begin, seed, advice)
         summary = f"embedding:{name} holds {len(embedding)} vector(s), learned from {init_word!r}."
         return ui.output(f"{summary}\n{problem}" if problem else summary, clip.clone(), f"embedding:{name}")
 
 
-def _cut_out(reference: Any, background: str) -> Tensor:  # (1, 3, H, W), or with coverage (1, 4, H, W)
-    if background == "random":
-        return torch.cat((reference.image * reference.mask, reference.mask), dim=1)
-    return reference.composite(reference.image.shape[-1])
-
-
-def _learn(
-    build: Callable[[], host_inversion.HostInversionModel], image: Tensor, config: TokenConfig, seed: int,
-    store: RunStore, unique_id: str | None,
-) -> Tensor:  # (n, d)
-    snapshot = store.newest()
-    progress = NodeProgress("token", config.steps, 0 if snapshot is None else snapshot.step, unique_id)
-    progress.begin("")
-    monitor = RunMonitor(progress, lambda step: store.save(step.snapshot()), INTERVALS)
-    model = build()
-    try:
-        model.load()
-        with progress.showing_stop(), monitor.saving_on_error():
-            return learn_token(image, model, config, LearnRun(seed, monitor.on_step, snapshot))
-    except BaseException as error:
-        if is_out_of_memory(error):
-            error.args = (f"{_memory_advice(config)}\n{error}",)  # still of its kind, so that the host frees its models
-        raise
-    finally:
-        model.offload()
-
-
-def _save(path: Path, embedding: Tensor, notes: dict[str, str], in_store: bool) -> None:
-    """Write the embedding for the host; where it would be lost otherwise, elsewhere, and OSError names the place."""
-    try:
-        save_embedding(path, embedding, notes)
-    except OSError as error:
-        if in_store:
-            raise
-        place = save_elsewhere(TOKEN_FORMAT, path.name, embedding, notes)
-        raise OSError(f"{str(error).rstrip('.')}; the embedding is learned and was saved in {place}.") from error
-
-
-def _finish(store: RunStore, embedding: Tensor) -> str | None:
-    """Keep the embedding in the store; return the reason if it cannot be kept, which ends no run."""
-    try:
-        store.finish(RESULT, embedding)
-    except Exception as error:  # whatever it is, hours of work go on
-        log.warning("Animate124: embedding not kept: %s", error)
-        return f"result not kept on disk: {error}"
-    return None
-
-
-def _memory_advice(config: TokenConfig) -> str:
-    if config.chunk > 1:
-        return out_of_memory_advice("textual inversion", resuming=["set 'chunk' to 1"])
-    return out_of_memory_advice("textual inversion", restarting=["'chunk' is 1 already: choose a smaller 'size'"])
+def _image(reference: Any, background: str) -> Tensor:  # (1, 3, H, W), or with coverage (1, 4, H, W)
+    return cut_out(reference) if background == "random" else reference.composite(reference.image.shape[-1])

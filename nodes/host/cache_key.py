@@ -14,7 +14,7 @@ from ...a124core import __version__
 from .file_stamps import file_stamps
 
 FREE_INPUTS = ("resume", "memory")  # of our nodes: how to get there, not where
-FREE_OF = {"A124TextualInversion": ("chunk", "name")}
+FREE_OF = dict.fromkeys(("A124TextualInversion", "A124DreamBooth"), ("chunk", "name"))
 
 
 class Graph(Protocol):

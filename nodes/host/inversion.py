@@ -1,12 +1,7 @@
-"""A host MODEL and CLIP as copies of our own, through which the gradient of a new embedding passes.
-
-The host's weights are made in inference mode, may be patched by other clones and paged out under an operation: none
-of them takes part in a gradient, and none of them changes.
-"""
+"""A host MODEL and CLIP as copies of our own, through which the gradient of a new embedding passes."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,44 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from .checks import check_embedding_dim
-from .copy import checkpoint_forward, clean_copy, clone_norm_inputs, patched_copy
-from .vae import PrivateEncoder, private_encoder
+from .copy import clone_norm_inputs, patched_copy
+from .networks import HostNetworks, checked_sampling, host_networks
+
+USE = "textual inversion"
 
 
 @dataclass
-class HostInversionModel:
-    """What textual inversion needs: encode, denoise, decode, the noise levels and the embedding to start from."""
+class HostInversionModel(HostNetworks):
+    """What textual inversion needs: the networks, a text encoder, and the word that the embedding starts as."""
 
-    unet: nn.Module
     text_encoder: nn.Module  # the host's: lists of 77 token ids or embedding tensors -> (B, 77, d)
-    sampling: Any  # the host's conversion between noise, timestep and input scale
-    options: dict  # transformer options of the wired MODEL: its attention patches take effect
-    encoder: PrivateEncoder
-    model: Any  # the host's, for the scale of its latents alone
-    vae: Any
-    clip: Any
     init_word: str
-    device: torch.device
-    dtype: torch.dtype  # of the UNet
-
-    @property
-    def sigmas(self) -> Tensor:
-        return self.sampling.sigmas.detach().float().cpu().clone()
-
-    @torch.no_grad()
-    def encode(self, image: Tensor) -> Tensor:
-        """image (B, 3, S, S) in [0, 1] -> x0 (B, C, h, w)."""
-        latents = self.encoder.encode_images(image.to(self.device, torch.float32))
-        return self.model.model.process_latent_in(latents)
 
     def denoise(self, x_t: Tensor, sigma: Tensor, embedding: Tensor, templates: list[str]) -> Tensor:
-        """x_t, sigma (B,), embedding (n, d) -> x0_hat: BaseModel.apply_model written out for the copies."""
-        context = self.encode_templates(embedding, templates)
-        scaled = self.sampling.calculate_input(sigma, x_t).to(self.dtype)
-        timestep = self.sampling.timestep(sigma).float()
-        options = {**self.options, "sigmas": sigma}
-        out = self.unet(scaled, timestep, context=context.to(self.dtype), transformer_options=options)
-        return self.sampling.calculate_denoised(sigma, out.float(), x_t)
+        """x_t, sigma (B,), embedding (n, d) -> x0_hat."""
+        return self.predict_x0(x_t, sigma, self.encode_templates(embedding, templates))
 
     def encode_templates(self, embedding: Tensor, templates: list[str]) -> Tensor:  # (B, 77, d)
         """Encode the templates with the embedding's rows in them, differentiable in it."""
@@ -63,66 +36,23 @@ class HostInversionModel:
         ids = word_token_ids(self.clip, self.init_word)
         return self.text_encoder.transformer.get_input_embeddings().weight[ids].detach().float().cpu().clone()
 
-    @torch.no_grad()
-    def decode(self, x0: Tensor) -> Tensor:
-        """x0 (B, C, h, w) -> (B, 3, S, S) in [0, 1], by the host's VAE."""
-        images = self.vae.decode(self.model.model.process_latent_out(x0.float()).cpu())
-        return images.detach().float().cpu().clone().movedim(-1, 1)
-
-    def load(self) -> None:
-        """Move the copies to the accelerator."""
-        self._move(self.device)
-
-    def offload(self) -> None:
-        """Move the copies to main memory."""
-        self._move("cpu")
-        self.encoder.offload()
-
-    def _move(self, device: torch.device | str) -> None:
-        for part in (self.unet, self.text_encoder, self.sampling):
-            part.to(device)
+    def parts(self) -> tuple[nn.Module, ...]:
+        return *super().parts(), self.text_encoder
 
 
 def inversion_model(model: Any, clip: Any, vae: Any, init_word: str, device: torch.device) -> HostInversionModel:
     """Return copies on the CPU with the wires' LoRAs in them; the host's models are unloaded first."""
-    import comfy.model_management as management
-
-    sampling, encoder = _sampling(model), text_encoder(clip)
+    checked_sampling(model, USE)
+    encoder = text_encoder(clip)
     word_token_ids(clip, init_word)
     check_embedding_dim(model, encoder.transformer.get_input_embeddings().weight.shape[-1])  # before anything is copied
-    for patcher in (model, clip.patcher):
-        management.free_memory(1e30, patcher.load_device)  # unpatched, so that copies hold the wire's patches alone
-    bf16 = device.type != "cpu" and management.should_use_bf16(device)
-    dtype = torch.bfloat16 if bf16 else torch.float32
+    networks = host_networks(model, clip, vae, device, USE)
     with torch.inference_mode(False), torch.no_grad():
-        unet = patched_copy(model.model.diffusion_model, model.patches, "diffusion_model.", dtype)
         encoder = patched_copy(encoder, clip.patcher.patches, f"{_encoder_name(clip)}.", torch.float32)
         if clip.layer_idx is not None:
             encoder.set_clip_options({"layer": clip.layer_idx})
-        sampling = clean_copy(sampling)
-    for network in (unet, encoder):
-        clone_norm_inputs(network)
-    for block in (*unet.input_blocks, unet.middle_block, *unet.output_blocks):
-        for part in block:
-            checkpoint_forward(part)
-    options = copy.copy(model.model_options.get("transformer_options", {}))
-    wires = (model, vae, clip, init_word, device, dtype)
-    return HostInversionModel(unet, encoder, sampling, options, private_encoder(vae), *wires)
-
-
-def _sampling(model: Any) -> Any:
-    """Return the sampling of an eps- or v-prediction MODEL that is conditioned on text alone; refuse any other."""
-    import comfy.model_sampling as kinds
-
-    sampling = model.get_model_object("model_sampling")
-    if not isinstance(sampling, kinds.EPS) or isinstance(sampling, kinds.CONST):
-        raise ValueError("textual inversion needs an eps- or v-prediction MODEL: wire an SD 1.5 or SD 2 checkpoint.")
-    if getattr(model.model, "adm_channels", 0):
-        raise ValueError(
-            f"this MODEL ({type(model.model).__name__}) is conditioned on more than text: wire an SD 1.5 or SD 2 "
-            "checkpoint."
-        )
-    return sampling
+    clone_norm_inputs(encoder)
+    return HostInversionModel(**vars(networks), text_encoder=encoder, init_word=init_word)
 
 
 def text_encoder(clip: Any) -> nn.Module:

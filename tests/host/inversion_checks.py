@@ -204,8 +204,9 @@ def attention_patches_get_their_block():
 
 def a_clip_of_other_dimensions_is_refused_before_anything_is_copied():
     model, clip, vae = MODELS_LOADED
-    copied, copy_of = [], host_inversion.patched_copy
-    host_inversion.patched_copy = lambda *a: copied.append(1) or copy_of(*a)
+    networks = part("nodes.host.networks")
+    copied, copy_of = [], networks.patched_copy
+    networks.patched_copy = lambda *a: copied.append(1) or copy_of(*a)
     embeddings = clip.cond_stage_model.clip_l.transformer.get_input_embeddings()
     whole = embeddings.weight
     try:
@@ -215,7 +216,7 @@ def a_clip_of_other_dimensions_is_refused_before_anything_is_copied():
     except ValueError as error:
         return {"message": str(error), "copied": len(copied)}
     finally:
-        embeddings.weight, host_inversion.patched_copy = whole, copy_of
+        embeddings.weight, networks.patched_copy = whole, copy_of
 
 
 def invalid_names_and_words():

@@ -36,6 +36,10 @@ WIDGETS = {
     "A124TextualInversion": [
         "init_word", "name", "steps", "batch", "chunk", "rate", "size", "seed", "resume", "background",
     ],
+    "A124DreamBooth": [
+        "instance_prompt", "class_prompt", "name", "steps", "class_images", "rank", "batch", "chunk", "rate",
+        "class_weight", "size", "views", "strength", "seed", "resume",
+    ],
     "A124PriorCheck": ["size", "embedding", "curve"],
     "A124FieldConfig": ["backbone", "index_mode", "levels", "time_grids", "loop"],
     "A124StaticOptimizer": ["preset", "memory", "steps", "seed", "resume"],
@@ -79,6 +83,7 @@ OUTPUTS = {
     ],
     "A124ModelScopeLoader": ["MODEL", "CLIP", "VAE"],
     "A124TextualInversion": ["CLIP", "STRING"],
+    "A124DreamBooth": ["MODEL", "STRING"],
     "A124PriorCheck": ["IMAGE", "STRING", "IMAGE"],
     "A124FieldConfig": ["A124_FIELD_CONFIG"],
     "A124StaticOptimizer": ["A124_FIELD"],
@@ -155,7 +160,7 @@ def test_nodes_that_say_something_say_it_again_from_the_cache(nodes: dict[str, t
     marked = {name for name, node in nodes.items() if getattr(node, "HAS_INTERMEDIATE_OUTPUT", False)}
     assert marked == {
         "A124Reference", "A124BuiltInPriors", "A124ClipGuidance", "A124DiffusersGuidance", "A124TextualInversion",
-        "A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer",
+        "A124DreamBooth", "A124StaticOptimizer", "A124CoarseOptimizer", "A124FineOptimizer",
     }
 
 

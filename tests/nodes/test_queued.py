@@ -89,7 +89,7 @@ def test_a_word_that_is_not_learned_here_is_found_when_queued(
     nodes: dict, refusal: Callable, workspace: Path, pack_module: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(pack_module("nodes.guidance.embedding_files"), "embeddings_folder", lambda: tmp_path)
+    monkeypatch.setattr(pack_module("nodes.guidance.learned_files"), "embeddings_folder", lambda: tmp_path)
     (tmp_path / "fox.pt").write_bytes(b"another one's")
     assert "choose another name" in refusal(nodes["A124TextualInversion"], name="fox")
     assert refusal(nodes["A124TextualInversion"], name="badger") == ""

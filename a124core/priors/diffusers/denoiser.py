@@ -16,6 +16,7 @@ from ..parameterization import FLOW, scale_input, sigma_to_timestep, to_x0
 from ..sds import apply_cfg
 from .checks import UNET2D, read_schedule
 from .load import load_part
+from .lora import add_lora
 from .offload import CPU, OffloadPolicy, move, network_bytes, on_device
 from .vae import VaeEncoder
 
@@ -124,11 +125,18 @@ class Denoiser:
 
 
 def load_denoiser(
-    folder: Path, policy: OffloadPolicy, class_name: str = UNET2D, controlnet: Path | None = None
+    folder: Path,
+    policy: OffloadPolicy,
+    class_name: str = UNET2D,
+    controlnet: Path | None = None,
+    lora: Path | None = None,
 ) -> Denoiser:
-    """Return the folder's UNet with its schedule, and a ControlNet of another folder."""
+    """Return the folder's UNet, with a file's LoRA in its weights, its schedule, and a ControlNet of another folder."""
     control = None if controlnet is None else load_part(controlnet, "", "ControlNetModel", policy.dtype, str(policy))
-    unet = load_part(folder, "unet", class_name, policy.dtype, str(policy))
+    tag = str(policy) if lora is None else f"{policy} {lora.resolve()}"
+    unet = load_part(folder, "unet", class_name, policy.dtype, tag)
+    if lora is not None:
+        add_lora(unet, lora)
     return Denoiser(unet, *read_schedule(folder), policy, control)
 
 

@@ -1,4 +1,4 @@
-"""Import diffusers and transformers, which are extras, or raise an error with the command that installs them.
+"""Import diffusers, transformers and peft, which are extras, or raise an error with the command that installs them.
 
 Which release fits is decided by huggingface_hub, which transformers has pinned already: transformers 4.57 wants
 huggingface_hub < 1.0, transformers 5 wants >= 1.0, and pip would rather replace it than take an older diffusers.
@@ -36,6 +36,11 @@ def transformers() -> ModuleType:
     return _imported("transformers", ">=4.57")
 
 
+def peft() -> ModuleType:
+    """Return the package that trains and adds LoRAs; 0.17 is the oldest that diffusers 0.42 accepts."""
+    return _imported("peft", ">=0.17", "LoRAs of models in diffusers folders")
+
+
 def bound(hub: str | None) -> str:
     """Return the releases of diffusers that go with a version of huggingface_hub (None: not installed)."""
     if hub is None:
@@ -56,14 +61,14 @@ def pip_command(package: str, releases: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", f"{package}{releases}"])
 
 
-def _imported(name: str, releases: str) -> ModuleType:
+def _imported(name: str, releases: str, use: str = "models in diffusers folders") -> ModuleType:
     try:
         module = importlib.import_module(name)
     except ImportError as error:
         missing = installed(name) is None
         problem = "is not installed" if missing else f"{installed(name)} does not load ({error})"
         raise ValueError(
-            f"models in diffusers folders need the Python package {name}, which {problem}: run "
+            f"{use} need the Python package {name}, which {problem}: run "
             f"{pip_command(name, releases)} and start again."
         ) from None
     logging.getLogger(name).setLevel(logging.ERROR)  # what a user needs is in our own messages

@@ -35,6 +35,7 @@ class RoleRequest:
     prompt: str
     numbers: RoleDefaults
     control: Path | None = None  # refine: a tile ControlNet's folder; None: the paper's naive personalised prior
+    lora: Path | None = None  # refine: a file whose LoRA is added to the UNet
     reference: Reference | None = None  # view
     negative: str = ""
     embeddings: Embeddings | None = None  # image, refine
@@ -121,7 +122,7 @@ def refine_prior(request: RoleRequest, policy: OffloadPolicy) -> FolderPrior:
         conditioner = TileConditioner(conditioner, control_text, control_image_factor(request.control))
     del encoder
     collect()
-    denoiser = load_denoiser(folder, policy, controlnet=request.control)
+    denoiser = load_denoiser(folder, policy, controlnet=request.control, lora=request.lora)
     return FolderPrior(denoiser, load_vae(folder, policy), conditioner, n.cfg, n.size)
 
 

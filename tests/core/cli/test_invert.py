@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from a124core.cli import invert as command
+from a124core.cli import learning
 from a124core.cli.main import main
 from a124core.export.embedding import load_progress, read_embedding, save_progress
 from a124core.inversion.learn import TEMPLATES
@@ -39,13 +40,13 @@ def test_a_stopped_run_goes_on_to_the_same_word(
 ) -> None:
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     assert invert(models, picture, whole) == 0
-    follow = command.InversionProgress.on_step
+    follow = learning.LearnProgress.on_step
 
-    def pressed(self: command.InversionProgress, step: object) -> None:
+    def pressed(self: learning.LearnProgress, step: object) -> None:
         self.stop = step.step == 2
         follow(self, step)
 
-    monkeypatch.setattr(command.InversionProgress, "on_step", pressed)
+    monkeypatch.setattr(learning.LearnProgress, "on_step", pressed)
     assert invert(models, picture, cut) == 130 and not cut.exists()
     monkeypatch.undo()
     assert "--resume" in capsys.readouterr().out
@@ -155,7 +156,7 @@ def test_progress_of_a_later_release_is_not_called_damaged(tmp_path: Path, monke
     monkeypatch.undo()
     store = RunStore(tmp_path, (state.name,), TOKEN_FORMAT)
     with pytest.raises(ValueError, match="has file version 2, this program reads"):
-        command._resume(store, state, True)
+        learning.resumed_snapshot(store, True)
     state.write_bytes(b"cut")
     with pytest.raises(ValueError, match="is damaged: delete it to begin again"):
-        command._resume(store, state, True)
+        learning.resumed_snapshot(store, True)

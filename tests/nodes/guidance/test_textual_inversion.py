@@ -14,19 +14,19 @@ from safetensors.torch import save_file
 
 @pytest.fixture
 def files(pack_module: Callable[[str], ModuleType]) -> ModuleType:
-    return pack_module("nodes.guidance.embedding_files")
+    return pack_module("nodes.guidance.learned_files")
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "x/y", "embedding:x", "a" * 65, "word.pt"])
 def test_a_name_must_be_plain(files: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match="letters, digits"):
-        files.embedding_path(name, "run")
+        files.learned_path(files.EMBEDDING, name, "run")
 
 
 @pytest.mark.parametrize("run", ["run", None])
 @pytest.mark.parametrize("suffix", ["pt", "bin", "safetensors"])
 def test_an_embedding_of_somebody_else_is_never_overwritten(files: ModuleType, suffix: str, run: str | None) -> None:
-    path = files.embedding_path("fox", run)
+    path = files.learned_path(files.EMBEDDING, "fox", run)
     path.parent.mkdir(parents=True)
     other = path.with_suffix(f".{suffix}")
     if suffix == "safetensors":
@@ -34,40 +34,40 @@ def test_an_embedding_of_somebody_else_is_never_overwritten(files: ModuleType, s
     else:
         other.write_bytes(b"x")
     with pytest.raises(ValueError, match="choose another name"):
-        files.embedding_path("fox", run)
+        files.learned_path(files.EMBEDDING, "fox", run)
 
 
 def test_an_embedding_is_replaced_by_its_own_run_or_by_a_restart(files: ModuleType) -> None:
-    path = files.embedding_path("fox", "run of the fox")
-    files.save_embedding(path, torch.zeros(1, 4), {"run": "run of the fox"})
-    assert files.embedding_path("fox", "run of the fox") == path
-    assert files.embedding_path("fox", None) == path
+    path = files.learned_path(files.EMBEDDING, "fox", "run of the fox")
+    files.save_learned(files.EMBEDDING, path, torch.zeros(1, 4), {"run": "run of the fox"})
+    assert files.learned_path(files.EMBEDDING, "fox", "run of the fox") == path
+    assert files.learned_path(files.EMBEDDING, "fox", None) == path
     with pytest.raises(ValueError, match="set resume to restart"):
-        files.embedding_path("fox", "run of another picture")
-    files.write_embedding(path, torch.zeros(1, 4), {"made_by": "animate124"})  # before runs were noted
+        files.learned_path(files.EMBEDDING, "fox", "run of another picture")
+    files.EMBEDDING.format.write_result(path, torch.zeros(1, 4), {"made_by": "animate124"})  # before runs were noted
     with pytest.raises(ValueError, match="set resume to restart"):
-        files.embedding_path("fox", "run of the fox")
+        files.learned_path(files.EMBEDDING, "fox", "run of the fox")
 
 
 def test_the_same_embedding_is_not_written_twice(files: ModuleType) -> None:
-    path = files.embedding_path("fox", "run")
+    path = files.learned_path(files.EMBEDDING, "fox", "run")
     embedding, notes = torch.ones(1, 4), {"run": "run", "steps": "3"}
-    files.save_embedding(path, embedding, notes)
+    files.save_learned(files.EMBEDDING, path, embedding, notes)
     os.utime(path, (1, 1))
-    files.save_embedding(path, embedding, notes)
+    files.save_learned(files.EMBEDDING, path, embedding, notes)
     assert path.stat().st_mtime == 1, "nodes that depend on the file are not run again"
-    files.save_embedding(path, embedding + 1, notes)
-    assert torch.equal(files.read_learned(path), embedding + 1)
+    files.save_learned(files.EMBEDDING, path, embedding + 1, notes)
+    assert torch.equal(files.EMBEDDING.format.read_result(path), embedding + 1)
     os.utime(path, (1, 1))
-    files.save_embedding(path, embedding + 1, {**notes, "steps": "4"})
+    files.save_learned(files.EMBEDDING, path, embedding + 1, {**notes, "steps": "4"})
     assert path.stat().st_mtime != 1
 
 
 def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(
     files: ModuleType, pack_module: Callable[[str], ModuleType]
 ) -> None:
-    store = files.embedding_store("run")
-    assert store.newest() is None and store.usable_result(files.RESULT) is None
+    store = files.run_store(files.EMBEDDING, "run")
+    assert store.newest() is None and store.usable_result(files.EMBEDDING.result) is None
     snapshot_of = pack_module("a124core.inversion.learn").TokenSnapshot
     tensors = {name: torch.ones(1, 4) for name in ("token", "mean", "square")}
     tensors["random"] = torch.Generator().get_state()
@@ -76,8 +76,8 @@ def test_a_finished_embedding_is_found_again_and_its_snapshot_dropped(
     snapshot = store.folder / files.SNAPSHOT
     snapshot.write_bytes(snapshot.read_bytes()[:50])
     assert store.newest() is None, "a damaged file counts as absent"
-    store.finish(files.RESULT, torch.ones(1, 4))
-    assert torch.equal(store.usable_result(files.RESULT), torch.ones(1, 4)) and not snapshot.exists()
+    store.finish(files.EMBEDDING.result, torch.ones(1, 4))
+    assert torch.equal(store.usable_result(files.EMBEDDING.result), torch.ones(1, 4)) and not snapshot.exists()
 
 
 class Cancelled(BaseException):
@@ -97,7 +97,8 @@ def learn(
 ) -> Callable:
     """Return a call of the node over a linear UNet in place of the host's copies -> the CLIP and the token."""
     model = SimpleNamespace(
-        encode=lambda image: image.mean((2, 3), keepdim=True), decode=None, load=lambda: None, offload=lambda: None,
+        encode=lambda image: image.mean((2, 3), keepdim=True), decode=lambda x0: x0, load=lambda: None,
+        offload=lambda: None,
         denoise=lambda x, sigma, token, texts: token.mean().expand_as(x), sigmas=torch.linspace(0.1, 9.0, 1000),
         initial_embedding=lambda: torch.zeros(1, 4),
     )
@@ -125,7 +126,7 @@ def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
     learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
     intervals = pack_module("a124core.runs.monitor").Intervals(0.0, 0.0, 1.0, 1e18)
-    monkeypatch.setattr(pack_module("nodes.guidance.textual_inversion"), "INTERVALS", intervals)
+    monkeypatch.setattr(pack_module("nodes.guidance.learning"), "INTERVALS", intervals)
     monkeypatch.setattr(pack_module("a124core.runs.store"), "save_progress", disk_full("snapshots"))
     assert learn() == ("the CLIP", "embedding:fox")
     calls: list[int] = []
@@ -143,23 +144,29 @@ def test_a_full_disk_neither_ends_learning_nor_hides_a_cancel(
 def test_the_embedding_is_written_though_the_store_is_full(
     learn: Callable, monkeypatch: pytest.MonkeyPatch, files: ModuleType, pack_module: Callable[[str], ModuleType]
 ) -> None:
-    folder = files.embedding_path("fox", None).parent
-    monkeypatch.setattr(pack_module("a124core.runs.store"), "write_embedding", disk_full("the store"))
+    folder = files.learned_path(files.EMBEDDING, "fox", None).parent
+    store = pack_module("a124core.runs.store")
+    write = store.write_embedding
+    full = disk_full("the store")
+    monkeypatch.setattr(
+        store, "write_embedding", lambda path, *a: write(path, *a) if path.parent == folder else full()
+    )
     learn()
-    assert files.read_learned(folder / "fox.safetensors").shape == (1, 4)
+    assert files.EMBEDDING.format.read_result(folder / "fox.safetensors").shape == (1, 4)
 
 
 def test_an_embedding_that_could_not_be_written_is_not_learned_again(
     learn: Callable, pack_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, files: ModuleType
 ) -> None:
-    write = files.write_embedding
-    folder = files.embedding_path("fox", None).parent
+    store = pack_module("a124core.runs.store")
+    write = store.write_embedding
+    folder = files.learned_path(files.EMBEDDING, "fox", None).parent
     monkeypatch.setattr(
-        files, "write_embedding", lambda path, *a: write(path, *a) if path.parent != folder else disk_full("it")()
+        store, "write_embedding", lambda path, *a: write(path, *a) if path.parent != folder else disk_full("it")()
     )
     with pytest.raises(OSError, match="no space left for it"):
         learn()
-    monkeypatch.setattr(files, "write_embedding", write)
+    monkeypatch.setattr(store, "write_embedding", write)
     steps: list[int] = []
     monkeypatch.setattr(pack_module("nodes.host.ui"), "stop_if_cancelled", lambda: steps.append(1))
     learn(name="wolf", chunk=2)  # neither changes the embedding
