@@ -90,6 +90,8 @@ def test_missing_runs_decide_nothing_and_the_page_says_how_many_there_are() -> N
     text = page(runs, 36, [], ["ann, hexplane, seed 0: out of memory"])
     assert "12 of 36 runs: ann, bob, cat; seeds 0, 1." in text and "- ann, hexplane, seed 0: out of memory" in text
     assert found(runs, "1")["CLIP-R", "full", "realfusion-v"] == UNDECIDED
+    assert "**4 reproduce**, **0 are reversed** and **32 are undecided**" in text
+    assert "or, 32 times, there are not enough runs" in text
     assert "| full > zero123-v | CLIP-R | +0.0565 | +0.100 ± 0.000 | 3 of 3 | reproduces |  |" in text
 
 
