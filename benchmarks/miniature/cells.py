@@ -33,7 +33,7 @@ from a124core.utils.json_files import read_json
 from .orderings import VARIANTS
 from .subjects import CAPTIONS
 
-GRID = FilmGrid(views=10, times=16, size=48)  # the paper's views; a quarter of its times, the pixels of the priors
+GRID = FilmGrid(views=10, times=8, size=48)  # the paper's views; an eighth of its times, the pixels of the priors
 CLIP_GRID = FilmGrid()  # the paper's
 SAMPLES = 64  # along a ray
 
