@@ -29,6 +29,7 @@ from benchmarks.miniature.orderings import (
 )
 from benchmarks.miniature.page import BEGIN, END, fill, page
 from benchmarks.miniature.subjects import CAPTIONS, write_subjects
+from tests import tiny_clip
 from tests.core.cli.stamps import apply_stamps
 
 
@@ -77,7 +78,11 @@ def test_subjects_that_disagree_decide_nothing() -> None:
             RunFigures("full", run.scene, run.seed, {"bank_i": {"ann": 0.9, "bob": 0.1, "cat": 0.6}[run.scene]})
             for run in runs]
     one = next(o for o in orderings(runs) if (o.figure, o.higher, o.lower) == ("CLIP-I", "full", "zero123-v"))
-    assert one.verdict == UNDECIDED and one.agreeing == 2 and one.ours.scenes == 3
+    assert (one.verdict, one.reason) == (UNDECIDED, "subjects disagree")
+    assert one.agreeing == 2 and one.ours.scenes == 3
+    full = next(o for o in orderings(made_up({name: 1.0 for name in VARIANTS}, noise=0.0)))
+    assert (full.verdict, full.reason) == (UNDECIDED, "both rows are at the figure's upper end")
+    assert next(o for o in orderings([])).reason == "runs are missing"
 
 
 def test_missing_runs_decide_nothing_and_the_page_says_how_many_there_are() -> None:
@@ -85,7 +90,9 @@ def test_missing_runs_decide_nothing_and_the_page_says_how_many_there_are() -> N
     text = page(runs, 36, [], ["ann, hexplane, seed 0: out of memory"])
     assert "12 of 36 runs: ann, bob, cat; seeds 0, 1." in text and "- ann, hexplane, seed 0: out of memory" in text
     assert found(runs, "1")["CLIP-R", "full", "realfusion-v"] == UNDECIDED
-    assert "| full > zero123-v | CLIP-R | +0.0565 | +0.100 ± 0.000 | 3 of 3 | reproduces |" in text
+    assert "**4 reproduce**, **0 are reversed** and **32 are undecided**" in text
+    assert "or, 32 times, there are not enough runs" in text
+    assert "| full > zero123-v | CLIP-R | +0.0565 | +0.100 ± 0.000 | 3 of 3 | reproduces |  |" in text
 
 
 def test_a_page_is_filled_between_its_marks_and_nowhere_else(tmp_path: Path) -> None:
@@ -104,7 +111,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     apply_stamps(monkeypatch)
     monkeypatch.setattr(evaluate, "SAMPLES", 8)
     monkeypatch.setattr(views, "SIZE", 8)
-    monkeypatch.setattr(cells, "GRID", FilmGrid(views=2, times=3, size=16))
+    for name in ("GRID", "CLIP_GRID"):
+        monkeypatch.setattr(cells, name, FilmGrid(views=2, times=3, size=16))
     monkeypatch.setattr(cells, "SAMPLES", 8)
     run_stage, ran = pipeline.run_stage, []
 
@@ -143,8 +151,8 @@ def test_one_command_makes_the_page_shares_stages_and_goes_on_after_a_stop(
     assert len(list(out.glob("runs/goose/*/report.json"))) == runs
     assert len(list(out.glob("scores/goose/*.json"))) == len(VARIANTS)
     assert sorted(small) == sorted(
-        ["static"] * 4  # full; no view prior, RealFusion; Zero-1-to-3; HexPlane
-        + ["coarse"] * 5  # the same, and the other sampling
+        ["static"] * 5  # full; no view prior and RealFusion; Zero-1-to-3; of the sheet the other condition; HexPlane
+        + ["coarse"] * 6  # the same, and the other sampling
         + ["fine"] * 5  # full, no view prior, the other sampling, the other condition, HexPlane
     )
     text = (out / "miniature.md").read_text(encoding="utf-8")
@@ -154,8 +162,27 @@ def test_one_command_makes_the_page_shares_stages_and_goes_on_after_a_stop(
         assert image.format == "JPEG" and image.width > 6 * 8
     assert not (out / "stages" / "goose-0").exists() and (out / "benchmark.md").is_file()
     before = text, len(small)
-    assert command(out) == 0
+    target = tmp_path / "docs" / "page.md"
+    target.parent.mkdir()
+    target.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    assert command(out, "--page", target) == 0
     assert ((out / "miniature.md").read_text(encoding="utf-8"), len(small)) == before
+    assert before[0] in target.read_text(encoding="utf-8")
+    assert (target.parent / "images" / sheet.file).is_file()
+
+
+@pytest.mark.slow
+def test_a_clip_fills_its_rows_without_a_run(small: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    out = tmp_path / "out"
+    assert command(out) == 0
+    assert "| ours by a CLIP |  |" in (out / "miniature.md").read_text(encoding="utf-8")
+    ran = len(small)
+    assert command(out, "--clip", tiny_clip.clip(tmp_path / "clip")) == 0
+    text = (out / "miniature.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| full, ours by a CLIP |")]
+    assert len(small) == ran and len(rows) == len(TABLES)
+    assert all(0 <= float(row.split("|")[2]) <= 1 and -1 <= float(row.split("|")[4]) <= 1 for row in rows)
 
 
 def test_pictures_are_written_with_their_captions(tmp_path: Path) -> None:

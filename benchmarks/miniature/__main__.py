@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(pictures: Path, tasks: tuple[Task, ...], options: argparse.Namespace) -> list[str]:
     """Run what is missing and write the page after every cell; return why runs failed."""
     began, problems = time.monotonic(), []
-    compared = (*tasks, *_sheet_tasks(pictures, options))
-    cells = cells_of(compared, options.seeds, options.subjects)
+    extra = _sheet_tasks(pictures, options)
+    cells = [cell for part in (tasks, extra) for cell in cells_of(part, options.seeds, options.subjects)]
     try:
         for k, (cell, failed, seconds) in enumerate(
             run_cells(cells, CellRunner(options.out, options.clip), options.jobs), start=1
@@ -51,7 +51,7 @@ def _run(pictures: Path, tasks: tuple[Task, ...], options: argparse.Namespace) -
             problems += failed
             print(f"{k}/{len(cells)}: {cell.scene}, seed {cell.seed}: {seconds:.0f} CPU s, "
                   f"{format_duration(time.monotonic() - began)} since the start", flush=True)
-            _write_page(tasks, compared, options, problems)
+            _write_page(tasks, (*tasks, *extra), options, problems)
     except (Interrupted, KeyboardInterrupt):
         print("Stopped: the same command goes on from here.", flush=True)
         raise SystemExit(130) from None
@@ -59,13 +59,14 @@ def _run(pictures: Path, tasks: tuple[Task, ...], options: argparse.Namespace) -
 
 
 def _sheet_tasks(pictures: Path, options: argparse.Namespace) -> list[Task]:
-    """Return the runs of the sheets that are in no table: of one subject each, with the first seed."""
+    """Return the runs of the sheets that no table has: of one subject each, with the first seed. They come last."""
     single = argparse.Namespace(**vars(options) | {"seeds": options.seeds[:1]})
     tasks = []
     for sheet in SHEETS:
         if sheet.subject in options.subjects:
             single.subjects = [sheet.subject]
-            tasks += plan_of(pictures, options.out, single, sheet.variants).tasks
+            others = [name for name in sheet.variants if name not in VARIANTS]
+            tasks += plan_of(pictures, options.out, single, others).tasks if others else ()
     return tasks
 
 
@@ -74,11 +75,12 @@ def _write_page(
 ) -> None:
     images = options.out / "images"
     sheets = write_figures(images, compared, options.seeds[0])
-    runs = read_runs(tasks, options.out, options.clip is not None)
+    runs = read_runs(tasks, options.out)
     text = page(runs, len(tasks), sheets, problems)
     write_text(options.out / "miniature.md", text + "\n")
     if options.page is not None:
         fill(options.page, text)
+        (options.page.parent / "images").mkdir(exist_ok=True)
         for sheet in sheets:
             shutil.copy(images / sheet.file, options.page.parent / "images" / sheet.file)
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +22,7 @@ from a124core.cli.run_options import animate_run
 from a124core.cli.table import RunFigures
 from a124core.evaluation import scores
 from a124core.evaluation.bank_scores import bank_of
-from a124core.evaluation.captions import candidates_from
+from a124core.evaluation.captions import paper_candidates
 from a124core.evaluation.clip_encoder import ClipEncoder, load_clip
 from a124core.evaluation.evaluate import field_renderer
 from a124core.evaluation.film import FilmGrid
@@ -33,7 +33,8 @@ from a124core.utils.json_files import read_json
 from .orderings import VARIANTS
 from .subjects import CAPTIONS
 
-GRID = FilmGrid(views=10, times=16, size=48)  # the paper's views; a quarter of its times, the pixels of the priors
+GRID = FilmGrid(views=10, times=8, size=48)  # the paper's views; an eighth of its times, the pixels of the priors
+CLIP_GRID = FilmGrid()  # the paper's
 SAMPLES = 64  # along a ray
 
 
@@ -85,23 +86,28 @@ class _Scorer:
         return None if self.clip is None else load_clip(self.clip, "cpu")
 
     def score(self, task: Task) -> None:
-        """Measure R, T, I and F of a finished run, unless that was done."""
-        path = score_file(self.out, task, self.clip is not None)
+        """Measure a finished run under the bank, and by a CLIP if there is one, unless that was done."""
+        self._measure(task, False)
+        if self.clip is not None:
+            self._measure(task, True)
+
+    def _measure(self, task: Task, by_clip: bool) -> None:
+        path = score_file(self.out, task, by_clip)
         if path.is_file():
             return
-        bank = bank_of(self.prepared.guidances.video)
-        scene = scores.Task(
-            task.scene, CAPTIONS[task.scene], self.prepared.options.reference, self.encoder,
-            candidates_from(CAPTIONS.values(), "the subjects'"), bank, None, GRID, truth=False,
-        )
+        scene = scores.Task(task.scene, CAPTIONS[task.scene], self.prepared.options.reference, grid=GRID, truth=False)
+        if by_clip:
+            scene = replace(scene, clip=self.encoder, candidates=paper_candidates(), grid=CLIP_GRID)
+        else:
+            scene = replace(scene, bank=bank_of(self.prepared.guidances.video))
         field = load_field(task.folder / "field.safetensors")
         result = scores.score_scene(field_renderer(field, n_steps=SAMPLES), field, scene)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"figures": result.figures, "notes": result.notes})
 
 
-def score_file(out: Path, task: Task, clip: bool) -> Path:
-    return out / "scores" / task.scene / f"{task.folder.name}{'-clip' if clip else ''}.json"
+def score_file(out: Path, task: Task, by_clip: bool) -> Path:
+    return out / "scores" / task.scene / f"{task.folder.name}{'-clip' if by_clip else ''}.json"
 
 
 def plan_of(pictures: Path, out: Path, options: argparse.Namespace, variants: Iterable[str], *more: str) -> Plan:
@@ -124,11 +130,9 @@ def benchmark_arguments(
 
 def cells_of(tasks: Sequence[Task], seeds: Sequence[int], scenes: Sequence[str]) -> list[Cell]:
     """Return the cells seed by seed, so that every subject is there once before any is there twice."""
-    return [
-        Cell(scene, seed, tuple(dict.fromkeys(t for t in tasks if (t.scene, t.seed) == (scene, seed))))
-        for seed in seeds
-        for scene in scenes
-    ]
+    keys = [(scene, seed) for seed in seeds for scene in scenes]
+    cells = [Cell(*key, tuple(task for task in tasks if (task.scene, task.seed) == key)) for key in keys]
+    return [cell for cell in cells if cell.tasks]
 
 
 def run_cells(
@@ -146,13 +150,15 @@ def run_cells(
             yield futures[done], *done.result()
 
 
-def read_runs(tasks: Iterable[Task], out: Path, clip: bool) -> list[RunFigures]:
+def read_runs(tasks: Iterable[Task], out: Path) -> list[RunFigures]:
     """Return the figures of every run that is finished and scored: those of its report and its scores."""
     runs = []
     for task in tasks:
-        path, report = score_file(out, task, clip), read_finished(task)
-        if report is not None and path.is_file():
-            figures = read_json(path, f"delete {path} and run again")["figures"]
+        report, figures = read_finished(task), {}
+        for path in (score_file(out, task, True), score_file(out, task, False)):  # films: those of every run
+            if path.is_file():
+                figures |= read_json(path, f"delete {path} and run again")["figures"]
+        if report is not None and figures:
             runs.append(RunFigures(task.variant, task.scene, task.seed, report.figures | figures))
     return runs
 

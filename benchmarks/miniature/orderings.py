@@ -12,6 +12,7 @@ REPRODUCES, REVERSED, UNDECIDED = "reproduces", "reversed", "undecided"
 FIGURES = {  # of the paper -> what stands for it without a CLIP: evaluation/bank_scores.py
     "CLIP-R": "bank_r", "CLIP-T": "bank_t", "CLIP-I": "bank_i", "CLIP-F": "bank_f"
 }
+CEILING = 0.99  # from which a figure of at most 1 tells no rows apart
 Rows = dict[str, dict[str, float]]  # variant -> figure of the paper -> its value
 
 
@@ -45,10 +46,27 @@ class Ordering:
     paper: float  # difference, above 0
     ours: Interval | None  # of the same difference; its repetitions are subjects. None: no subject has both
     agreeing: int = 0  # subjects whose own difference is above 0
+    least: float = 0.0  # the lesser of our two rows' means
 
     @property
     def verdict(self) -> str:
         return verdict(self.ours)
+
+    @property
+    def reason(self) -> str:
+        """Return why nothing is decided, as far as the figures say it; empty where something is."""
+        if self.verdict != UNDECIDED:
+            return ""
+        if self.ours is None:
+            return "runs are missing"
+        if self.ours.half is None:
+            return "one subject has no interval"
+        if self.least > CEILING:
+            return "both rows are at the figure's upper end"
+        if self.ours.half == 0:
+            return "no difference"
+        agree = self.agreeing in (0, self.ours.scenes)
+        return "subjects agree, by amounts too different" if agree else "subjects disagree"
 
 
 def verdict(ours: Interval | None) -> str:
@@ -70,14 +88,18 @@ def _of_table(table: str, rows: Rows, runs: Sequence[RunFigures]) -> Iterator[Or
         for figure, name in FIGURES.items():
             lower, higher = sorted((first, second), key=lambda row: rows[row][figure])
             paper = rows[higher][figure] - rows[lower][figure]
-            ours = _difference(runs, higher, lower, name)
+            ours = _means(runs, higher, lower, name)
             scenes = {run.scene for run in runs}
-            each = [_difference([run for run in runs if run.scene == scene], higher, lower, name) for scene in scenes]
-            agreeing = sum(one is not None and one.mean > 0 for one in each)
-            yield Ordering(table, figure, higher, lower, paper, ours, agreeing)
+            each = [_means([run for run in runs if run.scene == scene], higher, lower, name) for scene in scenes]
+            agreeing = sum(one is not None and one[0].mean > 0 for one in each)
+            difference, least = ours or (None, 0.0)
+            yield Ordering(table, figure, higher, lower, paper, difference, agreeing, least)
 
 
-def _difference(runs: Sequence[RunFigures], higher: str, lower: str, name: str) -> Interval | None:
-    """Return the mean of higher minus lower, paired by subject and seed; its interval is over subjects."""
+def _means(runs: Sequence[RunFigures], higher: str, lower: str, name: str) -> tuple[Interval, float] | None:
+    """Return the mean of higher minus lower, paired by subject and seed, its interval over subjects, and the lesser of
+    both rows' means; None where no subject has both."""
     means = summary(runs, (lower, higher), name, over_scenes=True)
-    return means[higher][1] if {lower, higher} <= set(means) else None
+    if not {lower, higher} <= set(means):
+        return None
+    return means[higher][1], min(own.mean for own, _ in means.values())

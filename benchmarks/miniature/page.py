@@ -35,7 +35,9 @@ def page(runs: Sequence[RunFigures], expected: int, sheets: Iterable[Sheet], pro
     parts = [_about(runs, expected)]
     for table in TABLES:
         parts += [f"### {TITLES[table]}", _scores(table, runs), _verdicts([one for one in found if one.table == table])]
-    parts += ["### Against the known truth", _truth(runs), "### The images", *map(_image, sheets)]
+    parts += ["### Against the known truth", _truth(runs)]
+    if images := [_image(sheet) for sheet in sheets]:
+        parts += ["### The images", *images]
     if problems:
         parts += ["### Failed", "\n".join(f"- {problem}" for problem in problems)]
     return "\n\n".join([_count(found), *parts])
@@ -51,10 +53,11 @@ def _about(runs: Sequence[RunFigures], expected: int) -> str:
 
 def _count(found: Sequence[Ordering]) -> str:
     """Return how many orderings are of each verdict, and name those that are not the paper's."""
-    counts = Counter(one.verdict for one in found)
+    counts, few = Counter(one.verdict for one in found), sum(one.ours is None or one.ours.half is None for one in found)
     lines = [
         f"Of the paper's {len(found)} orderings of two rows in one figure **{counts[REPRODUCES]} reproduce**, "
-        f"**{counts[REVERSED]} are reversed** and **{counts[UNDECIDED]} are undecided**: their interval holds 0."
+        f"**{counts[REVERSED]} are reversed** and **{counts[UNDECIDED]} are undecided**: their interval holds 0"
+        + (f", or, {few} times, there are not enough runs yet to have one." if few else ".")
     ]
     if reversed_ := [one for one in found if one.verdict == REVERSED]:
         lines += ["", "Reversed: " + "; ".join(f"{one.figure}, {_pair(one)}" for one in reversed_) + "."]
@@ -84,15 +87,14 @@ def _clip_name(figure: str) -> str:
 
 
 def _verdicts(found: Sequence[Ordering]) -> str:
-    """Return for every pair of rows and every figure the paper's difference, ours, and what that says."""
-    heads = ["the paper's order", "figure", "paper", "ours", "subjects in this order", "verdict"]
+    """Return for every pair of rows that was run, in every figure, the paper's difference, ours, and the verdict."""
+    heads = ["the paper's order", "figure", "paper", "ours", "subjects in order", "verdict", "why nothing is decided"]
     lines = [_line(heads), "|---" * len(heads) + "|"]
-    for one in sorted(found, key=lambda one: list(FIGURES).index(one.figure)):
-        ours, subjects = ("", "")
-        if one.ours is not None:
-            ours, subjects = _mean(one.ours, "{:+.3f}"), f"{one.agreeing} of {one.ours.scenes}"
+    known = [one for one in found if one.ours is not None]
+    for one in sorted(known, key=lambda one: list(FIGURES).index(one.figure)):
+        ours, subjects = _mean(one.ours, "{:+.3f}"), f"{one.agreeing} of {one.ours.scenes}"
         mark = f"**{one.verdict}**" if one.verdict == REVERSED else one.verdict
-        lines.append(_line([_pair(one), one.figure, f"{one.paper:+.4f}", ours, subjects, mark]))
+        lines.append(_line([_pair(one), one.figure, f"{one.paper:+.4f}", ours, subjects, mark, one.reason]))
     return "\n".join(lines)
 
 
