@@ -27,6 +27,7 @@ from .config import (
 AnyStage = TypeVar("AnyStage", bound=StageConfig)
 MEMORY = {"full": 0, "balanced": 2**14, "low": 2**12}  # rays rendered with their graph at once; 0: all
 SMALL = 2**21  # steps across the cube of an image's rays; "auto" renders images of up to as many in one piece
+AUTO_PRESETS = ("demo", "draft")  # of which "auto" takes one
 PRESETS = ("auto", "demo", "draft", "released", "paper", "released_as_written", "paper_as_printed", "good")
 LOSS_SCALE = 2.0**16  # torch's GradScaler begins there
 MOVING_REFERENCE = 1e4  # of the 5e4 by which score distillation exceeds the picture as written: a fifth remains

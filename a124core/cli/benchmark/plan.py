@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ... import __version__
+from ...stages.presets import AUTO_PRESETS, preset
 from ..args import add_recipe_args, parser
 from ..models import models_from_args
 from ..prepare import RUN_VERSION, RunOptions, model_roles
@@ -59,6 +60,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
     folder, out = Path(options.folder), Path(options.out)
     variants = variants_named(options.variants)
     common = recipe_arguments(options)
+    recipes = [asdict(preset(name)) for name in (AUTO_PRESETS if options.preset == "auto" else [options.preset])]
     for variant in variants:
         _check(variant, common, options.address is None)
     captions = options.captions or folder / "captions.json"
@@ -73,7 +75,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
         for scene, identity in ready:
             for seed in seeds:
                 own = (*variant.arguments, f"--seed={seed}")
-                key = _key([*common, *own], identity)
+                key = _key([*common, *own], {**identity, "recipes": recipes})
                 arguments = (*common, *scene.arguments(options.priors), *own)
                 place = out.resolve() / "runs" / scene.name / f"{variant.name}-seed{seed}-{key}"
                 tasks.append(Task(scene.name, variant.name, seed, arguments, place))

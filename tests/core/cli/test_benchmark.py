@@ -7,13 +7,16 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from a124core.cli import progress
 from a124core.cli import run as pipeline
+from a124core.cli.args import parser
 from a124core.runs.monitor import Intervals
+from a124core.stages.config import Preset
 from tests.core.cli.small_benchmark import (
     CAPTIONS,
     PART,
@@ -251,3 +254,23 @@ def test_results_inside_the_data_are_no_scene(data: Path) -> None:
     assert names == list(CAPTIONS)
 
 
+
+
+def test_a_preset_of_other_numbers_is_another_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a later release would mix the old results of a folder with its own."""
+    from a124core.cli.benchmark import plan
+
+    def folders(*more: str) -> set[Path]:
+        options = parser().parse_args(["benchmark", str(data), "--out", str(data / "out"), *more])
+        return {task.folder for task in plan.make_plan(options).tasks}
+
+    before = {name: folders(f"--preset={name}") for name in ("auto", "demo", "good")}
+    real = plan.preset
+
+    def changed(name: str) -> Preset:
+        values = real(name)
+        return replace(values, fine=replace(values.fine, steps=values.fine.steps + 1)) if name == "demo" else values
+
+    monkeypatch.setattr(plan, "preset", changed)
+    assert not before["auto"] & folders("--preset=auto") and not before["demo"] & folders("--preset=demo")
+    assert before["good"] == folders("--preset=good")
