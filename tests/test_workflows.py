@@ -156,6 +156,7 @@ def test_every_node_is_known_and_named_for_the_registry(workflow: dict, pack: Mo
 def test_links_join_slots_that_exist_and_fit(workflow: dict, pack: ModuleType) -> None:
     nodes = {n["id"]: n for n in workflow["nodes"]}
     for link, source, out_slot, target, in_slot, kind in workflow["links"]:
+        assert nodes[source]["order"] < nodes[target]["order"], f"node {target} comes before what it reads"
         slot = nodes[target]["inputs"][in_slot]
         assert slot["link"] == link and kind in slot["type"].split(",")  # a union of types takes any of them
         assert schema(nodes[target], pack)[0][slot["name"]] == slot["type"]

@@ -149,8 +149,8 @@ class A124DiffusersGuidance:
         numbers = replace(_usual(role, weight_unit), calibrate=calibrate)
         request = RoleRequest(
             role, names[model], prompt, _numbers(numbers, cfg, weight, t_max, size),
-            names.get(control_net), reference, negative_prompt, read_embeddings(prompt), kind, noise_level,
-            still_prompt,
+            control=names.get(control_net), reference=reference, negative=negative_prompt,
+            embeddings=read_embeddings(prompt), kind=kind, noise_level=noise_level, still=still_prompt,
         )
         options = {"control_net": control_net, "negative_prompt": negative_prompt, "kind": kind}
         options |= {"noise_level": noise_level, "still_prompt": still_prompt}

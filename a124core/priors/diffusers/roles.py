@@ -35,13 +35,13 @@ class RoleRequest:
     prompt: str
     numbers: RoleDefaults
     control: Path | None = None  # refine: a tile ControlNet's folder; None: the paper's naive personalised prior
-    lora: Path | None = None  # refine: a file whose LoRA is added to the UNet
     reference: Reference | None = None  # view
     negative: str = ""
     embeddings: Embeddings | None = None  # image, refine
     kind: str = ZERO123  # view: which pose the model was trained with
     noise_level: int = NOISE_LEVEL  # upscale
     still: str = ""  # video: a prompt in which nothing moves, of the guidance's source; empty: none
+    lora: Path | None = None  # refine: a file whose LoRA is added to the UNet
 
     def __post_init__(self) -> None:
         check_text(self.prompt, "the prompt")

@@ -57,7 +57,7 @@ def small(config: StageConfig, **picture: object) -> StageConfig:
     config = replace(config, steps=2, reference_first=0, render=picture)
     if hasattr(config, "time"):
         config = replace(config, time=replace(config.time, frames=4))
-    return replace(config, refine_frames=2) if isinstance(config, FineConfig) else config
+    return replace(config, refine_frames=2, condition_size=12) if isinstance(config, FineConfig) else config
 
 
 def run(stage: str, config: StageConfig, on_step: object = None, grid: FieldConfig = FIELD) -> None:
