@@ -123,3 +123,15 @@ def test_curves_and_texts_of_events_are_shown_on_the_node(page: Page) -> None:
     state = page.evaluate(f"{NODE}.properties.a124_status")
     assert 50 <= len(state["curves"]["steps"]) <= 100 and state["curves"]["steps"][-1] == 299
     assert own_errors(page) == []
+
+
+def test_a_node_that_is_done_is_kept_while_later_ones_work(page: Page) -> None:
+    """A page reloaded in the middle of a run must not say of a finished stage what it said in the run before."""
+    send = "([name, detail]) => void app.api.dispatchEvent(new CustomEvent(name, { detail }))"
+    node = page.evaluate(f"String({NODE}.id)")
+    page.evaluate(f"{NODE}.properties.a124_status = {{ text: 'Cancelled at step 216 of 250.' }}")
+    page.evaluate(send, ["animate124.text", {"node": node, "text": "step 3 of 250", "running": True}])
+    page.wait_for_function(f"{TEXT} === 'step 3 of 250'")
+    page.evaluate(send, ["animate124.text", {"node": node, "text": "Done: 250 steps.", "running": False}])
+    page.wait_for_function(f"{NODE}.properties.a124_status.text === 'Done: 250 steps.'", timeout=5000)
+    assert own_errors(page) == []

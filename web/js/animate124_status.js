@@ -66,14 +66,21 @@ async function recall(promptId, told) {
   }
 }
 
-/** Keep in the workflow what the changed nodes show. */
-function keep() {
-  for (const node of changed) {
-    const kept = node.a124Status.kept();
-    if (JSON.stringify(kept) !== JSON.stringify(node.properties[KEY])) node.properties[KEY] = kept;
-    else changed.delete(node);
-  }
-  if (changed.size) noteChange();
+/** Keep in the workflow what a node shows. Is it news? */
+function keepNode(node) {
+  const kept = node.a124Status?.kept();
+  if (!kept || JSON.stringify(kept) === JSON.stringify(node.properties[KEY])) return false;
+  node.properties[KEY] = kept;
+  return true;
+}
+
+/** At once where a node is done: a page that is reloaded while later nodes work must not tell of an earlier run. */
+function keepDone(node) {
+  if (!node.a124Running && keepNode(node)) noteChange();
+}
+
+function keepChanged() {
+  if ([...changed].filter(keepNode).length) noteChange();
   changed.clear();
 }
 
@@ -84,9 +91,9 @@ async function finish(event, promptId) {
     node.a124Running = false;
   }
   const told = new Set(changed);
-  keep();
+  keepChanged();
   await recall(promptId, told).catch(() => {}); // without the history they show what they showed
-  keep();
+  keepChanged();
 }
 
 app.registerExtension({
@@ -96,7 +103,7 @@ app.registerExtension({
       const node = detail && nodeOf(detail.node);
       if (!node) return;
       node.a124Running = detail.running;
-      say(node, detail.text, detail.picture);
+      say(node, detail.text, detail.picture).then(() => keepDone(node));
     });
     api.addEventListener("animate124.stats", ({ detail }) => {
       const node = detail && nodeOf(detail.node);
@@ -108,7 +115,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!kindOf(node).startsWith("A124")) return;
-    chain(node, "onExecuted", (output) => showOutput(node, output));
+    chain(node, "onExecuted", (output) => showOutput(node, output).then(() => keepDone(node)));
     chain(node, "onConfigure", () => {
       const kept = node.properties?.[KEY];
       if (kept) show(node, (status) => status.restore(kept));
