@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from a124core.cli import run as pipeline
 from a124core.cli.benchmark import views
 from a124core.cli.progress import Interrupted
 from a124core.cli.table import Interval, RunFigures
@@ -30,6 +29,7 @@ from benchmarks.miniature.orderings import (
 from benchmarks.miniature.page import BEGIN, END, fill, page
 from benchmarks.miniature.subjects import CAPTIONS, write_subjects
 from tests import tiny_clip
+from tests.core.cli.small_benchmark import counted_stages
 from tests.core.cli.stamps import apply_stamps
 
 
@@ -114,14 +114,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("GRID", "CLIP_GRID"):
         monkeypatch.setattr(cells, name, FilmGrid(views=2, times=3, size=16))
     monkeypatch.setattr(cells, "SAMPLES", 8)
-    run_stage, ran = pipeline.run_stage, []
-
-    def counted(prepared: object, stage: str, *more: object) -> object:
-        ran.append(stage)
-        return run_stage(prepared, stage, *more)
-
-    monkeypatch.setattr(pipeline, "run_stage", counted)
-    return ran
+    return counted_stages(monkeypatch)
 
 
 def command(out: Path, *more: object) -> int:

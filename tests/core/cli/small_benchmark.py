@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from a124core.cli import run as pipeline
 from a124core.cli.benchmark import views
 from a124core.cli.main import main
 from a124core.evaluation import evaluate
@@ -21,6 +22,18 @@ def rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of few samples a ray: they are compared with themselves alone."""
     monkeypatch.setattr(evaluate, "SAMPLES", 8)
     monkeypatch.setattr(views, "SIZE", 8)
+
+
+def counted_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the stages that run from now on, in their order."""
+    run_stage, ran = pipeline.run_stage, []
+
+    def counted(prepared: object, stage: str, *more: object) -> object:
+        ran.append(stage)
+        return run_stage(prepared, stage, *more)
+
+    monkeypatch.setattr(pipeline, "run_stage", counted)
+    return ran
 
 
 def make_data(picture: Path, folder: Path) -> Path:

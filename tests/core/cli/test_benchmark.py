@@ -23,6 +23,7 @@ from tests.core.cli.small_benchmark import (
     RUNS,
     VARIANTS,
     benchmark,
+    counted_stages,
     make_data,
     rough,
     same_figures,
@@ -45,17 +46,6 @@ def data(picture: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return undisturbed_results(data, tmp_path_factory)
-
-
-def counted_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    run_stage, ran = pipeline.run_stage, []
-
-    def counted(prepared: object, stage: str, *more: object) -> object:
-        ran.append(stage)
-        return run_stage(prepared, stage, *more)
-
-    monkeypatch.setattr(pipeline, "run_stage", counted)
-    return ran
 
 
 def test_every_run_once_shared_stages_once_and_a_second_time_nothing(
